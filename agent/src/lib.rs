@@ -1,0 +1,1 @@
+//! The node agent: attests, keeps SVIDs fresh, serves the Workload API.

@@ -1,0 +1,1 @@
+//! The wire: SPIRE server API, SPIFFE Workload API and Symbolon's additions.

@@ -1,0 +1,1 @@
+//! Node attestation: per method one module with both halves, prover and verifier.

@@ -1,0 +1,1 @@
+//! Proof against other people's software.

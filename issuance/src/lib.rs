@@ -1,0 +1,1 @@
+//! The hot path: from CSR to linted, signed certificate.

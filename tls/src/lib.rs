@@ -1,0 +1,1 @@
+//! Hybrid mTLS on rustls, the Workload API client and the live SVID source.
