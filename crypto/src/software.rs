@@ -1,0 +1,281 @@
+//! Keys held in this process's memory.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair};
+use zeroize::Zeroizing;
+
+use crate::ffi::MlDsaKey;
+use crate::{Component, HeldKey, KeyError, MlDsaContext, PublicKey, SignError, random};
+
+const WHAT: &str = "a private key";
+
+/// A private key in memory. Copies share it.
+#[derive(Clone)]
+pub struct SoftwareKey {
+    public: PublicKey,
+    secret: Arc<Secret>,
+}
+
+enum Secret {
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    MlDsa {
+        key: MlDsaKey,
+        seed: Zeroizing<[u8; 32]>,
+    },
+}
+
+fn curve(component: Component) -> Option<&'static EcdsaSigningAlgorithm> {
+    match component {
+        Component::EcdsaP256Sha256 => Some(&signature::ECDSA_P256_SHA256_ASN1_SIGNING),
+        Component::EcdsaP384Sha384 => Some(&signature::ECDSA_P384_SHA384_ASN1_SIGNING),
+        Component::Ed25519 | Component::MlDsa44 | Component::MlDsa65 | Component::MlDsa87 => None,
+    }
+}
+
+impl SoftwareKey {
+    /// Makes a new key from the system's random generator.
+    ///
+    /// # Errors
+    /// [`KeyError::Generation`] if the generator or the library fails.
+    pub fn generate(component: Component) -> Result<Self, KeyError> {
+        let failed = KeyError::Generation { component };
+        if let Some(algorithm) = curve(component) {
+            let pair = EcdsaKeyPair::generate(algorithm).map_err(|_| failed)?;
+            return Self::new(
+                component,
+                pair.public_key().as_ref().to_vec(),
+                Secret::Ecdsa(pair),
+            );
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        random::fill(seed.as_mut()).map_err(|_| failed)?;
+        Self::from_raw(component, seed.as_ref())
+    }
+
+    /// Rebuilds a key from what [`raw`](Self::raw) gave: the big-endian scalar of an ECDSA key, the 32-byte seed of
+    /// an Ed25519 or ML-DSA key.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`], or [`KeyError::Invalid`] for a scalar that is zero or not below the group order.
+    pub fn from_raw(component: Component, private: &[u8]) -> Result<Self, KeyError> {
+        let expected = component.private_key_len();
+        if private.len() != expected {
+            return Err(KeyError::Length {
+                component,
+                what: WHAT,
+                expected,
+                found: private.len(),
+            });
+        }
+        let invalid = KeyError::Invalid {
+            component,
+            what: WHAT,
+        };
+        match component {
+            Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 => {
+                let algorithm = curve(component).ok_or(invalid)?;
+                let der = ec_private_key(private);
+                let pair = EcdsaKeyPair::from_private_key_der(algorithm, &der).map_err(|_| invalid)?;
+                Self::new(
+                    component,
+                    pair.public_key().as_ref().to_vec(),
+                    Secret::Ecdsa(pair),
+                )
+            }
+            Component::Ed25519 => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(private).map_err(|_| invalid)?;
+                Self::new(
+                    component,
+                    pair.public_key().as_ref().to_vec(),
+                    Secret::Ed25519(pair),
+                )
+            }
+            Component::MlDsa44 | Component::MlDsa65 | Component::MlDsa87 => {
+                let mut seed = Zeroizing::new([0; 32]);
+                seed.copy_from_slice(private);
+                let key = MlDsaKey::from_private(component, private).map_err(|_| invalid)?;
+                let public = key.public(component).map_err(|_| invalid)?;
+                Self::new(component, public, Secret::MlDsa { key, seed })
+            }
+        }
+    }
+
+    fn new(component: Component, public: Vec<u8>, secret: Secret) -> Result<Self, KeyError> {
+        Ok(Self {
+            public: PublicKey::parse(component, &public)?,
+            secret: Arc::new(secret),
+        })
+    }
+
+    /// The scalar or seed this key is made from. Whoever calls this is writing it to a place that protects it.
+    ///
+    /// # Errors
+    /// [`KeyError::Generation`] if the library cannot give it out.
+    pub fn raw(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let failed = KeyError::Generation {
+            component: self.component(),
+        };
+        match &*self.secret {
+            Secret::Ecdsa(pair) => {
+                let scalar: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| failed)?;
+                Ok(Zeroizing::new(scalar.as_ref().to_vec()))
+            }
+            Secret::Ed25519(pair) => {
+                let seed = pair.seed().map_err(|_| failed)?;
+                let seed = seed.as_be_bytes().map_err(|_| failed)?;
+                Ok(Zeroizing::new(seed.as_ref().to_vec()))
+            }
+            Secret::MlDsa { seed, .. } => Ok(Zeroizing::new(seed.to_vec())),
+        }
+    }
+}
+
+/// The RFC 5915 structure that aws-lc-rs wants a bare scalar in: version 1 and the scalar, nothing else. The
+/// caller has checked the length, which is below 128 for every curve.
+fn ec_private_key(scalar: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut der = Zeroizing::new(Vec::with_capacity(scalar.len() + 7));
+    let len = scalar.len() as u8;
+    der.extend_from_slice(&[0x30, len + 5, 0x02, 0x01, 0x01, 0x04, len]);
+    der.extend_from_slice(scalar);
+    der
+}
+
+impl HeldKey for SoftwareKey {
+    fn component(&self) -> Component {
+        self.public.component()
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8], context: MlDsaContext<'_>) -> Result<Vec<u8>, SignError> {
+        let failed = || SignError::Library {
+            component: self.component(),
+        };
+        match &*self.secret {
+            Secret::Ecdsa(pair) => pair
+                .sign(&aws_lc_rs::rand::SystemRandom::new(), message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| failed()),
+            Secret::Ed25519(pair) => pair
+                .try_sign(message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| failed()),
+            Secret::MlDsa { key, .. } => key.sign(message, context).map_err(|_| failed()),
+        }
+    }
+
+    fn sign_mu(&self, mu: &[u8; 64]) -> Result<Vec<u8>, SignError> {
+        let component = self.component();
+        match &*self.secret {
+            Secret::MlDsa { key, .. } => key.sign_mu(mu).map_err(|_| SignError::Library { component }),
+            Secret::Ecdsa(_) | Secret::Ed25519(_) => Err(SignError::Unsupported {
+                component,
+                operation: "signing a precomputed mu",
+            }),
+        }
+    }
+
+    fn is_own_software(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for SoftwareKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SoftwareKey({}, secret)", self.component())
+    }
+}
+
+/// An ML-DSA private key of which only the expanded form is known (FIPS 204, algorithm 24).
+///
+/// It can sign and be looked at. It has no [`SoftwareKey::raw`], since the seed cannot be recovered from it, and so
+/// can neither be stored nor become half of a composite.
+#[derive(Clone)]
+pub struct ExpandedMlDsaKey {
+    public: PublicKey,
+    key: Arc<MlDsaKey>,
+}
+
+impl ExpandedMlDsaKey {
+    /// Length of the expanded private key of `component`, in bytes; `None` for what is not ML-DSA.
+    pub const fn expanded_len(component: Component) -> Option<usize> {
+        match component {
+            Component::MlDsa44 => Some(2560),
+            Component::MlDsa65 => Some(4032),
+            Component::MlDsa87 => Some(4896),
+            Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 | Component::Ed25519 => None,
+        }
+    }
+
+    /// Reads an expanded private key and checks that its parts agree with each other.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`], or [`KeyError::Invalid`] for one whose parts contradict each other.
+    pub fn parse(component: Component, expanded: &[u8]) -> Result<Self, KeyError> {
+        let invalid = KeyError::Invalid {
+            component,
+            what: WHAT,
+        };
+        let expected = Self::expanded_len(component).ok_or(invalid)?;
+        if expanded.len() != expected {
+            return Err(KeyError::Length {
+                component,
+                what: WHAT,
+                expected,
+                found: expanded.len(),
+            });
+        }
+        let key = MlDsaKey::from_private(component, expanded).map_err(|_| invalid)?;
+        let public = key.public(component).map_err(|_| invalid)?;
+        Ok(Self {
+            public: PublicKey::parse(component, &public)?,
+            key: Arc::new(key),
+        })
+    }
+
+    /// The expanded form of the key that `seed` stands for, to compare with one that came beside the seed.
+    ///
+    /// # Errors
+    /// As [`SoftwareKey::from_raw`].
+    pub fn expand(component: Component, seed: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let invalid = KeyError::Invalid {
+            component,
+            what: WHAT,
+        };
+        let len = Self::expanded_len(component).ok_or(invalid)?;
+        let key = MlDsaKey::from_private(component, seed).map_err(|_| invalid)?;
+        key.expanded(len).map_err(|_| invalid)
+    }
+}
+
+impl HeldKey for ExpandedMlDsaKey {
+    fn component(&self) -> Component {
+        self.public.component()
+    }
+
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8], context: MlDsaContext<'_>) -> Result<Vec<u8>, SignError> {
+        self.key.sign(message, context).map_err(|_| SignError::Library {
+            component: self.component(),
+        })
+    }
+
+    fn is_own_software(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for ExpandedMlDsaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExpandedMlDsaKey({}, secret)", self.component())
+    }
+}
