@@ -1,0 +1,79 @@
+//! Keys in their containers: public keys in SPKI, private keys in PKCS#8, and the signer over held keys.
+
+mod pkcs8;
+mod public;
+mod signer;
+
+pub use pkcs8::{MAX_PKCS8_LEN, Pkcs8Error, PrivateKey, PrivateKeyKind};
+pub use public::{KeyError, SubjectKey, SuitePublicKey};
+pub use signer::SuiteSigner;
+
+use std::fmt;
+
+/// One half of a hybrid, in words that a person reads.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Half {
+    /// The traditional component (ECDSA, Ed25519, RSA).
+    Classical,
+    /// The ML-DSA component.
+    PostQuantum,
+    /// Both components.
+    Both,
+}
+
+impl Half {
+    /// The half that `component` is.
+    pub fn of(component: symbolon_crypto::Component) -> Self {
+        if component.is_ml_dsa() {
+            Self::PostQuantum
+        } else {
+            Self::Classical
+        }
+    }
+}
+
+impl fmt::Display for Half {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classical => "classical half",
+            Self::PostQuantum => "post-quantum half",
+            Self::Both => "both halves",
+        })
+    }
+}
+
+/// A signature that is not to be believed, and for a composite which half of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignatureError {
+    /// A single-component signature does not verify.
+    #[error("the signature does not verify")]
+    Rejected,
+    /// A half (or both) of a composite signature does not verify.
+    #[error("the {0} of the composite signature {verb} not verify", verb = if *.0 == Half::Both { "do" } else { "does" })]
+    HalfRejected(Half),
+    /// A half of a composite signature cannot be one by its length.
+    #[error("the {half} of the composite signature is malformed: {reason}")]
+    Malformed {
+        /// Which half.
+        half: Half,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The application context is too long.
+    #[error(transparent)]
+    Context(#[from] crate::composite::ContextTooLong),
+    /// A context was given for a scheme that has none.
+    #[error("{0} signatures have no context")]
+    NoContext(crate::suite::Suite),
+}
+
+impl SignatureError {
+    /// The half that failed, if this is about a composite.
+    pub fn half(&self) -> Option<Half> {
+        match self {
+            Self::HalfRejected(half) | Self::Malformed { half, .. } => Some(*half),
+            Self::Rejected | Self::Context(_) | Self::NoContext(_) => None,
+        }
+    }
+}
