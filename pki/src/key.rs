@@ -50,7 +50,7 @@ pub enum SignatureError {
     #[error("the signature does not verify")]
     Rejected,
     /// A half (or both) of a composite signature does not verify.
-    #[error("the {0} of the composite signature {verb} not verify", verb = if *.0 == Half::Both { "do" } else { "does" })]
+    #[error("{}", half_rejected(*.0))]
     HalfRejected(Half),
     /// A half of a composite signature cannot be one by its length.
     #[error("the {half} of the composite signature is malformed: {reason}")]
@@ -66,6 +66,14 @@ pub enum SignatureError {
     /// A context was given for a scheme that has none.
     #[error("{0} signatures have no context")]
     NoContext(crate::suite::Suite),
+}
+
+fn half_rejected(half: Half) -> &'static str {
+    match half {
+        Half::Classical => "the classical half of the composite signature does not verify",
+        Half::PostQuantum => "the post-quantum half of the composite signature does not verify",
+        Half::Both => "both halves of the composite signature fail to verify",
+    }
 }
 
 impl SignatureError {
