@@ -1,0 +1,68 @@
+//! The compiled files, in modules named like their packages: generated code reaches from one package into another by
+//! that shape.
+#![allow(
+    missing_docs,
+    unused_qualifications,
+    reason = "written by a generator; its documentation is what the .proto files say"
+)]
+
+pub mod spire {
+    //! SPIRE's interfaces.
+    pub mod api {
+        //! Interfaces of servers and what they speak of.
+        pub mod types {
+            //! What the services have in common (`spire.api.types`).
+            tonic::include_proto!("spire.api.types");
+        }
+        pub mod server {
+            //! Services of the server.
+            pub mod agent {
+                //! Agents: attestation, renewal, care.
+                pub mod v1 {
+                    //! `spire.api.server.agent.v1`.
+                    tonic::include_proto!("spire.api.server.agent.v1");
+                }
+            }
+            pub mod bundle {
+                //! Trust bundles.
+                pub mod v1 {
+                    //! `spire.api.server.bundle.v1`.
+                    tonic::include_proto!("spire.api.server.bundle.v1");
+                }
+            }
+            pub mod entry {
+                //! Registration entries.
+                pub mod v1 {
+                    //! `spire.api.server.entry.v1`.
+                    tonic::include_proto!("spire.api.server.entry.v1");
+                }
+            }
+            pub mod svid {
+                //! Issuing.
+                pub mod v1 {
+                    //! `spire.api.server.svid.v1`.
+                    tonic::include_proto!("spire.api.server.svid.v1");
+                }
+            }
+        }
+    }
+}
+
+pub mod spiffe {
+    //! SPIFFE's interfaces.
+    pub mod workload {
+        //! The Workload API, which has no package of its own.
+        tonic::include_proto!("_");
+    }
+}
+
+pub mod symbolon {
+    //! Symbolon's own interfaces.
+    pub mod server {
+        //! Services of the server.
+        pub mod v1 {
+            //! `symbolon.server.v1`.
+            tonic::include_proto!("symbolon.server.v1");
+        }
+    }
+}
