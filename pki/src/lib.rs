@@ -8,9 +8,15 @@
 //! clock: the time comes in as an argument. [`time::SystemClock`] is the one exception, there so that programs
 //! have one clock to pass around.
 
+pub mod certificate;
 pub mod composite;
+pub mod csr;
 pub mod encode;
 pub mod key;
+pub mod names;
+pub mod pem;
+pub mod signature;
 pub mod skid;
 pub mod suite;
+mod text;
 pub mod time;

@@ -1,0 +1,202 @@
+//! Walking a request in place.
+
+use const_oid::db::{rfc5280, rfc5912};
+use der::asn1::{AnyRef, BitStringRef, Ia5StringRef, ObjectIdentifier, OctetStringRef};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber};
+
+use super::{CsrError, MAX_ATTRIBUTES, MAX_CSR_LEN, MAX_NAMES, MAX_REQUESTED_EXTENSIONS};
+
+/// The parts of a request, as slices of it; nothing is verified.
+pub(crate) struct CsrParts<'a> {
+    /// What the signature is over: DER of the CertificationRequestInfo.
+    pub(crate) signed: &'a [u8],
+    /// DER of the subject's name.
+    pub(crate) subject: &'a [u8],
+    /// DER of the SubjectPublicKeyInfo.
+    pub(crate) spki: &'a [u8],
+    /// DER of the signature's AlgorithmIdentifier.
+    pub(crate) algorithm: &'a [u8],
+    /// The signature's bytes.
+    pub(crate) signature: &'a [u8],
+    /// Content of the attributes' SET.
+    attributes: &'a [u8],
+}
+
+/// The alternative names that a request asks for.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) uris: Vec<String>,
+    pub(crate) dns: Vec<String>,
+}
+
+/// One requested extension: its OID, whether it is marked critical, and its content.
+pub(crate) type RequestedExtension<'a> = (ObjectIdentifier, bool, &'a [u8]);
+
+const ATTRIBUTES: Tag = Tag::ContextSpecific {
+    constructed: true,
+    number: TagNumber(0),
+};
+const DNS_NAME: Tag = Tag::ContextSpecific {
+    constructed: false,
+    number: TagNumber(2),
+};
+const URI: Tag = Tag::ContextSpecific {
+    constructed: false,
+    number: TagNumber(6),
+};
+
+impl<'a> CsrParts<'a> {
+    pub(crate) fn read(der: &'a [u8]) -> Result<Self, CsrError> {
+        if der.len() > MAX_CSR_LEN {
+            return Err(CsrError::TooLong { len: der.len() });
+        }
+        let mut reader = SliceReader::new(der)?;
+        let (signed, algorithm, signature) = reader.sequence(|reader| {
+            Ok::<_, der::Error>((
+                reader.tlv_bytes()?,
+                reader.tlv_bytes()?,
+                BitStringRef::decode(reader)?,
+            ))
+        })?;
+        reader.finish()?;
+        let signature = signature.as_bytes().ok_or(CsrError::SignatureBits)?;
+
+        let mut info = SliceReader::new(signed)?;
+        let (version, subject, spki, attributes) = info.sequence(|reader| {
+            let version = u8::decode(reader)?;
+            let subject = reader.tlv_bytes()?;
+            let spki = reader.tlv_bytes()?;
+            let attributes = AnyRef::decode(reader)?;
+            Ok::<_, der::Error>((version, subject, spki, attributes))
+        })?;
+        info.finish()?;
+        if version != 0 {
+            return Err(CsrError::Version);
+        }
+        if attributes_tag(attributes) != ATTRIBUTES {
+            return Err(CsrError::Malformed(Tag::Set.value_error().into()));
+        }
+        AnyRef::from_der(subject)?.sequence(skip_all)?;
+        Ok(Self {
+            signed,
+            subject,
+            spki,
+            algorithm,
+            signature,
+            attributes: attributes.value(),
+        })
+    }
+
+    /// The content of the extensionRequest attribute (RFC 2985 §5.4.2), if there is one.
+    fn requested(&self) -> Result<Option<AnyRef<'a>>, CsrError> {
+        let mut found = None;
+        let mut reader = SliceReader::new(self.attributes)?;
+        let mut count = 0;
+        while !reader.is_finished() {
+            count += 1;
+            if count > MAX_ATTRIBUTES {
+                return Err(CsrError::TooMany {
+                    what: "attributes",
+                    limit: MAX_ATTRIBUTES,
+                });
+            }
+            let (oid, values) = reader.sequence(|reader| {
+                Ok::<_, der::Error>((ObjectIdentifier::decode(reader)?, AnyRef::decode(reader)?))
+            })?;
+            attributes_tag(values)
+                .assert_eq(Tag::Set)
+                .map_err(der::Error::from)?;
+            if oid == rfc5912::ID_EXTENSION_REQ {
+                let mut values = SliceReader::new(values.value())?;
+                let only = AnyRef::decode(&mut values)?;
+                if found.is_some() || !values.is_finished() {
+                    return Err(CsrError::ExtensionRequests);
+                }
+                found = Some(only);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The requested extensions, in order; none of them twice.
+    pub(crate) fn extensions(&self) -> Result<Vec<RequestedExtension<'a>>, CsrError> {
+        let Some(list) = self.requested()? else {
+            return Ok(Vec::new());
+        };
+        list.sequence(|reader| {
+            let mut extensions: Vec<RequestedExtension<'a>> = Vec::new();
+            while !reader.is_finished() {
+                if extensions.len() == MAX_REQUESTED_EXTENSIONS {
+                    let limit = MAX_REQUESTED_EXTENSIONS;
+                    return Err(CsrError::TooMany {
+                        what: "requested extensions",
+                        limit,
+                    });
+                }
+                let extension = reader.sequence(extension)?;
+                if extensions.iter().any(|(oid, ..)| *oid == extension.0) {
+                    return Err(CsrError::DuplicateExtension { oid: extension.0 });
+                }
+                extensions.push(extension);
+            }
+            Ok(extensions)
+        })
+    }
+
+    /// The requested alternative names.
+    pub(crate) fn names(&self) -> Result<Names, CsrError> {
+        let mut names = Names::default();
+        let extensions = self.extensions()?;
+        let Some((.., content)) = extensions
+            .iter()
+            .find(|(oid, ..)| *oid == rfc5280::ID_CE_SUBJECT_ALT_NAME)
+        else {
+            return Ok(names);
+        };
+        AnyRef::from_der(content)?.sequence(|reader| {
+            let mut count = 0;
+            while !reader.is_finished() {
+                count += 1;
+                if count > MAX_NAMES {
+                    return Err(CsrError::TooMany {
+                        what: "alternative names",
+                        limit: MAX_NAMES,
+                    });
+                }
+                let name = AnyRef::decode(reader)?;
+                let list = match attributes_tag(name) {
+                    URI => &mut names.uris,
+                    DNS_NAME => &mut names.dns,
+                    _ => continue,
+                };
+                list.push(Ia5StringRef::new(name.value())?.as_str().to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(names)
+    }
+}
+
+/// The content of one `Extension` (RFC 5280 §4.1), FALSE being the default and so not to be written in DER.
+fn extension<'a>(reader: &mut SliceReader<'a>) -> der::Result<RequestedExtension<'a>> {
+    let oid = ObjectIdentifier::decode(reader)?;
+    let critical = Tag::peek(reader)? == Tag::Boolean;
+    if critical && !bool::decode(reader)? {
+        return Err(reader.error(Tag::Boolean.non_canonical_error()));
+    }
+    let content = <&OctetStringRef>::decode(reader)?;
+    Ok((oid, critical, content.as_bytes()))
+}
+
+/// Steps over elements without looking into them.
+fn skip_all(reader: &mut SliceReader<'_>) -> der::Result<()> {
+    while !reader.is_finished() {
+        reader.tlv_bytes()?;
+    }
+    Ok(())
+}
+
+fn attributes_tag(any: AnyRef<'_>) -> Tag {
+    use der::Tagged;
+    any.tag()
+}

@@ -1,0 +1,168 @@
+//! Distinguished names: the two that this project writes, and how others are read.
+//!
+//! SPIFFE puts no meaning in a subject, but chain building does: a verifier looks an issuer up by name, and Go
+//! gives up on pools where many authorities share one. So an authority's subject carries its own serial number
+//! (as SPIRE's do), and an SVID's subject is the constant that stock software has always seen.
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc4519;
+use der::asn1::{Any, PrintableStringRef, Utf8StringRef};
+use der::{Decode, Encode, Tag, Tagged};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+
+/// Longest common name, in characters (RFC 5280 appendix A, `ub-common-name`).
+pub const MAX_COMMON_NAME: usize = 64;
+
+/// Why a name could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the subject name cannot be encoded: {0}")]
+pub struct NameError(#[from] der::Error);
+
+/// The subject of an authority: `C=US, O=SPIFFE, serialNumber=<decimal>`.
+///
+/// `serial` is the certificate's own serial number, big-endian; it is written in decimal as SPIRE does. Since
+/// serials are 128 random bits, no two authorities ever share a subject.
+///
+/// # Errors
+/// [`NameError`] when the encoding fails, which no serial within RFC 5280's 20 octets makes happen.
+pub fn authority_name(serial: &[u8]) -> Result<Name, NameError> {
+    build(&[
+        (rfc4519::C, "US"),
+        (rfc4519::O, "SPIFFE"),
+        (rfc4519::SERIAL_NUMBER, &decimal(serial)),
+    ])
+}
+
+/// The subject of an SVID: `C=US, O=SPIRE`, with the first DNS name, if there is one, as common name.
+///
+/// A DNS name longer than [`MAX_COMMON_NAME`] characters is left out: it does not fit, and it is the
+/// subjectAltName that counts.
+///
+/// # Errors
+/// [`NameError`] when the encoding fails.
+pub fn svid_name(first_dns_name: Option<&str>) -> Result<Name, NameError> {
+    match first_dns_name.filter(|name| name.chars().count() <= MAX_COMMON_NAME) {
+        None => build(&[(rfc4519::C, "US"), (rfc4519::O, "SPIRE")]),
+        Some(name) => build(&[(rfc4519::C, "US"), (rfc4519::O, "SPIRE"), (rfc4519::CN, name)]),
+    }
+}
+
+/// The serialNumber attribute of a name, if it has one that is text.
+///
+/// This is an attribute of the subject, not the certificate's serial number, although an authority of this
+/// project (and of SPIRE) has the same number in both.
+#[must_use]
+pub fn serial_number_attribute(name: &Name) -> Option<String> {
+    attribute(name, rfc4519::SERIAL_NUMBER)
+}
+
+/// The first attribute of this type in the name, if it is a PrintableString or a UTF8String.
+#[must_use]
+pub fn attribute(name: &Name, attribute_type: ObjectIdentifier) -> Option<String> {
+    let value = &name
+        .iter()
+        .find(|attribute| attribute.oid == attribute_type)?
+        .value;
+    match value.tag() {
+        Tag::PrintableString | Tag::Utf8String => std::str::from_utf8(value.value()).ok().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// A name as people write it, in RFC 4514's order (most specific part first). Empty for the empty name.
+#[must_use]
+pub fn text(name: &Name) -> String {
+    name.to_string()
+}
+
+/// An unsigned big-endian integer of any length in decimal, as serial numbers are shown by Go and SPIRE.
+#[must_use]
+pub fn decimal(big_endian: &[u8]) -> String {
+    // Schoolbook: multiply the decimal digits (least significant first) by 256 and add the next byte. Numbers
+    // here have 20 octets at most, so anything cleverer would be longer than it is worth.
+    let mut digits = vec![0u8];
+    for &byte in big_endian {
+        let mut carry = u32::from(byte);
+        for digit in &mut digits {
+            let value = u32::from(*digit) * 256 + carry;
+            *digit = (value % 10) as u8;
+            carry = value / 10;
+        }
+        while carry > 0 {
+            digits.push((carry % 10) as u8);
+            carry /= 10;
+        }
+    }
+    digits
+        .iter()
+        .rev()
+        .map(|&digit| char::from(b'0' + digit))
+        .collect()
+}
+
+fn build(attributes: &[(ObjectIdentifier, &str)]) -> Result<Name, NameError> {
+    let mut sequence = RdnSequence::default();
+    for &(oid, text) in attributes {
+        // PrintableString where it can say it, as Go's encoder chooses; the country must be one (RFC 5280).
+        let value = match PrintableStringRef::new(text) {
+            Ok(printable) => Any::encode_from(&printable)?,
+            Err(_) => Any::encode_from(&Utf8StringRef::new(text)?)?,
+        };
+        sequence.push(RelativeDistinguishedName::try_from(vec![
+            AttributeTypeAndValue { oid, value },
+        ])?);
+    }
+    Ok(Name::from_der(&sequence.to_der()?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_carries_its_serial_in_decimal() {
+        let serial = hex::decode("00ffffffffffffffffffffffffffffffff").unwrap();
+        let name = authority_name(&serial).unwrap();
+        assert_eq!(serial_number_attribute(&name).unwrap(), u128::MAX.to_string());
+        assert_eq!(text(&name), format!("SERIALNUMBER={},O=SPIFFE,C=US", u128::MAX));
+    }
+
+    #[test]
+    fn an_svid_has_the_subject_that_stock_software_knows() {
+        let der = svid_name(None).unwrap().to_der().unwrap();
+        // What Go writes for pkix.Name{Country: US, Organization: SPIRE}.
+        assert_eq!(
+            hex::encode(der),
+            "301d310b3009060355040613025553310e300c060355040a13055350495245"
+        );
+    }
+
+    #[test]
+    fn a_dns_name_becomes_the_common_name_when_it_fits() {
+        let name = svid_name(Some("web.example.org")).unwrap();
+        assert_eq!(attribute(&name, rfc4519::CN).as_deref(), Some("web.example.org"));
+        assert_eq!(
+            svid_name(Some(&"x".repeat(65))).unwrap(),
+            svid_name(None).unwrap()
+        );
+        // An underscore is no PrintableString character, so this one is a UTF8String.
+        let name = svid_name(Some("_spiffe.example.org")).unwrap();
+        assert_eq!(
+            attribute(&name, rfc4519::CN).as_deref(),
+            Some("_spiffe.example.org")
+        );
+    }
+
+    #[test]
+    fn decimal_agrees_with_the_standard_library() {
+        for value in [0u128, 9, 10, 255, 256, 65_535, 1 << 64, u128::MAX - 1] {
+            assert_eq!(decimal(&value.to_be_bytes()), value.to_string());
+        }
+        assert_eq!(decimal(&[]), "0");
+        assert_eq!(
+            decimal(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            "340282366920938463463374607431768211456"
+        );
+    }
+}
