@@ -1,1 +1,119 @@
-fn main() {}
+//! Developer commands: `cargo xtask <command>`.
+//!
+//! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
+//! `docs`, `book-test`, `interop`, `bench` and `deny`. It knows how to drive cargo, the system's package
+//! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
+//! they do not.
+
+mod book;
+mod book_test;
+mod interop;
+mod lint;
+mod needs;
+mod process;
+mod python;
+mod suites;
+mod tally;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Developer commands of Symbolon.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need, then run them
+    Test {
+        /// Run one part only
+        #[arg(value_enum, default_value_t)]
+        part: suites::Part,
+    },
+    /// Format, clippy with warnings as errors, and the rules of the map
+    Lint,
+    /// Build the book into docs/book
+    Docs {
+        /// Serve it on localhost and rebuild when a chapter changes
+        #[arg(long)]
+        serve: bool,
+    },
+    /// Run the commands that the book and the README show
+    BookTest,
+    /// Prove the wire against other people's software
+    Interop {
+        /// Which peers; all of them when none is named
+        peers: Vec<String>,
+        /// Show the peers and stop
+        #[arg(long)]
+        list: bool,
+    },
+    /// Run the benches
+    Bench {
+        /// Passed on to `cargo bench`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check licences, advisories, banned crates and sources with cargo-deny
+    Deny {
+        /// Which checks: advisories, bans, licenses, sources; all when none is named
+        checks: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let workspace = Workspace::load()?;
+    match task {
+        Task::Test { part } => suites::test(&workspace, part),
+        Task::Lint => lint::lint(&workspace),
+        Task::Docs { serve } => docs(&workspace, serve),
+        Task::BookTest => suites::book_test(&workspace),
+        Task::Interop { list: true, .. } => {
+            interop::list();
+            Ok(())
+        }
+        Task::Interop { peers, .. } => interop::interop(&workspace, &peers),
+        Task::Bench { arguments } => {
+            let mut command = workspace.cargo(&["bench", "--package", "symbolon-benches"]);
+            command.args(arguments);
+            process::run(&mut command)
+        }
+        Task::Deny { checks } => deny(&workspace, &checks),
+    }
+}
+
+fn docs(workspace: &Workspace, serve: bool) -> Result<()> {
+    let mut command = tools::MDBOOK.command(workspace)?;
+    command.arg(if serve { "serve" } else { "build" }).arg("docs");
+    process::run(&mut command)
+}
+
+fn deny(workspace: &Workspace, checks: &[String]) -> Result<()> {
+    let mut command = tools::CARGO_DENY.command(workspace)?;
+    command.args(["--workspace", "check"]).args(checks);
+    process::run(&mut command)
+}

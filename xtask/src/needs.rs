@@ -1,0 +1,176 @@
+//! What the machine must have before the workspace's tests can be built and run, and how to get it.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::process;
+
+/// One thing the machine must have.
+pub(crate) struct Need {
+    what: &'static str,
+    why: &'static str,
+    /// Packages of Debian and Ubuntu that bring it.
+    packages: &'static [&'static str],
+    /// Program and arguments that succeed when it is there.
+    probe: (&'static str, &'static [&'static str]),
+}
+
+/// To compile every target of the workspace, tests included. The programs themselves need none of it.
+pub(crate) const TO_BUILD_TESTS: &[Need] = &[
+    Need {
+        what: "Perl with its core modules",
+        why: "interop/ builds OpenSSL from source, whose configuration is a Perl script",
+        packages: &["perl"],
+        probe: (
+            "perl",
+            &[
+                "-MFile::Compare",
+                "-MFindBin",
+                "-MIPC::Cmd",
+                "-MTime::Piece",
+                "-e",
+                "1",
+            ],
+        ),
+    },
+    Need {
+        what: "make",
+        why: "interop/ builds OpenSSL from source, with make",
+        packages: &["make"],
+        probe: ("make", &["--version"]),
+    },
+];
+
+/// To run the interop tests against Python libraries.
+pub(crate) const TO_RUN_PYTHON: &[Need] = &[Need {
+    what: "Python 3 with venv",
+    why: "interop/ has SVIDs fetched and verified by PyPI's `spiffe` and `cryptography`, in an environment of their own",
+    packages: &["python3", "python3-venv"],
+    probe: ("python3", &["-c", "import ensurepip, venv"]),
+}];
+
+impl Need {
+    fn is_met(&self) -> bool {
+        process::succeeds(self.probe.0, self.probe.1)
+    }
+}
+
+/// Makes sure that the needs are met: says what is missing and why, and installs it. Root just installs; anyone
+/// else is asked before `sudo` is run; without a terminal to ask on, it fails and says what to run.
+pub(crate) fn ensure(needs: &[&[Need]]) -> Result<()> {
+    let missing: Vec<&Need> = needs
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|need| !need.is_met())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("The tests need what this machine does not have yet:");
+    for need in &missing {
+        eprintln!(
+            "  {}: {} (package {})",
+            need.what,
+            need.why,
+            need.packages.join(", ")
+        );
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.packages.iter().copied())
+        .collect();
+    install(&packages)?;
+
+    let unmet: Vec<&str> = missing
+        .iter()
+        .filter(|need| !need.is_met())
+        .map(|need| need.what)
+        .collect();
+    if !unmet.is_empty() {
+        bail!(
+            "{} still missing after installing {}",
+            unmet.join(" and "),
+            packages.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let by_hand = format!(
+        "sudo apt-get update && sudo apt-get install {}",
+        packages.join(" ")
+    );
+    if !process::succeeds("apt-get", &["--version"]) {
+        bail!(
+            "this is not a Debian or an Ubuntu; install the like of {} and run this again",
+            packages.join(", ")
+        );
+    }
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        if !std::io::stdin().is_terminal() {
+            bail!("not root, and nobody to ask for permission to use sudo; run: {by_hand}");
+        }
+        if !agreed(&format!("Run `{by_hand}` now?"))? {
+            bail!("nothing was installed; run: {by_hand}");
+        }
+    }
+    process::run(apt_get(root).args(["-q", "update"]))?;
+    process::run(
+        apt_get(root)
+            .args(["-q", "-y", "--no-install-recommends", "install"])
+            .args(packages),
+    )
+}
+
+/// `apt-get` that asks nothing, through sudo when we are not root ourselves.
+fn apt_get(root: bool) -> Command {
+    let mut command = if root {
+        Command::new("env")
+    } else {
+        Command::new("sudo")
+    };
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    command
+}
+
+fn agreed(question: &str) -> Result<bool> {
+    eprint!("{question} [y/N] ");
+    std::io::stderr().flush().context("cannot ask")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_met_need_installs_nothing() {
+        const MET: &[Need] = &[Need {
+            what: "true",
+            why: "a test",
+            packages: &["coreutils"],
+            probe: ("true", &[]),
+        }];
+        ensure(&[MET]).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_unmet_need() {
+        let need = Need {
+            what: "x",
+            why: "a test",
+            packages: &[],
+            probe: ("symbolon-no-such-program", &[]),
+        };
+        assert!(!need.is_met());
+    }
+}

@@ -1,0 +1,183 @@
+//! `cargo xtask test`: everything that has to hold, with what it needs installed first.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::workspace::Workspace;
+use crate::{book_test, needs, process, python, tally};
+
+/// The environment variable by which tests outside a program's own crate find it: the folder with `symbolon` and
+/// `symbolon-agent`.
+pub(crate) const PROGRAMS: &str = "SYMBOLON_BIN_DIR";
+
+/// A part of the tests.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Part {
+    /// All of them
+    #[default]
+    All,
+    /// The libraries' own tests
+    Unit,
+    /// The command's tests, on real processes
+    E2e,
+    /// The peers that need nothing but Python and a compiler; `cargo xtask interop` has the rest
+    Interop,
+    /// The commands that the book and the README show
+    Book,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::All => "all",
+            Self::Unit => "unit",
+            Self::E2e => "e2e",
+            Self::Interop => "interop",
+            Self::Book => "book",
+        })
+    }
+}
+
+/// One row of the summary.
+struct Row {
+    name: &'static str,
+    ok: bool,
+    result: String,
+    time: Duration,
+    details: Vec<String>,
+}
+
+/// Runs the tests of one part, or all; prints a summary; fails when anything did.
+pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
+    let mut rows = Vec::new();
+    if part != Part::Book {
+        rows.push(cargo_test(workspace, part)?);
+    }
+    if matches!(part, Part::All | Part::Book) {
+        if part == Part::Book {
+            build_programs(workspace)?;
+        }
+        rows.push(book(workspace)?);
+    }
+    finish(&rows)
+}
+
+/// `cargo xtask book-test`.
+pub(crate) fn book_test(workspace: &Workspace) -> Result<()> {
+    test(workspace, Part::Book)
+}
+
+fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
+    let mut wanted = vec![needs::TO_BUILD_TESTS];
+    let uses_python = matches!(part, Part::All | Part::Interop);
+    if uses_python {
+        wanted.push(needs::TO_RUN_PYTHON);
+    }
+    needs::ensure(&wanted)?;
+    let python = uses_python.then(|| python::interpreter(workspace)).transpose()?;
+
+    let started = Instant::now();
+    // Tests start the programs, and `cargo test` alone builds a program only for its own crate's tests. Building
+    // both at once, tests included, has cargo choose the same features for both: everything is compiled once.
+    process::run(&mut workspace.cargo(&["build", "--workspace", "--bins", "--tests"]))?;
+
+    let mut command = workspace.cargo(&["test", "--no-fail-fast", "--workspace"]);
+    command
+        .args(selection(workspace, part))
+        .env(PROGRAMS, workspace.debug_programs());
+    if let Some(python) = python {
+        command.env(python::VARIABLE, python);
+    }
+    let tally = tally::run(&mut command)?;
+    let mut details: Vec<String> = tally
+        .failures
+        .iter()
+        .map(|name| format!("failed: {name}"))
+        .collect();
+    if !tally.success && tally.failed == 0 {
+        details.push("cargo test failed beyond its tests; see above".to_owned());
+    }
+    details.extend(tally.left_out.iter().map(|name| format!("not run: {name}")));
+    Ok(Row {
+        name: "cargo test",
+        ok: tally.success && tally.failed == 0,
+        result: format!(
+            "{} passed, {} failed, {} not run",
+            tally.passed, tally.failed, tally.ignored
+        ),
+        time: started.elapsed(),
+        details,
+    })
+}
+
+/// `--workspace` stays, with what is not wanted left out: naming packages instead would change the features that
+/// cargo chooses, and so compile much of the workspace a second time.
+fn selection(workspace: &Workspace, part: Part) -> Vec<String> {
+    let is_wanted = |name: &str| match part {
+        Part::All | Part::Book => true,
+        Part::Unit => !matches!(name, "symbolon-cli" | "symbolon-interop"),
+        Part::E2e => name == "symbolon-cli",
+        Part::Interop => name == "symbolon-interop",
+    };
+    let names = workspace
+        .members()
+        .into_iter()
+        .map(|package| package.name.as_str());
+    names
+        .filter(|name| !is_wanted(name))
+        .map(|name| format!("--exclude={name}"))
+        .collect()
+}
+
+fn build_programs(workspace: &Workspace) -> Result<()> {
+    process::run(&mut workspace.cargo(&[
+        "build",
+        "--package",
+        "symbolon-cli",
+        "--package",
+        "symbolon-agent",
+    ]))
+}
+
+fn book(workspace: &Workspace) -> Result<Row> {
+    let started = Instant::now();
+    let programs = workspace.debug_programs();
+    let outcome = book_test::run(workspace, Path::new(&programs))?;
+    Ok(Row {
+        name: "book",
+        ok: outcome.failures.is_empty(),
+        result: format!(
+            "{} commands on {} pages, {} blocks not for testing, {} pages failed",
+            outcome.commands,
+            outcome.pages,
+            outcome.untested,
+            outcome.failures.len()
+        ),
+        time: started.elapsed(),
+        details: outcome.failures,
+    })
+}
+
+fn finish(rows: &[Row]) -> Result<()> {
+    println!("\nSummary");
+    for row in rows {
+        let verdict = if row.ok { "ok" } else { "FAILED" };
+        println!(
+            "  {verdict:<6}  {:<10}  {} ({} s)",
+            row.name,
+            row.result,
+            row.time.as_secs()
+        );
+        for detail in &row.details {
+            println!("          {}", detail.replace('\n', "\n          "));
+        }
+    }
+    match rows.iter().filter(|row| !row.ok).count() {
+        0 => Ok(()),
+        _ => bail!("the tests failed"),
+    }
+}
