@@ -1,0 +1,310 @@
+//! The server's own authorities: one succession per family, its journal, and the bundle it publishes.
+//!
+//! An authority is **prepared** (its key made, its certificate published), then **activated** (it signs), then
+//! **old** (what it signed stays good). Each step is one transaction of the journal; a key is made before the
+//! journal names it, and a key that no journal line names is destroyed at the next start. So a server killed
+//! between any two steps starts from what the journal says.
+//!
+//! This module decides when and makes it durable. It does not know how a certificate is encoded, who may ask for
+//! a rotation, or what an SVID is.
+
+mod error;
+mod making;
+mod settings;
+mod slots;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use spiffe::TrustDomain;
+use symbolon_hsm::Stores;
+use symbolon_issuance::Authority;
+use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
+use symbolon_pki::bundle::{BundleSet, JwtAuthority, TrustBundle, X509Authority};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::suite::Family;
+use symbolon_pki::time::Clock;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, Datastore};
+use crate::record::Recorder;
+
+pub use error::AuthoritiesError;
+pub use settings::{AuthoritySettings, FamilySettings};
+pub use slots::{Change, ChangeKind};
+
+use making::Loaded;
+
+/// How often a running server looks whether an authority is due for a change.
+const TICK: Duration = Duration::from_secs(10);
+
+/// How long bundle holders may wait before they ask again.
+const REFRESH_HINT: Duration = Duration::from_secs(5 * 60);
+
+/// How long an expired authority stays in journal and bundle, for clocks that are slow.
+const PRUNE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The authorities of one server.
+#[derive(Debug)]
+pub struct Authorities {
+    settings: AuthoritySettings,
+    stores: Arc<Stores>,
+    datastore: Arc<dyn Datastore>,
+    recorder: Recorder,
+    clock: Arc<dyn Clock>,
+    /// What readers see; replaced as a whole after each change of the journal.
+    current: ArcSwap<Snapshot>,
+    published: watch::Sender<u64>,
+    /// Held while the journal is being changed, so that changes do not overlap.
+    changing: Mutex<()>,
+}
+
+/// What the journal said when it was last read, with the keys opened.
+#[derive(Debug)]
+struct Snapshot {
+    x509: Vec<Arc<Authority>>,
+    jwt: Option<Arc<JwtSigner>>,
+    bundle: Arc<TrustBundle>,
+    bundles: Arc<BundleSet>,
+    journal: Vec<AuthorityRecord>,
+    component_keys: HashSet<[u8; 32]>,
+}
+
+impl Authorities {
+    /// Loads the journal, opens the keys of the authorities that sign, makes what is missing and replaces what has
+    /// expired. Returns the changes that took, oldest first, for the operator to see.
+    ///
+    /// # Errors
+    /// [`AuthoritiesError`]: a store or the datastore fails, a key the journal names is missing or another one, or
+    /// the clock stands before an authority's notBefore.
+    pub async fn open(
+        settings: AuthoritySettings,
+        stores: Arc<Stores>,
+        datastore: Arc<dyn Datastore>,
+        recorder: Recorder,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Arc<Self>, Vec<Change>), AuthoritiesError> {
+        settings.check(&stores)?;
+        let empty = Snapshot::empty(&settings.trust_domain);
+        let authorities = Self {
+            settings,
+            stores,
+            datastore,
+            recorder,
+            clock,
+            current: ArcSwap::from_pointee(empty),
+            published: watch::Sender::new(0),
+            changing: Mutex::new(()),
+        };
+        authorities.refuse_a_clock_in_the_past().await?;
+        authorities.destroy_orphaned_keys().await?;
+        let changes = authorities.rotate_due().await?;
+        Ok((Arc::new(authorities), changes))
+    }
+
+    /// The authority of `family` that signs X.509 certificates now; `None` for families that are not configured.
+    pub fn active(&self, family: Family) -> Option<Arc<Authority>> {
+        self.current
+            .load()
+            .x509
+            .iter()
+            .find(|authority| authority.family() == family)
+            .cloned()
+    }
+
+    /// The key that signs JWT-SVIDs now; `None` if that family is not configured.
+    pub fn jwt(&self) -> Option<Arc<JwtSigner>> {
+        self.current.load().jwt.clone()
+    }
+
+    /// What is published: the authorities of every family, tainted ones marked.
+    pub fn bundle(&self) -> Arc<TrustBundle> {
+        Arc::clone(&self.current.load().bundle)
+    }
+
+    /// The bundle as the one of its trust domain, for verifiers.
+    pub fn bundles(&self) -> Arc<BundleSet> {
+        Arc::clone(&self.current.load().bundles)
+    }
+
+    /// Tells of each change of what is published or signs; the value is the bundle's sequence number.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// Every authority in the journal, oldest first.
+    pub fn journal(&self) -> Vec<AuthorityRecord> {
+        self.current.load().journal.clone()
+    }
+
+    /// Whether a component key with this SPKI hash belongs to an authority, and so may certify nothing else.
+    pub fn holds_component_key(&self, spki_sha256: &[u8; 32]) -> bool {
+        self.current.load().component_keys.contains(spki_sha256)
+    }
+
+    /// The trust domain.
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.settings.trust_domain
+    }
+
+    /// Does what is due now: prepares, activates and forgets authorities. Returns the changes.
+    ///
+    /// # Errors
+    /// [`AuthoritiesError`]; families before the one that failed have been dealt with.
+    pub async fn rotate_due(&self) -> Result<Vec<Change>, AuthoritiesError> {
+        let _changing = self.changing.lock().await;
+        let mut changes = Vec::new();
+        let now = self.clock.now();
+        for family in &self.settings.families {
+            self.rotate_family(family, now, &mut changes).await?;
+        }
+        self.forget_expired(now, &mut changes).await?;
+        self.reload().await?;
+        for change in &changes {
+            change.log();
+        }
+        Ok(changes)
+    }
+
+    /// Runs [`rotate_due`](Self::rotate_due) every ten seconds until `stop`. A failure is logged and tried again.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(TICK) => {}
+            }
+            if let Err(error) = self.rotate_due().await {
+                tracing::error!(
+                    event = "authority.rotation_failed",
+                    error = &error as &dyn std::error::Error
+                );
+            }
+        }
+    }
+
+    /// Reads the journal again and shows readers what it says.
+    async fn reload(&self) -> Result<(), AuthoritiesError> {
+        let published = self.datastore.published_authorities().await?;
+        let journal = self.datastore.authorities(None).await?;
+        let mut bundle = TrustBundle::new(self.settings.trust_domain.clone());
+        bundle.sequence = published.sequence;
+        bundle.refresh_hint = Some(REFRESH_HINT);
+        for record in &published.authorities {
+            publish(&mut bundle, record)?;
+        }
+        let previous = self.current.load_full();
+        let mut x509 = Vec::new();
+        let mut jwt = None;
+        let configured =
+            |record: &&AuthorityRecord| self.settings.families.iter().any(|f| f.family == record.family);
+        for record in journal
+            .iter()
+            .filter(|record| record.state == AuthorityState::Active)
+            .filter(configured)
+        {
+            let loaded = match previous.loaded(record) {
+                Some(loaded) => loaded,
+                None => self.load(record).await?,
+            };
+            loaded.place(&mut x509, &mut jwt);
+        }
+        let component_keys = journal
+            .iter()
+            .flat_map(|record| &record.keys)
+            .map(|key| key.spki_sha256)
+            .collect();
+        let bundle = Arc::new(bundle);
+        let mut bundles = BundleSet::new();
+        bundles.insert(Arc::clone(&bundle));
+        let sequence = bundle.sequence;
+        let next = Snapshot {
+            x509,
+            jwt,
+            bundle,
+            bundles: Arc::new(bundles),
+            journal,
+            component_keys,
+        };
+        let changed = next.journal != previous.journal;
+        self.current.store(Arc::new(next));
+        if changed {
+            self.published.send_replace(sequence);
+        }
+        Ok(())
+    }
+
+    /// A clock before the notBefore of an authority that signs means that the clock is wrong: what it signs now
+    /// would be refused everywhere, and a successor would make the mistake permanent.
+    async fn refuse_a_clock_in_the_past(&self) -> Result<(), AuthoritiesError> {
+        let now = self.clock.now();
+        for record in self.datastore.authorities(None).await? {
+            if record.state == AuthorityState::Active && now < record.not_before {
+                return Err(AuthoritiesError::ClockInThePast {
+                    family: record.family,
+                    authority_id: record.authority_id,
+                    not_before: record.not_before,
+                    now,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    fn empty(trust_domain: &TrustDomain) -> Self {
+        Self {
+            x509: Vec::new(),
+            jwt: None,
+            bundle: Arc::new(TrustBundle::new(trust_domain.clone())),
+            bundles: Arc::new(BundleSet::new()),
+            journal: Vec::new(),
+            component_keys: HashSet::new(),
+        }
+    }
+
+    /// The opened authority of `record`, if this snapshot has it.
+    fn loaded(&self, record: &AuthorityRecord) -> Option<Loaded> {
+        if record.family == Family::Jwt {
+            let jwt = self
+                .jwt
+                .as_ref()
+                .filter(|jwt| jwt.key_id() == record.authority_id)?;
+            return Some(Loaded::Jwt(Arc::clone(jwt)));
+        }
+        let same = |authority: &&Arc<Authority>| authority.authority_id().to_string() == record.authority_id;
+        self.x509.iter().find(same).cloned().map(Loaded::X509)
+    }
+}
+
+/// Adds what `record` publishes to `bundle`.
+fn publish(bundle: &mut TrustBundle, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
+    let tainted = record.state == AuthorityState::Tainted;
+    let damaged = |reason: String| AuthoritiesError::Journal {
+        authority_id: record.authority_id.clone(),
+        reason,
+    };
+    match &record.material {
+        AuthorityMaterial::X509 { certificate } => {
+            let certificate = Certificate::from_der(certificate).map_err(|e| damaged(e.to_string()))?;
+            bundle
+                .x509_authorities
+                .push(X509Authority { certificate, tainted });
+        }
+        AuthorityMaterial::Jwt { key_id, spki } => {
+            let mut key = JwtAuthority::from_spki_der(key_id, spki).map_err(|e| damaged(e.to_string()))?;
+            key.expires_at = Some(record.not_after);
+            key.tainted = tainted;
+            bundle.jwt_authorities.push(key);
+        }
+    }
+    Ok(())
+}
+
+/// Whether `at` lies within the validity of `record`.
+fn is_valid(record: &AuthorityRecord, at: SystemTime) -> bool {
+    record.not_before <= at && at < record.not_after
+}

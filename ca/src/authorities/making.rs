@@ -1,0 +1,296 @@
+//! Making an authority, and opening the key of one that the journal names.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use spiffe::TrustDomain;
+use symbolon_crypto::{HeldKey, random};
+use symbolon_hsm::{KeyId, KeyLabel, KeyStore, StoreName};
+use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
+use symbolon_issuance::{
+    Authority, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
+};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::key::{SubjectKey, SuiteSigner};
+use symbolon_pki::suite::{Family, Suite};
+
+use super::settings::FamilySettings;
+use super::{Authorities, AuthoritiesError};
+use crate::datastore::{
+    AuthorityMaterial, AuthorityRecord, AuthorityState, CertificateProfile, KeyReference, KeyRole,
+};
+use crate::records::{intent_of, issued_record};
+
+/// An authority with its key opened.
+pub(super) enum Loaded {
+    X509(Arc<Authority>),
+    Jwt(Arc<JwtSigner>),
+}
+
+impl Loaded {
+    pub(super) fn place(self, x509: &mut Vec<Arc<Authority>>, jwt: &mut Option<Arc<JwtSigner>>) {
+        match self {
+            Self::X509(authority) => x509.push(authority),
+            Self::Jwt(signer) => *jwt = Some(signer),
+        }
+    }
+}
+
+/// A signer together with where its keys are.
+struct MadeKey {
+    signer: SuiteSigner,
+    keys: Vec<KeyReference>,
+}
+
+/// Runs what blocks (key stores, signing) off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AuthoritiesError> + Send + 'static,
+) -> Result<T, AuthoritiesError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| AuthoritiesError::Interrupted)?
+}
+
+impl Authorities {
+    /// Makes a new authority for a family and journals it as prepared.
+    pub(super) async fn make(
+        &self,
+        settings: &FamilySettings,
+        now: SystemTime,
+    ) -> Result<AuthorityRecord, AuthoritiesError> {
+        let MadeKey { signer, keys } = self.make_key(settings).await?;
+        let family = settings.family;
+        let record = if family == Family::Jwt {
+            let key = SubjectKey::Suite(signer.public_key().clone());
+            let (key_id, spki) = (key.skid().to_string(), key.spki_der());
+            AuthorityRecord {
+                authority_id: key_id.clone(),
+                family,
+                suite: settings.suite,
+                state: AuthorityState::Prepared,
+                material: AuthorityMaterial::Jwt { key_id, spki },
+                keys,
+                not_before: now.checked_sub(BACKDATE).unwrap_or(now),
+                not_after: now + self.settings.ttl,
+                created_at: now,
+                changed_at: now,
+            }
+        } else {
+            self.certify(settings, signer, keys, now).await?
+        };
+        self.datastore.add_authority(&record).await?;
+        Ok(record)
+    }
+
+    /// Lints, records, signs and records the self-signed certificate of a new X.509 authority.
+    async fn certify(
+        &self,
+        settings: &FamilySettings,
+        signer: SuiteSigner,
+        keys: Vec<KeyReference>,
+        now: SystemTime,
+    ) -> Result<AuthorityRecord, AuthoritiesError> {
+        let family = settings.family;
+        let failed = move |source: IssuanceError| AuthoritiesError::Issuance {
+            family,
+            source: Box::new(source),
+        };
+        let serial = Serial::random(random::fill)?;
+        let spec = AuthoritySpec {
+            trust_domain: &self.settings.trust_domain,
+            ttl: self.settings.ttl,
+            path_len: None,
+        };
+        let linted: Linted = prepare_authority(&spec, &signer, serial, now).map_err(failed)?;
+        let intent = intent_of(linted.facts(), CertificateProfile::Authority, None, now)?;
+        self.recorder.record_intent(intent).await?;
+        let issued = blocking(move || linted.sign(&signer).map_err(failed)).await?;
+        self.recorder.record_issued(issued_record(&issued)?).await?;
+        let facts = issued.facts().clone();
+        Ok(AuthorityRecord {
+            authority_id: facts.authority_id.to_string(),
+            family,
+            suite: settings.suite,
+            state: AuthorityState::Prepared,
+            material: AuthorityMaterial::X509 {
+                certificate: issued.into_der(),
+            },
+            keys,
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            created_at: now,
+            changed_at: now,
+        })
+    }
+
+    /// Makes a key for each component in the store configured for it.
+    async fn make_key(&self, settings: &FamilySettings) -> Result<MadeKey, AuthoritiesError> {
+        let suite = settings.suite;
+        let mut plan = Vec::new();
+        for (component, name) in settings.placement() {
+            let store = self
+                .stores
+                .get(name)
+                .map_err(|source| AuthoritiesError::UnknownStore {
+                    family: settings.family,
+                    source,
+                })?;
+            let label = KeyLabel::of(
+                self.settings.trust_domain.as_str(),
+                &self.settings.server_name,
+                settings.family.name(),
+                component,
+            )?;
+            plan.push((component, name.clone(), Arc::clone(store), label));
+        }
+        blocking(move || {
+            let mut held: Vec<Arc<dyn HeldKey>> = Vec::new();
+            let mut keys = Vec::new();
+            for (component, name, store, label) in plan {
+                let (info, key) =
+                    store
+                        .generate(component, &label)
+                        .map_err(|source| AuthoritiesError::Store {
+                            store: name.clone(),
+                            source,
+                        })?;
+                held.push(key);
+                keys.push((name, info.id));
+            }
+            let signer = SuiteSigner::new(suite, held)?;
+            let hashes = SubjectKey::Suite(signer.public_key().clone()).component_spki_hashes();
+            let keys = roles(suite).zip(keys).zip(hashes);
+            let keys = keys
+                .map(|((role, (store, key_id)), spki_sha256)| KeyReference {
+                    store,
+                    key_id,
+                    spki_sha256,
+                    role,
+                })
+                .collect();
+            Ok(MadeKey { signer, keys })
+        })
+        .await
+    }
+
+    /// Opens the key of an authority and checks that it is the one the journal names.
+    pub(super) async fn load(&self, record: &AuthorityRecord) -> Result<Loaded, AuthoritiesError> {
+        let mut plan: Vec<(KeyReference, Arc<dyn KeyStore>)> = Vec::new();
+        for key in &record.keys {
+            let store = self
+                .stores
+                .get(&key.store)
+                .map_err(|source| AuthoritiesError::UnknownStore {
+                    family: record.family,
+                    source,
+                })?;
+            plan.push((key.clone(), Arc::clone(store)));
+        }
+        let record = record.clone();
+        let trust_domain = self.settings.trust_domain.clone();
+        blocking(move || {
+            let mut held: Vec<Arc<dyn HeldKey>> = Vec::new();
+            for (key, store) in &plan {
+                let opened = store
+                    .open(&key.key_id)
+                    .map_err(|source| AuthoritiesError::Store {
+                        store: key.store.clone(),
+                        source,
+                    })?;
+                held.push(opened);
+            }
+            let signer = SuiteSigner::new(record.suite, held)?;
+            let hashes = SubjectKey::Suite(signer.public_key().clone()).component_spki_hashes();
+            for ((key, _), hash) in plan.iter().zip(hashes) {
+                if key.spki_sha256 != hash {
+                    return Err(AuthoritiesError::WrongKey {
+                        authority_id: record.authority_id,
+                        store: key.store.clone(),
+                        key_id: key.key_id.clone(),
+                    });
+                }
+            }
+            open(&trust_domain, &record, signer)
+        })
+        .await
+    }
+
+    /// Destroys keys of ours that no journal line names: a server was killed after making them.
+    pub(super) async fn destroy_orphaned_keys(&self) -> Result<(), AuthoritiesError> {
+        let journal = self.datastore.authorities(None).await?;
+        let named: HashSet<(StoreName, KeyId)> = journal
+            .into_iter()
+            .flat_map(|record| record.keys)
+            .map(|key| (key.store, key.key_id))
+            .collect();
+        let prefix = self.label_prefix();
+        let stores = Arc::clone(&self.stores);
+        blocking(move || {
+            for (name, store) in stores.iter() {
+                let failed = |source| AuthoritiesError::Store { store: name.clone(), source };
+                for key in store.list().map_err(failed)? {
+                    let ours = key.label.as_str().starts_with(&prefix);
+                    if ours && !named.contains(&(name.clone(), key.id.clone())) {
+                        store.destroy(&key.id).map_err(failed)?;
+                        tracing::warn!(event = "key.orphan_destroyed", store = %name, key_id = %key.id, label = %key.label);
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What every label of this server's keys begins with.
+    fn label_prefix(&self) -> String {
+        format!(
+            "symbolon/{}/{}/",
+            self.settings.trust_domain, self.settings.server_name
+        )
+    }
+}
+
+/// The authority of a journal line whose key was opened.
+fn open(
+    trust_domain: &TrustDomain,
+    record: &AuthorityRecord,
+    signer: SuiteSigner,
+) -> Result<Loaded, AuthoritiesError> {
+    let family = record.family;
+    let failed = |source: IssuanceError| AuthoritiesError::Issuance {
+        family,
+        source: Box::new(source),
+    };
+    match &record.material {
+        AuthorityMaterial::X509 { certificate } => {
+            let certificate = Certificate::from_der(certificate).map_err(|e| AuthoritiesError::Journal {
+                authority_id: record.authority_id.clone(),
+                reason: e.to_string(),
+            })?;
+            Authority::new(certificate, signer)
+                .map(|a| Loaded::X509(Arc::new(a)))
+                .map_err(failed)
+        }
+        AuthorityMaterial::Jwt { key_id, .. } => {
+            let damaged = || AuthoritiesError::Journal {
+                authority_id: record.authority_id.clone(),
+                reason: "it names no key".to_owned(),
+            };
+            let key = signer.keys().first().cloned().ok_or_else(damaged)?;
+            JwtSigner::new(trust_domain.clone(), key_id.clone(), key, record.not_after)
+                .map(|jwt| Loaded::Jwt(Arc::new(jwt)))
+                .map_err(failed)
+        }
+    }
+}
+
+/// The role of each component's key, in the suite's order.
+fn roles(suite: Suite) -> impl Iterator<Item = KeyRole> {
+    let roles: &[KeyRole] = if suite.is_composite() {
+        &[KeyRole::PostQuantum, KeyRole::Classical]
+    } else {
+        &[KeyRole::Sole]
+    };
+    roles.iter().copied()
+}

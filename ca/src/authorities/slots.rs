@@ -1,0 +1,168 @@
+//! When an authority is prepared, activated and forgotten.
+
+use std::time::SystemTime;
+
+use symbolon_hsm::StoreError;
+use symbolon_pki::suite::{Family, Suite};
+use symbolon_pki::time::rfc3339;
+
+use super::settings::FamilySettings;
+use super::{Authorities, AuthoritiesError, PRUNE_AFTER, is_valid};
+use crate::datastore::{AuthorityRecord, AuthorityState};
+
+/// What happened to an authority.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ChangeKind {
+    /// Its key was made and its certificate published.
+    Prepared,
+    /// It signs from now on: the first of its family.
+    Activated,
+    /// It signs from now on in place of one that had time left.
+    Rotated,
+    /// It signs from now on in place of one that had expired.
+    ReplacedExpired,
+    /// It had expired long ago and was forgotten, its key destroyed.
+    Forgotten,
+}
+
+/// One change to one authority.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The family.
+    pub family: Family,
+    /// What the authority signs with.
+    pub suite: Suite,
+    /// The authority.
+    pub authority_id: String,
+    /// When it expires.
+    pub not_after: SystemTime,
+}
+
+impl Change {
+    fn of(kind: ChangeKind, record: &AuthorityRecord) -> Self {
+        Self {
+            kind,
+            family: record.family,
+            suite: record.suite,
+            authority_id: record.authority_id.clone(),
+            not_after: record.not_after,
+        }
+    }
+
+    pub(super) fn log(&self) {
+        let event = match self.kind {
+            ChangeKind::Prepared => "authority.prepared",
+            ChangeKind::Activated | ChangeKind::Rotated | ChangeKind::ReplacedExpired => {
+                "authority.activated"
+            }
+            ChangeKind::Forgotten => "authority.forgotten",
+        };
+        tracing::info!(
+            event,
+            family = %self.family,
+            suite = %self.suite,
+            authority_id = self.authority_id,
+            not_after = rfc3339(self.not_after),
+        );
+    }
+}
+
+/// When the successor of `active` is prepared: at half its life, so that it is published long before it signs.
+fn is_prepare_due(active: &AuthorityRecord, now: SystemTime) -> bool {
+    let life = active
+        .not_after
+        .duration_since(active.not_before)
+        .unwrap_or_default();
+    now >= active.not_before + life / 2
+}
+
+/// When the successor of `active` takes over: with a sixth of its life left, which is the longest that an SVID it
+/// signs may live in full.
+fn is_activate_due(active: &AuthorityRecord, now: SystemTime) -> bool {
+    let life = active
+        .not_after
+        .duration_since(active.not_before)
+        .unwrap_or_default();
+    now >= active.not_after - life / 6
+}
+
+impl Authorities {
+    /// Takes the steps that are due in one family.
+    pub(super) async fn rotate_family(
+        &self,
+        settings: &FamilySettings,
+        now: SystemTime,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), AuthoritiesError> {
+        let journal = self.datastore.authorities(Some(settings.family)).await?;
+        let in_state = |state| journal.iter().find(|record| record.state == state).cloned();
+        let active = in_state(AuthorityState::Active);
+        let mut prepared = in_state(AuthorityState::Prepared);
+
+        if let Some(stale) = prepared.take_if(|record| !is_valid(record, now)) {
+            // It expired while it waited, in a server that was off: it never signed and never will.
+            self.datastore
+                .change_authority_state(&stale.authority_id, AuthorityState::Old, now)
+                .await?;
+        }
+        let needed = active
+            .as_ref()
+            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now));
+        if needed && prepared.is_none() {
+            let made = self.make(settings, now).await?;
+            changes.push(Change::of(ChangeKind::Prepared, &made));
+            prepared = Some(made);
+        }
+        let kind = match &active {
+            None => Some(ChangeKind::Activated),
+            Some(active) if !is_valid(active, now) => Some(ChangeKind::ReplacedExpired),
+            Some(active) if is_activate_due(active, now) => Some(ChangeKind::Rotated),
+            Some(_) => None,
+        };
+        if let (Some(kind), Some(next)) = (kind, prepared) {
+            let done = self
+                .datastore
+                .change_authority_state(&next.authority_id, AuthorityState::Active, now)
+                .await?;
+            changes.push(Change::of(kind, &done.authority));
+        }
+        Ok(())
+    }
+
+    /// Forgets authorities that expired long ago and destroys their keys.
+    pub(super) async fn forget_expired(
+        &self,
+        now: SystemTime,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), AuthoritiesError> {
+        let Some(before) = now.checked_sub(PRUNE_AFTER) else {
+            return Ok(());
+        };
+        for record in self.datastore.prune_authorities(before).await? {
+            self.destroy_keys(&record).await?;
+            changes.push(Change::of(ChangeKind::Forgotten, &record));
+        }
+        Ok(())
+    }
+
+    async fn destroy_keys(&self, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
+        for key in &record.keys {
+            // A store that left the configuration keeps its keys; they are its owner's to destroy.
+            let Ok(store) = self.stores.get(&key.store) else {
+                continue;
+            };
+            let (store, id, name) = (store.clone(), key.key_id.clone(), key.store.clone());
+            let destroyed = tokio::task::spawn_blocking(move || store.destroy(&id))
+                .await
+                .map_err(|_| AuthoritiesError::Interrupted)?;
+            match destroyed {
+                // Gone already: the server was killed after destroying and before the journal forgot.
+                Ok(()) | Err(StoreError::UnknownKey { .. }) => {}
+                Err(source) => return Err(AuthoritiesError::Store { store: name, source }),
+            }
+        }
+        Ok(())
+    }
+}

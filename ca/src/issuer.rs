@@ -1,0 +1,340 @@
+//! The pipeline around `symbolon-issuance`: prepare, record the intent, sign on bounded threads, record, reply.
+//!
+//! Nothing leaves [`Issuer`] that is not on record. Whole batches are prepared and signed in parallel and recorded
+//! together; who may ask for what was decided before.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use spiffe::SpiffeId;
+use symbolon_crypto::random;
+use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
+use symbolon_issuance::{
+    Authority, IssuanceError, IssuedCertificate, Linted, Serial, SerialError, SvidProfile, SvidRequest,
+    prepare_svid,
+};
+use symbolon_pki::key::SubjectKey;
+use symbolon_pki::suite::{Family, Form};
+use symbolon_pki::time::Clock;
+use tokio::sync::oneshot;
+
+use crate::authorities::Authorities;
+use crate::datastore::{CertificateIntent, CertificateProfile, CertificateWrite, DatastoreError};
+use crate::record::{RecordError, Recorder};
+use crate::records::{intent_of, issued_record};
+
+/// An X.509-SVID that somebody is entitled to.
+#[derive(Clone, Debug)]
+pub struct X509Order {
+    /// Whose identity it is to be.
+    pub profile: SvidProfile,
+    /// The identity.
+    pub spiffe_id: SpiffeId,
+    /// The key, whose possession was proven.
+    pub key: SubjectKey,
+    /// DNS names, for workloads.
+    pub dns_names: Vec<String>,
+    /// How long it is to live.
+    pub ttl: Duration,
+    /// The registration entry that entitles a workload.
+    pub entry_id: Option<String>,
+}
+
+/// An X.509-SVID that is on record.
+#[derive(Clone, Debug)]
+pub struct IssuedX509 {
+    /// DER certificates, leaf first, without the self-signed root.
+    pub chain: Vec<Vec<u8>>,
+    /// The identity.
+    pub spiffe_id: SpiffeId,
+    /// The form.
+    pub form: Form,
+    /// The leaf's serial number, lower-case hex.
+    pub serial_hex: String,
+    /// The leaf's serial number in decimal, as SPIRE's agent records have it.
+    pub serial_decimal: String,
+    /// First second of validity.
+    pub not_before: SystemTime,
+    /// Last second of validity.
+    pub not_after: SystemTime,
+}
+
+/// Why something was not issued. Nothing was handed out then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The request, the profile or the authority forbids it, or signing failed; the error says whose fault it is.
+    #[error(transparent)]
+    Issuance(#[from] IssuanceError),
+    /// The family is not configured on this server.
+    #[error("this server has no {0} authority; add the family to its configuration")]
+    NoAuthority(Family),
+    /// The key belongs to an authority, or half of it does.
+    #[error("the key, or half of it, is the key of an authority; make a new one")]
+    AuthorityKey,
+    /// It could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// No serial number could be drawn.
+    #[error(transparent)]
+    Serial(#[from] SerialError),
+    /// The random generator failed.
+    #[error(transparent)]
+    Randomness(#[from] random::RandomError),
+    /// The signer threads are gone: the server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// Signs for a server.
+#[derive(Debug)]
+pub struct Issuer {
+    authorities: Arc<Authorities>,
+    recorder: Recorder,
+    clock: Arc<dyn Clock>,
+    signers: ThreadPool,
+}
+
+impl Issuer {
+    /// An issuer with `threads` signer threads; 0 is one for each processor. Tokens want as many as they have
+    /// sessions.
+    ///
+    /// # Errors
+    /// The system's, if it gives no threads.
+    pub fn new(
+        authorities: Arc<Authorities>,
+        recorder: Recorder,
+        clock: Arc<dyn Clock>,
+        threads: usize,
+    ) -> Result<Self, ThreadPoolBuildError> {
+        let signers = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("signer-{index}"))
+            .build()?;
+        Ok(Self {
+            authorities,
+            recorder,
+            clock,
+            signers,
+        })
+    }
+
+    /// The authorities it signs with.
+    pub fn authorities(&self) -> &Arc<Authorities> {
+        &self.authorities
+    }
+
+    /// Issues one certificate an order. The results stand in the orders' order.
+    pub async fn issue(&self, orders: Vec<X509Order>) -> Vec<Result<IssuedX509, IssueError>> {
+        let now = self.clock.now();
+        let authorities = Arc::clone(&self.authorities);
+        let count = orders.len();
+        let prepared = self
+            .on_signers(move || {
+                orders
+                    .into_par_iter()
+                    .map(|order| Prepared::new(&authorities, order, now))
+                    .collect::<Vec<_>>()
+            })
+            .await;
+        let Some(prepared) = prepared else {
+            return stopping(count);
+        };
+
+        let intended = self.record_intents(prepared, now).await;
+        let signed = self
+            .on_signers(move || {
+                intended
+                    .into_par_iter()
+                    .map(|result| result.and_then(Prepared::sign))
+                    .collect::<Vec<_>>()
+            })
+            .await;
+        match signed {
+            Some(signed) => self.record_issued(signed).await,
+            None => stopping(count),
+        }
+    }
+
+    /// Mints a JWT-SVID. Tokens are not recorded one by one: they live for minutes and are bearer secrets.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub async fn mint_jwt(
+        &self,
+        spiffe_id: SpiffeId,
+        audience: Vec<String>,
+        ttl: Duration,
+    ) -> Result<IssuedJwt, IssueError> {
+        let signer = self
+            .authorities
+            .jwt()
+            .ok_or(IssueError::NoAuthority(Family::Jwt))?;
+        let now = self.clock.now();
+        self.on_signers(move || {
+            let mut token_id = [0; 16];
+            random::fill(&mut token_id)?;
+            let token_id = hex::encode(token_id);
+            let jti = Some(token_id.as_str());
+            let request = JwtSvidRequest {
+                spiffe_id: &spiffe_id,
+                audience: &audience,
+                ttl,
+                now,
+                jti,
+            };
+            Ok(mint_jwt_svid(&signer, &request)?)
+        })
+        .await
+        .unwrap_or(Err(IssueError::Stopping))
+    }
+
+    /// Runs `work` on the signer threads; `None` if they are gone.
+    async fn on_signers<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        self.signers.spawn(move || {
+            // The receiver is gone when the caller gave up; the work is then simply not wanted any more.
+            let _ = done.send(work());
+        });
+        result.await.ok()
+    }
+
+    /// Records the intents of what was prepared, in one commit.
+    async fn record_intents(
+        &self,
+        prepared: Vec<Result<Prepared, IssueError>>,
+        now: SystemTime,
+    ) -> Vec<Result<Prepared, IssueError>> {
+        let intent = |prepared: &Prepared| prepared.intent(now).map(CertificateWrite::Intent);
+        self.record(prepared, intent).await
+    }
+
+    /// Records the signed bytes, in one commit, and only then lets go of them.
+    async fn record_issued(
+        &self,
+        signed: Vec<Result<IssuedCertificate, IssueError>>,
+    ) -> Vec<Result<IssuedX509, IssueError>> {
+        let bytes = |issued: &IssuedCertificate| issued_record(issued).map(CertificateWrite::Issued);
+        let recorded = self.record(signed, bytes).await;
+        recorded
+            .into_iter()
+            .map(|result| result.map(IssuedX509::from))
+            .collect()
+    }
+
+    /// Records what `write` makes of each item that got this far; an item whose record failed becomes its error.
+    async fn record<T>(
+        &self,
+        mut items: Vec<Result<T, IssueError>>,
+        write: impl Fn(&T) -> Result<CertificateWrite, DatastoreError>,
+    ) -> Vec<Result<T, IssueError>> {
+        let mut writes = Vec::with_capacity(items.len());
+        let mut positions = Vec::with_capacity(items.len());
+        for (position, item) in items.iter_mut().enumerate() {
+            let Ok(value) = item else { continue };
+            match write(value) {
+                Ok(write) => {
+                    writes.push(write);
+                    positions.push(position);
+                }
+                Err(error) => *item = Err(RecordError::from(error).into()),
+            }
+        }
+        if writes.is_empty() {
+            return items;
+        }
+        let answers = self.recorder.record_all(writes).await;
+        for (index, position) in positions.into_iter().enumerate() {
+            let failed = match &answers {
+                Ok(answers) => match answers.get(index) {
+                    Some(Ok(())) => continue,
+                    Some(Err(error)) => RecordError::from(error.clone()),
+                    None => RecordError::Stopped,
+                },
+                Err(error) => error.clone(),
+            };
+            if let Some(item) = items.get_mut(position) {
+                *item = Err(failed.into());
+            }
+        }
+        items
+    }
+}
+
+impl From<IssuedCertificate> for IssuedX509 {
+    fn from(issued: IssuedCertificate) -> Self {
+        let facts = issued.facts().clone();
+        Self {
+            chain: vec![issued.into_der()],
+            form: facts.form,
+            serial_hex: facts.serial.hex(),
+            serial_decimal: facts.serial.decimal(),
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            spiffe_id: facts.spiffe_id,
+        }
+    }
+}
+
+/// An order that was linted and waits to be signed.
+struct Prepared {
+    authority: Arc<Authority>,
+    linted: Linted,
+    profile: SvidProfile,
+    entry_id: Option<String>,
+}
+
+impl Prepared {
+    fn new(authorities: &Authorities, order: X509Order, now: SystemTime) -> Result<Self, IssueError> {
+        let family = order.key.form().family();
+        let authority = authorities
+            .active(family)
+            .ok_or(IssueError::NoAuthority(family))?;
+        if order
+            .key
+            .component_spki_hashes()
+            .iter()
+            .any(|hash| authorities.holds_component_key(hash))
+        {
+            return Err(IssueError::AuthorityKey);
+        }
+        let serial = Serial::random(random::fill)?;
+        let linted = prepare_svid(
+            &authority,
+            &SvidRequest {
+                profile: order.profile,
+                spiffe_id: &order.spiffe_id,
+                key: &order.key,
+                dns_names: &order.dns_names,
+                ttl: order.ttl,
+                serial,
+                now,
+            },
+        )?;
+        Ok(Self {
+            authority,
+            linted,
+            profile: order.profile,
+            entry_id: order.entry_id,
+        })
+    }
+
+    fn intent(&self, now: SystemTime) -> Result<CertificateIntent, DatastoreError> {
+        let profile = match self.profile {
+            SvidProfile::Server => CertificateProfile::Server,
+            SvidProfile::Agent => CertificateProfile::Agent,
+            SvidProfile::Workload => CertificateProfile::Workload,
+        };
+        intent_of(self.linted.facts(), profile, self.entry_id.clone(), now)
+    }
+
+    fn sign(self) -> Result<IssuedCertificate, IssueError> {
+        Ok(self.linted.sign(&*self.authority)?)
+    }
+}
+
+fn stopping(count: usize) -> Vec<Result<IssuedX509, IssueError>> {
+    (0..count).map(|_| Err(IssueError::Stopping)).collect()
+}
