@@ -1,1 +1,29 @@
-//! Who holds keys: the software store now, PKCS#11 tokens and TPMs next.
+//! Who holds keys.
+//!
+//! A [`KeyStore`] makes component keys, finds them again, and hands out [`HeldKey`]s that sign. What holds a
+//! key differs from store to store; what a caller may rely on does not, and [`conformance`] is that promise in
+//! executable form: every backend passes the same suite.
+//!
+//! - [`software`]: one encrypted file a key, for those without hardware.
+//! - [`registry`]: the stores of one process by the names its configuration gives them.
+//! - [`secret`]: passphrases, and where they come from.
+//!
+//! A store deals in *component* keys alone (raw points, scalars and seeds). This crate must not know X.509,
+//! PKCS#8, suites or forms, nor whose key it holds: a composite key is two keys here, perhaps in two stores.
+//!
+//! [`HeldKey`]: symbolon_crypto::HeldKey
+
+pub mod conformance;
+pub mod names;
+mod private_file;
+pub mod registry;
+pub mod secret;
+pub mod software;
+pub mod store;
+
+pub use names::{KeyId, KeyLabel, NameError, StoreName};
+pub use private_file::PrivateFileError;
+pub use registry::{RegistryError, Stores};
+pub use secret::{Passphrase, PassphraseError, SecretSource, SourceSyntaxError};
+pub use software::{KekSource, KekSpec, SoftwareError, SoftwareStore};
+pub use store::{KeyInfo, KeyStore, StoreError, Unsupported};

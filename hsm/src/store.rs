@@ -1,0 +1,108 @@
+//! What every key store does, whatever holds the keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use symbolon_crypto::{Component, HeldKey, KeyError, PublicKey};
+
+use crate::names::{KeyId, KeyLabel};
+use crate::software::SoftwareError;
+
+/// What a store tells about one of its keys. Nothing here is secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyInfo {
+    /// What the store calls it.
+    pub id: KeyId,
+    /// What it is for, as given when it was made.
+    pub label: KeyLabel,
+    /// Key type and signature scheme.
+    pub component: Component,
+    /// The public half.
+    pub public_key: PublicKey,
+}
+
+/// A place that makes keys and keeps them.
+///
+/// Every call blocks (a file, a token, a TPM) and may be made from many threads at once; an async caller uses
+/// a thread on which it may wait. What else a caller may rely on is what [`crate::conformance`] checks.
+pub trait KeyStore: Send + Sync + fmt::Debug {
+    /// The kind of store as configuration writes it: `software`, later `pkcs11` and `tpm`.
+    fn kind(&self) -> &'static str;
+
+    /// Says whether [`generate`](Self::generate) can make keys of `component`, before any key is made.
+    ///
+    /// # Errors
+    /// [`Unsupported`], with what is missing.
+    fn offers(&self, component: Component) -> Result<(), Unsupported>;
+
+    /// Makes a new key. When this returns, the key survives a crash of the process and of the machine; when it
+    /// fails, the store holds the keys it held before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] as [`offers`](Self::offers) says, or what went wrong in the backend.
+    fn generate(
+        &self,
+        component: Component,
+        label: &KeyLabel,
+    ) -> Result<(KeyInfo, Arc<dyn HeldKey>), StoreError>;
+
+    /// Finds a key again. Two calls may return two handles; they may sign at the same time.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`] when the store has no such key, or what went wrong in the backend.
+    fn open(&self, id: &KeyId) -> Result<Arc<dyn HeldKey>, StoreError>;
+
+    /// All keys of the store, ordered by id.
+    ///
+    /// # Errors
+    /// What went wrong in the backend. One key that cannot be read fails the whole list: a list that silently
+    /// lacks a key would be taken for the truth.
+    fn list(&self) -> Result<Vec<KeyInfo>, StoreError>;
+
+    /// Destroys a key for good. A handle that was given out before may go on signing until it is dropped, or
+    /// fail; it does nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`] when the store has no such key, or what went wrong in the backend.
+    fn destroy(&self, id: &KeyId) -> Result<(), StoreError>;
+}
+
+/// A store cannot make or use keys of a component.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("this {kind} store does not offer {component}: {reason}")]
+pub struct Unsupported {
+    /// The kind of store.
+    pub kind: &'static str,
+    /// What was asked for.
+    pub component: Component,
+    /// What is missing, for the operator.
+    pub reason: String,
+}
+
+/// Why a key store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store does not offer this component.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// The store has no key of this id: a wrong id, the wrong store, or a key that was destroyed.
+    #[error("no key {id} in this {kind} store")]
+    UnknownKey {
+        /// The kind of store.
+        kind: &'static str,
+        /// What was asked for.
+        id: KeyId,
+    },
+    /// A new key could not be made.
+    #[error("cannot generate a key of {component}")]
+    Generate {
+        /// What was asked for.
+        component: Component,
+        /// What the primitive says.
+        source: KeyError,
+    },
+    /// The software store failed.
+    #[error(transparent)]
+    Software(#[from] SoftwareError),
+}
