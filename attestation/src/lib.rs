@@ -1,1 +1,138 @@
-//! Node attestation: per method one module with both halves, prover and verifier.
+//! Node attestation: how a node proves to a server which node it is.
+//!
+//! Each method is one module with both halves: the [`Prover`] that runs in the agent and the [`Verifier`] that runs in
+//! the server. They meet over whatever carries their messages; [`Challenger`] is the verifier's end of it.
+//! [`conformance`] is the suite that every method passes.
+//!
+//! This crate must not know how messages travel, where records are kept, or what an SVID is: what a method needs to
+//! look up or use up is passed in as a trait of its own.
+
+pub mod conformance;
+pub mod join_token;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt::Debug;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use spiffe::SpiffeId;
+use zeroize::Zeroizing;
+
+/// Longest evidence, challenge or response in bytes. The longest of a method in sight is a TPM's: a few certificates
+/// and quotes.
+pub const MAX_MESSAGE: usize = 128 * 1024;
+
+/// What attestation found out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Attested {
+    /// Who the node is: `spiffe://<trust domain>/spire/agent/<method>/…`.
+    pub agent_id: SpiffeId,
+    /// What was observed of it, as pairs of type and value.
+    pub selectors: BTreeSet<(String, String)>,
+    /// Whether the node can do it again with the same evidence, rather than renew what it was given.
+    pub can_reattest: bool,
+}
+
+/// The node's half of a method.
+#[async_trait]
+pub trait Prover: Send {
+    /// The name of the method, as it stands in `AttestationData.type`.
+    fn method(&self) -> &'static str;
+
+    /// What the node opens with. May be a secret.
+    ///
+    /// # Errors
+    /// [`ProverError`] when the node does not have what the method needs.
+    async fn evidence(&mut self) -> Result<Zeroizing<Vec<u8>>, ProverError>;
+
+    /// Answers a challenge of the server.
+    ///
+    /// # Errors
+    /// [`ProverError::UnexpectedChallenge`] for methods without challenges.
+    async fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, ProverError>;
+}
+
+/// The verifier's way to the node while attestation goes on.
+#[async_trait]
+pub trait Challenger: Send {
+    /// Sends a challenge and waits for the answer.
+    ///
+    /// # Errors
+    /// [`AttestationError::Abandoned`] when the node does not answer.
+    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError>;
+}
+
+/// The server's half of a method.
+#[async_trait]
+pub trait Verifier: Send + Sync + Debug {
+    /// The name of the method, as it stands in `AttestationData.type`.
+    fn method(&self) -> &'static str;
+
+    /// Verifies what a node brings forward at the moment `now`. Evidence that counts once is used up by this,
+    /// and never unless it is good.
+    ///
+    /// # Errors
+    /// [`AttestationError`], which says whose fault it is.
+    async fn verify(
+        &self,
+        evidence: &[u8],
+        challenger: &mut dyn Challenger,
+        now: SystemTime,
+    ) -> Result<Attested, AttestationError>;
+}
+
+/// Why a node cannot prove itself. The fault is on its side.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProverError {
+    /// What the node was given to prove itself with is unusable.
+    #[error("the {method} evidence is unusable: {reason}")]
+    Evidence {
+        /// Which method.
+        method: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server asked something that this method has no answer to.
+    #[error("the server sent a challenge, and {method} has none")]
+    UnexpectedChallenge {
+        /// Which method.
+        method: &'static str,
+    },
+}
+
+/// Why a node was not attested.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttestationError {
+    /// What the node sent does not have the method's format.
+    #[error("{field} is malformed: {reason}")]
+    Malformed {
+        /// Which part of what it sent.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What the node sent proves nothing.
+    #[error("{0}")]
+    Refused(String),
+    /// The node went away, or took too long.
+    #[error("the node did not answer the challenge")]
+    Abandoned,
+    /// What the verifier depends on failed; the node may be right.
+    #[error("the evidence could not be checked")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Refuses messages longer than [`MAX_MESSAGE`].
+///
+/// # Errors
+/// [`AttestationError::Malformed`], naming `field`.
+pub fn check_len(field: &'static str, message: &[u8]) -> Result<(), AttestationError> {
+    if message.len() > MAX_MESSAGE {
+        let reason = format!("it has {} bytes; {MAX_MESSAGE} are allowed", message.len());
+        return Err(AttestationError::Malformed { field, reason });
+    }
+    Ok(())
+}
