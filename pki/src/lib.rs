@@ -8,10 +8,12 @@
 //! clock: the time comes in as an argument. [`time::SystemClock`] is the one exception, there so that programs
 //! have one clock to pass around.
 
+pub mod bundle;
 pub mod certificate;
 pub mod composite;
 pub mod csr;
 pub mod encode;
+pub mod jwt;
 pub mod key;
 pub mod names;
 pub mod pem;
@@ -20,3 +22,4 @@ pub mod skid;
 pub mod suite;
 mod text;
 pub mod time;
+pub mod verify;

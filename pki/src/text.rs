@@ -7,8 +7,17 @@ const MAX: usize = 256;
 
 /// `text` without control characters and cut to a length that logs can bear.
 pub(crate) fn printable(text: &str) -> String {
-    let mut out: String =
-        text.chars().take(MAX).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let mut out: String = text
+        .chars()
+        .take(MAX)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
     if text.chars().nth(MAX).is_some() {
         out.push('…');
     }
@@ -36,7 +45,13 @@ mod tests {
     #[test]
     fn only_the_canonical_spelling_is_an_identity() {
         assert!(canonical_spiffe_id("spiffe://example.org/a").is_ok());
-        for other in ["SPIFFE://example.org/a", "spiffe://Example.org/a", "spiffe://example.org/", "https://a/b", ""] {
+        for other in [
+            "SPIFFE://example.org/a",
+            "spiffe://Example.org/a",
+            "spiffe://example.org/",
+            "https://a/b",
+            "",
+        ] {
             assert!(canonical_spiffe_id(other).is_err(), "{other:?}");
         }
     }

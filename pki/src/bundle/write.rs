@@ -1,0 +1,69 @@
+//! Bundles to documents.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{JwtAuthority, TrustBundle, X509Authority, jwk};
+use crate::suite::Form;
+
+impl TrustBundle {
+    /// The bundle's document: SPIFFE's JWK Set, in which any software finds the classical authorities in `keys`, and
+    /// ours finds the post-quantum ones in `pq_keys`, a member that others pass over. Were they in `keys`, today's
+    /// SPIFFE libraries would refuse the whole document.
+    ///
+    /// Left out are authorities with a key that this build cannot use, and what the format has no place for: taints and
+    /// the end of JWT keys' lives.
+    #[must_use]
+    pub fn to_jwks(&self) -> String {
+        let (classical, post_quantum): (Vec<_>, Vec<_>) = self
+            .x509_authorities
+            .iter()
+            .filter_map(|authority| Some((authority.form()?, x509_entry(authority)?)))
+            .partition(|(form, _)| *form == Form::Classical);
+        let entries = |all: Vec<(Form, Value)>| all.into_iter().map(|(_, entry)| entry);
+
+        let mut document = Map::new();
+        let keys = entries(classical).chain(self.jwt_authorities.iter().map(|jwt| jwt_entry(jwt, true)));
+        document.insert("keys".to_owned(), keys.collect());
+        if !post_quantum.is_empty() {
+            document.insert("pq_keys".to_owned(), entries(post_quantum).collect());
+        }
+        document.insert("spiffe_sequence".to_owned(), json!(self.sequence));
+        if let Some(hint) = self.refresh_hint {
+            document.insert("spiffe_refresh_hint".to_owned(), json!(hint.as_secs()));
+        }
+        Value::Object(document).to_string()
+    }
+
+    /// The JWT authorities alone, as a plain JWK Set (RFC 7517) without SPIFFE's members: what the Workload API calls a
+    /// JWT bundle and OIDC calls a key set.
+    #[must_use]
+    pub fn to_jwt_jwks(&self) -> String {
+        let keys: Value = self
+            .jwt_authorities
+            .iter()
+            .map(|jwt| jwt_entry(jwt, false))
+            .collect();
+        json!({ "keys": keys }).to_string()
+    }
+}
+
+fn x509_entry(authority: &X509Authority) -> Option<Value> {
+    let mut entry = jwk::write(authority.certificate.subject_key().ok()?);
+    entry.insert("use".to_owned(), json!("x509-svid"));
+    entry.insert(
+        "x5c".to_owned(),
+        json!([STANDARD.encode(authority.certificate.der())]),
+    );
+    Some(Value::Object(entry))
+}
+
+fn jwt_entry(authority: &JwtAuthority, with_use: bool) -> Value {
+    let mut entry = jwk::write(&authority.public_key);
+    entry.insert("kid".to_owned(), json!(authority.key_id));
+    if with_use {
+        entry.insert("use".to_owned(), json!("jwt-svid"));
+    }
+    Value::Object(entry)
+}

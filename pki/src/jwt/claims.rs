@@ -1,0 +1,118 @@
+//! What a token says: its header and its claims.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::jose::{Algorithm, Parts};
+use super::{JwtError, LEEWAY, UnverifiedJwtSvid};
+use crate::text;
+
+/// The header. Every other member is an error, and so is one that is there twice.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+}
+
+/// Reads header and claims, and requires what makes them a JWT-SVID's.
+pub(super) fn read(parts: &Parts<'_>) -> Result<UnverifiedJwtSvid, JwtError> {
+    let header: Header = serde_json::from_slice(&parts.header)
+        .map_err(|error| JwtError::Header(text::printable(&error.to_string())))?;
+    let algorithm =
+        Algorithm::from_name(&header.alg).ok_or_else(|| JwtError::Algorithm(text::printable(&header.alg)))?;
+    if let Some(other) = header.typ.filter(|typ| typ != "JWT" && typ != "JOSE") {
+        return Err(JwtError::Type(text::printable(&other)));
+    }
+    let key_id = header
+        .kid
+        .filter(|kid| !kid.is_empty())
+        .ok_or(JwtError::NoKeyId)?;
+
+    let claims: Map<String, Value> = serde_json::from_slice(&parts.claims)
+        .map_err(|error| JwtError::NotClaims(text::printable(&error.to_string())))?;
+    let subject = match claims.get("sub") {
+        Some(Value::String(subject)) => subject,
+        Some(_) => {
+            return Err(JwtError::Claim {
+                claim: "sub",
+                expected: "text",
+            });
+        }
+        None => return Err(JwtError::MissingClaim("sub")),
+    };
+    let spiffe_id = text::canonical_spiffe_id(subject).map_err(|problem| JwtError::SpiffeId {
+        subject: text::printable(subject),
+        problem,
+    })?;
+    Ok(UnverifiedJwtSvid {
+        algorithm,
+        key_id,
+        spiffe_id,
+        audience: audience(&claims)?,
+        expires_at: time(&claims, "exp")?.ok_or(JwtError::MissingClaim("exp"))?,
+        issued_at: time(&claims, "iat")?,
+        not_before: time(&claims, "nbf")?,
+        claims,
+    })
+}
+
+/// Whether the token counts at `now`.
+pub(super) fn check_time(token: &UnverifiedJwtSvid, now: SystemTime) -> Result<(), JwtError> {
+    if now >= token.expires_at {
+        return Err(JwtError::Expired {
+            expired_at: token.expires_at,
+            now,
+        });
+    }
+    // If the clock is so near its end that the leeway cannot be added, there is nothing later than it.
+    let latest = now.checked_add(LEEWAY).unwrap_or(now);
+    for (claim, at) in [("nbf", token.not_before), ("iat", token.issued_at)] {
+        if let Some(at) = at.filter(|at| *at > latest) {
+            return Err(JwtError::NotYetValid { claim, at, now });
+        }
+    }
+    Ok(())
+}
+
+/// `aud`: one name or a list of them (RFC 7519, section 4.1.3), and at least one (JWT-SVID, section 3.2).
+fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, JwtError> {
+    let wrong = JwtError::Claim {
+        claim: "aud",
+        expected: "a name or a list of names",
+    };
+    let names: Vec<String> = match claims.get("aud") {
+        None => return Err(JwtError::MissingClaim("aud")),
+        Some(Value::String(name)) => vec![name.clone()],
+        Some(Value::Array(names)) => names
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .ok_or(wrong.clone())?,
+        Some(_) => return Err(wrong),
+    };
+    if names.is_empty() { Err(wrong) } else { Ok(names) }
+}
+
+/// A NumericDate (RFC 7519, section 2): seconds since 1970, possibly with a fraction.
+fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<SystemTime>, JwtError> {
+    let Some(value) = claims.get(claim) else {
+        return Ok(None);
+    };
+    let since = match value.as_u64() {
+        Some(seconds) => Some(Duration::from_secs(seconds)),
+        None => value
+            .as_f64()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+    };
+    since
+        .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
+        .map(Some)
+        .ok_or(JwtError::Claim {
+            claim,
+            expected: "a number of seconds since 1970",
+        })
+}

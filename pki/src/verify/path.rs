@@ -1,0 +1,248 @@
+//! From a leaf to an authority: the search for a path, within bounds.
+//!
+//! Candidates are picked by name and key identifier, authorities of the bundle before certificates of the chain.
+//! Every step costs one signature check, and those are counted, so that no chain can make the search long.
+
+use std::time::SystemTime;
+
+use super::error::{ChainError, ChainReason, Role};
+use super::{MAX_CHAIN_LEN, MAX_SIGNATURE_CHECKS, VerifyOptions, identify, rules};
+use crate::bundle::{TrustBundle, X509Authority};
+use crate::certificate::Certificate;
+use crate::key::SubjectKey;
+use crate::text;
+
+/// A certificate with its place on a path.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) certificate: &'a Certificate,
+    pub(super) key: &'a SubjectKey,
+    pub(super) role: Role,
+}
+
+/// A path from its first certificate to an authority of the bundle, all signatures verified.
+pub(super) struct Path<'a> {
+    /// First certificate first, the authority last.
+    pub(super) steps: Vec<Step<'a>>,
+    pub(super) authority: &'a X509Authority,
+}
+
+/// How a branch of the search ended without a path; the reason was noted.
+enum Dead {
+    /// This branch leads nowhere; others may.
+    End,
+    /// Out of signature checks.
+    Stop,
+}
+
+pub(super) struct Search<'a> {
+    presented: &'a [Certificate],
+    bundle: &'a TrustBundle,
+    now: SystemTime,
+    options: &'a VerifyOptions,
+    checks: usize,
+    steps: Vec<Step<'a>>,
+    /// The failure that got furthest: what to tell if nothing succeeds.
+    furthest: Option<ChainError>,
+}
+
+impl<'a> Search<'a> {
+    /// A search that starts at `first`, whose own rules were checked. `presented` are the certificates that may
+    /// stand between it and an authority.
+    pub(super) fn new(
+        first: Step<'a>,
+        presented: &'a [Certificate],
+        bundle: &'a TrustBundle,
+        now: SystemTime,
+        options: &'a VerifyOptions,
+    ) -> Self {
+        Self {
+            presented,
+            bundle,
+            now,
+            options,
+            checks: 0,
+            steps: vec![first],
+            furthest: None,
+        }
+    }
+
+    /// Searches.
+    ///
+    /// # Errors
+    /// The reason of the branch that got furthest from the leaf.
+    pub(super) fn run(mut self) -> Result<Path<'a>, ChainError> {
+        match self.extend() {
+            Ok(authority) => Ok(Path {
+                steps: self.steps,
+                authority,
+            }),
+            Err(Dead::Stop) => Err(self.error_here(ChainReason::TooManySignatureChecks {
+                max: MAX_SIGNATURE_CHECKS,
+            })),
+            Err(Dead::End) => match self.furthest.take() {
+                Some(error) => Err(error),
+                None => Err(self.issuer_not_found()),
+            },
+        }
+    }
+
+    /// Finds an issuer for the last step, and for that one, and so on, up to an authority.
+    fn extend(&mut self) -> Result<&'a X509Authority, Dead> {
+        let Some(&child) = self.steps.last() else {
+            return Err(Dead::End);
+        };
+        let mut candidates = 0_usize;
+
+        // Untainted ones first: a key may be in the bundle twice, in an old certificate and a new one.
+        let bundle = self.bundle;
+        let (tainted, clean): (Vec<_>, Vec<_>) = bundle
+            .x509_authorities
+            .iter()
+            .partition(|authority| authority.tainted);
+        for authority in clean.into_iter().chain(tainted) {
+            if !may_have_issued(&authority.certificate, child.certificate) {
+                continue;
+            }
+            candidates += 1;
+            let Some(step) = self.try_issuer(child, &authority.certificate, Role::Authority)? else {
+                continue;
+            };
+            self.steps.push(step);
+            if authority.tainted && self.options.refuse_tainted {
+                self.note(self.error_here(ChainReason::Tainted));
+                self.steps.pop();
+                continue;
+            }
+            return Ok(authority);
+        }
+
+        let presented = self.presented;
+        for certificate in presented {
+            let on_the_path = self.steps.iter().any(|step| step.certificate == certificate);
+            let room = self.steps.len() < MAX_CHAIN_LEN - 1;
+            if on_the_path || !room || !may_have_issued(certificate, child.certificate) {
+                continue;
+            }
+            candidates += 1;
+            let Some(step) = self.try_issuer(child, certificate, Role::Intermediate)? else {
+                continue;
+            };
+            self.steps.push(step);
+            match self.extend() {
+                Err(Dead::End) => self.steps.pop(),
+                found_or_stop => return found_or_stop,
+            };
+        }
+
+        if candidates == 0 {
+            self.note(self.issuer_not_found());
+        }
+        Err(Dead::End)
+    }
+
+    /// Whether `issuer` signed `child` and was allowed to: a step to go on from, or `None` with the reason noted.
+    fn try_issuer(
+        &mut self,
+        child: Step<'a>,
+        issuer: &'a Certificate,
+        role: Role,
+    ) -> Result<Option<Step<'a>>, Dead> {
+        let refused = {
+            let certificate = self.steps.len();
+            move |reason| ChainError::new(certificate, role, identify(issuer), reason)
+        };
+        let key = match issuer.subject_key() {
+            Ok(key) => key,
+            Err(problem) => {
+                self.note(refused(ChainReason::Key(problem.clone())));
+                return Ok(None);
+            }
+        };
+
+        if self.checks == MAX_SIGNATURE_CHECKS {
+            return Err(Dead::Stop);
+        }
+        self.checks += 1;
+        if let Err(problem) = child.certificate.verify_signature(key) {
+            let issuer = format!("{role} {}", identify(issuer));
+            self.note(self.error_here(ChainReason::Signature { issuer, problem }));
+            return Ok(None);
+        }
+
+        // Only now is it known that this certificate, and no namesake, is the issuer: its faults are the chain's.
+        match self.check_issuer(issuer, role) {
+            Ok(key) => Ok(Some(Step {
+                certificate: issuer,
+                key,
+                role,
+            })),
+            Err(reason) => {
+                self.note(refused(reason));
+                Ok(None)
+            }
+        }
+    }
+
+    fn check_issuer(&self, issuer: &'a Certificate, role: Role) -> Result<&'a SubjectKey, ChainReason> {
+        let key = rules::check_any(issuer, self.now)?;
+        match role {
+            Role::Authority => rules::check_authority(issuer, key)?,
+            Role::Intermediate | Role::Leaf => {
+                rules::check_intermediate(issuer, key, &self.bundle.trust_domain)?;
+            }
+        }
+        // A leaf does not count, nor do self-issued certificates (RFC 5280, section 4.2.1.9).
+        let counts = |step: &&Step<'_>| step.role != Role::Leaf && !step.certificate.is_self_issued();
+        rules::check_path_length(issuer, self.steps.iter().filter(counts).count())?;
+        Ok(key)
+    }
+
+    /// Keeps the error that is furthest along a path; of two equally far, one that says more than "not found", and
+    /// then the first.
+    fn note(&mut self, error: ChainError) {
+        let rank = |error: &ChainError| {
+            (
+                error.certificate,
+                !matches!(*error.reason, ChainReason::IssuerNotFound { .. }),
+            )
+        };
+        if self
+            .furthest
+            .as_ref()
+            .is_none_or(|kept| rank(&error) > rank(kept))
+        {
+            self.furthest = Some(error);
+        }
+    }
+
+    fn issuer_not_found(&self) -> ChainError {
+        let child = self.steps.last().map(|step| step.certificate);
+        self.error_here(ChainReason::IssuerNotFound {
+            trust_domain: self.bundle.trust_domain.clone(),
+            issuer: child
+                .map(|child| text::printable(&child.issuer()))
+                .unwrap_or_default(),
+            key_id: child.and_then(Certificate::akid_bytes).map(Into::into),
+        })
+    }
+
+    /// An error about the last step.
+    fn error_here(&self, reason: ChainReason) -> ChainError {
+        let (role, subject) = match self.steps.last() {
+            Some(step) => (step.role, identify(step.certificate)),
+            None => (Role::Leaf, String::new()),
+        };
+        ChainError::new(self.steps.len().saturating_sub(1), role, subject, reason)
+    }
+}
+
+/// Whether names and key identifiers allow `issuer` to have issued `child` (RFC 5280, sections 6.1.3 (a) (4) and
+/// 4.2.1.1). Where either identifier is absent the name alone decides.
+fn may_have_issued(issuer: &Certificate, child: &Certificate) -> bool {
+    let same_name = issuer.subject_der() == child.issuer_der();
+    match (child.akid_bytes(), issuer.skid_bytes()) {
+        (Some(wanted), Some(found)) => same_name && wanted == found,
+        _ => same_name,
+    }
+}

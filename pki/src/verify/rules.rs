@@ -1,0 +1,214 @@
+//! The rules for one certificate by itself: those of X509-SVID, and of RFC 5280 and RFC 9881 beneath them.
+//!
+//! [`Certificate`] has already refused what is malformed, said twice or not in DER.
+
+use std::time::{Duration, SystemTime};
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5280::{
+    ANY_EXTENDED_KEY_USAGE, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CERTIFICATE_POLICIES, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS,
+    ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
+};
+use spiffe::{SpiffeId, TrustDomain};
+use x509_cert::ext::pkix::KeyUsage;
+
+use super::error::ChainReason;
+use crate::certificate::Certificate;
+use crate::key::SubjectKey;
+use crate::suite::Form;
+use crate::text;
+
+/// The extensions that this verifier processes. Certificate policies are among them because they only say something to
+/// those who ask for one (RFC 5280, section 6.1.1 (c)), which nobody does here.
+const PROCESSED: [ObjectIdentifier; 7] = [
+    ID_CE_AUTHORITY_KEY_IDENTIFIER,
+    ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CERTIFICATE_POLICIES,
+    ID_CE_EXT_KEY_USAGE,
+    ID_CE_KEY_USAGE,
+    ID_CE_SUBJECT_ALT_NAME,
+    ID_CE_SUBJECT_KEY_IDENTIFIER,
+];
+
+/// The rules for any certificate on a path; gives its key.
+pub(super) fn check_any(certificate: &Certificate, now: SystemTime) -> Result<&SubjectKey, ChainReason> {
+    // To overlook a restriction on names would widen what its holder may sign: refused even if not critical.
+    if certificate.extension(ID_CE_NAME_CONSTRAINTS).is_some() {
+        return Err(ChainReason::NameConstraints);
+    }
+    let unprocessed = |extension: &&x509_cert::ext::Extension| {
+        extension.critical && !PROCESSED.contains(&extension.extn_id)
+    };
+    if let Some(extension) = certificate.extensions().iter().find(unprocessed) {
+        return Err(ChainReason::CriticalExtension(extension.extn_id));
+    }
+    check_validity(certificate, now)?;
+    certificate
+        .subject_key()
+        .map_err(|problem| ChainReason::Key(problem.clone()))
+}
+
+/// Whether `now` lies within the certificate's validity, both ends included (RFC 5280, section 4.1.2.5).
+fn check_validity(certificate: &Certificate, now: SystemTime) -> Result<(), ChainReason> {
+    let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+    if now < not_before {
+        return Err(ChainReason::NotYetValid { not_before, now });
+    }
+    // Certificates know whole seconds only, and the last one counts to its end.
+    match not_after.checked_add(Duration::from_secs(1)) {
+        Some(end) if now >= end => Err(ChainReason::Expired { not_after, now }),
+        _ => Ok(()),
+    }
+}
+
+/// The rules for a leaf; gives the identity it claims.
+pub(super) fn check_leaf(certificate: &Certificate, key: &SubjectKey) -> Result<SpiffeId, ChainReason> {
+    if certificate.is_ca() {
+        return Err(ChainReason::LeafIsCa);
+    }
+    let usage = critical_key_usage(certificate)?;
+    if usage.key_cert_sign() {
+        return Err(ChainReason::KeyUsageOfCa("keyCertSign"));
+    }
+    if usage.crl_sign() {
+        return Err(ChainReason::KeyUsageOfCa("cRLSign"));
+    }
+    if !usage.digital_signature() {
+        return Err(ChainReason::KeyUsageLacks("digitalSignature"));
+    }
+    check_usage_of_algorithm(key, usage)?;
+    check_extended_usage(certificate, false)?;
+
+    let [uri] = certificate.uri_sans() else {
+        return Err(ChainReason::UriNames(certificate.uri_sans().len()));
+    };
+    let id = parse_spiffe_id(uri)?;
+    if id.path().is_empty() {
+        Err(ChainReason::NoPath)
+    } else {
+        Ok(id)
+    }
+}
+
+/// The rules for a signing certificate that arrived with the leaf and must prove itself.
+pub(super) fn check_intermediate(
+    certificate: &Certificate,
+    key: &SubjectKey,
+    trust_domain: &TrustDomain,
+) -> Result<(), ChainReason> {
+    if !certificate.is_ca() {
+        return Err(ChainReason::NotCa);
+    }
+    let usage = critical_key_usage(certificate)?;
+    if !usage.key_cert_sign() {
+        return Err(ChainReason::KeyUsageLacks("keyCertSign"));
+    }
+    check_usage_of_algorithm(key, usage)?;
+    check_extended_usage(certificate, true)?;
+    check_signing_names(certificate, trust_domain)
+}
+
+/// The rules for a signing certificate out of the bundle. Whoever made the bundle vouches for its names; roots of
+/// enterprise PKIs may lack keyUsage, so its absence is no fault (RFC 5280, section 6.1.1 (d), asks even less).
+pub(super) fn check_authority(certificate: &Certificate, key: &SubjectKey) -> Result<(), ChainReason> {
+    if !certificate.is_ca() {
+        return Err(ChainReason::NotCa);
+    }
+    match certificate.key_usage() {
+        Some(usage) if !usage.key_cert_sign() => Err(ChainReason::KeyUsageLacks("keyCertSign")),
+        Some(usage) => check_usage_of_algorithm(key, usage),
+        None => Ok(()),
+    }
+}
+
+/// Whether a signing certificate allows `below` intermediates between it and the leaf.
+pub(super) fn check_path_length(certificate: &Certificate, below: usize) -> Result<(), ChainReason> {
+    match certificate.path_len().map(usize::from) {
+        Some(allowed) if below > allowed => Err(ChainReason::PathLength {
+            allowed,
+            found: below,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn critical_key_usage(certificate: &Certificate) -> Result<KeyUsage, ChainReason> {
+    let usage = certificate.key_usage().ok_or(ChainReason::NoKeyUsage)?;
+    let critical = certificate
+        .extension(ID_CE_KEY_USAGE)
+        .is_some_and(|extension| extension.critical);
+    if critical {
+        Ok(usage)
+    } else {
+        Err(ChainReason::KeyUsageNotCritical)
+    }
+}
+
+/// Post-quantum and composite keys sign and do nothing else. Classical ones are left alone: stock CAs give
+/// keyEncipherment and keyAgreement to all of them.
+fn check_usage_of_algorithm(key: &SubjectKey, usage: KeyUsage) -> Result<(), ChainReason> {
+    if key.form() == Form::Classical {
+        return Ok(());
+    }
+    let forbidden = [
+        (usage.key_encipherment(), "keyEncipherment"),
+        (usage.data_encipherment(), "dataEncipherment"),
+        (usage.key_agreement(), "keyAgreement"),
+        (usage.encipher_only(), "encipherOnly"),
+        (usage.decipher_only(), "decipherOnly"),
+    ];
+    match forbidden.into_iter().find(|(set, _)| *set) {
+        Some((_, usage)) => Err(ChainReason::KeyUsageOfAlgorithm {
+            usage,
+            algorithm: key.algorithm_name(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Extended usages, if there are any, must cover both ends of TLS. "Any" is enough for a CA, not for a leaf.
+fn check_extended_usage(certificate: &Certificate, any_will_do: bool) -> Result<(), ChainReason> {
+    if certificate.extension(ID_CE_EXT_KEY_USAGE).is_none() {
+        return Ok(());
+    }
+    let usages = certificate.extended_key_usages();
+    if any_will_do && usages.contains(&ANY_EXTENDED_KEY_USAGE) {
+        return Ok(());
+    }
+    for (usage, name) in [
+        (ID_KP_SERVER_AUTH, "serverAuth"),
+        (ID_KP_CLIENT_AUTH, "clientAuth"),
+    ] {
+        if !usages.contains(&usage) {
+            return Err(ChainReason::ExtendedKeyUsageLacks(name));
+        }
+    }
+    Ok(())
+}
+
+/// A signing certificate may have no SPIFFE ID; if it has one, it is its trust domain's.
+fn check_signing_names(certificate: &Certificate, trust_domain: &TrustDomain) -> Result<(), ChainReason> {
+    let uri = match certificate.uri_sans() {
+        [] => return Ok(()),
+        [uri] => uri,
+        several => return Err(ChainReason::UriNames(several.len())),
+    };
+    let id = parse_spiffe_id(uri)?;
+    if id.trust_domain() != trust_domain {
+        let (found, expected) = (id.trust_domain().clone(), trust_domain.clone());
+        return Err(ChainReason::OtherTrustDomain { found, expected });
+    }
+    if id.path().is_empty() {
+        Ok(())
+    } else {
+        Err(ChainReason::SigningCertificateWithPath(id))
+    }
+}
+
+fn parse_spiffe_id(uri: &str) -> Result<SpiffeId, ChainReason> {
+    text::canonical_spiffe_id(uri).map_err(|problem| ChainReason::SpiffeId {
+        uri: text::printable(uri),
+        problem,
+    })
+}
