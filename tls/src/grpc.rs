@@ -1,0 +1,11 @@
+//! gRPC over these connections: channels for clients, and for servers a stream of connections whose peers are known.
+
+mod channel;
+mod incoming;
+
+pub(crate) use channel::tcp_channel;
+pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
+pub use incoming::{Incoming, TlsConnectInfo, incoming};
+
+/// The application protocol of gRPC (RFC 7301), for `alpn` in the options of both sides.
+pub const ALPN_H2: &[u8] = b"h2";

@@ -1,0 +1,237 @@
+//! What the Workload API's messages mean: parsed once, completely, or refused with the part at fault.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use spiffe::{SpiffeId, TrustDomain};
+use symbolon_api::spiffe::workload as wire;
+use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
+use symbolon_pki::certificate::{Certificate, split_chain};
+use symbolon_pki::key::PrivateKey;
+use symbolon_pki::suite::Form;
+use zeroize::Zeroizing;
+
+use crate::identity::SvidIdentity;
+
+/// Why an answer is not usable. The input at fault is the agent's.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{part}: {reason}")]
+pub struct ResponseError {
+    /// Which part of the answer: "SVID 2 (spiffe://…)", "the bundle of example.org".
+    pub part: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl ResponseError {
+    fn new(part: impl Into<String>, reason: impl fmt::Display) -> Self {
+        Self {
+            part: part.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Everything X.509 that the agent holds for the caller.
+#[derive(Clone, Debug)]
+pub struct X509Context {
+    /// The SVIDs in the agent's order: the default one first. At least one.
+    pub svids: Vec<X509Svid>,
+    /// The bundles of the SVIDs' trust domains and of those federated with them. A trust domain's bundle holds the
+    /// authorities of all forms that were asked for; its sequence number is not known here, and 0.
+    pub bundles: BundleSet,
+}
+
+/// One X.509-SVID with its key.
+#[derive(Clone)]
+pub struct X509Svid {
+    /// Chain and signer, as TLS presents them.
+    pub identity: Arc<SvidIdentity>,
+    /// The key itself, for those who store it.
+    pub private_key: PrivateKey,
+    /// Tells apart the SVIDs of one answer. Empty if the agent gives none.
+    pub hint: String,
+}
+
+impl X509Svid {
+    /// Whose SVID it is.
+    pub fn spiffe_id(&self) -> &SpiffeId {
+        self.identity.spiffe_id()
+    }
+
+    /// Its form.
+    pub fn form(&self) -> Form {
+        self.identity.form()
+    }
+}
+
+impl fmt::Debug for X509Svid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("X509Svid")
+            .field("spiffe_id", self.spiffe_id())
+            .field("form", &self.form())
+            .field("hint", &self.hint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A JWT-SVID as the agent gave it.
+#[derive(Clone)]
+pub struct JwtSvid {
+    /// Whose it is.
+    pub spiffe_id: SpiffeId,
+    /// The token in JWS compact form. Whoever has it can use it.
+    pub token: Zeroizing<String>,
+    /// Tells apart the SVIDs of one answer. Empty if the agent gives none.
+    pub hint: String,
+}
+
+impl fmt::Debug for JwtSvid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtSvid")
+            .field("spiffe_id", &self.spiffe_id)
+            .field("hint", &self.hint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl X509Context {
+    pub(super) fn from_wire(message: wire::X509svidResponse) -> Result<Self, ResponseError> {
+        let mut bundles = Bundles::default();
+        let mut svids = Vec::with_capacity(message.svids.len());
+        for (index, svid) in message.svids.into_iter().enumerate() {
+            let part = format!("SVID {index} ({:?})", printable(&svid.spiffe_id));
+            let roots = split(&format!("the bundle of {part}"), &svid.bundle)?;
+            let svid = x509_svid(&part, svid)?;
+            bundles.add(svid.spiffe_id().trust_domain().clone(), roots);
+            svids.push(svid);
+        }
+        if svids.is_empty() {
+            return Err(ResponseError::new("the answer", "it holds no SVID"));
+        }
+        bundles.add_all(message.federated_bundles)?;
+        Ok(Self {
+            svids,
+            bundles: bundles.into_set(),
+        })
+    }
+
+    /// The SVIDs as a TLS source presents them.
+    pub fn identities(&self) -> Vec<Arc<SvidIdentity>> {
+        self.svids.iter().map(|svid| svid.identity.clone()).collect()
+    }
+}
+
+fn x509_svid(part: &str, svid: wire::X509svid) -> Result<X509Svid, ResponseError> {
+    let pkcs8 = Zeroizing::new(svid.x509_svid_key);
+    let private_key = PrivateKey::from_pkcs8_der(&pkcs8).map_err(|error| ResponseError::new(part, error))?;
+    let signer = private_key
+        .signer()
+        .map_err(|error| ResponseError::new(part, error))?;
+    let chain = split(part, &svid.x509_svid)?
+        .iter()
+        .map(|certificate| certificate.der().to_vec())
+        .collect();
+    let identity = SvidIdentity::new(chain, signer).map_err(|error| ResponseError::new(part, error))?;
+    let named = spiffe_id(part, &svid.spiffe_id)?;
+    if *identity.spiffe_id() != named {
+        let reason = format!("its certificate is for {}", identity.spiffe_id());
+        return Err(ResponseError::new(part, reason));
+    }
+    Ok(X509Svid {
+        identity: Arc::new(identity),
+        private_key,
+        hint: svid.hint,
+    })
+}
+
+pub(super) fn x509_bundles(message: HashMap<String, Vec<u8>>) -> Result<BundleSet, ResponseError> {
+    let mut bundles = Bundles::default();
+    bundles.add_all(message)?;
+    Ok(bundles.into_set())
+}
+
+pub(super) fn jwt_bundles(message: HashMap<String, Vec<u8>>) -> Result<BundleSet, ResponseError> {
+    message
+        .into_iter()
+        .map(|(name, jwks)| {
+            let trust_domain = trust_domain(&name)?;
+            TrustBundle::from_jwks(&trust_domain, &jwks)
+                .map_err(|error| ResponseError::new(format!("the bundle of {trust_domain}"), error))
+        })
+        .collect()
+}
+
+pub(super) fn jwt_svids(svids: Vec<wire::Jwtsvid>) -> Result<Vec<JwtSvid>, ResponseError> {
+    svids
+        .into_iter()
+        .enumerate()
+        .map(|(index, svid)| {
+            let spiffe_id = spiffe_id(&format!("SVID {index}"), &svid.spiffe_id)?;
+            Ok(JwtSvid {
+                spiffe_id,
+                token: Zeroizing::new(svid.svid),
+                hint: svid.hint,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn spiffe_id(part: &str, text: &str) -> Result<SpiffeId, ResponseError> {
+    SpiffeId::new(text).map_err(|error| {
+        ResponseError::new(part, format!("{:?} is not a SPIFFE ID: {error}", printable(text)))
+    })
+}
+
+fn trust_domain(name: &str) -> Result<TrustDomain, ResponseError> {
+    TrustDomain::new(name).map_err(|error| {
+        ResponseError::new(
+            "the bundles",
+            format!("{:?} is not a trust domain: {error}", printable(name)),
+        )
+    })
+}
+
+fn split(part: &str, concatenated: &[u8]) -> Result<Vec<Certificate>, ResponseError> {
+    split_chain(concatenated).map_err(|error| ResponseError::new(part, error))
+}
+
+/// An agent's text, cut to what fits into a message.
+fn printable(text: &str) -> String {
+    text.chars().take(128).collect()
+}
+
+/// Bundles in the making: one trust domain's authorities may come in several parts, one for each form.
+#[derive(Default)]
+struct Bundles(BTreeMap<TrustDomain, Vec<Certificate>>);
+
+impl Bundles {
+    fn add(&mut self, trust_domain: TrustDomain, roots: Vec<Certificate>) {
+        let held = self.0.entry(trust_domain).or_default();
+        for root in roots {
+            if !held.iter().any(|other| other.der() == root.der()) {
+                held.push(root);
+            }
+        }
+    }
+
+    fn add_all(&mut self, message: HashMap<String, Vec<u8>>) -> Result<(), ResponseError> {
+        for (name, roots) in message {
+            let trust_domain = trust_domain(&name)?;
+            let roots = split(&format!("the bundle of {trust_domain}"), &roots)?;
+            self.add(trust_domain, roots);
+        }
+        Ok(())
+    }
+
+    fn into_set(self) -> BundleSet {
+        self.0
+            .into_iter()
+            .map(|(trust_domain, roots)| TrustBundle {
+                x509_authorities: roots.into_iter().map(X509Authority::new).collect(),
+                ..TrustBundle::new(trust_domain)
+            })
+            .collect()
+    }
+}
