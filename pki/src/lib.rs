@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod certificate;
 pub mod composite;
 pub mod csr;
+pub mod describe;
 pub mod encode;
 pub mod jwt;
 pub mod key;

@@ -1,5 +1,7 @@
 //! Certificate requests: our own of every suite, stock clients', and those that must be refused.
 
+#![allow(clippy::unwrap_used, reason = "helpers fail a test by panicking")]
+
 use std::path::Path;
 use std::sync::LazyLock;
 

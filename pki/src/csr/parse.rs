@@ -2,7 +2,7 @@
 
 use const_oid::db::{rfc5280, rfc5912};
 use der::asn1::{AnyRef, BitStringRef, Ia5StringRef, ObjectIdentifier, OctetStringRef};
-use der::{Decode, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
 use super::{CsrError, MAX_ATTRIBUTES, MAX_CSR_LEN, MAX_NAMES, MAX_REQUESTED_EXTENSIONS};
 
@@ -73,7 +73,7 @@ impl<'a> CsrParts<'a> {
         if version != 0 {
             return Err(CsrError::Version);
         }
-        if attributes_tag(attributes) != ATTRIBUTES {
+        if attributes.tag() != ATTRIBUTES {
             return Err(CsrError::Malformed(Tag::Set.value_error().into()));
         }
         AnyRef::from_der(subject)?.sequence(skip_all)?;
@@ -103,9 +103,7 @@ impl<'a> CsrParts<'a> {
             let (oid, values) = reader.sequence(|reader| {
                 Ok::<_, der::Error>((ObjectIdentifier::decode(reader)?, AnyRef::decode(reader)?))
             })?;
-            attributes_tag(values)
-                .assert_eq(Tag::Set)
-                .map_err(der::Error::from)?;
+            values.tag().assert_eq(Tag::Set)?;
             if oid == rfc5912::ID_EXTENSION_REQ {
                 let mut values = SliceReader::new(values.value())?;
                 let only = AnyRef::decode(&mut values)?;
@@ -164,7 +162,7 @@ impl<'a> CsrParts<'a> {
                     });
                 }
                 let name = AnyRef::decode(reader)?;
-                let list = match attributes_tag(name) {
+                let list = match name.tag() {
                     URI => &mut names.uris,
                     DNS_NAME => &mut names.dns,
                     _ => continue,
@@ -194,9 +192,4 @@ fn skip_all(reader: &mut SliceReader<'_>) -> der::Result<()> {
         reader.tlv_bytes()?;
     }
     Ok(())
-}
-
-fn attributes_tag(any: AnyRef<'_>) -> Tag {
-    use der::Tagged;
-    any.tag()
 }
