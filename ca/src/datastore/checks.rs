@@ -1,0 +1,47 @@
+//! What every backend refuses to keep, so that all of them keep the same things.
+
+use super::{AgentRecord, DatastoreError, EntryRecord, Result, Selector};
+
+/// Refuses text with a NUL, which PostgreSQL cannot hold and SQLite's functions cut short.
+pub(crate) fn text(field: &'static str, text: &str) -> Result<()> {
+    if text.contains('\0') {
+        Err(DatastoreError::invalid(field, "it holds a NUL character"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks an entry that is to be kept.
+pub(crate) fn entry(entry: &EntryRecord) -> Result<()> {
+    if entry.id.is_empty() {
+        return Err(DatastoreError::invalid("the entry's id", "it is empty"));
+    }
+    if entry.selectors.is_empty() {
+        return Err(DatastoreError::invalid("the entry's selectors", "there are none"));
+    }
+    text("the entry's id", &entry.id)?;
+    text("the entry's hint", &entry.hint)?;
+    entry
+        .dns_names
+        .iter()
+        .try_for_each(|name| text("a DNS name of the entry", name))?;
+    selectors(&entry.selectors)
+}
+
+/// Checks an agent that is to be kept.
+pub(crate) fn agent(agent: &AgentRecord) -> Result<()> {
+    text("the agent's attestation type", &agent.attestation_type)?;
+    agent
+        .agent_version
+        .iter()
+        .try_for_each(|version| text("the agent's version", version))?;
+    selectors(&agent.selectors)
+}
+
+/// Checks selectors that are to be kept.
+pub(crate) fn selectors<'a>(selectors: impl IntoIterator<Item = &'a Selector>) -> Result<()> {
+    selectors.into_iter().try_for_each(|selector| {
+        text("a selector's type", &selector.kind)?;
+        text("a selector's value", &selector.value)
+    })
+}
