@@ -37,6 +37,21 @@ struct Document {
     spiffe_refresh_hint: Option<u64>,
 }
 
+impl Document {
+    fn parse(document: &[u8]) -> Result<Self, BundleError> {
+        if document.len() > MAX_BUNDLE_LEN {
+            return Err(BundleError::TooLong(document.len()));
+        }
+        let document: Self = serde_json::from_slice(document)?;
+        let count = document.keys.as_ref().ok_or(BundleError::NoKeys)?.len() + document.pq_keys.len();
+        if count > MAX_AUTHORITIES {
+            Err(BundleError::TooManyKeys(count))
+        } else {
+            Ok(document)
+        }
+    }
+}
+
 impl TrustBundle {
     /// Reads the document of `trust_domain`'s bundle. The document does not say whose it is, so the caller must know
     /// from where it came.
@@ -47,25 +62,16 @@ impl TrustBundle {
     /// # Errors
     /// [`BundleError`], which names the entry at fault.
     pub fn from_jwks(trust_domain: &TrustDomain, document: &[u8]) -> Result<Self, BundleError> {
-        if document.len() > MAX_BUNDLE_LEN {
-            return Err(BundleError::TooLong(document.len()));
-        }
         let Document {
             keys,
             pq_keys,
             spiffe_sequence,
             spiffe_refresh_hint,
-        } = serde_json::from_slice(document)?;
-        let keys = keys.ok_or(BundleError::NoKeys)?;
-        let count = keys.len() + pq_keys.len();
-        if count > MAX_AUTHORITIES {
-            return Err(BundleError::TooManyKeys(count));
-        }
-
+        } = Document::parse(document)?;
         let mut bundle = Self::new(trust_domain.clone());
         bundle.sequence = spiffe_sequence;
         bundle.refresh_hint = spiffe_refresh_hint.map(Duration::from_secs);
-        for (member, entries) in [(KEYS, keys), (PQ_KEYS, pq_keys)] {
+        for (member, entries) in [(KEYS, keys.unwrap_or_default()), (PQ_KEYS, pq_keys)] {
             for (index, entry) in entries.iter().enumerate() {
                 let refused = |problem| BundleError::Entry {
                     member,
@@ -77,6 +83,41 @@ impl TrustBundle {
                     Some(Authority::Jwt(authority)) => bundle.take_jwt(authority).map_err(refused)?,
                     None => {}
                 }
+            }
+        }
+        Ok(bundle)
+    }
+
+    /// Reads a JWT bundle, as the Workload API gives it and [`to_jwt_jwks`](Self::to_jwt_jwks) writes it: a key set in
+    /// which every key signs JWT-SVIDs, unless its `use` says otherwise.
+    ///
+    /// # Errors
+    /// As [`from_jwks`](Self::from_jwks).
+    pub fn from_jwt_jwks(trust_domain: &TrustDomain, document: &[u8]) -> Result<Self, BundleError> {
+        let keys = Document::parse(document)?.keys.unwrap_or_default();
+        let mut bundle = Self::new(trust_domain.clone());
+        for (index, entry) in keys.iter().enumerate() {
+            let refused = |problem| BundleError::Entry {
+                member: KEYS,
+                index,
+                problem,
+            };
+            let members = entry
+                .as_object()
+                .ok_or_else(|| refused(EntryError::NotAnObject))?;
+            let signs = matches!(
+                members.get("use").map(Value::as_str),
+                None | Some(Some("jwt-svid" | "sig"))
+            );
+            let kty = members
+                .get("kty")
+                .and_then(Value::as_str)
+                .and_then(KeyType::from_name);
+            let Some(kty @ (KeyType::Ec | KeyType::Rsa)) = kty.filter(|_| signs) else {
+                continue;
+            };
+            if let Some(authority) = read_jwt(kty, members).map_err(refused)? {
+                bundle.take_jwt(authority).map_err(refused)?;
             }
         }
         Ok(bundle)

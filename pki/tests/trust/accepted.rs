@@ -1,16 +1,14 @@
 //! Chains that must be accepted, and what is said about them.
 
-mod support;
-
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::support::{Ca, Draft, HOUR, bundle, bundles, now, sequence, signer, subject_key, trust_domain};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use const_oid::AssociatedOid;
 use const_oid::db::rfc5280::ANY_EXTENDED_KEY_USAGE;
-use support::{Ca, Draft, HOUR, bundle, bundles, now, sequence, signer, subject_key, trust_domain};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::skid::Skid;
@@ -182,7 +180,7 @@ fn an_rsa_authority_and_an_rsa_leaf() {
         (verified.suite.as_str(), verified.form),
         ("rsa-2048", Form::Classical)
     );
-    let broken = support::flip_signature(&leaf, 17);
+    let broken = crate::support::flip_signature(&leaf, 17);
     assert!(verify_x509_svid(&[broken], &bundles(&[&root]), now()).is_err());
 }
 

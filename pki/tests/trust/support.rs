@@ -1,6 +1,5 @@
 //! Makes chains of every suite, right ones and wrong ones. Only what `issuance/` would refuse to make is made here:
 //! this crate's tests cannot reach up to it.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,0 +1,16 @@
+//! Whom to trust: bundles and their documents, chains, tokens.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
+mod accepted;
+mod bad_documents;
+mod documents;
+mod jwt;
+mod rules;
+mod signatures;
+mod support;
+mod tokens;
