@@ -1,0 +1,107 @@
+//! What the integration tests share: a trust domain with authorities of every suite.
+
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::time::{Duration, SystemTime};
+
+use spiffe::{SpiffeId, TrustDomain};
+use symbolon_issuance::{
+    Authority, AuthoritySpec, IntermediateRequest, IssuanceError, IssuedCertificate, Linted, Serial,
+    SvidProfile, SvidRequest, prepare_authority, prepare_intermediate, prepare_svid,
+};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::key::{PrivateKey, SubjectKey, SuiteSigner};
+use symbolon_pki::suite::Suite;
+
+/// 2026-11-22T03:25:00Z.
+pub(crate) const NOW: u64 = 1_795_317_900;
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+pub(crate) fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+pub(crate) fn now() -> SystemTime {
+    at(NOW)
+}
+
+pub(crate) fn trust_domain() -> TrustDomain {
+    TrustDomain::new("example.org").unwrap()
+}
+
+pub(crate) fn id(path: &str) -> SpiffeId {
+    SpiffeId::new(format!("spiffe://example.org{path}")).unwrap()
+}
+
+pub(crate) fn serial() -> Serial {
+    Serial::random(symbolon_crypto::random::fill).unwrap()
+}
+
+pub(crate) fn signer(suite: Suite) -> SuiteSigner {
+    PrivateKey::generate(suite).unwrap().signer().unwrap()
+}
+
+pub(crate) fn key(suite: Suite) -> SubjectKey {
+    SubjectKey::Suite(signer(suite).public_key().clone())
+}
+
+pub(crate) fn certificate(issued: &IssuedCertificate) -> Certificate {
+    Certificate::from_der(issued.der()).unwrap()
+}
+
+/// A self-signed authority over `signer`, valid from `begins` (less the backdate) for `ttl`.
+pub(crate) fn authority_of(
+    signer: SuiteSigner,
+    path_len: Option<u8>,
+    begins: SystemTime,
+    ttl: Duration,
+) -> Authority {
+    let spec = AuthoritySpec {
+        trust_domain: &trust_domain(),
+        ttl,
+        path_len,
+    };
+    let linted = prepare_authority(&spec, &signer, serial(), begins).unwrap();
+    let issued = linted.sign(&signer).unwrap();
+    Authority::new(certificate(&issued), signer).unwrap()
+}
+
+/// A self-signed authority of a day.
+pub(crate) fn authority(suite: Suite) -> Authority {
+    authority_of(signer(suite), None, now(), DAY)
+}
+
+/// An authority below `above`.
+pub(crate) fn intermediate(above: &Authority, suite: Suite, path_len: Option<u8>) -> Authority {
+    let signer = signer(suite);
+    let request = IntermediateRequest {
+        key: &SubjectKey::Suite(signer.public_key().clone()),
+        ttl: HOUR,
+        path_len,
+        serial: serial(),
+        now: now(),
+    };
+    let issued = prepare_intermediate(above, &request)
+        .unwrap()
+        .sign(above)
+        .unwrap();
+    Authority::new(certificate(&issued), signer).unwrap()
+}
+
+/// A request that nothing is wrong with, for a workload.
+pub(crate) fn workload<'a>(spiffe_id: &'a SpiffeId, key: &'a SubjectKey) -> SvidRequest<'a> {
+    SvidRequest {
+        profile: SvidProfile::Workload,
+        spiffe_id,
+        key,
+        dns_names: &[],
+        ttl: HOUR,
+        serial: serial(),
+        now: now(),
+    }
+}
+
+pub(crate) fn prepare(authority: &Authority, request: SvidRequest<'_>) -> Result<Linted, IssuanceError> {
+    prepare_svid(authority, &request)
+}

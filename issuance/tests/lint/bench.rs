@@ -1,0 +1,97 @@
+//! A certificate to break.
+
+use spiffe::SpiffeId;
+use symbolon_issuance::lint::{self, Expected, Issuer, Rule};
+use symbolon_issuance::{Authority, Profile, Serial, SvidProfile, SvidRequest};
+use symbolon_pki::key::SubjectKey;
+use symbolon_pki::suite::Suite;
+
+use crate::common::*;
+use crate::pieces::Pieces;
+
+/// A good SVID for `/web` with the DNS name `web`, everything that is needed to lint it again, and what was found
+/// so far.
+pub(crate) struct Bench {
+    pub(crate) authority: Authority,
+    pub(crate) spiffe_id: SpiffeId,
+    pub(crate) dns_names: Vec<String>,
+    pub(crate) key: SubjectKey,
+    pub(crate) serial: Serial,
+    pub(crate) pieces: Pieces,
+}
+
+impl Bench {
+    pub(crate) fn new(issuer: Suite, leaf: Suite) -> Self {
+        let (authority, key) = (authority(issuer), key(leaf));
+        let (spiffe_id, dns_names) = (id("/web"), vec!["web".to_owned()]);
+        let serial = Serial::from_bytes([0x11; 16]).unwrap();
+        let request = SvidRequest {
+            dns_names: &dns_names,
+            serial,
+            ..workload(&spiffe_id, &key)
+        };
+        let linted = prepare(&authority, request).unwrap();
+        let pieces = Pieces::of(linted.tbs_der());
+        assert_eq!(pieces.tbs(), linted.tbs_der());
+        Self {
+            authority,
+            spiffe_id,
+            dns_names,
+            key,
+            serial,
+            pieces,
+        }
+    }
+
+    /// The rules that `tbs` breaks as a certificate for `spki`.
+    pub(crate) fn lint(&self, tbs: &[u8], spki: &[u8]) -> Vec<Rule> {
+        let expected = Expected {
+            profile: Profile::Svid(SvidProfile::Workload),
+            serial: &self.serial,
+            spiffe_id: &self.spiffe_id,
+            dns_names: &self.dns_names,
+            spki,
+            path_len: None,
+            ttl: HOUR,
+            now: now(),
+            issuer: Issuer::Authority(&self.authority),
+        };
+        match lint::check(tbs, &expected) {
+            Ok(()) => Vec::new(),
+            Err(error) => {
+                let text = error.to_string();
+                let rules: Vec<_> = error.findings().iter().map(|finding| finding.rule).collect();
+                assert!(rules.iter().all(|rule| text.contains(rule.id())), "{text}");
+                rules
+            }
+        }
+    }
+
+    /// The rules that a changed certificate breaks.
+    pub(crate) fn broken(&self, change: impl FnOnce(&mut Pieces)) -> Vec<Rule> {
+        let mut pieces = self.pieces.clone();
+        change(&mut pieces);
+        self.lint(&pieces.tbs(), &self.key.spki_der())
+    }
+}
+
+/// Collects the rules that were seen broken.
+#[derive(Default)]
+pub(crate) struct Seen(Vec<Rule>);
+
+impl Seen {
+    /// Checks that exactly `wanted` was found.
+    pub(crate) fn expect(&mut self, found: Vec<Rule>, wanted: &[Rule]) {
+        assert_eq!(found, wanted);
+        self.0.extend(found);
+    }
+
+    /// The rules that were not.
+    pub(crate) fn missed(&self) -> Vec<Rule> {
+        Rule::ALL
+            .iter()
+            .copied()
+            .filter(|rule| !self.0.contains(rule))
+            .collect()
+    }
+}
