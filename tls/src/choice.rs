@@ -2,10 +2,11 @@
 //!
 //! `signature_algorithms` says what a peer can compute, not whom it trusts: stock Go 1.27 and rustls offer ML-DSA while
 //! holding classical roots. So:
-//! 1. composite, if the peer offers its private code point, which nobody does without composite roots of ours;
+//! 1. composite, if the peer offers its private code point, which nobody does without composite roots; unless it names
+//!    authorities and ours is not among them: it then holds composite roots of another trust domain;
 //! 2. ML-DSA, if the peer computes it and names one of our ML-DSA authorities, or the listener is set to prefer it;
 //! 3. classical, if the peer computes it;
-//! 4. else ML-DSA to a peer that computes it: better than presenting nothing.
+//! 4. else whatever it computes: better than presenting nothing.
 
 use std::sync::Arc;
 
@@ -64,14 +65,17 @@ impl CertificateChoice {
             .filter(|(_, scheme)| offer.schemes.contains(scheme))
             .collect();
         let first_of = |form| usable.iter().find(|(identity, _)| identity.form() == form);
-        let wanted_ml_dsa = usable.iter().find(|(identity, _)| {
-            identity.form() == Form::MlDsa
-                && (self.prefer_ml_dsa || identity.is_issued_by_any(offer.authorities.iter().copied()))
+        let is_named = |identity: &SvidIdentity| identity.is_issued_by_any(offer.authorities.iter().copied());
+        let composite = usable.iter().find(|(identity, _)| {
+            identity.form() == Form::Composite && (offer.authorities.is_empty() || is_named(identity))
         });
-        first_of(Form::Composite)
-            .or(wanted_ml_dsa)
+        let ml_dsa = usable.iter().find(|(identity, _)| {
+            identity.form() == Form::MlDsa && (self.prefer_ml_dsa || is_named(identity))
+        });
+        composite
+            .or(ml_dsa)
             .or_else(|| first_of(Form::Classical))
-            .or_else(|| first_of(Form::MlDsa))
+            .or_else(|| usable.first())
             .map(|&(identity, scheme)| (identity.clone(), scheme))
     }
 }

@@ -1,5 +1,12 @@
 //! Handshakes between our two sides: every form, every group, and every way to be refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! Trust domains with authorities of every form, and handshakes over a pipe.
 
-// Each test program uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -71,26 +70,30 @@ impl Domain {
         Arc::new(self.svid_of(path, PrivateKey::generate(suite).unwrap().signer().unwrap()))
     }
 
+    /// DER of a workload's certificate for a public key.
+    pub(crate) fn certify(&self, path: &str, key: &SubjectKey) -> Vec<u8> {
+        let id = id(&format!("spiffe://{}/{path}", self.name));
+        let authority = self.authority(key.form());
+        let request = SvidRequest {
+            profile: SvidProfile::Workload,
+            spiffe_id: &id,
+            key,
+            dns_names: &[],
+            ttl: Duration::from_secs(3600),
+            serial: serial(),
+            now: now(),
+        };
+        prepare_svid(authority, &request)
+            .unwrap()
+            .sign(authority)
+            .unwrap()
+            .into_der()
+    }
+
     /// A workload's SVID for a given key.
     pub(crate) fn svid_of(&self, path: &str, signer: SuiteSigner) -> SvidIdentity {
-        let key = SubjectKey::Suite(signer.public_key().clone());
-        let id = id(&format!("spiffe://{}/{path}", self.name));
-        let issued = prepare_svid(
-            self.authority(signer.suite().form()),
-            &SvidRequest {
-                profile: SvidProfile::Workload,
-                spiffe_id: &id,
-                key: &key,
-                dns_names: &[],
-                ttl: Duration::from_secs(3600),
-                serial: serial(),
-                now: now(),
-            },
-        )
-        .unwrap()
-        .sign(self.authority(signer.suite().form()))
-        .unwrap();
-        SvidIdentity::new(vec![issued.into_der()], signer).unwrap()
+        let certificate = self.certify(path, &SubjectKey::Suite(signer.public_key().clone()));
+        SvidIdentity::new(vec![certificate], signer).unwrap()
     }
 
     /// One workload's SVIDs in these forms.
@@ -124,7 +127,8 @@ impl Domain {
     }
 }
 
-fn authority(trust_domain: &TrustDomain, suite: Suite) -> Authority {
+/// A new authority of a trust domain.
+pub(crate) fn authority(trust_domain: &TrustDomain, suite: Suite) -> Authority {
     let signer = PrivateKey::generate(suite).unwrap().signer().unwrap();
     let spec = AuthoritySpec {
         trust_domain,
