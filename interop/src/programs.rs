@@ -1,0 +1,171 @@
+//! Running the parts of peers that are not Rust.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longest time for one run of a peer.
+const RUN: Duration = Duration::from_secs(120);
+
+/// Longest time for compiling a peer, whose modules may have to be downloaded first.
+const BUILD: Duration = Duration::from_secs(600);
+
+/// A script of a peer, ready to be given arguments: the interpreter that `SYMBOLON_PYTHON` names, and
+/// `interop/python/<script>`.
+///
+/// # Errors
+/// If the variable is not set.
+pub fn python(script: &str) -> Result<Command> {
+    let interpreter = std::env::var_os("SYMBOLON_PYTHON").context(
+        "SYMBOLON_PYTHON names no interpreter; `cargo xtask test interop` makes one with what the peer needs",
+    )?;
+    let mut command = Command::new(interpreter);
+    command
+        // Neither the user's packages nor folders of compiled files in the checkout.
+        .args(["-B", "-s"])
+        .arg(folder("python").join(script));
+    Ok(command)
+}
+
+/// A compiled program of a peer in Go.
+#[derive(Debug)]
+pub struct GoProgram {
+    folder: TempDir,
+}
+
+impl GoProgram {
+    /// Compiles the module in `interop/<name>/`, with the toolchain that `SYMBOLON_GO` names or the `go` on `PATH`.
+    ///
+    /// # Errors
+    /// If the toolchain is missing, or the module does not compile.
+    pub fn build(name: &str) -> Result<Self> {
+        let program = Self {
+            folder: TempDir::new().context("cannot make a temporary folder")?,
+        };
+        let toolchain = std::env::var_os("SYMBOLON_GO").unwrap_or_else(|| OsString::from("go"));
+        let mut build = Command::new(toolchain);
+        build
+            .current_dir(folder(name))
+            // The versions and hashes in go.mod and go.sum, and no others.
+            .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
+            .arg(program.path());
+        output(&mut build, BUILD)?;
+        Ok(program)
+    }
+
+    /// The program, ready to be given arguments.
+    pub fn command(&self) -> Command {
+        Command::new(self.path())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("peer")
+    }
+}
+
+/// Runs a program and gives what it printed.
+///
+/// # Errors
+/// If it cannot be started, takes too long, or fails; with what it said on standard error.
+pub fn run(command: &mut Command) -> Result<Vec<u8>> {
+    output(command, RUN)
+}
+
+/// Runs a program and reads what it printed as one JSON document.
+///
+/// # Errors
+/// As [`run`], and if it printed anything else.
+pub fn json(command: &mut Command) -> Result<Value> {
+    let printed = run(command)?;
+    serde_json::from_slice(&printed)
+        .with_context(|| format!("not JSON: {}", String::from_utf8_lossy(&printed)))
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn output(command: &mut Command, limit: Duration) -> Result<Vec<u8>> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    let (status, printed, complaint) = finish(child, limit).with_context(|| format!("{command:?}"))?;
+    ensure!(
+        status.success(),
+        "{command:?} ended with {status}:\n{}",
+        String::from_utf8_lossy(&complaint)
+    );
+    Ok(printed)
+}
+
+fn finish(mut child: Child, limit: Duration) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let printed = read(child.stdout.take());
+    let complaint = read(child.stderr.take());
+    let Ok(printed) = printed.recv_timeout(limit) else {
+        // It may have ended in this very moment.
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!("not finished after {} s", limit.as_secs());
+    };
+    let complaint = complaint.recv_timeout(limit).unwrap_or_default();
+    Ok((child.wait()?, printed, complaint))
+}
+
+/// Reads to the end in a thread, so that neither stream blocks the other.
+fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            // What was read before an error is still worth showing.
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_was_printed_comes_back() {
+        assert_eq!(run(&mut shell("echo one; echo two >&2")).unwrap(), b"one\n");
+        assert_eq!(json(&mut shell("echo '[1]'")).unwrap(), serde_json::json!([1]));
+    }
+
+    #[test]
+    fn a_failure_says_what_the_program_said() {
+        let error = run(&mut shell("echo reason >&2; exit 3"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("exit status: 3") && error.contains("reason"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let error = output(&mut shell("exec sleep 600"), Duration::from_millis(50)).unwrap_err();
+        assert!(format!("{error:#}").contains("not finished"), "{error:#}");
+    }
+}
