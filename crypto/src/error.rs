@@ -18,20 +18,14 @@ pub enum KeyError {
         /// The length given, in bytes.
         found: usize,
     },
-    /// The bytes have the right length and yet are no such key: a point off its curve, a scalar out of range, an
-    /// expanded ML-DSA key whose parts contradict each other.
+    /// The bytes have the right length and yet are no such key: a point off its curve or not uncompressed, an Ed25519 key
+    /// of small order, a scalar out of range, an expanded ML-DSA key whose parts contradict each other.
     #[error("these bytes are not {what} for {component}")]
     Invalid {
         /// The component asked for.
         component: Component,
         /// Which key: "a public key", "a private key".
         what: &'static str,
-    },
-    /// The two public key copies that came with one private key differ.
-    #[error("the private key for {component} does not belong to the public key beside it")]
-    Mismatch {
-        /// The component asked for.
-        component: Component,
     },
     /// An RSA modulus outside what is accepted.
     #[error("an RSA key of {bits} bits; 2048, 3072 and 4096 are accepted")]

@@ -3,7 +3,7 @@
 //! aws-lc-rs signs ML-DSA with the empty context only and takes no precomputed μ; composites need the first and
 //! small-input backends the second, so this module calls the EVP functions below it. It is the one place in this
 //! crate that may be unsafe, and it is kept small enough to read in one go: an owned `EVP_PKEY` behind
-//! [`MlDsaKey`], four operations on it, and no pointer that outlives the call that made it.
+//! [`MlDsaKey`], the operations on it, and no pointer that outlives the call that made it.
 #![allow(unsafe_code)] // the C interface of aws-lc; every block says why it is sound
 
 use std::ptr::{self, NonNull};
@@ -49,24 +49,25 @@ fn nid(component: Component) -> Result<i32, Refused> {
 
 /// Turns the C convention (1 is success) into a `Result`, leaving the library's error queue empty.
 fn checked(result: i32) -> Result<(), Refused> {
-    if result == 1 {
-        return Ok(());
-    }
+    if result == 1 { Ok(()) } else { Err(refused()) }
+}
+
+/// A refusal, with the library's error queue emptied.
+fn refused() -> Refused {
     // SAFETY: clears this thread's error queue; takes no argument and cannot fail.
     unsafe { sys::ERR_clear_error() };
-    Err(Refused)
+    Refused
 }
 
 impl MlDsaKey {
     fn own(component: Component, pkey: *mut sys::EVP_PKEY) -> Result<Self, Refused> {
-        let Some(pkey) = NonNull::new(pkey) else {
-            checked(0)?;
-            return Err(Refused);
-        };
-        Ok(Self {
-            pkey,
-            signature_len: component.max_signature_len(),
-        })
+        match NonNull::new(pkey) {
+            Some(pkey) => Ok(Self {
+                pkey,
+                signature_len: component.max_signature_len(),
+            }),
+            None => Err(refused()),
+        }
     }
 
     /// A public key from its FIPS 204 encoding.

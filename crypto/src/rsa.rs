@@ -54,10 +54,16 @@ impl RsaPublicKey {
     /// found to have `bits` bits.
     ///
     /// # Errors
-    /// [`KeyError::RsaSize`] for other sizes, [`KeyError::RsaInvalid`] for what the library refuses.
+    /// [`KeyError::RsaSize`] for other sizes, [`KeyError::RsaInvalid`] for what the library refuses and for a key that
+    /// is too short or too long to have a modulus of that size.
     pub fn parse(pkcs1: &[u8], bits: usize) -> Result<Self, KeyError> {
         if !matches!(bits, 2048 | 3072 | 4096) {
             return Err(KeyError::RsaSize { bits });
+        }
+        // The modulus with its leading zero and three headers, and an exponent of 1 to 5 bytes, the most the library
+        // takes: sizes far enough apart that no key passes for one of another size.
+        if !(bits / 8 + 12..=bits / 8 + 16).contains(&pkcs1.len()) {
+            return Err(KeyError::RsaInvalid);
         }
         ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, pkcs1)
             .map_err(|_| KeyError::RsaInvalid)?;
@@ -91,5 +97,36 @@ impl RsaPublicKey {
 impl fmt::Debug for RsaPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RsaPublicKey({} bits)", self.bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An `RSAPublicKey` with an odd modulus of `bytes` bytes, all of its bits but one set.
+    fn pkcs1(bytes: usize, exponent: &[u8]) -> Vec<u8> {
+        let long = |tag: u8, content: &[u8]| {
+            let len = u16::try_from(content.len()).unwrap().to_be_bytes();
+            [&[tag, 0x82], &len[..], content].concat()
+        };
+        let mut modulus = vec![0xff; bytes + 1];
+        modulus[0] = 0;
+        modulus[bytes] = 0xfd;
+        let short = [&[2, u8::try_from(exponent.len()).unwrap()], exponent].concat();
+        long(0x30, &[long(2, &modulus), short].concat())
+    }
+
+    #[test]
+    fn a_key_is_not_taken_for_one_of_another_size() {
+        let sizes = [2048, 3072, 4096];
+        for real in sizes {
+            for claimed in sizes {
+                for exponent in [&[3][..], &[1, 0, 1], &[1, 0, 0, 0, 1]] {
+                    let key = RsaPublicKey::parse(&pkcs1(real / 8, exponent), claimed);
+                    assert_eq!(key.is_ok(), real == claimed, "{real} as {claimed}");
+                }
+            }
+        }
     }
 }
