@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Longest time for one run of a peer.
 const RUN: Duration = Duration::from_secs(120);
@@ -36,38 +35,31 @@ pub fn python(script: &str) -> Result<Command> {
 }
 
 /// A compiled program of a peer in Go.
-#[derive(Debug)]
-pub struct GoProgram {
-    folder: TempDir,
-}
+#[derive(Clone, Debug)]
+pub struct GoProgram(PathBuf);
 
 impl GoProgram {
-    /// Compiles the module in `interop/<name>/`, with the toolchain that `SYMBOLON_GO` names or the `go` on `PATH`.
+    /// Compiles the module in `interop/<name>/` into a folder, with the toolchain that `SYMBOLON_GO` names or the `go`
+    /// on `PATH`.
     ///
     /// # Errors
     /// If the toolchain is missing, or the module does not compile.
-    pub fn build(name: &str) -> Result<Self> {
-        let program = Self {
-            folder: TempDir::new().context("cannot make a temporary folder")?,
-        };
+    pub fn build(name: &str, into: &Path) -> Result<Self> {
+        let program = Self(into.join(format!("peer-{name}")));
         let toolchain = std::env::var_os("SYMBOLON_GO").unwrap_or_else(|| OsString::from("go"));
         let mut build = Command::new(toolchain);
         build
             .current_dir(folder(name))
             // The versions and hashes in go.mod and go.sum, and no others.
             .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
-            .arg(program.path());
+            .arg(&program.0);
         output(&mut build, BUILD)?;
         Ok(program)
     }
 
     /// The program, ready to be given arguments.
     pub fn command(&self) -> Command {
-        Command::new(self.path())
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("peer")
+        Command::new(&self.0)
     }
 }
 

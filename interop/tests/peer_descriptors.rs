@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use prost::Message as _;
 use prost_types::field_descriptor_proto::Label;
@@ -142,7 +143,8 @@ fn differences(published: &Wire, ours: &Wire) -> Vec<String> {
 #[test]
 #[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
 fn our_descriptors_are_the_published_ones() {
-    let printed = programs::run(&mut GoProgram::build("descriptors").unwrap().command()).unwrap();
+    let program = GoProgram::build("descriptors", Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let printed = programs::run(&mut program.command()).unwrap();
     let published = read(&printed, is_published);
     let ours = read(FILE_DESCRIPTOR_SET, is_published);
     // That both sides were read at all.
