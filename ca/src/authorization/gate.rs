@@ -1,0 +1,165 @@
+//! The decision about one call.
+
+use std::sync::Arc;
+
+use symbolon_api::permission_denied;
+use symbolon_api::spire::api::types::permission_denied_details::Reason;
+use symbolon_pki::time::Clock;
+use tonic::Status;
+
+use super::rules::{Rule, rule_of};
+use super::{CallContext, Standing};
+use crate::caller::{Caller, Svid};
+use crate::datastore::{AgentChange, AgentRecord, Datastore, DatastoreError};
+use crate::registrations::Registrations;
+use crate::telemetry;
+
+/// Decides which calls are let in.
+#[derive(Debug)]
+pub struct Gate {
+    datastore: Arc<dyn Datastore>,
+    registrations: Arc<Registrations>,
+    clock: Arc<dyn Clock>,
+    own_uid: u32,
+}
+
+/// Why an agent is turned away: what it is to do about it, and the words for it.
+type Denial = (Reason, &'static str);
+
+impl Gate {
+    /// A gate that knows agents from `datastore` and administrators from `registrations`.
+    pub fn new(
+        datastore: Arc<dyn Datastore>,
+        registrations: Arc<Registrations>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            datastore,
+            registrations,
+            clock,
+            own_uid: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// The user whose processes count as local.
+    pub(super) fn own_uid(&self) -> u32 {
+        self.own_uid
+    }
+
+    /// Lets a call in, or says why not. The one thing this changes is that an agent's new SVID becomes its
+    /// current one on first use.
+    ///
+    /// # Errors
+    /// `Unimplemented` for what is not in the table, `PermissionDenied` for who is not in its rule (with the reason
+    /// that SPIRE's agents act on, where the caller should be an agent), and the datastore's.
+    pub async fn admit(
+        &self,
+        path: &str,
+        caller: Caller,
+        request_id: Arc<str>,
+    ) -> Result<CallContext, Status> {
+        let Some(rule) = rule_of(path) else {
+            return Err(Status::unimplemented(format!("{path} is not served here")));
+        };
+        let standing = self.standing(rule, &caller).await;
+        match standing {
+            Ok(Some(standing)) => Ok(CallContext {
+                request_id,
+                caller,
+                standing,
+            }),
+            Ok(None) => {
+                tracing::warn!(event = telemetry::CALL_DENIED, method = path, %caller, reason = "not allowed to");
+                Err(Status::permission_denied(format!(
+                    "authorization denied for method {path}"
+                )))
+            }
+            Err(status) => {
+                tracing::warn!(event = telemetry::CALL_DENIED, method = path, %caller, reason = status.message());
+                Err(status)
+            }
+        }
+    }
+
+    /// Cheapest first; the agents' check, which reads the datastore, comes last.
+    async fn standing(&self, rule: Rule, caller: &Caller) -> Result<Option<Standing>, Status> {
+        if rule.any {
+            return Ok(Some(Standing::Anyone));
+        }
+        let svid = match caller {
+            Caller::Local { .. } => return Ok(rule.local.then_some(Standing::Local)),
+            Caller::Anonymous => return Ok(None),
+            Caller::X509(svid) => svid,
+        };
+        let now = self.clock.now();
+        if now > svid.not_after {
+            let denial = (Reason::AgentExpired, "its SVID has expired");
+            return Err(deny(svid, denial));
+        }
+        if rule.admin || rule.downstream {
+            let grants = self.registrations.grants(&svid.spiffe_id, now);
+            if rule.admin && grants.admin {
+                return Ok(Some(Standing::Admin));
+            }
+            if rule.downstream && grants.downstream {
+                return Ok(Some(Standing::Downstream));
+            }
+        }
+        if !rule.agent {
+            return Ok(None);
+        }
+        match self.agent(svid).await? {
+            Ok(agent) => Ok(Some(Standing::Agent(Arc::new(agent)))),
+            Err(denial) => {
+                tracing::warn!(event = telemetry::AGENT_DENIED, agent = %svid.spiffe_id, reason = denial.1);
+                Err(deny(svid, denial))
+            }
+        }
+    }
+
+    /// The agent that an SVID is the current one of.
+    async fn agent(&self, svid: &Svid) -> Result<Result<AgentRecord, Denial>, DatastoreError> {
+        let Some(agent) = self.datastore.agent(&svid.spiffe_id).await? else {
+            return Ok(Err((Reason::AgentNotAttested, "it is not attested")));
+        };
+        let judged = judge(agent, svid);
+        if !matches!(&judged, Ok(agent) if agent.current.serial != svid.serial) {
+            return Ok(judged);
+        }
+        // The first use of a renewed SVID.
+        let used = AgentChange::Used(svid.serial.clone());
+        match self.datastore.change_agent(&svid.spiffe_id, &used).await {
+            Ok(agent) => Ok(Ok(agent)),
+            // Banned, deleted or renewed once more since it was read.
+            Err(DatastoreError::Conflict { .. } | DatastoreError::NotFound { .. }) => {
+                let Some(agent) = self.datastore.agent(&svid.spiffe_id).await? else {
+                    return Ok(Err((Reason::AgentNotAttested, "it is not attested")));
+                };
+                Ok(judge(agent, svid))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn judge(agent: AgentRecord, svid: &Svid) -> Result<AgentRecord, Denial> {
+    if agent.banned {
+        return Err((Reason::AgentBanned, "it is banned"));
+    }
+    let renewed = agent
+        .renewed
+        .as_ref()
+        .is_some_and(|renewed| renewed.serial == svid.serial);
+    if agent.current.serial == svid.serial || renewed {
+        Ok(agent)
+    } else {
+        Err((Reason::AgentNotActive, "its SVID is not the one in use"))
+    }
+}
+
+fn deny(svid: &Svid, (reason, words): Denial) -> Status {
+    permission_denied(
+        reason,
+        format!("agent {} is turned away: {words}", svid.spiffe_id),
+    )
+}

@@ -1,0 +1,198 @@
+//! The server's own SVIDs: what it presents to agents, in every form that it has an authority for.
+//!
+//! They come from the server's own issuer like everybody else's, are on record, and live in memory alone. They are
+//! renewed at half of their life, and at once when another authority signs.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use spiffe::{SpiffeId, SpiffeIdError};
+use symbolon_crypto::KeyError as ComponentKeyError;
+use symbolon_issuance::SvidProfile;
+use symbolon_pki::key::{KeyError, PrivateKey, SubjectKey};
+use symbolon_pki::suite::{Family, Form};
+use symbolon_pki::time::Clock;
+use symbolon_tls::{IdentityError as TlsIdentityError, IdentitySource, StaticSource, SvidIdentity};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::issuer::{IssueError, Issuer, X509Order};
+use crate::telemetry::BACKGROUND_FAILED;
+
+/// How often it is looked whether something is due.
+const TICK: Duration = Duration::from_secs(10);
+
+/// Why the server has no SVID of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The trust domain's name leads to no SPIFFE ID.
+    #[error(transparent)]
+    Name(#[from] SpiffeIdError),
+    /// No key could be made.
+    #[error("the key of the server's {form} SVID could not be made")]
+    Generate {
+        /// The form.
+        form: Form,
+        /// What the primitive says.
+        source: ComponentKeyError,
+    },
+    /// A key that cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The issuer refused.
+    #[error("the server's {form} SVID could not be issued")]
+    Issue {
+        /// The form.
+        form: Form,
+        /// Why.
+        source: Box<IssueError>,
+    },
+    /// What was issued cannot be presented.
+    #[error(transparent)]
+    Present(#[from] TlsIdentityError),
+}
+
+/// The server's identity.
+#[derive(Debug)]
+pub struct ServerIdentity {
+    spiffe_id: SpiffeId,
+    issuer: Arc<Issuer>,
+    clock: Arc<dyn Clock>,
+    ttl: Duration,
+    source: Arc<StaticSource>,
+    held: Mutex<Vec<Held>>,
+}
+
+/// One SVID and when it is to be replaced.
+#[derive(Debug)]
+struct Held {
+    form: Form,
+    identity: Arc<SvidIdentity>,
+    /// Who signed it.
+    authority_id: String,
+    renew_at: SystemTime,
+}
+
+impl ServerIdentity {
+    /// Issues the SVIDs of `spiffe://<trust domain>/spire/server`.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub async fn open(
+        issuer: Arc<Issuer>,
+        ttl: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, IdentityError> {
+        let authorities = issuer.authorities();
+        let spiffe_id = SpiffeId::new(format!("spiffe://{}/spire/server", authorities.trust_domain()))?;
+        let source = Arc::new(StaticSource::new(Vec::new(), (*authorities.bundles()).clone()));
+        let identity = Self {
+            spiffe_id,
+            issuer,
+            clock,
+            ttl,
+            source,
+            held: Mutex::default(),
+        };
+        identity.renew_due().await?;
+        Ok(Arc::new(identity))
+    }
+
+    /// What the server presents and whom it trusts, always current.
+    pub fn source(&self) -> Arc<dyn IdentitySource> {
+        Arc::clone(&self.source) as Arc<dyn IdentitySource>
+    }
+
+    /// Replaces the SVIDs that are due, and shows handshakes the bundle as it is now.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; the SVIDs held before stay in use.
+    pub async fn renew_due(&self) -> Result<(), IdentityError> {
+        let mut held = self.held.lock().await;
+        let now = self.clock.now();
+        let mut next = Vec::new();
+        for form in Form::ALL {
+            let Some(authority_id) = self.authority_of(form) else {
+                continue;
+            };
+            let current = held.iter().position(|held| {
+                held.form == form && held.authority_id == authority_id && now < held.renew_at
+            });
+            next.push(match current {
+                Some(position) => held.swap_remove(position),
+                None => match self.issue(form, authority_id, now).await {
+                    Ok(issued) => issued,
+                    Err(error) => {
+                        // What was taken out stays in use, and is looked at again on the next round.
+                        held.extend(next);
+                        return Err(error);
+                    }
+                },
+            });
+        }
+        let identities = next.iter().map(|held| Arc::clone(&held.identity)).collect();
+        *held = next;
+        self.source
+            .set(identities, (*self.issuer.authorities().bundles()).clone());
+        Ok(())
+    }
+
+    /// Runs [`renew_due`](Self::renew_due) whenever an authority changes and every ten seconds, until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut changes = self.issuer.authorities().subscribe();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                // Closed only when the authorities are gone, which this identity holds on to.
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+            if let Err(error) = self.renew_due().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(event = BACKGROUND_FAILED, task = "renew the server's SVID", error);
+            }
+        }
+    }
+
+    fn authority_of(&self, form: Form) -> Option<String> {
+        let family: Family = form.family();
+        self.issuer
+            .authorities()
+            .active(family)
+            .map(|authority| authority.authority_id().to_string())
+    }
+
+    async fn issue(&self, form: Form, authority_id: String, now: SystemTime) -> Result<Held, IdentityError> {
+        let key = PrivateKey::generate(form.default_suite())
+            .map_err(|source| IdentityError::Generate { form, source })?;
+        let signer = key.signer()?;
+        let order = X509Order {
+            profile: SvidProfile::Server,
+            spiffe_id: self.spiffe_id.clone(),
+            key: SubjectKey::Suite(signer.public_key().clone()),
+            dns_names: Vec::new(),
+            ttl: self.ttl,
+            entry_id: None,
+        };
+        let failed = |source| IdentityError::Issue {
+            form,
+            source: Box::new(source),
+        };
+        let issued = self
+            .issuer
+            .issue(vec![order])
+            .await
+            .pop()
+            .unwrap_or(Err(IssueError::Stopping))
+            .map_err(failed)?;
+        let life = issued.not_after.duration_since(now).unwrap_or_default();
+        tracing::debug!(%form, serial = issued.serial_hex, "the server has a new SVID");
+        Ok(Held {
+            form,
+            identity: Arc::new(SvidIdentity::new(issued.chain, signer)?),
+            authority_id,
+            renew_at: now + life / 2,
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! The entries in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use spiffe::SpiffeId;
+
+use super::Grants;
+use crate::datastore::{EntryRecord, Selector};
+
+/// Entries by id, with the ways to them.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    by_id: HashMap<String, Arc<EntryRecord>>,
+    by_parent: HashMap<SpiffeId, BTreeSet<String>>,
+    by_spiffe_id: HashMap<SpiffeId, BTreeSet<String>>,
+}
+
+impl Index {
+    /// Adds an entry, or replaces the one with its id.
+    pub(super) fn put(&mut self, entry: EntryRecord) {
+        self.remove(&entry.id);
+        self.by_parent
+            .entry(entry.parent_id.clone())
+            .or_default()
+            .insert(entry.id.clone());
+        self.by_spiffe_id
+            .entry(entry.spiffe_id.clone())
+            .or_default()
+            .insert(entry.id.clone());
+        self.by_id.insert(entry.id.clone(), Arc::new(entry));
+    }
+
+    /// Removes the entry with this id, if there is one.
+    pub(super) fn remove(&mut self, id: &str) {
+        let Some(entry) = self.by_id.remove(id) else {
+            return;
+        };
+        for (map, key) in [
+            (&mut self.by_parent, &entry.parent_id),
+            (&mut self.by_spiffe_id, &entry.spiffe_id),
+        ] {
+            if let Some(ids) = map.get_mut(key) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    map.remove(key);
+                }
+            }
+        }
+    }
+
+    /// What the entries of an identity grant it.
+    pub(super) fn grants(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Grants {
+        let entries = self.entries(self.by_spiffe_id.get(spiffe_id), now);
+        entries.fold(Grants::default(), |grants, entry| Grants {
+            admin: grants.admin || entry.admin,
+            downstream: grants.downstream || entry.downstream,
+        })
+    }
+
+    /// The entries that an agent with this identity and these selectors may serve, ordered by id.
+    pub(super) fn reachable(
+        &self,
+        agent: &SpiffeId,
+        selectors: &BTreeSet<Selector>,
+        server: Option<&SpiffeId>,
+        now: SystemTime,
+    ) -> Vec<Arc<EntryRecord>> {
+        let mut found: BTreeMap<&str, Arc<EntryRecord>> = BTreeMap::new();
+        let mut seen: HashSet<&SpiffeId> = HashSet::new();
+        let mut parents = vec![agent];
+        let nodes = server.and_then(|server| self.by_parent.get(server));
+        for alias in self
+            .entries(nodes, now)
+            .filter(|alias| alias.selectors.is_subset(selectors))
+        {
+            parents.push(&alias.spiffe_id);
+            found.insert(&alias.id, Arc::clone(alias));
+        }
+        while let Some(parent) = parents.pop() {
+            // Entries may name each other as parents; each identity is walked once.
+            if !seen.insert(parent) {
+                continue;
+            }
+            // Whoever is given the server's own identity as parent is not thereby every node.
+            if Some(parent) == server {
+                continue;
+            }
+            for entry in self.entries(self.by_parent.get(parent), now) {
+                parents.push(&entry.spiffe_id);
+                found.insert(&entry.id, Arc::clone(entry));
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// The entries with these ids that have not ended.
+    fn entries<'a>(
+        &'a self,
+        ids: Option<&'a BTreeSet<String>>,
+        now: SystemTime,
+    ) -> impl Iterator<Item = &'a Arc<EntryRecord>> {
+        let ids = ids.into_iter().flatten();
+        let live = move |entry: &&Arc<EntryRecord>| entry.expires_at.is_none_or(|end| now < end);
+        ids.filter_map(|id| self.by_id.get(id)).filter(live)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn id(path: &str) -> SpiffeId {
+        SpiffeId::new(format!("spiffe://example.org{path}")).unwrap()
+    }
+
+    fn selectors(values: &[&str]) -> BTreeSet<Selector> {
+        values.iter().map(|value| Selector::new("k", *value)).collect()
+    }
+
+    fn entry(name: &str, parent: &str, spiffe_id: &str, values: &[&str]) -> EntryRecord {
+        EntryRecord {
+            id: name.to_owned(),
+            spiffe_id: id(spiffe_id),
+            parent_id: id(parent),
+            selectors: selectors(values),
+            x509_svid_ttl: None,
+            jwt_svid_ttl: None,
+            federates_with: [].into(),
+            admin: false,
+            downstream: false,
+            expires_at: None,
+            dns_names: vec![],
+            revision_number: 0,
+            store_svid: false,
+            hint: String::new(),
+            created_at: NOW,
+            disable_x509_svid_prefetch: false,
+            jwt_svid_include_jti: false,
+        }
+    }
+
+    fn index(entries: impl IntoIterator<Item = EntryRecord>) -> Index {
+        let mut index = Index::default();
+        entries.into_iter().for_each(|entry| index.put(entry));
+        index
+    }
+
+    fn reachable(index: &Index, agent: &str, values: &[&str]) -> Vec<String> {
+        let server = id("/spire/server");
+        let found = index.reachable(&id(agent), &selectors(values), Some(&server), NOW);
+        found.iter().map(|entry| entry.id.clone()).collect()
+    }
+
+    const A: &str = "/spire/agent/x/a";
+
+    #[test]
+    fn an_agent_reaches_what_stands_below_it_and_nothing_else() {
+        let index = index([
+            entry("1", A, "/web", &["u"]),
+            entry("2", "/web", "/web/child", &["u"]),
+            entry("3", "/spire/agent/x/b", "/other", &["u"]),
+            entry("4", "/other", "/other/child", &["u"]),
+        ]);
+        assert_eq!(reachable(&index, A, &[]), ["1", "2"]);
+        assert_eq!(reachable(&index, "/spire/agent/x/b", &[]), ["3", "4"]);
+        assert_eq!(reachable(&index, "/spire/agent/x/c", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn node_entries_apply_to_agents_that_show_all_their_selectors() {
+        let index = index([
+            entry("node", "/spire/server", "/rack", &["r1", "r2"]),
+            entry("web", "/rack", "/web", &["u"]),
+        ]);
+        assert_eq!(reachable(&index, A, &["r1", "r2", "r3"]), ["node", "web"]);
+        assert_eq!(reachable(&index, A, &["r1"]), [""; 0]);
+        assert_eq!(
+            reachable(&index, "/spire/server", &["r1"]),
+            [""; 0],
+            "the server is no agent"
+        );
+    }
+
+    #[test]
+    fn loops_end() {
+        let index = index([
+            entry("1", A, "/a", &["u"]),
+            entry("2", "/a", "/b", &["u"]),
+            entry("3", "/b", "/a", &["u"]),
+            entry("4", "/c", "/c", &["u"]),
+        ]);
+        assert_eq!(reachable(&index, A, &[]), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn an_entry_that_has_ended_gives_nothing() {
+        let mut ended = entry("1", A, "/a", &["u"]);
+        ended.expires_at = Some(NOW);
+        ended.admin = true;
+        let mut index = index([ended.clone(), entry("2", "/a", "/b", &["u"])]);
+        assert_eq!(reachable(&index, A, &[]), [""; 0]);
+        assert_eq!(index.grants(&id("/a"), NOW), Grants::default());
+
+        ended.expires_at = Some(NOW + Duration::from_secs(1));
+        index.put(ended);
+        assert_eq!(reachable(&index, A, &[]), ["1", "2"]);
+        assert!(index.grants(&id("/a"), NOW).admin && !index.grants(&id("/a"), NOW).downstream);
+    }
+
+    #[test]
+    fn an_entry_that_moved_is_found_where_it_is() {
+        let mut index = index([entry("1", A, "/a", &["u"])]);
+        index.put(entry("1", "/spire/agent/x/b", "/c", &["u"]));
+        assert_eq!(reachable(&index, A, &[]), [""; 0]);
+        assert_eq!(reachable(&index, "/spire/agent/x/b", &[]), ["1"]);
+        index.remove("1");
+        assert!(index.by_id.is_empty() && index.by_parent.is_empty() && index.by_spiffe_id.is_empty());
+    }
+}

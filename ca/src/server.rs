@@ -1,0 +1,313 @@
+//! A whole server: its state opened, its services on their two endpoints, its background work running.
+//!
+//! [`Server::start`] is all there is to it, for `symbolon server run` as for programs that host a server themselves.
+//! Nothing is changed before it is known that the sockets are free and the configuration makes sense.
+
+mod endpoints;
+mod error;
+mod maintenance;
+mod stores;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use symbolon_attestation::Verifier;
+use symbolon_attestation::join_token::TokenVerifier;
+use symbolon_host::data_dir::DataDir;
+use symbolon_host::socket::{self, SocketFile};
+use symbolon_pki::time::{Clock, rfc3339};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use self::error::ServerError;
+use crate::authorities::{Authorities, Change};
+use crate::authorization::Gate;
+use crate::config::ServerConfig;
+use crate::datastore::sqlite::SqliteDatastore;
+use crate::datastore::{Datastore, metadata};
+use crate::identity::ServerIdentity;
+use crate::issuer::Issuer;
+use crate::record::{Limits, Recorder, RecorderTask};
+use crate::registrations::Registrations;
+use crate::services::{Core, JoinTokens};
+use crate::telemetry::{SERVER_STARTED, SERVER_STOPPED};
+
+/// How long calls in progress have when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The datastore's file in the server's directory.
+pub(crate) const DATASTORE_FILE: &str = "db";
+/// The private socket in the server's directory.
+pub(crate) const SOCKET_FILE: &str = "private.sock";
+
+/// Where the private socket of the server on a data directory is.
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("server").join(SOCKET_FILE)
+}
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server(());
+
+impl Server {
+    /// Starts a server on the data directory of its configuration.
+    ///
+    /// # Errors
+    /// [`ServerError`], saying what is wrong with the configuration or the machine. Nothing runs then.
+    pub async fn start(config: &ServerConfig, clock: Arc<dyn Clock>) -> Result<RunningServer, ServerError> {
+        config.validate()?;
+        let address = config.listen.address;
+        // Before the data directory is made: neither is a reason to leave one behind.
+        socket::check_path(&socket_path(&config.data_dir))?;
+        let tcp = listen(address).await?;
+        let data_dir = DataDir::open(&config.data_dir, config.trust_domain.as_str())?;
+        Self::assemble(config, Arc::new(data_dir), tcp, clock).await
+    }
+
+    /// Starts a server on a data directory that the caller has open, for programs that share it with an agent.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; also where the directory is not the configuration's.
+    pub async fn start_in(
+        config: &ServerConfig,
+        data_dir: Arc<DataDir>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<RunningServer, ServerError> {
+        config.validate()?;
+        if data_dir.trust_domain() != config.trust_domain.as_str() {
+            let found = data_dir.trust_domain().to_owned();
+            return Err(ServerError::OtherTrustDomain {
+                found,
+                wanted: config.trust_domain.clone(),
+            });
+        }
+        socket::check_path(&data_dir.server().join(SOCKET_FILE))?;
+        let tcp = listen(config.listen.address).await?;
+        Self::assemble(config, data_dir, tcp, clock).await
+    }
+
+    async fn assemble(
+        config: &ServerConfig,
+        data_dir: Arc<DataDir>,
+        tcp: TcpListener,
+        clock: Arc<dyn Clock>,
+    ) -> Result<RunningServer, ServerError> {
+        let tcp_addr = tcp.local_addr().map_err(|source| ServerError::Listen {
+            address: config.listen.address,
+            source,
+        })?;
+        let socket = socket::bind(&data_dir.server().join(SOCKET_FILE), 0o600)?;
+        let stores = Arc::new(stores::open(config).await?);
+        let sqlite = SqliteDatastore::open(&data_dir.server().join(DATASTORE_FILE)).await?;
+        let datastore: Arc<dyn Datastore> = Arc::new(sqlite.clone());
+        claim(config, datastore.as_ref(), clock.as_ref()).await?;
+
+        let (recorder, recorder_task) = Recorder::start(Arc::new(sqlite), Limits::default());
+        let (authorities, changes) = Authorities::open(
+            config.authority_settings(),
+            stores,
+            Arc::clone(&datastore),
+            recorder.clone(),
+            Arc::clone(&clock),
+        )
+        .await?;
+        let issuer = Arc::new(Issuer::new(
+            Arc::clone(&authorities),
+            recorder,
+            Arc::clone(&clock),
+            config.signer_threads,
+        )?);
+        let identity =
+            ServerIdentity::open(Arc::clone(&issuer), config.lifetimes.svid.0, Arc::clone(&clock)).await?;
+        let registrations = Registrations::open(Arc::clone(&datastore), &config.trust_domain).await?;
+
+        let stop = CancellationToken::new();
+        let core = Arc::new(Core {
+            trust_domain: config.trust_domain.clone(),
+            datastore: Arc::clone(&datastore),
+            registrations: Arc::clone(&registrations),
+            authorities: Arc::clone(&authorities),
+            issuer,
+            verifiers: verifiers(config, &datastore),
+            lifetimes: config.lifetimes,
+            clock: Arc::clone(&clock),
+            started_at: clock.now(),
+            stopping: stop.clone(),
+        });
+        let gate = Arc::new(Gate::new(
+            Arc::clone(&datastore),
+            Arc::clone(&registrations),
+            Arc::clone(&clock),
+        ));
+        let (listener, socket_file) = socket.into_parts();
+        let socket_path = data_dir.server().join(SOCKET_FILE);
+
+        let mut endpoints = JoinSet::new();
+        let acceptor = endpoints::acceptor(config, identity.source(), Arc::clone(&clock));
+        endpoints.spawn(endpoints::serve_tcp(
+            tcp,
+            acceptor,
+            Arc::clone(&core),
+            Arc::clone(&gate),
+            stop.clone(),
+        ));
+        endpoints.spawn(endpoints::serve_socket(listener, core, gate, stop.clone())?);
+        let mut background = JoinSet::new();
+        background.spawn(Arc::clone(&authorities).run(stop.clone()));
+        background.spawn(identity.run(stop.clone()));
+        background.spawn(maintenance::run(
+            Arc::clone(&datastore),
+            registrations,
+            clock,
+            stop.clone(),
+        ));
+
+        tracing::info!(
+            event = SERVER_STARTED,
+            trust_domain = %config.trust_domain,
+            tcp = %tcp_addr,
+            socket = %socket_path.display(),
+            version = env!("CARGO_PKG_VERSION"),
+        );
+        Ok(RunningServer {
+            tcp_addr,
+            socket_path,
+            changes,
+            authorities,
+            datastore,
+            recorder_task,
+            endpoints,
+            background,
+            _stop_on_drop: stop.clone().drop_guard(),
+            stop,
+            _socket_file: socket_file,
+            _data_dir: data_dir,
+        })
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServerError::Listen { address, source })
+}
+
+/// Makes sure that the datastore is this trust domain's, or makes it so if it is new.
+async fn claim(
+    config: &ServerConfig,
+    datastore: &dyn Datastore,
+    clock: &dyn Clock,
+) -> Result<(), ServerError> {
+    let found = datastore
+        .claim_metadata(metadata::TRUST_DOMAIN, config.trust_domain.as_str())
+        .await?;
+    if found != config.trust_domain.as_str() {
+        return Err(ServerError::OtherTrustDomain {
+            found,
+            wanted: config.trust_domain.clone(),
+        });
+    }
+    datastore
+        .claim_metadata(metadata::CREATED_AT, &rfc3339(clock.now()))
+        .await?;
+    Ok(())
+}
+
+/// The node attestation methods that this server knows.
+fn verifiers(
+    config: &ServerConfig,
+    datastore: &Arc<dyn Datastore>,
+) -> BTreeMap<&'static str, Arc<dyn Verifier>> {
+    let tokens = Arc::new(JoinTokens(Arc::clone(datastore)));
+    let join_token: Arc<dyn Verifier> = Arc::new(TokenVerifier::new(config.trust_domain.clone(), tokens));
+    [join_token]
+        .into_iter()
+        .map(|verifier| (verifier.method(), verifier))
+        .collect()
+}
+
+/// A server that runs. Dropping it stops it as well, but without waiting for what is in progress.
+#[derive(Debug)]
+pub struct RunningServer {
+    tcp_addr: SocketAddr,
+    socket_path: PathBuf,
+    changes: Vec<Change>,
+    authorities: Arc<Authorities>,
+    datastore: Arc<dyn Datastore>,
+    recorder_task: RecorderTask,
+    endpoints: JoinSet<Result<(), ServerError>>,
+    background: JoinSet<()>,
+    stop: CancellationToken,
+    /// Stops what runs on after this value is gone.
+    _stop_on_drop: DropGuard,
+    _socket_file: SocketFile,
+    _data_dir: Arc<DataDir>,
+}
+
+impl RunningServer {
+    /// Where agents and administrators reach it; the real port where the configuration said 0.
+    pub fn tcp_addr(&self) -> SocketAddr {
+        self.tcp_addr
+    }
+
+    /// Where local callers reach it.
+    pub fn socket_path(&self) -> &Path {
+        &self.socket_path
+    }
+
+    /// What happened to authorities while it started, oldest first.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Its authorities.
+    pub fn authorities(&self) -> &Arc<Authorities> {
+        &self.authorities
+    }
+
+    /// Waits until an endpoint ends that should not, and says why. Never returns while all is well.
+    pub async fn failed(&mut self) -> ServerError {
+        match self.endpoints.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => ServerError::Task(error),
+            Some(Ok(Ok(()))) | None => ServerError::Ended,
+        }
+    }
+
+    /// Stops: no new calls, ten seconds for those in progress, then everything that was recorded is made durable.
+    ///
+    /// # Errors
+    /// What went wrong on the way; the server has stopped all the same.
+    pub async fn shutdown(mut self) -> Result<(), ServerError> {
+        self.stop.cancel();
+        let mut first_error = None;
+        let drain = async {
+            while let Some(ended) = self.endpoints.join_next().await {
+                let error = match ended {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => error,
+                    Err(error) => ServerError::Task(error),
+                };
+                first_error.get_or_insert(error);
+            }
+        };
+        if tokio::time::timeout(GRACE, drain).await.is_err() {
+            tracing::warn!(
+                seconds = GRACE.as_secs(),
+                "calls in progress did not end in time and are broken off"
+            );
+        }
+        self.endpoints.shutdown().await;
+        while self.background.join_next().await.is_some() {}
+        if let Err(error) = self.recorder_task.shutdown().await {
+            first_error.get_or_insert(ServerError::Task(error));
+        }
+        self.datastore.close().await;
+        tracing::info!(event = SERVER_STOPPED);
+        first_error.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,141 @@
+//! The two endpoints: TCP with mutual TLS for everybody, a private Unix socket for this machine's operator.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use symbolon_api::spire::api::server::agent::v1::agent_server::AgentServer;
+use symbolon_api::spire::api::server::bundle::v1::bundle_server::BundleServer;
+use symbolon_api::spire::api::server::entry::v1::entry_server::EntryServer;
+use symbolon_api::spire::api::server::svid::v1::svid_server::SvidServer;
+use symbolon_api::symbolon::server::v1::certificates_server::CertificatesServer;
+use symbolon_api::symbolon::server::v1::server_server::ServerServer;
+use symbolon_api::{FILE_DESCRIPTOR_SET, MAX_MESSAGE};
+use symbolon_pki::time::Clock;
+use symbolon_tls::grpc::{ALPN_H2, incoming};
+use symbolon_tls::{Acceptor, AuthorizeId, ClientAuth, IdentitySource, ListenerOptions};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tower::layer::util::{Identity, Stack};
+
+use super::ServerError;
+use crate::authorization::rules::TABLE;
+use crate::authorization::{AuthorizationLayer, Gate};
+use crate::config::ServerConfig;
+use crate::services::{
+    AgentService, BundleService, CertificatesService, Core, EntryService, ServerService, SvidService,
+};
+
+/// Most handshakes at a time. Each costs a few signatures.
+const MAX_HANDSHAKES: usize = 128;
+/// Most calls in progress on one connection.
+const MAX_STREAMS: u32 = 128;
+/// Most bytes of metadata of a call.
+const MAX_METADATA: u32 = 16 * 1024;
+/// After this long a connection is asked to end, as in SPIRE, so that agents come back to whichever server is there.
+const MAX_AGE: Duration = Duration::from_secs(3 * 60);
+/// How often a silent client is asked for a sign of life, and how long it may take.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// What accepts TLS connections: with an SVID of this trust domain or without any.
+pub(super) fn acceptor(
+    config: &ServerConfig,
+    source: Arc<dyn IdentitySource>,
+    clock: Arc<dyn Clock>,
+) -> Acceptor {
+    let options = ListenerOptions {
+        allow_classical_kex: config.listen.allow_classical_kex,
+        alpn: vec![ALPN_H2.to_vec()],
+        ..ListenerOptions::default()
+    };
+    let authorize = AuthorizeId::AnyIn(config.trust_domain.clone());
+    Acceptor::new(source, authorize, ClientAuth::Optional, options, clock)
+}
+
+/// Serves agents and administrators until `stop`.
+pub(super) async fn serve_tcp(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    core: Arc<Core>,
+    gate: Arc<Gate>,
+    stop: CancellationToken,
+) -> Result<(), ServerError> {
+    let connections = incoming(listener, acceptor, MAX_HANDSHAKES);
+    builder(gate)
+        .max_connection_age(MAX_AGE)
+        .add_routes(routes(&core))
+        .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
+        .await
+        .map_err(|source| ServerError::Endpoint {
+            endpoint: "TCP",
+            source,
+        })
+}
+
+/// What serves local callers until `stop`.
+///
+/// # Errors
+/// [`ServerError::Reflection`].
+pub(super) fn serve_socket(
+    listener: UnixListener,
+    core: Arc<Core>,
+    gate: Arc<Gate>,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<(), ServerError>> + Send + 'static, ServerError> {
+    // Everything is "serving" from the first call that gets through, since what comes before is done.
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    let describe = || {
+        let builder = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        // Only what is served: the descriptors also have the agent's API.
+        TABLE
+            .iter()
+            .filter(|rules| !rules.service.starts_with("grpc.reflection."))
+            .fold(builder, |builder, rules| builder.with_service_name(rules.service))
+    };
+    let unreadable = |error: tonic_reflection::server::Error| ServerError::Reflection(Box::new(error));
+    let routes = routes(&core)
+        .add_service(health)
+        .add_service(describe().build_v1().map_err(unreadable)?)
+        .add_service(describe().build_v1alpha().map_err(unreadable)?);
+    Ok(async move {
+        builder(gate)
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.cancelled_owned())
+            .await
+            .map_err(|source| ServerError::Endpoint {
+                endpoint: "private socket",
+                source,
+            })
+    })
+}
+
+fn builder(gate: Arc<Gate>) -> Server<Stack<AuthorizationLayer, Identity>> {
+    Server::builder()
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_header_list_size(MAX_METADATA)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .layer(AuthorizationLayer::new(gate))
+}
+
+/// The services of both endpoints, with their messages bounded.
+fn routes(core: &Arc<Core>) -> Routes {
+    macro_rules! bounded {
+        ($server:ident, $service:ident) => {
+            $server::new($service(Arc::clone(core)))
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE)
+        };
+    }
+    Routes::new(bounded!(AgentServer, AgentService))
+        .add_service(bounded!(BundleServer, BundleService))
+        .add_service(bounded!(EntryServer, EntryService))
+        .add_service(bounded!(SvidServer, SvidService))
+        .add_service(bounded!(CertificatesServer, CertificatesService))
+        .add_service(bounded!(ServerServer, ServerService))
+}

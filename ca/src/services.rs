@@ -1,0 +1,82 @@
+//! The gRPC services, each over the same [`Core`].
+//!
+//! They decide what a request means and what it is answered. Who may make it was decided before, by
+//! [`crate::authorization`]; how a certificate comes about is [`crate::issuer`]'s business.
+
+mod agent;
+mod bundle;
+mod csr;
+mod entry;
+mod join_tokens;
+mod paging;
+mod svid;
+mod symbolon;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use spiffe::TrustDomain;
+use symbolon_attestation::Verifier;
+use symbolon_pki::time::Clock;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+pub(crate) use self::agent::AgentService;
+pub(crate) use self::bundle::BundleService;
+pub(crate) use self::entry::EntryService;
+pub(crate) use self::join_tokens::JoinTokens;
+pub(crate) use self::svid::SvidService;
+pub(crate) use self::symbolon::{CertificatesService, ServerService};
+use crate::authorities::Authorities;
+use crate::config::Lifetimes;
+use crate::datastore::Datastore;
+use crate::issuer::Issuer;
+use crate::registrations::Registrations;
+
+/// Longest a reply may be in bytes: what a stock client takes, less some room for what goes around it.
+const MAX_REPLY: usize = symbolon_api::MAX_MESSAGE - 64 * 1024;
+
+/// What the services work with.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) trust_domain: TrustDomain,
+    pub(crate) datastore: Arc<dyn Datastore>,
+    pub(crate) registrations: Arc<Registrations>,
+    pub(crate) authorities: Arc<Authorities>,
+    pub(crate) issuer: Arc<Issuer>,
+    /// Node attestation methods by name.
+    pub(crate) verifiers: BTreeMap<&'static str, Arc<dyn Verifier>>,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started_at: SystemTime,
+    /// Ends streams that wait for their callers.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// The answer to methods that are known, allowed and not built yet.
+fn not_yet<T>(what: &str) -> Result<T, Status> {
+    Err(Status::unimplemented(format!(
+        "{what} is not implemented by this version of the server"
+    )))
+}
+
+/// Refuses a batch with more items than one may have.
+fn check_batch(field: &str, items: usize) -> Result<(), Status> {
+    if items > symbolon_api::MAX_BATCH {
+        let message = format!(
+            "{field} has {items} items; a batch has at most {}",
+            symbolon_api::MAX_BATCH
+        );
+        return Err(Status::invalid_argument(message));
+    }
+    Ok(())
+}
+
+/// The status of an item of a batch that succeeded, as SPIRE writes it.
+fn ok() -> symbolon_api::spire::api::types::Status {
+    symbolon_api::spire::api::types::Status {
+        code: 0,
+        message: "OK".to_owned(),
+    }
+}

@@ -1,0 +1,182 @@
+//! `AttestAgent`: a node proves itself and becomes an agent.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use symbolon_api::permission_denied;
+use symbolon_api::spire::api::server::agent::v1::{
+    AttestAgentRequest, AttestAgentResponse, attest_agent_request as ask, attest_agent_response as answer,
+};
+use symbolon_api::spire::api::types::permission_denied_details::Reason;
+use symbolon_attestation::{AttestationError, Attested, Challenger, check_len};
+use symbolon_issuance::SvidProfile;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use crate::datastore::{AgentCertificate, AgentRecord, DatastoreError, Selector};
+use crate::issuer::{IssuedX509, X509Order};
+use crate::services::svid::{serial_of, svid_message};
+use crate::services::{Core, csr};
+use crate::status::of_attestation;
+use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED};
+
+/// How long a node may take over its next message.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Sender = mpsc::Sender<Result<AttestAgentResponse, Status>>;
+
+/// Goes through attestation with one node and returns what it is answered last.
+///
+/// Nothing is spent and nothing recorded before the whole of the first message is known to be good.
+///
+/// # Errors
+/// Why the node does not become an agent, for it to be told.
+pub(super) async fn run(
+    core: &Core,
+    mut requests: Streaming<AttestAgentRequest>,
+    replies: Sender,
+    asks_for_forms: bool,
+) -> Result<answer::Step, Status> {
+    let missing = |field: &str| Status::invalid_argument(format!("{field} is missing"));
+    let params = match next(&mut requests).await?.and_then(|message| message.step) {
+        Some(ask::Step::Params(params)) => params,
+        Some(ask::Step::ChallengeResponse(_)) => {
+            return Err(Status::invalid_argument(
+                "the first message must have params, not challenge_response",
+            ));
+        }
+        None => return Err(missing("params")),
+    };
+    let data = params.data.ok_or_else(|| missing("params.data"))?;
+    let svid_params = params.params.ok_or_else(|| missing("params.params"))?;
+    if data.r#type.is_empty() {
+        return Err(missing("params.data.type"));
+    }
+    if data.payload.is_empty() {
+        return Err(missing("params.data.payload"));
+    }
+    check_len("params.data.payload", &data.payload).map_err(of_attestation)?;
+    let verifier = core.verifiers.get(data.r#type.as_str()).ok_or_else(|| {
+        let known: Vec<_> = core.verifiers.keys().copied().collect();
+        let message = format!(
+            "params.data.type: {:?} is no method of this server; known: {}",
+            data.r#type,
+            known.join(", ")
+        );
+        Status::failed_precondition(message)
+    })?;
+    let csr = csr::read(svid_params.csr).await?;
+
+    let mut node = Node { requests, replies };
+    let attested = verifier
+        .verify(&data.payload, &mut node, core.clock.now())
+        .await
+        .map_err(of_attestation)?;
+    refuse_banned(core, &attested).await?;
+
+    let order = X509Order {
+        profile: SvidProfile::Agent,
+        spiffe_id: attested.agent_id.clone(),
+        key: csr.key().clone(),
+        dns_names: Vec::new(),
+        ttl: core.lifetimes.agent.0,
+        entry_id: None,
+    };
+    let issued = crate::services::svid::issue_one(core, order).await?;
+    record(core, verifier.method(), &attested, &issued).await?;
+    tracing::info!(
+        event = AGENT_ATTESTED,
+        agent = %issued.spiffe_id,
+        attestation_type = verifier.method(),
+        serial = issued.serial_hex,
+        form = %issued.form,
+    );
+    Ok(answer::Step::Result(answer::Result {
+        svid: Some(svid_message(issued, "", asks_for_forms)),
+        reattestable: attested.can_reattest,
+    }))
+}
+
+/// A refusal in the log. The message never holds the evidence.
+pub(super) fn log_refusal(status: &Status) {
+    tracing::warn!(event = AGENT_DENIED, code = ?status.code(), reason = status.message());
+}
+
+fn banned() -> Status {
+    permission_denied(
+        Reason::AgentBanned,
+        "the agent is banned; an operator can lift the ban by deleting it",
+    )
+}
+
+async fn refuse_banned(core: &Core, attested: &Attested) -> Result<(), Status> {
+    match core.datastore.agent(&attested.agent_id).await? {
+        Some(agent) if agent.banned => Err(banned()),
+        _ => Ok(()),
+    }
+}
+
+async fn record(core: &Core, method: &str, attested: &Attested, issued: &IssuedX509) -> Result<(), Status> {
+    let selectors = attested
+        .selectors
+        .iter()
+        .map(|(kind, value)| Selector::new(kind, value));
+    let agent = AgentRecord {
+        spiffe_id: attested.agent_id.clone(),
+        attestation_type: method.to_owned(),
+        current: AgentCertificate {
+            serial: serial_of(issued)?,
+            expires_at: issued.not_after,
+        },
+        renewed: None,
+        selectors: selectors.collect(),
+        banned: false,
+        can_reattest: attested.can_reattest,
+        agent_version: None,
+        attested_at: core.clock.now(),
+    };
+    match core.datastore.attest_agent(&agent).await {
+        // Banned in the meantime.
+        Err(DatastoreError::Conflict { .. }) => Err(banned()),
+        other => Ok(other?),
+    }
+}
+
+async fn next(requests: &mut Streaming<AttestAgentRequest>) -> Result<Option<AttestAgentRequest>, Status> {
+    tokio::time::timeout(PATIENCE, requests.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("the node sent nothing for too long"))?
+}
+
+/// The node at the other end of the stream.
+struct Node {
+    requests: Streaming<AttestAgentRequest>,
+    replies: Sender,
+}
+
+#[async_trait]
+impl Challenger for Node {
+    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
+        let challenge = AttestAgentResponse {
+            step: Some(answer::Step::Challenge(challenge)),
+        };
+        self.replies
+            .send(Ok(challenge))
+            .await
+            .map_err(|_| AttestationError::Abandoned)?;
+        let response = next(&mut self.requests)
+            .await
+            .map_err(|_| AttestationError::Abandoned)?;
+        match response.and_then(|message| message.step) {
+            Some(ask::Step::ChallengeResponse(response)) => {
+                check_len("challenge_response", &response)?;
+                Ok(response)
+            }
+            Some(ask::Step::Params(_)) => Err(AttestationError::Malformed {
+                field: "challenge_response",
+                reason: "params came instead".to_owned(),
+            }),
+            None => Err(AttestationError::Abandoned),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `RenewAgent`: an agent's next SVID.
+
+use symbolon_api::permission_denied;
+use symbolon_api::spire::api::server::agent::v1::RenewAgentRequest;
+use symbolon_api::spire::api::types;
+use symbolon_api::spire::api::types::permission_denied_details::Reason;
+use symbolon_issuance::SvidProfile;
+use tonic::Status;
+
+use crate::datastore::{AgentCertificate, AgentChange, AgentRecord};
+use crate::issuer::X509Order;
+use crate::services::svid::{issue_one, serial_of, svid_message};
+use crate::services::{Core, csr};
+use crate::telemetry::AGENT_RENEWED;
+
+/// Issues it; the one in use stays good until this one is used.
+///
+/// # Errors
+/// `PermissionDenied` for an agent that is to attest again, `InvalidArgument` for a wrong request.
+pub(super) async fn run(
+    core: &Core,
+    agent: &AgentRecord,
+    request: RenewAgentRequest,
+    asks_for_forms: bool,
+) -> Result<types::X509svid, Status> {
+    if agent.can_reattest {
+        let message = format!("agent {} attests again instead of renewing", agent.spiffe_id);
+        return Err(permission_denied(Reason::AgentMustReattest, message));
+    }
+    let params = request
+        .params
+        .ok_or_else(|| Status::invalid_argument("params is missing"))?;
+    let csr = csr::read(params.csr).await?;
+    let order = X509Order {
+        profile: SvidProfile::Agent,
+        spiffe_id: agent.spiffe_id.clone(),
+        key: csr.key().clone(),
+        dns_names: Vec::new(),
+        ttl: core.lifetimes.agent.0,
+        entry_id: None,
+    };
+    let issued = issue_one(core, order).await?;
+    let renewed = AgentCertificate {
+        serial: serial_of(&issued)?,
+        expires_at: issued.not_after,
+    };
+    core.datastore
+        .change_agent(&agent.spiffe_id, &AgentChange::Renewed(renewed))
+        .await?;
+    tracing::info!(
+        event = AGENT_RENEWED,
+        agent = %agent.spiffe_id,
+        serial = issued.serial_hex,
+        form = %issued.form,
+    );
+    Ok(svid_message(issued, "", asks_for_forms))
+}

@@ -1,0 +1,132 @@
+//! `spire.api.server.svid.v1.SVID`: issuing, for agents by their entries and for operators without one.
+
+mod batch;
+mod jwt;
+mod mint;
+
+use std::sync::Arc;
+
+use symbolon_api::spire::api::server::svid::v1 as api;
+use symbolon_api::spire::api::types;
+use symbolon_pki::suite::Form;
+use tonic::{Request, Response, Status};
+
+use super::{Core, check_batch, not_yet};
+use crate::authorization::calling_agent;
+use crate::datastore::SerialNumber;
+use crate::issuer::{IssuedX509, X509Order};
+use crate::telemetry::SVID_ISSUED;
+use crate::wire::{forms_of, seconds};
+
+/// The service.
+#[derive(Debug)]
+pub(crate) struct SvidService(pub(crate) Arc<Core>);
+
+#[tonic::async_trait]
+impl api::svid_server::Svid for SvidService {
+    async fn mint_x509svid(
+        &self,
+        request: Request<api::MintX509svidRequest>,
+    ) -> Result<Response<api::MintX509svidResponse>, Status> {
+        let asks_for_forms = forms_of(request.metadata())?.len() > 1;
+        let svid = mint::x509(&self.0, request.into_inner(), asks_for_forms).await?;
+        Ok(Response::new(api::MintX509svidResponse { svid: Some(svid) }))
+    }
+
+    async fn mint_jwtsvid(
+        &self,
+        request: Request<api::MintJwtsvidRequest>,
+    ) -> Result<Response<api::MintJwtsvidResponse>, Status> {
+        let svid = mint::jwt(&self.0, request.into_inner()).await?;
+        Ok(Response::new(api::MintJwtsvidResponse { svid: Some(svid) }))
+    }
+
+    async fn mint_witsvid(
+        &self,
+        _request: Request<api::MintWitsvidRequest>,
+    ) -> Result<Response<api::MintWitsvidResponse>, Status> {
+        not_yet("MintWITSVID")
+    }
+
+    async fn batch_new_x509svid(
+        &self,
+        request: Request<api::BatchNewX509svidRequest>,
+    ) -> Result<Response<api::BatchNewX509svidResponse>, Status> {
+        let agent = calling_agent(&request)?;
+        let asks_for_forms = forms_of(request.metadata())?.len() > 1;
+        let params = request.into_inner().params;
+        if params.is_empty() {
+            return Err(Status::invalid_argument("params is missing"));
+        }
+        check_batch("params", params.len())?;
+        let results = batch::run(&self.0, &agent, params, asks_for_forms).await;
+        Ok(Response::new(api::BatchNewX509svidResponse { results }))
+    }
+
+    async fn new_jwtsvid(
+        &self,
+        request: Request<api::NewJwtsvidRequest>,
+    ) -> Result<Response<api::NewJwtsvidResponse>, Status> {
+        let agent = calling_agent(&request)?;
+        let svid = jwt::new(&self.0, &agent, request.into_inner()).await?;
+        Ok(Response::new(api::NewJwtsvidResponse { svid: Some(svid) }))
+    }
+
+    async fn batch_new_witsvid(
+        &self,
+        _request: Request<api::BatchNewWitsvidRequest>,
+    ) -> Result<Response<api::BatchNewWitsvidResponse>, Status> {
+        not_yet("BatchNewWITSVID")
+    }
+
+    async fn new_downstream_x509ca(
+        &self,
+        _request: Request<api::NewDownstreamX509caRequest>,
+    ) -> Result<Response<api::NewDownstreamX509caResponse>, Status> {
+        not_yet("NewDownstreamX509CA")
+    }
+}
+
+/// Issues one certificate.
+///
+/// # Errors
+/// What [`IssueError`](crate::issuer::IssueError) comes to for the caller.
+pub(super) async fn issue_one(core: &Core, order: X509Order) -> Result<IssuedX509, Status> {
+    match core.issuer.issue(vec![order]).await.pop() {
+        Some(result) => Ok(result?),
+        None => Err(Status::internal("the issuer gave no answer")),
+    }
+}
+
+/// An SVID as a message. Its form is said where it is news: to stock software all are classical.
+pub(super) fn svid_message(issued: IssuedX509, hint: &str, asks_for_forms: bool) -> types::X509svid {
+    let says_form = asks_for_forms || issued.form != Form::Classical;
+    types::X509svid {
+        cert_chain: issued.chain,
+        id: Some((&issued.spiffe_id).into()),
+        expires_at: seconds(issued.not_after),
+        hint: hint.to_owned(),
+        form: if says_form {
+            issued.form.to_string()
+        } else {
+            String::new()
+        },
+    }
+}
+
+/// The serial number of a new certificate, as the datastore knows it.
+pub(super) fn serial_of(issued: &IssuedX509) -> Result<SerialNumber, Status> {
+    Ok(issued.serial_hex.parse::<SerialNumber>()?)
+}
+
+/// Leaves an issued SVID in the log.
+fn log_issued(issued: &IssuedX509, entry_id: Option<&str>) {
+    tracing::info!(
+        event = SVID_ISSUED,
+        spiffe_id = %issued.spiffe_id,
+        form = %issued.form,
+        serial = issued.serial_hex,
+        entry_id,
+        not_after = seconds(issued.not_after),
+    );
+}

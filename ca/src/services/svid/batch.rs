@@ -1,0 +1,173 @@
+//! `BatchNewX509SVID`: many certificates from an agent's entries, in parallel.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use symbolon_api::spire::api::server::svid::v1::{NewX509svidParams, batch_new_x509svid_response};
+use symbolon_issuance::SvidProfile;
+use symbolon_pki::csr::Csr;
+use symbolon_pki::suite::Form;
+use tonic::Status;
+
+use super::{log_issued, svid_message};
+use crate::datastore::{AgentRecord, EntryRecord};
+use crate::issuer::{IssuedX509, X509Order};
+use crate::services::{Core, MAX_REPLY, csr, ok};
+use crate::telemetry::SVID_REFUSED;
+
+/// What a certificate takes beside its key, its signature, its names and its chain: at most this many bytes.
+const OVERHEAD: usize = 1024;
+
+/// Answers each item by itself, in order.
+pub(super) async fn run(
+    core: &Core,
+    agent: &AgentRecord,
+    params: Vec<NewX509svidParams>,
+    asks_for_forms: bool,
+) -> Vec<batch_new_x509svid_response::Result> {
+    let authorized = core.registrations.authorized(agent, core.clock.now());
+    let by_id: HashMap<&str, &Arc<EntryRecord>> = authorized
+        .iter()
+        .map(|entry| (entry.id.as_str(), entry))
+        .collect();
+
+    // Whether a request is for an entry of the agent's is settled before anything is verified for it.
+    let mut ids = Vec::with_capacity(params.len());
+    let mut items: Vec<Result<Item<'_>, Status>> = Vec::with_capacity(params.len());
+    let mut requests = Vec::new();
+    for params in params {
+        let item = Item::new(&params, &by_id);
+        if item.is_ok() {
+            requests.push(params.csr);
+        }
+        ids.push(params.entry_id);
+        items.push(item);
+    }
+    let mut read = csr::read_all(requests).await.into_iter();
+    let mut room = MAX_REPLY;
+    let mut orders = Vec::new();
+    let items: Vec<Result<Item<'_>, Status>> = items
+        .into_iter()
+        .map(|item| {
+            let item = item?;
+            let csr = read
+                .next()
+                .unwrap_or_else(|| Err(Status::internal("a request was lost")))?;
+            let order = item.order(core, &csr)?;
+            room = reserve(core, room, &order)?;
+            orders.push(order);
+            Ok(item)
+        })
+        .collect();
+
+    let mut issued = core.issuer.issue(orders).await.into_iter();
+    let finish = |(item, entry_id): (Result<Item<'_>, Status>, String)| {
+        let outcome = item.and_then(|item| match issued.next() {
+            Some(result) => Ok((item.entry, result?)),
+            None => Err(Status::internal("the issuer gave no answer")),
+        });
+        result(outcome, &entry_id, asks_for_forms)
+    };
+    items.into_iter().zip(ids).map(finish).collect()
+}
+
+/// One item of the batch, as far as its entry is concerned.
+struct Item<'a> {
+    entry: &'a EntryRecord,
+    /// What it asks for beside its key.
+    form: Option<Form>,
+}
+
+impl<'a> Item<'a> {
+    fn new(params: &NewX509svidParams, by_id: &HashMap<&str, &'a Arc<EntryRecord>>) -> Result<Self, Status> {
+        if params.entry_id.is_empty() {
+            return Err(Status::invalid_argument("entry_id is missing"));
+        }
+        let form = match params.form.as_str() {
+            "" => None,
+            name => {
+                let form: Form = name
+                    .parse()
+                    .map_err(|error| Status::invalid_argument(format!("form: {error}")))?;
+                Some(form)
+            }
+        };
+        // One answer for what is not there and for what is not this agent's, as in SPIRE.
+        let entry = by_id.get(params.entry_id.as_str()).ok_or_else(|| {
+            Status::not_found(format!(
+                "entry_id: {:?} is no entry of this agent",
+                params.entry_id
+            ))
+        })?;
+        Ok(Self { entry, form })
+    }
+
+    fn order(&self, core: &Core, csr: &Csr) -> Result<X509Order, Status> {
+        if let Some(form) = self.form
+            && form != csr.form()
+        {
+            let message = format!(
+                "form is {form}, and the key in csr is of form {} ({})",
+                csr.form(),
+                csr.key().algorithm_name()
+            );
+            return Err(Status::invalid_argument(message));
+        }
+        Ok(X509Order {
+            profile: SvidProfile::Workload,
+            spiffe_id: self.entry.spiffe_id.clone(),
+            key: csr.key().clone(),
+            dns_names: self.entry.dns_names.clone(),
+            ttl: self.entry.x509_svid_ttl.unwrap_or(core.lifetimes.svid.0),
+            entry_id: Some(self.entry.id.clone()),
+        })
+    }
+}
+
+/// Sets aside what an order's certificate will take of the reply, so that nothing is issued that cannot be sent.
+/// Returns the room that is left.
+///
+/// # Errors
+/// `ResourceExhausted` when there is not enough.
+fn reserve(core: &Core, room: usize, order: &X509Order) -> Result<usize, Status> {
+    let signature: usize = match core.authorities.active(order.key.form().family()) {
+        Some(authority) => authority
+            .suite()
+            .components()
+            .iter()
+            .map(|c| c.max_signature_len())
+            .sum(),
+        // The issuer says what is missing.
+        None => 0,
+    };
+    let names: usize = order.dns_names.iter().map(|name| name.len() + 4).sum();
+    let id = 2 * order.spiffe_id.to_string().len();
+    let needed = OVERHEAD + order.key.spki_der().len() + signature + names + id;
+    room.checked_sub(needed).ok_or_else(|| {
+        Status::resource_exhausted("the reply is full; ask for this certificate in another, smaller batch")
+    })
+}
+
+fn result(
+    outcome: Result<(&EntryRecord, IssuedX509), Status>,
+    entry_id: &str,
+    asks_for_forms: bool,
+) -> batch_new_x509svid_response::Result {
+    match outcome {
+        Ok((entry, issued)) => {
+            log_issued(&issued, Some(entry_id));
+            let svid = svid_message(issued, &entry.hint, asks_for_forms);
+            batch_new_x509svid_response::Result {
+                status: Some(ok()),
+                svid: Some(svid),
+            }
+        }
+        Err(status) => {
+            tracing::warn!(event = SVID_REFUSED, entry_id, code = ?status.code(), reason = status.message());
+            batch_new_x509svid_response::Result {
+                status: Some((&status).into()),
+                svid: None,
+            }
+        }
+    }
+}

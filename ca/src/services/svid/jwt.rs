@@ -1,0 +1,85 @@
+//! JWT-SVIDs.
+
+use std::time::Duration;
+
+use spiffe::SpiffeId;
+use symbolon_api::spire::api::server::svid::v1::NewJwtsvidRequest;
+use symbolon_api::spire::api::types;
+use tonic::Status;
+
+use crate::datastore::AgentRecord;
+use crate::services::Core;
+use crate::telemetry::{SVID_ISSUED, SVID_REFUSED};
+use crate::wire::seconds;
+
+/// `NewJWTSVID`: a token from an entry of the agent's.
+///
+/// # Errors
+/// `InvalidArgument`, naming the field; `NotFound` for what is no entry of this agent.
+pub(super) async fn new(
+    core: &Core,
+    agent: &AgentRecord,
+    request: NewJwtsvidRequest,
+) -> Result<types::Jwtsvid, Status> {
+    let NewJwtsvidRequest { entry_id, audience } = request;
+    if entry_id.is_empty() {
+        return Err(Status::invalid_argument("entry_id is missing"));
+    }
+    let authorized = core.registrations.authorized(agent, core.clock.now());
+    let Some(entry) = authorized.iter().find(|entry| entry.id == entry_id) else {
+        tracing::warn!(
+            event = SVID_REFUSED,
+            entry_id,
+            reason = "it is no entry of this agent"
+        );
+        return Err(Status::not_found(format!(
+            "entry_id: {entry_id:?} is no entry of this agent"
+        )));
+    };
+    let ttl = entry.jwt_svid_ttl.unwrap_or(core.lifetimes.jwt.0);
+    mint(
+        core,
+        entry.spiffe_id.clone(),
+        audience,
+        ttl,
+        Some(&entry_id),
+        &entry.hint,
+    )
+    .await
+}
+
+/// Mints a token and leaves it in the log, but for its signature.
+pub(super) async fn mint(
+    core: &Core,
+    spiffe_id: SpiffeId,
+    audience: Vec<String>,
+    ttl: Duration,
+    entry_id: Option<&str>,
+    hint: &str,
+) -> Result<types::Jwtsvid, Status> {
+    let outcome = match audience.iter().all(String::is_empty) {
+        true => Err(Status::invalid_argument("audience is missing")),
+        false => core
+            .issuer
+            .mint_jwt(spiffe_id.clone(), audience, ttl)
+            .await
+            .map_err(Status::from),
+    };
+    match outcome {
+        Ok(issued) => {
+            let not_after = seconds(issued.expires_at);
+            tracing::info!(event = SVID_ISSUED, %spiffe_id, form = "jwt", entry_id, not_after);
+            Ok(types::Jwtsvid {
+                token: issued.token,
+                id: Some((&spiffe_id).into()),
+                expires_at: not_after,
+                issued_at: seconds(issued.issued_at),
+                hint: hint.to_owned(),
+            })
+        }
+        Err(status) => {
+            tracing::warn!(event = SVID_REFUSED, %spiffe_id, code = ?status.code(), reason = status.message());
+            Err(status)
+        }
+    }
+}

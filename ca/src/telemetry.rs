@@ -1,0 +1,86 @@
+//! Names of the events that decisions leave in the log, and the request id that runs through them.
+//!
+//! Each event is a `tracing` event whose field `event` has one of these names; the book lists their fields. They are
+//! a contract: names are added, and never change their meaning.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use symbolon_crypto::random;
+
+/// A server came up: `trust_domain`, `tcp`, `socket`, `version`.
+pub const SERVER_STARTED: &str = "server.started";
+/// A server stopped.
+pub const SERVER_STOPPED: &str = "server.stopped";
+/// A call was turned away: `method`, `caller`, `reason`.
+pub const CALL_DENIED: &str = "call.denied";
+/// An agent was turned away: `agent`, `reason`.
+pub const AGENT_DENIED: &str = "agent.denied";
+/// A node became an agent: `agent`, `attestation_type`, `serial`, `form`.
+pub const AGENT_ATTESTED: &str = "agent.attested";
+/// An agent was given its next SVID: `agent`, `serial`, `form`.
+pub const AGENT_RENEWED: &str = "agent.renewed";
+/// An agent was shut out: `agent`.
+pub const AGENT_BANNED: &str = "agent.banned";
+/// An agent was forgotten: `agent`.
+pub const AGENT_DELETED: &str = "agent.deleted";
+/// A join token was made: `expires_at`, and `alias` if it has one.
+pub const TOKEN_CREATED: &str = "token.created";
+/// An entry was made: `entry_id`, `spiffe_id`, `parent_id`.
+pub const ENTRY_CREATED: &str = "entry.created";
+/// An entry was changed: `entry_id`, `spiffe_id`, `revision`.
+pub const ENTRY_UPDATED: &str = "entry.updated";
+/// An entry was removed: `entry_id`, `spiffe_id`.
+pub const ENTRY_DELETED: &str = "entry.deleted";
+/// An SVID was issued: `spiffe_id`, `form` (`jwt` for tokens), `serial`, `entry_id`, `not_after`.
+pub const SVID_ISSUED: &str = "svid.issued";
+/// An SVID was not issued: `entry_id` or `spiffe_id`, `code`, `reason`.
+pub const SVID_REFUSED: &str = "svid.refused";
+/// Something that is done in the background failed and will be tried again: `task`, `error`.
+pub const BACKGROUND_FAILED: &str = "background.failed";
+
+/// Tells this process's requests from those of another run.
+static RUN: LazyLock<u32> = LazyLock::new(|| {
+    let mut bytes = [0; 4];
+    // Only a label: where the generator fails the process id does.
+    match random::fill(&mut bytes) {
+        Ok(()) => u32::from_be_bytes(bytes),
+        Err(_) => std::process::id(),
+    }
+});
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A new request id: unique in this run, and most likely among all.
+pub(crate) fn request_id() -> String {
+    format!("{:08x}-{}", *RUN, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A SPIFFE ID as it may stand in a log: the ID of an agent that has yet to attest holds a token that still works.
+pub(crate) fn loggable(id: &spiffe::SpiffeId) -> String {
+    match id.path().strip_prefix("/spire/agent/join_token/") {
+        Some(_) => format!(
+            "spiffe://{}/spire/agent/join_token/(not shown)",
+            id.trust_domain_name()
+        ),
+        None => id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_differ() {
+        assert_ne!(request_id(), request_id());
+    }
+
+    #[test]
+    fn tokens_are_not_logged() {
+        let id = spiffe::SpiffeId::new("spiffe://example.org/spire/agent/join_token/kite").unwrap();
+        assert!(!loggable(&id).contains("kite"));
+        let id = spiffe::SpiffeId::new("spiffe://example.org/web").unwrap();
+        assert_eq!(loggable(&id), "spiffe://example.org/web");
+    }
+}

@@ -1,0 +1,66 @@
+//! The record of certificates, and the journal of authorities.
+
+use symbolon_api::symbolon::server::v1 as api;
+
+use super::seconds;
+use crate::datastore::{
+    AuthorityRecord, AuthorityState, CertificateProfile, CertificateRecord, CertificateState,
+    CertificateSummary,
+};
+
+/// A line of the record, without the certificate.
+pub(crate) fn summary_message(summary: &CertificateSummary) -> api::CertificateRecord {
+    let intent = &summary.intent;
+    let profile = match intent.profile {
+        CertificateProfile::Authority => api::CertificateProfile::Authority,
+        CertificateProfile::Server => api::CertificateProfile::Server,
+        CertificateProfile::Agent => api::CertificateProfile::Agent,
+        CertificateProfile::Workload => api::CertificateProfile::Workload,
+    };
+    let state = match summary.state() {
+        CertificateState::Intent => api::CertificateState::Intended,
+        CertificateState::Issued => api::CertificateState::Issued,
+    };
+    api::CertificateRecord {
+        serial: intent.serial.to_string(),
+        spiffe_id: intent.spiffe_id.to_string(),
+        profile: profile.into(),
+        form: intent.form.to_string(),
+        suite: intent.key_algorithm.clone(),
+        authority_id: intent.issuer.clone(),
+        not_before: seconds(intent.not_before),
+        not_after: seconds(intent.not_after),
+        sha256: summary.sha256.map(|hash| hash.to_vec()).unwrap_or_default(),
+        der: Vec::new(),
+        entry_id: intent.entry_id.clone().unwrap_or_default(),
+        state: state.into(),
+    }
+}
+
+/// A line of the record with the certificate.
+pub(crate) fn certificate_message(record: &CertificateRecord) -> api::CertificateRecord {
+    let summary = summary_message(&record.summary);
+    api::CertificateRecord {
+        der: record.der.clone().unwrap_or_default(),
+        ..summary
+    }
+}
+
+/// A line of the journal.
+pub(crate) fn authority_message(authority: &AuthorityRecord) -> api::Authority {
+    let state = match authority.state {
+        AuthorityState::Prepared => api::AuthorityState::Prepared,
+        AuthorityState::Active => api::AuthorityState::Active,
+        AuthorityState::Old => api::AuthorityState::Old,
+        AuthorityState::Tainted => api::AuthorityState::Tainted,
+        AuthorityState::Revoked => api::AuthorityState::Revoked,
+    };
+    api::Authority {
+        family: authority.family.to_string(),
+        suite: authority.suite.to_string(),
+        authority_id: authority.authority_id.clone(),
+        state: state.into(),
+        not_before: seconds(authority.not_before),
+        not_after: seconds(authority.not_after),
+    }
+}

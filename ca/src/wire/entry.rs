@@ -1,0 +1,408 @@
+//! Registration entries.
+
+use std::time::{Duration, SystemTime};
+
+use spiffe::TrustDomain;
+use symbolon_api::spire::api::types;
+use symbolon_api::spire::api::types::entry::AdditionalAttributes;
+use symbolon_issuance::{MAX_DNS_NAMES, check_dns_name};
+use tonic::Status;
+
+use super::selectors::{read_selectors, read_trust_domains, selector_messages};
+use super::{lifetime, member_id, moment, optional_seconds, seconds, workload_id};
+use crate::datastore::EntryRecord;
+
+/// Longest id of an entry, in bytes.
+const MAX_ID: usize = 255;
+/// Longest hint, in bytes, as in SPIRE.
+const MAX_HINT: usize = 1024;
+/// The most selectors of an entry.
+const MAX_SELECTORS: usize = 100;
+/// The most trust domains that an entry federates with.
+const MAX_FEDERATION: usize = 100;
+
+/// Every field of SPIRE's.
+const ALL: types::EntryMask = types::EntryMask {
+    spiffe_id: true,
+    parent_id: true,
+    selectors: true,
+    x509_svid_ttl: true,
+    federates_with: true,
+    admin: true,
+    downstream: true,
+    expires_at: true,
+    dns_names: true,
+    revision_number: true,
+    store_svid: true,
+    jwt_svid_ttl: true,
+    hint: true,
+    created_at: true,
+    additional_attributes: true,
+};
+
+/// An entry as a message, complete.
+pub(crate) fn entry_message(entry: &EntryRecord) -> types::Entry {
+    let ttl = |ttl: Option<Duration>| ttl.map_or(0, |ttl| i32::try_from(ttl.as_secs()).unwrap_or(i32::MAX));
+    let attributes = AdditionalAttributes {
+        disable_x509_svid_prefetch: entry.disable_x509_svid_prefetch,
+        jwt_svid_include_jti: entry.jwt_svid_include_jti,
+    };
+    types::Entry {
+        id: entry.id.clone(),
+        spiffe_id: Some((&entry.spiffe_id).into()),
+        parent_id: Some((&entry.parent_id).into()),
+        selectors: selector_messages(&entry.selectors),
+        x509_svid_ttl: ttl(entry.x509_svid_ttl),
+        federates_with: entry.federates_with.iter().map(ToString::to_string).collect(),
+        admin: entry.admin,
+        downstream: entry.downstream,
+        expires_at: optional_seconds(entry.expires_at),
+        dns_names: entry.dns_names.clone(),
+        revision_number: i64::try_from(entry.revision_number).unwrap_or(i64::MAX),
+        store_svid: entry.store_svid,
+        jwt_svid_ttl: ttl(entry.jwt_svid_ttl),
+        hint: entry.hint.clone(),
+        created_at: seconds(entry.created_at),
+        additional_attributes: Some(attributes).filter(|set| *set != AdditionalAttributes::default()),
+    }
+}
+
+/// Takes away what a mask leaves out.
+pub(crate) fn mask_entry(entry: types::Entry, mask: Option<&types::EntryMask>) -> types::Entry {
+    let types::EntryMask {
+        spiffe_id,
+        parent_id,
+        selectors,
+        x509_svid_ttl,
+        federates_with,
+        admin,
+        downstream,
+        expires_at,
+        dns_names,
+        revision_number,
+        store_svid,
+        jwt_svid_ttl,
+        hint,
+        created_at,
+        additional_attributes,
+    } = *mask.unwrap_or(&ALL);
+    types::Entry {
+        id: entry.id,
+        spiffe_id: entry.spiffe_id.filter(|_| spiffe_id),
+        parent_id: entry.parent_id.filter(|_| parent_id),
+        selectors: keep(selectors, entry.selectors),
+        x509_svid_ttl: keep(x509_svid_ttl, entry.x509_svid_ttl),
+        federates_with: keep(federates_with, entry.federates_with),
+        admin: keep(admin, entry.admin),
+        downstream: keep(downstream, entry.downstream),
+        expires_at: keep(expires_at, entry.expires_at),
+        dns_names: keep(dns_names, entry.dns_names),
+        revision_number: keep(revision_number, entry.revision_number),
+        store_svid: keep(store_svid, entry.store_svid),
+        jwt_svid_ttl: keep(jwt_svid_ttl, entry.jwt_svid_ttl),
+        hint: keep(hint, entry.hint),
+        created_at: keep(created_at, entry.created_at),
+        additional_attributes: entry.additional_attributes.filter(|_| additional_attributes),
+    }
+}
+
+fn keep<T: Default>(wanted: bool, value: T) -> T {
+    if wanted { value } else { T::default() }
+}
+
+/// Reads an entry that is to be made, as it will be under the id `fresh_id` if it brings none.
+///
+/// # Errors
+/// `InvalidArgument`, naming the field.
+pub(crate) fn new_entry(
+    message: &types::Entry,
+    fresh_id: String,
+    trust_domain: &TrustDomain,
+    now: SystemTime,
+) -> Result<EntryRecord, Status> {
+    let id = match message.id.as_str() {
+        "" => fresh_id,
+        id => read_id(id)?.to_owned(),
+    };
+    let blank = EntryRecord {
+        id,
+        spiffe_id: workload_id("spiffe_id", message.spiffe_id.as_ref(), trust_domain)?,
+        parent_id: member_id("parent_id", message.parent_id.as_ref(), trust_domain)?,
+        selectors: [].into(),
+        x509_svid_ttl: None,
+        jwt_svid_ttl: None,
+        federates_with: [].into(),
+        admin: false,
+        downstream: false,
+        expires_at: None,
+        dns_names: Vec::new(),
+        revision_number: 0,
+        store_svid: false,
+        hint: String::new(),
+        created_at: now,
+        disable_x509_svid_prefetch: false,
+        jwt_svid_include_jti: false,
+    };
+    apply_entry(blank, message, None, trust_domain)
+}
+
+/// The entry that `current` becomes by the fields of `message` that `mask` names; without a mask by all of them.
+///
+/// # Errors
+/// `InvalidArgument`, naming the field.
+pub(crate) fn apply_entry(
+    current: EntryRecord,
+    message: &types::Entry,
+    mask: Option<&types::EntryMask>,
+    trust_domain: &TrustDomain,
+) -> Result<EntryRecord, Status> {
+    let mask = mask.unwrap_or(&ALL);
+    let mut entry = current;
+    if mask.spiffe_id {
+        entry.spiffe_id = workload_id("spiffe_id", message.spiffe_id.as_ref(), trust_domain)?;
+    }
+    if mask.parent_id {
+        entry.parent_id = member_id("parent_id", message.parent_id.as_ref(), trust_domain)?;
+    }
+    if mask.selectors {
+        bounded("selectors", message.selectors.len(), MAX_SELECTORS)?;
+        entry.selectors = read_selectors("selectors", &message.selectors)?;
+        if entry.selectors.is_empty() {
+            return Err(Status::invalid_argument(
+                "selectors: there are none, which would match everything",
+            ));
+        }
+    }
+    if mask.x509_svid_ttl {
+        entry.x509_svid_ttl = lifetime("x509_svid_ttl", message.x509_svid_ttl)?;
+    }
+    if mask.jwt_svid_ttl {
+        entry.jwt_svid_ttl = lifetime("jwt_svid_ttl", message.jwt_svid_ttl)?;
+    }
+    if mask.federates_with {
+        bounded("federates_with", message.federates_with.len(), MAX_FEDERATION)?;
+        entry.federates_with = read_trust_domains("federates_with", &message.federates_with)?;
+    }
+    if mask.admin {
+        entry.admin = message.admin;
+    }
+    if mask.downstream {
+        entry.downstream = message.downstream;
+    }
+    if mask.expires_at {
+        entry.expires_at = moment("expires_at", message.expires_at)?;
+    }
+    if mask.dns_names {
+        entry.dns_names = read_dns_names(&message.dns_names)?;
+    }
+    if mask.store_svid {
+        entry.store_svid = message.store_svid;
+    }
+    if mask.hint {
+        bounded("hint", message.hint.len(), MAX_HINT)?;
+        if message.hint.chars().any(char::is_control) {
+            return Err(Status::invalid_argument("hint has a control character in it"));
+        }
+        entry.hint.clone_from(&message.hint);
+    }
+    if mask.additional_attributes {
+        let attributes = message.additional_attributes.unwrap_or_default();
+        entry.disable_x509_svid_prefetch = attributes.disable_x509_svid_prefetch;
+        entry.jwt_svid_include_jti = attributes.jwt_svid_include_jti;
+    }
+    // Stores are addressed by one attestor's selectors.
+    if entry.store_svid
+        && entry
+            .selectors
+            .iter()
+            .any(|s| Some(&s.kind) != entry.selectors.first().map(|f| &f.kind))
+    {
+        return Err(Status::invalid_argument(
+            "selectors: with store_svid all must be of one type",
+        ));
+    }
+    Ok(entry)
+}
+
+fn bounded(field: &str, found: usize, most: usize) -> Result<(), Status> {
+    if found <= most {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!(
+        "{field} has {found} parts; {most} are allowed"
+    )))
+}
+
+fn read_id(id: &str) -> Result<&str, Status> {
+    if id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(id);
+    }
+    Err(Status::invalid_argument(format!(
+        "id must be 1 to {MAX_ID} printable ASCII characters without spaces"
+    )))
+}
+
+fn read_dns_names(names: &[String]) -> Result<Vec<String>, Status> {
+    bounded("dns_names", names.len(), MAX_DNS_NAMES)?;
+    for (position, name) in names.iter().enumerate() {
+        check_dns_name(name).map_err(|error| Status::invalid_argument(format!("dns_names: {error}")))?;
+        if names.iter().take(position).any(|earlier| earlier == name) {
+            return Err(Status::invalid_argument(format!(
+                "dns_names: {name:?} is there twice"
+            )));
+        }
+    }
+    Ok(names.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use symbolon_pki::time::from_unix_seconds;
+
+    use super::*;
+
+    fn own() -> TrustDomain {
+        TrustDomain::new("example.org").unwrap()
+    }
+
+    fn wire_id(path: &str) -> Option<types::Spiffeid> {
+        Some(types::Spiffeid {
+            trust_domain: "example.org".to_owned(),
+            path: path.to_owned(),
+        })
+    }
+
+    fn full() -> types::Entry {
+        types::Entry {
+            id: "one".to_owned(),
+            spiffe_id: wire_id("/web"),
+            parent_id: wire_id("/spire/agent/x/a"),
+            selectors: vec![types::Selector {
+                r#type: "unix".to_owned(),
+                value: "uid:1".to_owned(),
+            }],
+            x509_svid_ttl: 60,
+            federates_with: vec!["other.org".to_owned()],
+            admin: true,
+            downstream: true,
+            expires_at: 2_000_000_000,
+            dns_names: vec!["b.example".to_owned(), "a.example".to_owned()],
+            revision_number: 0,
+            store_svid: true,
+            jwt_svid_ttl: 30,
+            hint: "internal".to_owned(),
+            created_at: 1_900_000_000,
+            additional_attributes: Some(AdditionalAttributes {
+                disable_x509_svid_prefetch: true,
+                jwt_svid_include_jti: true,
+            }),
+        }
+    }
+
+    fn read(message: &types::Entry) -> Result<EntryRecord, Status> {
+        new_entry(
+            message,
+            "fresh".to_owned(),
+            &own(),
+            from_unix_seconds(1_900_000_000).unwrap(),
+        )
+    }
+
+    #[test]
+    fn every_field_survives() {
+        assert_eq!(entry_message(&read(&full()).unwrap()), full());
+        let minimal = types::Entry {
+            spiffe_id: full().spiffe_id,
+            parent_id: full().parent_id,
+            selectors: full().selectors,
+            ..types::Entry::default()
+        };
+        let written = entry_message(&read(&minimal).unwrap());
+        assert_eq!(
+            written,
+            types::Entry {
+                id: "fresh".to_owned(),
+                created_at: 1_900_000_000,
+                ..minimal
+            }
+        );
+    }
+
+    #[test]
+    fn a_mask_keeps_what_it_names_and_the_id() {
+        let mask = types::EntryMask {
+            hint: true,
+            ..types::EntryMask::default()
+        };
+        let masked = mask_entry(full(), Some(&mask));
+        assert_eq!(
+            masked,
+            types::Entry {
+                id: "one".to_owned(),
+                hint: "internal".to_owned(),
+                ..Default::default()
+            }
+        );
+        assert_eq!(mask_entry(full(), None), full());
+        assert_eq!(mask_entry(full(), Some(&ALL)), full());
+    }
+
+    #[test]
+    fn an_update_changes_what_its_mask_names() {
+        let current = read(&full()).unwrap();
+        let message = types::Entry {
+            x509_svid_ttl: 5,
+            hint: "new".to_owned(),
+            ..types::Entry::default()
+        };
+        let mask = types::EntryMask {
+            hint: true,
+            ..types::EntryMask::default()
+        };
+        let updated = apply_entry(current.clone(), &message, Some(&mask), &own()).unwrap();
+        assert_eq!(
+            updated,
+            EntryRecord {
+                hint: "new".to_owned(),
+                ..current
+            }
+        );
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        type Change = fn(&mut types::Entry);
+        let cases: [(&str, Change); 16] = [
+            ("id", |e| e.id = "a b".to_owned()),
+            ("id", |e| e.id = "x".repeat(256)),
+            ("spiffe_id", |e| e.spiffe_id = None),
+            ("spiffe_id", |e| e.spiffe_id = wire_id("/spire/server")),
+            ("parent_id", |e| e.parent_id = wire_id("")),
+            ("selectors", |e| e.selectors.clear()),
+            ("selectors", |e| e.selectors = vec![e.selectors[0].clone(); 101]),
+            ("selectors", |e| {
+                e.selectors.push(types::Selector {
+                    r#type: "k8s".to_owned(),
+                    value: "ns:a".to_owned(),
+                })
+            }),
+            ("x509_svid_ttl", |e| e.x509_svid_ttl = -1),
+            ("jwt_svid_ttl", |e| e.jwt_svid_ttl = -1),
+            ("expires_at", |e| e.expires_at = -1),
+            ("dns_names", |e| {
+                e.dns_names = vec!["a".to_owned(), "a".to_owned()]
+            }),
+            ("dns_names", |e| e.dns_names = vec!["under_score".to_owned()]),
+            ("federates_with", |e| e.federates_with = vec!["a/b".to_owned()]),
+            ("hint", |e| e.hint = "x".repeat(1025)),
+            ("hint", |e| e.hint = "a\nb".to_owned()),
+        ];
+        for (field, change) in cases {
+            let mut entry = full();
+            change(&mut entry);
+            let status = read(&entry).unwrap_err();
+            assert_eq!(status.code(), tonic::Code::InvalidArgument);
+            assert!(status.message().starts_with(field), "{field}: {status}");
+        }
+    }
+}
