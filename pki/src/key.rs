@@ -1,10 +1,13 @@
 //! Keys in their containers: public keys in SPKI, private keys in PKCS#8, and the signer over held keys.
 
 mod pkcs8;
+mod private;
 mod public;
 mod signer;
 
-pub use pkcs8::{MAX_PKCS8_LEN, Pkcs8Error, PrivateKey, PrivateKeyKind};
+pub use pkcs8::{MAX_PKCS8_LEN, Pkcs8Error};
+pub use private::{PrivateKey, PrivateKeyKind};
+pub(crate) use public::rsa_public_key;
 pub use public::{KeyError, SubjectKey, SuitePublicKey};
 pub use signer::SuiteSigner;
 

@@ -147,7 +147,7 @@ pub fn blocks(input: &[u8]) -> Result<Vec<Result<Block, PemError>>, PemError> {
             found.push(Err(PemError::DamagedMarker { line: number }));
             continue;
         };
-        let mut body = Zeroizing::new(Vec::new());
+        let mut body = Vec::new();
         let mut encrypted = label.starts_with("ENCRYPTED ");
         let finished = loop {
             // Another BEGIN means that this block was cut off; it is left for the outer loop to read.
@@ -161,7 +161,7 @@ pub fn blocks(input: &[u8]) -> Result<Vec<Result<Block, PemError>>, PemError> {
                     }
                     // Only the old "traditional" format has headers, and it has them for encryption.
                     encrypted |= line.contains(&b':');
-                    body.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+                    body.push(line);
                 }
             }
         };
@@ -171,7 +171,7 @@ pub fn blocks(input: &[u8]) -> Result<Vec<Result<Block, PemError>>, PemError> {
         } else if encrypted {
             Err(PemError::Encrypted { label, line: number })
         } else {
-            match STANDARD.decode(body.as_slice()) {
+            match STANDARD.decode(joined(&body).as_slice()) {
                 Ok(der) => Ok(Block {
                     label,
                     der: Zeroizing::new(der),
@@ -186,6 +186,16 @@ pub fn blocks(input: &[u8]) -> Result<Vec<Result<Block, PemError>>, PemError> {
     } else {
         Ok(found)
     }
+}
+
+/// The lines without the white space in them, in a buffer that never grew: a growing one would leave copies of a key behind.
+fn joined(lines: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let len = lines.iter().map(|line| line.len()).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(len));
+    for line in lines {
+        text.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    }
+    text
 }
 
 /// Does this look like PEM rather than DER? (DER never begins with text.)

@@ -3,6 +3,13 @@
 //! They are looked for in `SYMBOLON_VECTORS`, then beside the checkout. Where they are missing the tests say so and
 //! pass, unless `SYMBOLON_REQUIRE_VECTORS=1`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;

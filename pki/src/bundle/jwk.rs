@@ -5,10 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
 use serde_json::{Map, Value};
-use symbolon_crypto::rsa::RsaPublicKey;
 
 use super::error::EntryError;
-use crate::key::{KeyError, SubjectKey, SuitePublicKey};
+use crate::key::{KeyError, SubjectKey, SuitePublicKey, rsa_public_key};
 use crate::suite::{Form, Suite};
 
 /// `RSAPublicKey` (RFC 8017, appendix A.1.1).
@@ -136,17 +135,15 @@ pub(super) fn read(kty: KeyType, members: &Map<String, Value>) -> Result<Option<
                 modulus: uint("n", &n)?,
                 public_exponent: uint("e", &e)?,
             };
-            let modulus = pkcs1.modulus.as_bytes();
-            let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
             let pkcs1 = pkcs1.to_der().map_err(|_| EntryError::Member {
                 member: "n",
                 expected: "a modulus",
             })?;
-            match RsaPublicKey::parse(&pkcs1, bits) {
+            match rsa_public_key(&pkcs1) {
                 Ok(key) => Ok(Some(SubjectKey::Rsa(key))),
                 // An honest key of a size that is not accepted is like an unknown curve: somebody else may use it.
-                Err(symbolon_crypto::KeyError::RsaSize { .. }) => Ok(None),
-                Err(problem) => Err(EntryError::Key(KeyError::Component(problem))),
+                Err(KeyError::Component(symbolon_crypto::KeyError::RsaSize { .. })) => Ok(None),
+                Err(problem) => Err(EntryError::Key(problem)),
             }
         }
         KeyType::Akp => Ok(None),

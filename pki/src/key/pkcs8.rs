@@ -4,15 +4,14 @@
 //! ML-DSA seed and then the traditional key in the encoding the draft gives it.
 
 use std::fmt;
-use std::sync::Arc;
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{BitStringRef, ContextSpecific, OctetStringRef};
-use der::{Decode, Reader, SliceReader, TagNumber};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber};
 use symbolon_crypto::{self as crypto, Component, ExpandedMlDsaKey, HeldKey, SoftwareKey};
 use zeroize::Zeroizing;
 
-use super::{Half, KeyError, SuitePublicKey, SuiteSigner};
+use super::{Half, KeyError, PrivateKey};
 use crate::encode;
 use crate::suite::Suite;
 
@@ -65,51 +64,7 @@ pub enum Pkcs8Error {
     Suite(#[from] KeyError),
 }
 
-/// How an ML-DSA private key was written; everything else is [`Plain`](Self::Plain).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PrivateKeyKind {
-    /// Not an ML-DSA key.
-    Plain,
-    /// Seed only: what we write.
-    Seed,
-    /// Expanded key only.
-    Expanded,
-    /// Both, and they agree.
-    Both,
-}
-
-/// A suite's private key in memory.
-#[derive(Clone)]
-pub struct PrivateKey {
-    suite: Suite,
-    held: Held,
-    kind: PrivateKeyKind,
-}
-
-#[derive(Clone)]
-enum Held {
-    Software(Vec<SoftwareKey>),
-    Expanded(ExpandedMlDsaKey),
-}
-
 impl PrivateKey {
-    /// Makes a new key.
-    ///
-    /// # Errors
-    /// [`crypto::KeyError::Generation`] if the library fails.
-    pub fn generate(suite: Suite) -> Result<Self, crypto::KeyError> {
-        let keys = suite
-            .components()
-            .iter()
-            .map(|&c| SoftwareKey::generate(c))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            suite,
-            held: Held::Software(keys),
-            kind: written_kind(suite),
-        })
-    }
-
     /// Reads a DER PKCS#8 document. A public key beside the private key must belong to it; attributes are passed over.
     ///
     /// # Errors
@@ -140,24 +95,13 @@ impl PrivateKey {
         }
     }
 
-    fn software(suite: Suite, keys: Vec<SoftwareKey>) -> Self {
-        Self {
-            suite,
-            held: Held::Software(keys),
-            kind: written_kind(suite),
-        }
-    }
-
     /// Writes a DER PKCS#8 document: version 0, ML-DSA as its seed, ECDSA with its public key inside as stock parsers
     /// want it, composites as the draft says.
     ///
     /// # Errors
     /// [`Pkcs8Error::NoSeed`] for an expanded-only key.
     pub fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, Pkcs8Error> {
-        let Held::Software(keys) = &self.held else {
-            return Err(Pkcs8Error::NoSeed(self.suite.components()[0]));
-        };
-        let content = match keys.as_slice() {
+        let content = match self.components() {
             [single] if single.component().is_ml_dsa() => encode::secret(SEED_TAG, &[&single.raw()?]),
             [single] if single.component() == Component::Ed25519 => {
                 encode::secret(OCTET_STRING, &[&single.raw()?])
@@ -176,80 +120,29 @@ impl PrivateKey {
                 )
             }
             [ml_dsa, traditional] => {
-                let mut content = ml_dsa.raw()?;
-                content.reserve_exact(128);
-                content.extend_from_slice(&traditional_private_key(traditional)?);
+                // Both at once: a buffer that grew would leave the seed behind in the old one.
+                let (seed, traditional) = (ml_dsa.raw()?, traditional_private_key(traditional)?);
+                let mut content = Zeroizing::new(Vec::with_capacity(seed.len() + traditional.len()));
+                content.extend_from_slice(&seed);
+                content.extend_from_slice(&traditional);
                 content
             }
-            _ => return Err(Pkcs8Error::UnknownAlgorithm(self.suite.signature_oid())),
+            // Components are missing where there is no seed to be one.
+            _ => {
+                return Err(match self.suite().components() {
+                    [component] => Pkcs8Error::NoSeed(*component),
+                    _ => Pkcs8Error::UnknownAlgorithm(self.suite().signature_oid()),
+                });
+            }
         };
         Ok(encode::secret(
             SEQUENCE,
             &[
                 &[2, 1, 0],
-                self.suite.key_algorithm_der(),
+                self.suite().key_algorithm_der(),
                 &encode::secret(OCTET_STRING, &[&content]),
             ],
         ))
-    }
-
-    /// The suite.
-    pub fn suite(&self) -> Suite {
-        self.suite
-    }
-
-    /// How the key was written, for ML-DSA.
-    pub fn kind(&self) -> PrivateKeyKind {
-        self.kind
-    }
-
-    /// Whether the key can be written again.
-    pub fn can_be_stored(&self) -> bool {
-        matches!(self.held, Held::Software(_))
-    }
-
-    /// The component keys, in the suite's order; none for an expanded-only key, which no store may take.
-    pub fn components(&self) -> &[SoftwareKey] {
-        match &self.held {
-            Held::Software(keys) => keys,
-            Held::Expanded(_) => &[],
-        }
-    }
-
-    /// The public key.
-    ///
-    /// # Errors
-    /// [`KeyError::Components`], which the constructors rule out.
-    pub fn public_key(&self) -> Result<SuitePublicKey, KeyError> {
-        self.signer().map(|signer| signer.public_key().clone())
-    }
-
-    /// A signer over this key.
-    ///
-    /// # Errors
-    /// [`KeyError::Components`], which the constructors rule out.
-    pub fn signer(&self) -> Result<SuiteSigner, KeyError> {
-        let keys = match &self.held {
-            Held::Software(keys) => keys
-                .iter()
-                .map(|key| Arc::new(key.clone()) as Arc<dyn HeldKey>)
-                .collect(),
-            Held::Expanded(key) => vec![Arc::new(key.clone()) as Arc<dyn HeldKey>],
-        };
-        SuiteSigner::new(self.suite, keys)
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey({}, secret)", self.suite)
-    }
-}
-
-fn written_kind(suite: Suite) -> PrivateKeyKind {
-    match suite.components() {
-        [component] if component.is_ml_dsa() => PrivateKeyKind::Seed,
-        _ => PrivateKeyKind::Plain,
     }
 }
 
@@ -272,7 +165,9 @@ impl<'a> Document<'a> {
                     reader.tlv_bytes()?;
                 }
                 let public_key = ContextSpecific::<BitStringRef<'a>>::decode_implicit(reader, TagNumber(1))?;
-                let public_key = public_key.and_then(|field| field.value.as_bytes());
+                let public_key = public_key
+                    .map(|field| field.value.as_bytes().ok_or_else(|| Tag::BitString.value_error()))
+                    .transpose()?;
                 Ok((
                     version,
                     Document {
@@ -319,11 +214,7 @@ fn ml_dsa(suite: Suite, component: Component, content: &[u8]) -> Result<PrivateK
         Some(&OCTET_STRING) => {
             let expanded = <&OctetStringRef>::from_der(content).map_err(private_key(suite))?;
             let key = ExpandedMlDsaKey::parse(component, expanded.as_bytes())?;
-            Ok(PrivateKey {
-                suite,
-                held: Held::Expanded(key),
-                kind: PrivateKeyKind::Expanded,
-            })
+            Ok(PrivateKey::expanded(suite, key))
         }
         Some(&SEQUENCE) => {
             let mut reader = SliceReader::new(content).map_err(malformed)?;
@@ -342,11 +233,7 @@ fn ml_dsa(suite: Suite, component: Component, content: &[u8]) -> Result<PrivateK
             if ExpandedMlDsaKey::expand(component, &seed_bytes)?.as_slice() != second {
                 return Err(Pkcs8Error::SeedMismatch(component));
             }
-            Ok(PrivateKey {
-                suite,
-                held: Held::Software(vec![key]),
-                kind: PrivateKeyKind::Both,
-            })
+            Ok(PrivateKey::seed_and_expanded(suite, key))
         }
         _ => Err(private_key(suite)(
             "it is neither a seed nor an expanded key nor both",

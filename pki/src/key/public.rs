@@ -236,7 +236,7 @@ impl SubjectKey {
         }
         let (algorithm, bits) = split_spki(der).map_err(|e| KeyError::Malformed(e.to_string()))?;
         if algorithm == RSA_ALGORITHM {
-            return rsa(bits).map(Self::Rsa);
+            return rsa_public_key(bits).map(Self::Rsa);
         }
         if let Some(suite) = Suite::from_key_algorithm(algorithm) {
             return SuitePublicKey::parse(suite, bits).map(Self::Suite);
@@ -326,7 +326,7 @@ fn split_spki(der: &[u8]) -> der::Result<(&[u8], &[u8])> {
 }
 
 /// Reads a PKCS#1 RSAPublicKey.
-fn rsa(pkcs1: &[u8]) -> Result<RsaPublicKey, KeyError> {
+pub(crate) fn rsa_public_key(pkcs1: &[u8]) -> Result<RsaPublicKey, KeyError> {
     let mut outer = SliceReader::new(pkcs1).map_err(|e| KeyError::Malformed(e.to_string()))?;
     let modulus_bits = outer
         .sequence(|reader| -> der::Result<_> {
