@@ -20,7 +20,7 @@ pub use self::read::{MAX_AUTHORITIES, MAX_BUNDLE_LEN};
 use crate::certificate::Certificate;
 use crate::key::{KeyError, SubjectKey};
 use crate::skid::Skid;
-use crate::suite::Form;
+use crate::suite::{Form, Suite};
 
 /// The authorities of one trust domain.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -145,6 +145,16 @@ impl JwtAuthority {
     #[must_use]
     pub fn spki_der(&self) -> Vec<u8> {
         self.public_key.spki_der()
+    }
+
+    /// Whether some algorithm that a JWT-SVID may have uses keys of this type: RSA, and ECDSA on the curves of JOSE.
+    /// Documents hold no other JWT authority.
+    #[must_use]
+    pub fn signs_jwt_svids(&self) -> bool {
+        match &self.public_key {
+            SubjectKey::Rsa(_) => true,
+            SubjectKey::Suite(key) => matches!(key.suite(), Suite::EcdsaP256 | Suite::EcdsaP384),
+        }
     }
 }
 

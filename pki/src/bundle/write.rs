@@ -12,8 +12,9 @@ impl TrustBundle {
     /// ours finds the post-quantum ones in `pq_keys`, a member that others pass over. Were they in `keys`, today's
     /// SPIFFE libraries would refuse the whole document.
     ///
-    /// Left out are authorities with a key that this build cannot use, and what the format has no place for: taints and
-    /// the end of JWT keys' lives.
+    /// Left out are X.509 authorities with a key that this build cannot use; JWT authorities with a key that no JWT-SVID
+    /// can be signed with (one ML-DSA key among them, and stock software would refuse the whole); and what the format has
+    /// no place for: taints and the end of JWT keys' lives.
     #[must_use]
     pub fn to_jwks(&self) -> String {
         let (classical, post_quantum): (Vec<_>, Vec<_>) = self
@@ -24,7 +25,7 @@ impl TrustBundle {
         let entries = |all: Vec<(Form, Value)>| all.into_iter().map(|(_, entry)| entry);
 
         let mut document = Map::new();
-        let keys = entries(classical).chain(self.jwt_authorities.iter().map(|jwt| jwt_entry(jwt, true)));
+        let keys = entries(classical).chain(self.jwt_entries(true));
         document.insert("keys".to_owned(), keys.collect());
         if !post_quantum.is_empty() {
             document.insert("pq_keys".to_owned(), entries(post_quantum).collect());
@@ -37,15 +38,18 @@ impl TrustBundle {
     }
 
     /// The JWT authorities alone, as a plain JWK Set (RFC 7517) without SPIFFE's members: what the Workload API calls a
-    /// JWT bundle and OIDC calls a key set.
+    /// JWT bundle and OIDC calls a key set. Left out are keys that no JWT-SVID can be signed with.
     #[must_use]
     pub fn to_jwt_jwks(&self) -> String {
-        let keys: Value = self
-            .jwt_authorities
-            .iter()
-            .map(|jwt| jwt_entry(jwt, false))
-            .collect();
+        let keys: Value = self.jwt_entries(false).collect();
         json!({ "keys": keys }).to_string()
+    }
+
+    fn jwt_entries(&self, with_use: bool) -> impl Iterator<Item = Value> {
+        self.jwt_authorities
+            .iter()
+            .filter(|jwt| jwt.signs_jwt_svids())
+            .map(move |jwt| jwt_entry(jwt, with_use))
     }
 }
 

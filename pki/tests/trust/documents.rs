@@ -128,6 +128,26 @@ fn the_jwt_bundle_is_a_plain_key_set() {
 }
 
 #[test]
+fn no_document_holds_a_jwt_key_that_stock_software_would_choke_on() {
+    let mut bundle = bundle(&[]);
+    bundle.jwt_authorities = Suite::ALL
+        .into_iter()
+        .map(|suite| jwt_authority(suite.name(), suite))
+        .collect();
+    for document in [bundle.to_jwks(), bundle.to_jwt_jwks()] {
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let keys: Vec<_> = document["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| (key["kid"].as_str().unwrap(), key["kty"].as_str().unwrap()))
+            .collect();
+        assert_eq!(keys, [("ecdsa-p256", "EC"), ("ecdsa-p384", "EC")]);
+        assert!(document.get("pq_keys").is_none());
+    }
+}
+
+#[test]
 fn rsa_keys_read_back_as_well() {
     let rsa = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let spki: PublicKeyX509Der<'_> = rsa.public_key().as_der().unwrap();
