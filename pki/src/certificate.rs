@@ -216,11 +216,11 @@ impl Certificate {
         &self.0.extensions.extended_key_usages
     }
 
-    /// The extensions that are marked critical and that this software does not understand. A verifier must
-    /// refuse a certificate that has any (RFC 5280 §4.2).
+    /// The extensions that are marked critical and that this software does not process. A verifier must refuse a
+    /// certificate that has any (RFC 5280 §4.2), and `verify` does.
     #[must_use]
-    pub fn unknown_critical_extensions(&self) -> &[ObjectIdentifier] {
-        &self.0.extensions.unknown_critical
+    pub fn unprocessed_critical_extensions(&self) -> &[ObjectIdentifier] {
+        &self.0.extensions.unprocessed_critical
     }
 
     /// Every extension, in order.

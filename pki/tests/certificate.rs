@@ -108,7 +108,7 @@ fn foreign_certificates_are_read() {
     assert_eq!(leaf.issuer_der(), ca.subject_der());
     assert_eq!(leaf.subject_key().unwrap().algorithm_name(), "ecdsa-p384");
     assert_eq!(leaf.spki_der(), leaf.subject_key().unwrap().spki_der());
-    assert!(leaf.unknown_critical_extensions().is_empty());
+    assert!(leaf.unprocessed_critical_extensions().is_empty());
     leaf.verify_signature(ca.subject_key().unwrap()).unwrap();
     // The leaf's own key is P-384; the P-256 signature is not its.
     assert!(leaf.verify_signature(leaf.subject_key().unwrap()).is_err());

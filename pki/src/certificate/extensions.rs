@@ -1,5 +1,6 @@
 //! The extensions that this software understands, read strictly; the others are noted.
 
+use const_oid::db::rfc5280::ID_CE_CERTIFICATE_POLICIES;
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
 use x509_cert::ext::Extension;
@@ -24,7 +25,7 @@ pub(super) struct Extensions {
     pub(super) skid_bytes: Option<Box<[u8]>>,
     pub(super) akid: Option<Skid>,
     pub(super) akid_bytes: Option<Box<[u8]>>,
-    pub(super) unknown_critical: Vec<ObjectIdentifier>,
+    pub(super) unprocessed_critical: Vec<ObjectIdentifier>,
 }
 
 impl Extensions {
@@ -83,7 +84,9 @@ impl Extensions {
                     self.akid_bytes = Some(id.as_bytes().into());
                 }
             }
-            other if extension.critical => self.unknown_critical.push(other),
+            // They only say something to those who ask for a policy (RFC 5280, section 6.1.1 (c)), which nobody does here.
+            ID_CE_CERTIFICATE_POLICIES => {}
+            other if extension.critical => self.unprocessed_critical.push(other),
             _ => {}
         }
         Ok(())

@@ -159,7 +159,7 @@ pub(super) fn certificate(der: &[u8], now: SystemTime) -> Option<CertificateDesc
     };
     for oid in strict
         .iter()
-        .flat_map(|strict| strict.unknown_critical_extensions())
+        .flat_map(|strict| strict.unprocessed_critical_extensions())
     {
         problems.push(format!(
             "the critical extension {oid} is not understood, so the certificate is refused"

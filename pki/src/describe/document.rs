@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::certificate::{self, CertificateDescription, ValidityDescription, strangers};
+use crate::jwt;
 use crate::time::{from_unix_seconds, rfc3339};
 
 /// The most keys of a bundle that are described.
@@ -205,7 +206,7 @@ pub(super) fn jwt(token: &str, now: SystemTime) -> Option<JwtDescription> {
     let validity = time("exp").map(|end| ValidityDescription::of(time("nbf"), end, now));
     let rules = [
         (
-            !is_jwt_svid_algorithm(&algorithm),
+            jwt::Algorithm::from_name(&algorithm).is_none(),
             format!("the algorithm {algorithm:?} is not allowed in a JWT-SVID"),
         ),
         (spiffe_id.is_none(), "the subject is not a SPIFFE ID".to_owned()),
@@ -237,14 +238,6 @@ pub(super) fn jwt(token: &str, now: SystemTime) -> Option<JwtDescription> {
         claims: claims.into_iter().collect(),
         problems,
     })
-}
-
-/// JWT-SVID §2.1: no other algorithms, and so no post-quantum ones yet.
-fn is_jwt_svid_algorithm(name: &str) -> bool {
-    matches!(
-        name,
-        "RS256" | "RS384" | "RS512" | "ES256" | "ES384" | "ES512" | "PS256" | "PS384" | "PS512"
-    )
 }
 
 fn object(segment: &str) -> Option<Map<String, Value>> {

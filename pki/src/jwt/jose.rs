@@ -99,7 +99,9 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    /// The algorithm that `alg` names so; `None` for every other, which no JWT-SVID may have.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 

@@ -4,11 +4,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
-    ANY_EXTENDED_KEY_USAGE, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS,
-    ID_CE_CERTIFICATE_POLICIES, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS,
-    ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
+    ANY_EXTENDED_KEY_USAGE, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS, ID_KP_CLIENT_AUTH,
+    ID_KP_SERVER_AUTH,
 };
 use spiffe::{SpiffeId, TrustDomain};
 use x509_cert::ext::pkix::KeyUsage;
@@ -19,29 +17,14 @@ use crate::key::SubjectKey;
 use crate::suite::Form;
 use crate::text;
 
-/// The extensions that this verifier processes. Certificate policies are among them because they only say something to
-/// those who ask for one (RFC 5280, section 6.1.1 (c)), which nobody does here.
-const PROCESSED: [ObjectIdentifier; 7] = [
-    ID_CE_AUTHORITY_KEY_IDENTIFIER,
-    ID_CE_BASIC_CONSTRAINTS,
-    ID_CE_CERTIFICATE_POLICIES,
-    ID_CE_EXT_KEY_USAGE,
-    ID_CE_KEY_USAGE,
-    ID_CE_SUBJECT_ALT_NAME,
-    ID_CE_SUBJECT_KEY_IDENTIFIER,
-];
-
 /// The rules for any certificate on a path; gives its key.
 pub(super) fn check_any(certificate: &Certificate, now: SystemTime) -> Result<&SubjectKey, ChainReason> {
     // To overlook a restriction on names would widen what its holder may sign: refused even if not critical.
     if certificate.extension(ID_CE_NAME_CONSTRAINTS).is_some() {
         return Err(ChainReason::NameConstraints);
     }
-    let unprocessed = |extension: &&x509_cert::ext::Extension| {
-        extension.critical && !PROCESSED.contains(&extension.extn_id)
-    };
-    if let Some(extension) = certificate.extensions().iter().find(unprocessed) {
-        return Err(ChainReason::CriticalExtension(extension.extn_id));
+    if let Some(&extension) = certificate.unprocessed_critical_extensions().first() {
+        return Err(ChainReason::CriticalExtension(extension));
     }
     check_validity(certificate, now)?;
     certificate

@@ -3,7 +3,9 @@
 use crate::support::{Ca, Draft, HOUR, now, signer, subject_key};
 use const_oid::AssociatedOid;
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280::{ID_CE_NAME_CONSTRAINTS, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
+use const_oid::db::rfc5280::{
+    ID_CE_CERTIFICATE_POLICIES, ID_CE_NAME_CONSTRAINTS, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
+};
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Suite;
@@ -205,8 +207,15 @@ fn critical_extensions_that_are_not_processed() {
         ChainReason::CriticalExtension(unknown)
     );
     assert_eq!(bad_authority(critical), ChainReason::CriticalExtension(unknown));
-    // Not critical: passed over.
+    // A policy binds only those who ask for one, critical or not; and the certificate itself says the same.
+    let policy = hex::decode("3008300606042a030405").unwrap();
     let ca = Ca::root(Suite::MlDsa44);
+    let leaf = ca.leaf(Suite::MlDsa44, |draft| {
+        draft.set_raw(ID_CE_CERTIFICATE_POLICIES, true, &policy);
+    });
+    assert!(leaf.unprocessed_critical_extensions().is_empty());
+    assert!(verify_x509_svid(&[leaf], &ca.bundles(), now()).is_ok());
+    // Not critical: passed over.
     let leaf = ca.leaf(Suite::MlDsa44, |draft| draft.set_raw(unknown, false, &[5, 0]));
     assert!(verify_x509_svid(&[leaf], &ca.bundles(), now()).is_ok());
     // Name constraints: never passed over.
