@@ -17,7 +17,7 @@ use crate::clock::RustlsClock;
 use crate::connection::Connection;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
-use crate::provider::{KexPolicy, crypto_provider};
+use crate::provider::{KexPolicy, KxGroup, crypto_provider};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
 use crate::verifier::PeerVerifier;
@@ -40,7 +40,8 @@ pub struct ListenerOptions {
     /// Present the ML-DSA chain to every client that computes ML-DSA: for listeners whose stock clients hold ML-DSA
     /// roots but cannot name them. Default: no.
     pub prefer_ml_dsa: bool,
-    /// Hybrid groups, if not all of them. Default: all.
+    /// Hybrid groups, if not all of them. Classical ones named here count only with
+    /// [`allow_classical_kex`](Self::allow_classical_kex), and then no other classical ones do. Default: all hybrid ones.
     pub kex: KexPolicy,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
@@ -92,15 +93,26 @@ impl Acceptor {
         options: ListenerOptions,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let (hybrid, classical): (Vec<_>, Vec<_>) = options
+            .kex
+            .groups()
+            .into_iter()
+            .partition(|group| group.is_hybrid());
+        let classical = if classical.is_empty() {
+            KxGroup::CLASSICAL.to_vec()
+        } else {
+            classical
+        };
+        let fallback = options
+            .allow_classical_kex
+            .then(|| crypto_provider(&KexPolicy::Only([hybrid.as_slice(), &classical].concat())));
         Self(Arc::new(Inner {
             source,
             authorize,
             client_auth,
             clock,
-            preferred: crypto_provider(&options.kex),
-            fallback: options
-                .allow_classical_kex
-                .then(|| crypto_provider(&KexPolicy::AllowClassical)),
+            preferred: crypto_provider(&KexPolicy::Only(hybrid)),
+            fallback,
             schemes: Arc::new(options.composite_schemes),
             prefer_ml_dsa: options.prefer_ml_dsa,
             alpn: options.alpn,

@@ -129,6 +129,48 @@ async fn a_server_without_a_hybrid_group_is_refused() {
 }
 
 #[tokio::test]
+async fn naming_classical_groups_is_not_allowing_them() {
+    let domain = Domain::new("example.org");
+    let held = source(domain.svids("one", &FORMS), domain.bundles(&FORMS));
+    let classical = ClientOptions {
+        kex: KexPolicy::Only(KxGroup::CLASSICAL.to_vec()),
+        ..ClientOptions::default()
+    };
+    for kex in [
+        KexPolicy::AllowClassical,
+        KexPolicy::Only(vec![KxGroup::X25519]),
+        KexPolicy::Only(vec![KxGroup::X25519MlKem768, KxGroup::SecP256r1]),
+    ] {
+        let options = ListenerOptions {
+            kex,
+            ..ListenerOptions::default()
+        };
+        let listener = acceptor(&held, domain.any(), options);
+        let (client, server) = handshake(&connector(&held, domain.any(), classical.clone()), &listener).await;
+        assert!(client.is_err() && server.is_err());
+    }
+
+    // Allowed, and one of them named: that one, for those who know no hybrid group of the listener's.
+    let options = ListenerOptions {
+        allow_classical_kex: true,
+        kex: KexPolicy::Only(vec![KxGroup::SecP256r1, KxGroup::SecP384r1MlKem1024]),
+        ..ListenerOptions::default()
+    };
+    let listener = acceptor(&held, domain.any(), options);
+    for (kex, expected) in [
+        (KexPolicy::Only(KxGroup::CLASSICAL.to_vec()), "secp256r1"),
+        (KexPolicy::AllowClassical, "SecP384r1MLKEM1024"),
+    ] {
+        let options = ClientOptions {
+            kex,
+            ..ClientOptions::default()
+        };
+        let (client, _server) = connected(&connector(&held, domain.any(), options), &listener).await;
+        assert_eq!(client.info().negotiated.key_exchange, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_listener_that_allows_classical_groups_still_takes_a_hybrid_where_it_can() {
     let domain = Domain::new("example.org");
     let held = source(domain.svids("one", &FORMS), domain.bundles(&FORMS));

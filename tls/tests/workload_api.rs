@@ -17,7 +17,8 @@ use std::time::Duration;
 use agent::Agent;
 use common::*;
 use symbolon_api::spiffe::workload as wire;
-use symbolon_pki::key::PrivateKey;
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
+use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Form, Suite};
 use symbolon_tls::workload_api::{Endpoint, WorkloadApiClient, WorkloadApiError};
 use symbolon_tls::{Backoff, ClientOptions, Connector, IdentitySource, ListenerOptions, X509Source};
@@ -135,7 +136,17 @@ async fn an_agent_may_listen_on_tcp() {
 #[tokio::test]
 async fn jwt_calls_work() {
     let domain = Domain::new("example.org");
-    let agent = Agent::new(answer(&domain, &[Form::Classical]));
+    let mut agent = Agent::new(answer(&domain, &[Form::Classical]));
+    let mut published = TrustBundle::new(domain.name.clone());
+    let key = SubjectKey::Suite(
+        PrivateKey::generate(Suite::EcdsaP256)
+            .unwrap()
+            .public_key()
+            .unwrap(),
+    );
+    published.jwt_authorities = vec![JwtAuthority::from_spki_der("one", &key.spki_der()).unwrap()];
+    // As SPIRE's agents send it: a plain key set, without `use`.
+    agent.jwks = published.to_jwt_jwks().into_bytes();
     let socket = Socket::new();
     let _serving = agent.serve(&socket.path);
     let client = soon(WorkloadApiClient::connect(&socket.endpoint()))
@@ -149,12 +160,10 @@ async fn jwt_calls_work() {
     assert_eq!(svids[0].spiffe_id, id("spiffe://example.org/two"));
     assert_eq!(*svids[0].token, "token.for.web+db");
     assert!(!format!("{svids:?}").contains("token.for"), "tokens are secrets");
-    assert!(
-        soon(client.fetch_jwt_bundles())
-            .await
-            .unwrap()
-            .get(&domain.name)
-            .is_some()
+    let bundles = soon(client.fetch_jwt_bundles()).await.unwrap();
+    assert_eq!(
+        bundles.get(&domain.name).unwrap().jwt_authorities,
+        published.jwt_authorities
     );
     assert_eq!(
         soon(client.validate_jwt("web", "good")).await.unwrap(),
@@ -231,6 +240,35 @@ async fn federated_bundles_stand_apart() {
             *domain.authority(Form::Classical).certificate()
         );
     }
+}
+
+#[tokio::test]
+async fn a_bundle_that_was_emptied_ends_the_trust_in_its_authorities() {
+    let (ours, theirs) = (Domain::new("example.org"), Domain::new("example.com"));
+    let federated = |roots: Vec<u8>| {
+        let mut message = answer(&ours, &[Form::Classical]);
+        message
+            .federated_bundles
+            .insert("spiffe://example.com".to_owned(), roots);
+        message
+    };
+    let roots = theirs.authority(Form::Classical).certificate().der().to_vec();
+    let agent = Agent::new(federated(roots));
+    let socket = Socket::new();
+    let _serving = agent.serve(&socket.path);
+    let source = soon(X509Source::connect(socket.endpoint(), &[], clock(), QUICK))
+        .await
+        .unwrap();
+    let authorities = || source.bundles().get(&theirs.name).unwrap().x509_authorities.len();
+    assert_eq!(authorities(), 1);
+
+    agent.send(federated(Vec::new()));
+    let mut status = source.subscribe();
+    soon(status.wait_for(|status| status.updates == 2 || status.last_error.is_some()))
+        .await
+        .unwrap();
+    assert_eq!(source.status().last_error, None);
+    assert_eq!(authorities(), 0);
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl X509Context {
         let mut svids = Vec::with_capacity(message.svids.len());
         for (index, svid) in message.svids.into_iter().enumerate() {
             let part = format!("SVID {index} ({:?})", printable(&svid.spiffe_id));
-            let roots = split(&format!("the bundle of {part}"), &svid.bundle)?;
+            let roots = roots(&format!("the bundle of {part}"), &svid.bundle)?;
             let svid = x509_svid(&part, svid)?;
             bundles.add(svid.spiffe_id().trust_domain().clone(), roots);
             svids.push(svid);
@@ -157,7 +157,7 @@ pub(super) fn jwt_bundles(message: HashMap<String, Vec<u8>>) -> Result<BundleSet
         .into_iter()
         .map(|(name, jwks)| {
             let trust_domain = trust_domain(&name)?;
-            TrustBundle::from_jwks(&trust_domain, &jwks)
+            TrustBundle::from_jwt_jwks(&trust_domain, &jwks)
                 .map_err(|error| ResponseError::new(format!("the bundle of {trust_domain}"), error))
         })
         .collect()
@@ -197,6 +197,16 @@ fn split(part: &str, concatenated: &[u8]) -> Result<Vec<Certificate>, ResponseEr
     split_chain(concatenated).map_err(|error| ResponseError::new(part, error))
 }
 
+/// A bundle's authorities. A bundle without any vouches for nobody, and must be taken as it is: if the update were
+/// refused for it, the authorities it no longer has would stay trusted.
+fn roots(part: &str, concatenated: &[u8]) -> Result<Vec<Certificate>, ResponseError> {
+    if concatenated.is_empty() {
+        Ok(Vec::new())
+    } else {
+        split(part, concatenated)
+    }
+}
+
 /// An agent's text, cut to what fits into a message.
 fn printable(text: &str) -> String {
     text.chars().take(128).collect()
@@ -219,7 +229,7 @@ impl Bundles {
     fn add_all(&mut self, message: HashMap<String, Vec<u8>>) -> Result<(), ResponseError> {
         for (name, roots) in message {
             let trust_domain = trust_domain(&name)?;
-            let roots = split(&format!("the bundle of {trust_domain}"), &roots)?;
+            let roots = self::roots(&format!("the bundle of {trust_domain}"), &roots)?;
             self.add(trust_domain, roots);
         }
         Ok(())
