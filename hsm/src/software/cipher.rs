@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 use super::error::SoftwareError;
 
 /// Bytes of a key-encryption key.
-pub(super) const KEK_LEN: usize = 32;
+pub(crate) const KEK_LEN: usize = 32;
 
 /// A key-encryption key, ready for use. The library wipes its copy when it is dropped.
 ///
 /// Nonces are random, which is safe for 2³² messages under one key; a store seals one a key it ever makes.
-pub(super) struct Cipher(RandomizedNonceKey);
+pub(crate) struct Cipher(RandomizedNonceKey);
 
 impl Cipher {
-    pub(super) fn new(kek: &[u8; KEK_LEN]) -> Result<Self, SoftwareError> {
+    pub(crate) fn new(kek: &[u8; KEK_LEN]) -> Result<Self, SoftwareError> {
         RandomizedNonceKey::new(&AES_256_GCM, kek)
             .map(Self)
             .map_err(|_| SoftwareError::Library {
@@ -27,7 +27,7 @@ impl Cipher {
     }
 
     /// Encrypts `secret` and authenticates `aad` with it: base64 of nonce, ciphertext and tag.
-    pub(super) fn seal(&self, aad: &[u8], secret: &[u8]) -> Result<String, SoftwareError> {
+    pub(crate) fn seal(&self, aad: &[u8], secret: &[u8]) -> Result<String, SoftwareError> {
         // Room for the tag from the start: growing would leave a copy of the secret behind.
         let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
         sealed.extend_from_slice(secret);
@@ -42,7 +42,7 @@ impl Cipher {
 
     /// Reverses [`seal`](Self::seal); `None` when the text or `aad` is not exactly what was sealed, or another
     /// key did it.
-    pub(super) fn open(&self, aad: &[u8], sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(&self, aad: &[u8], sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
         let mut bytes = Zeroizing::new(STANDARD.decode(sealed).ok()?);
         let (nonce, in_out) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;

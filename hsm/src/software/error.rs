@@ -128,7 +128,7 @@ pub enum SoftwareError {
 
 impl SoftwareError {
     /// Names what was tried and where, for use with `map_err`.
-    pub(super) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
     }

@@ -3,8 +3,10 @@
 //! ```text
 //! symbolon key, version 1
 //! {"store":…,"id":…,"component":…,"label":…,"public_key":…}
-//! <base64 of nonce, AES-256-GCM ciphertext of the raw scalar or seed, tag>
+//! <base64 of nonce, AES-256-GCM ciphertext of the secret, tag>
 //! ```
+//! The secret is the raw scalar or seed, or, in a store on a TPM, what that store must give the TPM to have the
+//! key back.
 //! The first two lines are authenticated with the third, byte for byte, so nobody without the key-encryption
 //! key can change a label, swap two files, or move one to another store.
 
@@ -22,7 +24,7 @@ use crate::names::{KeyId, KeyLabel};
 use crate::store::KeyInfo;
 
 /// The most bytes a key file has: the largest public key in base64, the longest label, and room.
-pub(super) const MAX_LEN: usize = 16 * 1024;
+pub(crate) const MAX_LEN: usize = 16 * 1024;
 
 const FORMAT: Lines<2> = Lines {
     title: "symbolon key",
@@ -41,11 +43,11 @@ struct Header {
 }
 
 /// Writes a key down.
-pub(super) fn encode(
+pub(crate) fn encode(
     cipher: &Cipher,
     store_id: &str,
     info: &KeyInfo,
-    key: &SoftwareKey,
+    secret: &[u8],
 ) -> Result<Vec<u8>, SoftwareError> {
     let header = Header {
         store: store_id.to_owned(),
@@ -58,23 +60,20 @@ pub(super) fn encode(
         doing: "write a key's description",
     })?;
     let mut text = format!("{}{header}\n", FORMAT.first_line());
-    let secret = key.raw().map_err(|_| SoftwareError::Library {
-        doing: "give out a key to be stored",
-    })?;
-    let sealed = cipher.seal(text.as_bytes(), &secret)?;
+    let sealed = cipher.seal(text.as_bytes(), secret)?;
     text.push_str(&sealed);
     text.push('\n');
     Ok(text.into_bytes())
 }
 
 /// A key file that was found authentic; its key is not rebuilt yet.
-pub(super) struct Opened {
-    pub(super) info: KeyInfo,
-    secret: zeroize::Zeroizing<Vec<u8>>,
+pub(crate) struct Opened {
+    pub(crate) info: KeyInfo,
+    pub(crate) secret: zeroize::Zeroizing<Vec<u8>>,
 }
 
 /// Reads what [`encode`] wrote for the key `id` of this store.
-pub(super) fn decode(
+pub(crate) fn decode(
     cipher: &Cipher,
     store_id: &str,
     id: &KeyId,
@@ -122,7 +121,7 @@ pub(super) fn decode(
 
 impl Opened {
     /// Rebuilds the key and checks that it is the one the file describes.
-    pub(super) fn into_key(self, path: &Path) -> Result<SoftwareKey, SoftwareError> {
+    pub(crate) fn into_key(self, path: &Path) -> Result<SoftwareKey, SoftwareError> {
         let key = SoftwareKey::from_raw(self.info.component, &self.secret)
             .map_err(|_| FORMAT.corrupted(path, "its private key is not one"))?;
         if *key.public_key() != self.info.public_key {
@@ -158,7 +157,7 @@ mod tests {
             component,
             public_key: key.public_key().clone(),
         };
-        let file = encode(&cipher(), STORE, &info, &key).expect("encode");
+        let file = encode(&cipher(), STORE, &info, &key.raw().expect("raw")).expect("encode");
         Sample { info, file }
     }
 
@@ -193,7 +192,8 @@ mod tests {
             component: Component::MlDsa87,
             public_key,
         };
-        assert!(encode(&cipher(), STORE, &info, &key).expect("encode").len() <= MAX_LEN);
+        let raw = key.raw().expect("raw");
+        assert!(encode(&cipher(), STORE, &info, &raw).expect("encode").len() <= MAX_LEN);
     }
 
     #[test]

@@ -8,23 +8,23 @@ use std::path::Path;
 use super::error::SoftwareError;
 
 /// One kind of file, with `N` lines after its title.
-pub(super) struct Lines<const N: usize> {
+pub(crate) struct Lines<const N: usize> {
     /// What the first line says before the version.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// What errors call such a file.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// The format version written, and the newest one read.
-    pub(super) version: u32,
+    pub(crate) version: u32,
 }
 
 impl<const N: usize> Lines<N> {
     /// The first line, with its ending.
-    pub(super) fn first_line(&self) -> String {
+    pub(crate) fn first_line(&self) -> String {
         format!("{}, version {}\n", self.title, self.version)
     }
 
     /// Splits a whole file into the lines after its title.
-    pub(super) fn split<'a>(&self, path: &Path, bytes: &'a [u8]) -> Result<[&'a str; N], SoftwareError> {
+    pub(crate) fn split<'a>(&self, path: &Path, bytes: &'a [u8]) -> Result<[&'a str; N], SoftwareError> {
         let text = std::str::from_utf8(bytes).map_err(|error| match error.error_len() {
             // Text up to the last character, which is incomplete.
             None => self.truncated(path),
@@ -72,7 +72,7 @@ impl<const N: usize> Lines<N> {
     }
 
     /// A whole file that is not as it was written.
-    pub(super) fn corrupted(&self, path: &Path, reason: &'static str) -> SoftwareError {
+    pub(crate) fn corrupted(&self, path: &Path, reason: &'static str) -> SoftwareError {
         SoftwareError::Corrupted {
             what: self.what,
             path: path.to_owned(),
