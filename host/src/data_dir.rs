@@ -9,11 +9,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
+
+use crate::file;
 
 /// The layout this program writes. One that is newer belongs to a newer program.
 const LAYOUT: u32 = 1;
@@ -103,7 +105,7 @@ impl DataDir {
     /// Opens the directory for the one process that writes to it, making it when it is new or empty.
     ///
     /// # Errors
-    /// [`DataDirError`]; nothing was changed then.
+    /// [`DataDirError`]. Nothing but the directory itself and its file `lock` was made or changed then.
     pub fn open(path: &Path, trust_domain: &str) -> Result<Self, DataDirError> {
         make_dir(path, 0o700)?;
         check_ours(path)?;
@@ -131,9 +133,12 @@ impl DataDir {
             }
         }
         for (name, mode) in [("server", 0o700), ("agent", 0o755)] {
-            make_dir(&path.join(name), mode)?;
+            let dir = path.join(name);
+            make_dir(&dir, mode)?;
+            // It may have been there, made otherwise, or the process' mask may have taken bits away.
+            set_mode(&dir, mode)?;
         }
-        // Workloads of other users must reach agent/api.sock and see nothing else.
+        // Workloads of other users must reach agent/api.sock, and nothing of the server's.
         set_mode(path, 0o711)?;
         Ok(Self {
             path: path.to_owned(),
@@ -174,36 +179,12 @@ pub fn trust_domain_of(path: &Path) -> Result<String, DataDirError> {
     }
 }
 
-/// Writes a whole file with permission bits `mode`: afterwards it has either its old content or the new one, even
-/// if the machine stops half-way.
+/// [`file::write_whole`] with an error that names the file.
 ///
 /// # Errors
 /// [`DataDirError::Io`].
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), DataDirError> {
-    let failed = |source| DataDirError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let temporary = dir.join(name);
-    // A leftover of a run that was killed; its permissions may not be ours.
-    match std::fs::remove_file(&temporary) {
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(failed(e)),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&temporary)
-        .map_err(failed)?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(failed)?;
-    std::fs::rename(&temporary, path).map_err(failed)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+    file::write_whole(path, content, mode).map_err(io(path))
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> DataDirError {
@@ -222,7 +203,6 @@ fn make_dir(path: &Path, mode: u32) -> Result<(), DataDirError> {
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), DataDirError> {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(io(path))
 }
 
@@ -310,105 +290,4 @@ fn read_version(dir: &Path) -> Result<Option<Version>, DataDirError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn scratch() -> (tempfile::TempDir, PathBuf) {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("data");
-        (scratch, path)
-    }
-
-    #[test]
-    fn a_new_directory_gets_the_layout_and_opens_again() {
-        let (_scratch, path) = scratch();
-        for _ in 0..2 {
-            let dir = DataDir::open(&path, "example.org").unwrap();
-            assert!(dir.server().is_dir() && dir.agent().is_dir());
-            assert_eq!(trust_domain_of(&path).unwrap(), "example.org");
-            let mode = std::fs::metadata(dir.server()).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o700, "others see nothing of the server's");
-        }
-    }
-
-    #[test]
-    fn one_process_at_a_time() {
-        let (_scratch, path) = scratch();
-        let first = DataDir::open(&path, "example.org").unwrap();
-        let error = DataDir::open(&path, "example.org").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("process {}", std::process::id())),
-            "{error}"
-        );
-        drop(first);
-        DataDir::open(&path, "example.org").unwrap();
-    }
-
-    #[test]
-    fn another_trust_domain_a_newer_layout_and_damage_are_told_apart() {
-        let (_scratch, path) = scratch();
-        drop(DataDir::open(&path, "example.org").unwrap());
-        assert!(matches!(
-            DataDir::open(&path, "other.org"),
-            Err(DataDirError::OtherTrustDomain { found, .. }) if found == "example.org"
-        ));
-        std::fs::write(path.join("VERSION"), "layout = 2\nshape = \"round\"\n").unwrap();
-        assert!(matches!(
-            DataDir::open(&path, "example.org"),
-            Err(DataDirError::Newer { found: 2, .. })
-        ));
-        for damage in ["", "layout = 1", "layout = \"x\"", "\0\0"] {
-            std::fs::write(path.join("VERSION"), damage).unwrap();
-            assert!(
-                matches!(
-                    DataDir::open(&path, "example.org"),
-                    Err(DataDirError::Damaged { .. })
-                ),
-                "{damage:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn somebody_elses_directory_is_left_alone() {
-        let (_scratch, path) = scratch();
-        std::fs::create_dir(&path).unwrap();
-        std::fs::write(path.join("thesis.tex"), "").unwrap();
-        assert!(matches!(
-            DataDir::open(&path, "example.org"),
-            Err(DataDirError::NotOurs(_))
-        ));
-        assert_eq!(
-            std::fs::read_dir(&path).unwrap().count(),
-            1,
-            "nothing was written"
-        );
-    }
-
-    #[test]
-    fn a_run_killed_at_any_moment_of_making_it_leaves_what_opens() {
-        for leftovers in [&["lock"][..], &["lock", "VERSION.new"], &["lock", "server"]] {
-            let (_scratch, path) = scratch();
-            std::fs::create_dir(&path).unwrap();
-            for name in leftovers {
-                if *name == "server" {
-                    std::fs::create_dir(path.join(name)).unwrap();
-                } else {
-                    std::fs::write(path.join(name), "la").unwrap();
-                }
-            }
-            DataDir::open(&path, "example.org").unwrap();
-            assert!(!path.join("VERSION.new").exists());
-        }
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_is_missing() {
-        let (_scratch, path) = scratch();
-        assert!(matches!(trust_domain_of(&path), Err(DataDirError::Missing(_))));
-    }
-}
+mod tests;

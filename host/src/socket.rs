@@ -109,7 +109,7 @@ pub fn bind(path: &Path, mode: u32) -> Result<BoundSocket, SocketError> {
         }
         Ok(_) => match UnixStream::connect(path) {
             Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
-                std::fs::remove_file(path).map_err(failed)?
+                std::fs::remove_file(path).map_err(failed)?;
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Ok(_) => return Err(SocketError::InUse(path.to_owned())),
