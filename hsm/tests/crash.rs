@@ -100,7 +100,7 @@ fn what_was_acknowledged_survives_kill_9() {
         }
         for entry in fs::read_dir(scratch.path().join("keys")).expect("read_dir") {
             let name = entry.expect("entry").file_name().into_string().expect("name");
-            assert!(!name.ends_with(".tmp"), "leftover {name}");
+            assert!(!name.ends_with(".new"), "leftover {name}");
         }
     }
     assert!(!kept.is_empty());
@@ -111,7 +111,7 @@ fn what_was_acknowledged_survives_kill_9() {
 fn every_state_between_two_steps_opens() {
     let scratch = tempfile::tempdir().expect("scratch");
     let keys = scratch.path().join("keys");
-    let temporary = |name: &str| keys.join(format!(".{name}.tmp"));
+    let temporary = |name: &str| keys.join(format!("{name}.new"));
 
     // Nothing but the directories.
     fs::create_dir_all(scratch.path().join("kek")).expect("dir");

@@ -1,0 +1,338 @@
+//! Threads that make the blocking calls, so that nobody who waits for one waits for ever.
+//!
+//! A PKCS#11 call cannot be interrupted. So it runs on a worker, and its caller waits until a deadline: then the
+//! caller leaves with an error, and the worker counts as stuck until its call comes back. Others take its place, up
+//! to a bound; beyond it, calls are refused at once instead of piling up.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// How many threads a pool may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Limits {
+    /// Workers that take calls, at most; at least 1.
+    pub(super) workers: usize,
+    /// Workers whose caller has given up on them, at most.
+    pub(super) stuck: usize,
+}
+
+/// Why a call brought nothing.
+#[derive(Debug)]
+pub(super) enum PoolError {
+    /// The deadline passed, waiting for a worker or for the call.
+    TimedOut,
+    /// As many workers are stuck as may be.
+    Stuck(usize),
+    /// No thread could be started.
+    Thread(io::Error),
+    /// The call panicked.
+    Broken,
+}
+
+/// A call as the worker sees it.
+pub(super) trait Watch {
+    /// Whether the caller has given up, so that more work is wasted.
+    fn is_abandoned(&self) -> bool;
+    /// Until when the caller waits.
+    fn deadline(&self) -> Instant;
+}
+
+/// Worker threads that each own a `W`, made when the thread starts and dropped when it ends.
+#[derive(Debug)]
+pub(super) struct Pool<W>(Arc<Shared<W>>);
+
+type Job<W> = Box<dyn Ticket<W>>;
+
+#[derive(Debug)]
+struct Shared<W> {
+    name: String,
+    make: fn() -> W,
+    state: Mutex<State<W>>,
+    work: Condvar,
+}
+
+struct State<W> {
+    queue: VecDeque<Job<W>>,
+    limits: Limits,
+    workers: usize,
+    idle: usize,
+    stuck: usize,
+    closed: bool,
+}
+
+impl<W> std::fmt::Debug for State<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("queued", &self.queue.len())
+            .field("workers", &self.workers)
+            .field("idle", &self.idle)
+            .field("stuck", &self.stuck)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: 'static> Pool<W> {
+    /// A pool without threads; they start when there is work.
+    pub(super) fn new(name: &str, limits: Limits, make: fn() -> W) -> Self {
+        Self(Arc::new(Shared {
+            name: name.to_owned(),
+            make,
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                limits,
+                workers: 0,
+                idle: 0,
+                stuck: 0,
+                closed: false,
+            }),
+            work: Condvar::new(),
+        }))
+    }
+
+    /// Lowers the number of workers: those above it end when they next have nothing to do.
+    pub(super) fn shrink(&self, workers: usize) {
+        let mut state = lock(&self.0.state);
+        state.limits.workers = state.limits.workers.min(workers.max(1));
+        drop(state);
+        self.0.work.notify_all();
+    }
+
+    /// Runs `job` on a worker, until `deadline`. When the caller has left by then, `abandoned` gets what the job
+    /// made, to undo it; exactly one of the two sees it.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        job: impl FnOnce(&mut W, &dyn Watch) -> T + Send + 'static,
+        abandoned: impl FnOnce(&mut W, T) + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let call = Arc::new(Call {
+            deadline,
+            phase: Mutex::new(Phase::Queued),
+            done: Condvar::new(),
+        });
+        self.submit(Box::new(Errand {
+            call: Arc::clone(&call),
+            work: Some((job, abandoned)),
+        }))?;
+        let mut phase = lock(&call.phase);
+        while matches!(*phase, Phase::Queued | Phase::Running) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else {
+                break;
+            };
+            phase = call
+                .done
+                .wait_timeout(phase, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        match std::mem::replace(&mut *phase, Phase::Abandoned) {
+            Phase::Done(result) => Ok(result),
+            Phase::Broken => Err(PoolError::Broken),
+            Phase::Queued | Phase::Abandoned => Err(PoolError::TimedOut),
+            // The lock is still held: the worker cannot come back before it is counted as stuck.
+            Phase::Running => {
+                self.give_up_on_one();
+                Err(PoolError::TimedOut)
+            }
+        }
+    }
+
+    fn submit(&self, job: Job<W>) -> Result<(), PoolError> {
+        let mut state = lock(&self.0.state);
+        if state.stuck >= state.limits.stuck {
+            return Err(PoolError::Stuck(state.stuck));
+        }
+        state.queue.push_back(job);
+        // An idle worker may be about to take an earlier call, so each idle one counts for one queued call.
+        if state.queue.len() > state.idle && state.workers < state.limits.workers {
+            match self.start_worker() {
+                Ok(()) => state.workers += 1,
+                Err(error) if state.workers == 0 => {
+                    state.queue.pop_back();
+                    return Err(PoolError::Thread(error));
+                }
+                // Those that there are will come to it.
+                Err(error) => tracing::warn!(pool = self.0.name, %error, "cannot start another worker"),
+            }
+        }
+        drop(state);
+        self.0.work.notify_one();
+        Ok(())
+    }
+
+    /// A call has outlived its caller: its worker no longer counts as one, and another takes its place.
+    fn give_up_on_one(&self) {
+        let mut state = lock(&self.0.state);
+        state.workers = state.workers.saturating_sub(1);
+        state.stuck += 1;
+        tracing::warn!(
+            pool = self.0.name,
+            stuck = state.stuck,
+            "a call has not come back within its deadline"
+        );
+        if !state.queue.is_empty() && state.workers < state.limits.workers && self.start_worker().is_ok() {
+            state.workers += 1;
+        }
+    }
+
+    fn start_worker(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.0);
+        let name = format!("pkcs11 {}", self.0.name);
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(move || work(&shared))
+            .map(drop)
+    }
+}
+
+impl<W> Drop for Pool<W> {
+    /// Ends the workers when they have nothing to do. A stuck one is not waited for.
+    fn drop(&mut self) {
+        lock(&self.0.state).closed = true;
+        self.0.work.notify_all();
+    }
+}
+
+/// What a worker does until there is no need for it.
+fn work<W>(shared: &Shared<W>) {
+    let mut own = (shared.make)();
+    while let Some(job) = next(shared) {
+        match job.run(&mut own) {
+            Outcome::Kept => {}
+            Outcome::Abandoned => {
+                let mut state = lock(&shared.state);
+                state.stuck = state.stuck.saturating_sub(1);
+                if state.workers >= state.limits.workers {
+                    // Somebody took this one's place.
+                    return;
+                }
+                state.workers += 1;
+            }
+            Outcome::Broken { abandoned } => {
+                let mut state = lock(&shared.state);
+                let count = if abandoned { &mut state.stuck } else { &mut state.workers };
+                *count = count.saturating_sub(1);
+                return;
+            }
+        }
+    }
+}
+
+/// The next call; `None` when this worker is not needed any more.
+fn next<W>(shared: &Shared<W>) -> Option<Job<W>> {
+    let mut state = lock(&shared.state);
+    loop {
+        if state.workers > state.limits.workers {
+            state.workers -= 1;
+            return None;
+        }
+        if let Some(job) = state.queue.pop_front() {
+            return Some(job);
+        }
+        if state.closed {
+            state.workers = state.workers.saturating_sub(1);
+            return None;
+        }
+        state.idle += 1;
+        state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+    }
+}
+
+enum Phase<T> {
+    Queued,
+    Running,
+    Done(T),
+    Broken,
+    Abandoned,
+}
+
+/// What caller and worker share about one call.
+struct Call<T> {
+    deadline: Instant,
+    phase: Mutex<Phase<T>>,
+    done: Condvar,
+}
+
+impl<T> Watch for Call<T> {
+    fn is_abandoned(&self) -> bool {
+        matches!(*lock(&self.phase), Phase::Abandoned)
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+/// How a call went, for the worker's accounts.
+enum Outcome {
+    /// The caller has it, or had left before it began.
+    Kept,
+    /// The caller left while it ran.
+    Abandoned,
+    /// It panicked: the worker's own state is not to be trusted.
+    Broken { abandoned: bool },
+}
+
+/// A queued call, whatever it returns.
+trait Ticket<W>: Send {
+    fn run(self: Box<Self>, own: &mut W) -> Outcome;
+}
+
+struct Errand<T, J, A> {
+    call: Arc<Call<T>>,
+    work: Option<(J, A)>,
+}
+
+impl<W, T, J, A> Ticket<W> for Errand<T, J, A>
+where
+    T: Send,
+    J: FnOnce(&mut W, &dyn Watch) -> T + Send,
+    A: FnOnce(&mut W, T) + Send,
+{
+    fn run(mut self: Box<Self>, own: &mut W) -> Outcome {
+        let Some((job, abandoned)) = self.work.take() else {
+            return Outcome::Kept;
+        };
+        let mut phase = lock(&self.call.phase);
+        if matches!(*phase, Phase::Abandoned) {
+            return Outcome::Kept;
+        }
+        *phase = Phase::Running;
+        drop(phase);
+
+        let result = catch_unwind(AssertUnwindSafe(|| job(own, &*self.call)));
+
+        let mut phase = lock(&self.call.phase);
+        let was_abandoned = matches!(*phase, Phase::Abandoned);
+        match result {
+            Ok(result) if was_abandoned => {
+                drop(phase);
+                match catch_unwind(AssertUnwindSafe(|| abandoned(own, result))) {
+                    Ok(()) => Outcome::Abandoned,
+                    Err(_) => Outcome::Broken { abandoned: true },
+                }
+            }
+            Ok(result) => {
+                *phase = Phase::Done(result);
+                self.call.done.notify_one();
+                Outcome::Kept
+            }
+            Err(_) => {
+                *phase = Phase::Broken;
+                self.call.done.notify_one();
+                Outcome::Broken {
+                    abandoned: was_abandoned,
+                }
+            }
+        }
+    }
+}
+
+/// What a panic leaves behind is consistent: every lock here is held for a few assignments.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
