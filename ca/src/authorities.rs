@@ -29,7 +29,7 @@ use symbolon_pki::time::Clock;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, Datastore};
+use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, Datastore, PublishedAuthorities};
 use crate::record::Recorder;
 
 pub use error::AuthoritiesError;
@@ -189,12 +189,7 @@ impl Authorities {
     async fn reload(&self) -> Result<(), AuthoritiesError> {
         let published = self.datastore.published_authorities().await?;
         let journal = self.datastore.authorities(None).await?;
-        let mut bundle = TrustBundle::new(self.settings.trust_domain.clone());
-        bundle.sequence = published.sequence;
-        bundle.refresh_hint = Some(REFRESH_HINT);
-        for record in &published.authorities {
-            publish(&mut bundle, record)?;
-        }
+        let bundle = bundle_of(&self.settings.trust_domain, &published)?;
         let previous = self.current.load_full();
         let mut x509 = Vec::new();
         let mut jwt = None;
@@ -278,6 +273,20 @@ impl Snapshot {
         let same = |authority: &&Arc<Authority>| authority.authority_id().to_string() == record.authority_id;
         self.x509.iter().find(same).cloned().map(Loaded::X509)
     }
+}
+
+/// The trust bundle that these published authorities make.
+pub(crate) fn bundle_of(
+    trust_domain: &TrustDomain,
+    published: &PublishedAuthorities,
+) -> Result<TrustBundle, AuthoritiesError> {
+    let mut bundle = TrustBundle::new(trust_domain.clone());
+    bundle.sequence = published.sequence;
+    bundle.refresh_hint = Some(REFRESH_HINT);
+    for record in &published.authorities {
+        publish(&mut bundle, record)?;
+    }
+    Ok(bundle)
 }
 
 /// Adds what `record` publishes to `bundle`.
