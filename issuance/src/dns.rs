@@ -2,8 +2,10 @@
 
 use crate::error::RequestError;
 
-/// Most DNS names one certificate may carry.
-pub const MAX_DNS_NAMES: usize = 256;
+/// Most DNS names one certificate may carry: as many as a request may ask for, and few enough that the longest of them
+/// make no certificate that verifiers are too careful to read
+/// ([`MAX_CERTIFICATE_LEN`](symbolon_pki::certificate::MAX_CERTIFICATE_LEN)).
+pub const MAX_DNS_NAMES: usize = symbolon_pki::csr::MAX_NAMES;
 
 /// Longest DNS name, in bytes (RFC 1035, section 2.3.4, without the root's dot).
 const MAX_NAME_LEN: usize = 253;

@@ -5,7 +5,9 @@
 mod common;
 
 use common::*;
-use symbolon_issuance::{IssuedCertificate, Profile, SvidProfile, SvidRequest, prepare_svid};
+use symbolon_issuance::{
+    IssuedCertificate, MAX_DNS_NAMES, MAX_SPIFFE_ID_LEN, Profile, SvidProfile, SvidRequest, prepare_svid,
+};
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::{Csr, CsrBuilder};
@@ -202,6 +204,26 @@ fn rsa_keys_of_stock_clients_may_encipher() {
     second_opinion(&issued, &[], true);
     let chain = [certificate(&issued)];
     verify_x509_svid(&chain, &bundle(authority.certificate()), now()).unwrap();
+}
+
+#[test]
+fn the_largest_certificate_can_be_read_by_its_verifiers() {
+    let suite = Suite::MlDsa87EcdsaP384;
+    let authority = authority(suite);
+    let key = key(suite);
+    let longest_id = id(&format!(
+        "/{}",
+        "w".repeat(MAX_SPIFFE_ID_LEN - "spiffe://example.org/".len())
+    ));
+    let tail = ["a"; 122].join(".");
+    let names: Vec<_> = (0..MAX_DNS_NAMES).map(|n| format!("{n:09}.{tail}")).collect();
+    assert_eq!(names[0].len(), 253);
+    let mut request = workload(&longest_id, &key);
+    request.dns_names = &names;
+    let issued = prepare(&authority, request).unwrap().sign(&authority).unwrap();
+    let read = Certificate::from_der(issued.der()).unwrap();
+    assert_eq!(read.dns_sans(), names);
+    verify_x509_svid(&[read], &bundle(authority.certificate()), now()).unwrap();
 }
 
 #[test]
