@@ -21,7 +21,7 @@ pub enum InvalidId {
     /// The rules for SPIFFE IDs are broken.
     #[error("`{id}` is not a SPIFFE ID: {source}")]
     Malformed {
-        /// The two fields, put together.
+        /// The two fields, put together, fit for a message.
         id: String,
         /// The rule that is broken.
         source: SpiffeIdError,
@@ -38,7 +38,7 @@ pub enum InvalidId {
     Misplaced {
         /// Which field.
         part: IdPart,
-        /// What it holds.
+        /// What it holds, fit for a message.
         value: String,
     },
 }
@@ -68,18 +68,44 @@ impl TryFrom<&types::Spiffeid> for SpiffeId {
         if trust_domain.contains(['/', ':']) {
             return Err(InvalidId::Misplaced {
                 part: IdPart::TrustDomain,
-                value: trust_domain.clone(),
+                value: quoted(trust_domain),
             });
         }
         if !(path.is_empty() || path.starts_with('/')) {
             return Err(InvalidId::Misplaced {
                 part: IdPart::Path,
-                value: path.clone(),
+                value: quoted(path),
             });
         }
         let id = format!("spiffe://{trust_domain}{path}");
-        Self::new(&id).map_err(|source| InvalidId::Malformed { id, source })
+        Self::new(&id).map_err(|source| InvalidId::Malformed {
+            id: quoted(&id),
+            source,
+        })
     }
+}
+
+/// Longest text of a sender's that is repeated to it, in characters. A status travels in HTTP/2 headers, and one with
+/// megabytes in it would not arrive.
+const MAX_QUOTED: usize = 256;
+
+/// A sender's text, cut and without control characters, which logs would obey.
+fn quoted(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(MAX_QUOTED)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    if text.chars().nth(MAX_QUOTED).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// An item of a batch that failed as a call of its own would have.
@@ -147,6 +173,27 @@ mod tests {
                 status
                     .message()
                     .contains(&format!("spiffe://{trust_domain}{path}"))
+            );
+        }
+    }
+
+    #[test]
+    fn long_and_hostile_text_is_not_repeated_as_it_is() {
+        let long = "a".repeat(1 << 20);
+        for (trust_domain, path) in [
+            (&*long, " "),
+            (&long, "x"),
+            ("/", &*long),
+            ("example.org", &long),
+            ("a\nb", "/"),
+        ] {
+            let message = SpiffeId::try_from(&wire(trust_domain, path))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.len() < 1000 && !message.contains('\n'),
+                "{} bytes",
+                message.len()
             );
         }
     }
