@@ -8,9 +8,9 @@
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct MlDsaContext<'a>(&'a [u8]);
 
-/// A context longer than the 255 bytes FIPS 204 allows.
+/// A context longer than the 255 bytes that FIPS 204 allows, and the draft for composites.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("an ML-DSA context has at most 255 bytes, this one has {0}")]
+#[error("the context of a signature has at most 255 bytes, this one has {0}")]
 pub struct ContextTooLong(pub usize);
 
 impl<'a> MlDsaContext<'a> {

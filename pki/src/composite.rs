@@ -10,7 +10,7 @@
 //!
 //! Keys and signatures are the halves' raw bytes joined, ML-DSA first; its lengths are fixed, so it says where to cut.
 
-use symbolon_crypto::{Component, MlDsaContext, digest};
+use symbolon_crypto::{Component, ContextTooLong, MlDsaContext, digest};
 
 use crate::key::{Half, SignatureError};
 
@@ -34,11 +34,6 @@ pub(crate) struct CompositeSpec {
     /// Last arc of the OID.
     pub(crate) arc: u8,
 }
-
-/// An application context longer than 255 bytes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the context of a composite signature has at most 255 bytes, this one has {0}")]
-pub struct ContextTooLong(pub usize);
 
 impl CompositeSpec {
     #[allow(clippy::panic)] // runs when the compiler builds the table, and nowhere else

@@ -65,7 +65,7 @@ pub enum SignatureError {
     },
     /// The application context is too long.
     #[error(transparent)]
-    Context(#[from] crate::composite::ContextTooLong),
+    Context(#[from] symbolon_crypto::ContextTooLong),
     /// A context was given for a scheme that has none.
     #[error("{0} signatures have no context")]
     NoContext(crate::suite::Suite),

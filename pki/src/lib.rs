@@ -10,7 +10,7 @@
 
 pub mod bundle;
 pub mod certificate;
-pub mod composite;
+mod composite;
 pub mod csr;
 pub mod describe;
 pub mod encode;

@@ -5,23 +5,34 @@ use spiffe::SpiffeId;
 /// Longest text that is repeated, in characters.
 const MAX: usize = 256;
 
-/// `text` without control characters and cut to a length that logs can bear.
+/// `text` fit to be shown ([`clean`]), and cut to a length that logs can bear.
 pub(crate) fn printable(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(MAX)
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect();
+    let mut out: String = text.chars().take(MAX).map(shown).collect();
     if text.chars().nth(MAX).is_some() {
         out.push('…');
     }
     out
+}
+
+/// `text` without the characters that terminals obey, or that make what is shown differ from what is there.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(shown).collect()
+}
+
+/// The character, or a mark in place of one that controls the terminal, the direction of the text around it, or
+/// nothing that can be seen.
+fn shown(c: char) -> char {
+    let reorders =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let invisible = matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}'
+    );
+    if c.is_control() || reorders || invisible {
+        char::REPLACEMENT_CHARACTER
+    } else {
+        c
+    }
 }
 
 /// Reads a SPIFFE ID that is spelled in the one way that the specification calls canonical: two spellings of one
@@ -60,6 +71,11 @@ mod tests {
     fn long_or_hostile_text_is_tamed() {
         assert_eq!(printable("spiffe://example.org"), "spiffe://example.org");
         assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        // Right-to-left override, an isolate, a zero-width space: what is seen is not what is there.
+        assert_eq!(
+            clean("a\u{202e}b\u{2066}c\u{200b}d é 界"),
+            "a\u{fffd}b\u{fffd}c\u{fffd}d é 界"
+        );
         assert_eq!(printable(&"é".repeat(300)).chars().count(), MAX + 1);
     }
 }

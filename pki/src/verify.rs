@@ -242,15 +242,10 @@ impl Path<'_> {
     /// A path with a classical key is classical; one that leans on ML-DSA alone somewhere is ML-DSA; only one of
     /// composites throughout is composite.
     fn form(&self) -> Form {
-        let strength = |form: &Form| match form {
-            Form::Classical => 0,
-            Form::MlDsa => 1,
-            Form::Composite => 2,
-        };
         self.steps
             .iter()
             .map(|step| step.key.form())
-            .min_by_key(strength)
+            .min()
             .unwrap_or_default()
     }
 

@@ -10,6 +10,7 @@ use super::document::{BundleDescription, JwtDescription};
 use super::extension::ExtensionDescription;
 use super::key::{PrivateKeyDescription, PublicKeyDescription};
 use super::{Description, SvidDescription};
+use crate::text;
 
 /// One line: how deep it is indented, what it is about, and what it says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,7 +19,7 @@ pub struct Row {
     pub depth: usize,
     /// The label; empty for a line that continues the one above.
     pub label: String,
-    /// The text. Control characters are replaced, since much of it is strangers' text.
+    /// The text. Characters that terminals obey are replaced, since much of it is strangers' text.
     pub value: String,
 }
 
@@ -72,15 +73,10 @@ struct Rows {
 
 impl Rows {
     fn add(&mut self, label: &str, value: impl AsRef<str>) {
-        let clean = |text: &str| {
-            text.chars()
-                .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-                .collect()
-        };
         self.rows.push(Row {
             depth: self.depth,
-            label: clean(label),
-            value: clean(value.as_ref()),
+            label: text::clean(label),
+            value: text::clean(value.as_ref()),
         });
     }
 

@@ -204,8 +204,7 @@ impl SuitePublicKey {
                 if !context.is_empty() && !single.component().is_ml_dsa() {
                     return Err(SignatureError::NoContext(self.suite));
                 }
-                let context = MlDsaContext::new(context)
-                    .map_err(|e| SignatureError::Context(composite::ContextTooLong(e.0)))?;
+                let context = MlDsaContext::new(context)?;
                 single
                     .verify(message, signature, context)
                     .map_err(|_| SignatureError::Rejected)

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use super::Suite;
 
 /// What a workload is given: which kind of key its SVID holds. Requests name it; absent means classical.
+///
+/// Forms are ordered by what they are worth, so that a chain's worth is the least form on it: a classical key can be
+/// forged by a quantum attacker, an ML-DSA key by whoever breaks ML-DSA, a composite by who can do both.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Form {
@@ -132,6 +135,7 @@ mod tests {
         for form in Form::ALL {
             assert_eq!(form.name().parse(), Ok(form));
         }
+        assert!(Form::Classical < Form::MlDsa && Form::MlDsa < Form::Composite);
         for family in Family::ALL {
             assert_eq!(family.name().parse(), Ok(family));
         }
