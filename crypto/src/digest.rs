@@ -31,3 +31,53 @@ pub fn sha512(message: &[u8]) -> [u8; 64] {
 pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
     fixed(&digest::SHA256, parts)
 }
+
+/// SHA-256 of a message that comes in pieces, such as a file too long to be held.
+#[derive(Clone)]
+pub struct Sha256(digest::Context);
+
+impl Sha256 {
+    /// Begins a message.
+    pub fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Ends the message.
+    pub fn finish(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        out
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sha256")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_make_the_whole() {
+        let mut hash = Sha256::new();
+        hash.update(b"a");
+        hash.update(b"");
+        hash.update(b"bc");
+        assert_eq!(hash.finish(), sha256(b"abc"));
+        assert_eq!(Sha256::new().finish(), sha256(b""));
+    }
+}
