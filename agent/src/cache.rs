@@ -1,0 +1,251 @@
+//! What the agent has: entries, trust bundle, and the workloads' SVIDs. In memory only; a restart fetches anew.
+//!
+//! It decides which SVIDs are wanted, which of them are due, and who gets which. It must not know how they are fetched
+//! or served.
+
+mod entry;
+mod jwt;
+mod matches;
+mod slots;
+mod svid;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::suite::Form;
+use tokio::sync::{Notify, watch};
+
+pub(crate) use self::entry::{Entries, Entry, Selector};
+pub(crate) use self::jwt::{JwtCache, JwtKey};
+pub(crate) use self::matches::{Identity, Matches, Offer};
+pub(crate) use self::slots::Lease;
+use self::slots::{Key, Slots};
+pub(crate) use self::svid::{SvidProblem, WorkloadSvid};
+use crate::attestor::Asked;
+use crate::telemetry;
+use crate::time::Backoff;
+
+/// Entries, bundle and SVIDs of one agent.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    state: Mutex<State>,
+    /// Counts changes, for those who wait for one.
+    changes: watch::Sender<u64>,
+    /// Woken when an SVID is wanted at once.
+    work: Notify,
+    prefetch: Vec<Form>,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+struct State {
+    entries: Arc<Entries>,
+    asked: Arc<Asked>,
+    bundle: Option<Arc<TrustBundle>>,
+    slots: Slots,
+}
+
+/// An SVID that is to be fetched now.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// Whose.
+    pub(crate) entry: Arc<Entry>,
+    /// In which form.
+    pub(crate) form: Form,
+    /// Whether there is one already.
+    pub(crate) renewal: bool,
+}
+
+impl Order {
+    fn key(&self) -> Key {
+        Key::new(&self.entry.id, self.form)
+    }
+}
+
+impl Cache {
+    /// An empty cache for at most `max` SVIDs, which fetches those of the forms `prefetch` unasked.
+    pub(crate) fn new(max: usize, prefetch: Vec<Form>, backoff: Backoff) -> Self {
+        Self {
+            state: Mutex::new(State {
+                entries: Arc::default(),
+                asked: Arc::default(),
+                bundle: None,
+                slots: Slots::new(max),
+            }),
+            changes: watch::Sender::new(0),
+            work: Notify::new(),
+            prefetch,
+            backoff,
+        }
+    }
+
+    /// Tells of every change, by a number that grows.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Ends when an SVID is wanted that was not wanted before.
+    pub(crate) async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// The entries held.
+    pub(crate) fn entries(&self) -> Arc<Entries> {
+        self.state().entries.clone()
+    }
+
+    /// The trust bundle, once there is one.
+    pub(crate) fn bundle(&self) -> Option<Arc<TrustBundle>> {
+        self.state().bundle.clone()
+    }
+
+    /// What entries want to know of workloads.
+    pub(crate) fn asked(&self) -> Arc<Asked> {
+        self.state().asked.clone()
+    }
+
+    /// Takes what the server said. The SVIDs of entries that are gone are dropped.
+    pub(crate) fn update(&self, bundle: Arc<TrustBundle>, entries: Entries) {
+        let mut state = self.state();
+        let new_bundle = state.bundle.as_ref() != Some(&bundle);
+        let difference = entry::difference(&state.entries, &entries);
+        if new_bundle {
+            tracing::info!(
+                event = telemetry::BUNDLE_CHANGED,
+                sequence = bundle.sequence,
+                x509_authorities = bundle.x509_authorities.len(),
+                jwt_authorities = bundle.jwt_authorities.len(),
+                "the trust bundle changed"
+            );
+            state.bundle = Some(bundle);
+        }
+        if let Some(difference) = &difference {
+            tracing::info!(
+                event = telemetry::ENTRIES_CHANGED,
+                entries = entries.len(),
+                added = difference.added,
+                removed = difference.removed,
+                changed = difference.changed,
+                "the entries changed"
+            );
+            state.asked = Arc::new(Asked::by(entries.values().flat_map(|entry| &entry.selectors)));
+            state.slots.retain(|key| entries.contains_key(&key.entry_id));
+            state.entries = Arc::new(entries);
+        }
+        self.prefetch(&mut state);
+        // The server answers, so what failed for want of an answer is worth another try.
+        state.slots.retry_transient();
+        drop(state);
+        if new_bundle || difference.is_some() {
+            self.changed();
+        }
+        self.work.notify_one();
+    }
+
+    fn prefetch(&self, state: &mut State) {
+        let State { entries, slots, .. } = state;
+        for form in &self.prefetch {
+            for entry in entries.values().filter(|entry| entry.served && entry.prefetch) {
+                if !slots.prefetch(Key::new(&entry.id, *form)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is to be fetched now, at most `limit` of it.
+    pub(crate) fn due(&self, now: SystemTime, limit: usize) -> Vec<Order> {
+        let state = self.state();
+        let due = state.slots.iter().filter_map(|(key, slot)| {
+            let entry = state.fetchable(key, now)?;
+            let at = slot.due_at(entry, state.bundle.as_deref())?;
+            (at <= now).then(|| Order {
+                entry: entry.clone(),
+                form: key.form,
+                renewal: slot.svid.is_some(),
+            })
+        });
+        due.take(limit).collect()
+    }
+
+    /// When the next SVID is due. `None` if none ever is.
+    pub(crate) fn next_due(&self, now: SystemTime) -> Option<SystemTime> {
+        let state = self.state();
+        let due = state.slots.iter().filter_map(|(key, slot)| {
+            let entry = state.fetchable(key, now)?;
+            slot.due_at(entry, state.bundle.as_deref())
+        });
+        due.min()
+    }
+
+    /// Takes what became of orders. An SVID of an entry that went away meanwhile is dropped.
+    pub(crate) fn settle(
+        &self,
+        outcomes: Vec<(Order, Result<WorkloadSvid, SvidProblem>)>,
+        now: SystemTime,
+        dice: impl Fn() -> u16,
+    ) {
+        let mut state = self.state();
+        for (order, outcome) in outcomes {
+            let Some(slot) = state.slots.get_mut(&order.key()) else {
+                continue;
+            };
+            match outcome {
+                Ok(svid) => slot.put(Arc::new(svid), now),
+                Err(problem) => slot.fail(problem, now, self.backoff, dice()),
+            }
+        }
+        drop(state);
+        self.changed();
+    }
+
+    /// What a workload with these selectors gets, in these forms. What is missing is fetched from now on.
+    pub(crate) fn matches(
+        &self,
+        selectors: &std::collections::BTreeSet<Selector>,
+        forms: &[Form],
+        now: SystemTime,
+    ) -> Option<Matches> {
+        let mut state = self.state();
+        let State {
+            entries,
+            bundle,
+            slots,
+            ..
+        } = &mut *state;
+        let bundle = bundle.clone()?;
+        let mine = matches::entries(entries, selectors, now);
+        let found = matches::identities(&mine, forms, &bundle, slots, now);
+        drop(state);
+        if found
+            .iter()
+            .any(|identity| matches!(identity.offer, Offer::Pending))
+        {
+            self.work.notify_one();
+        }
+        Some(Matches {
+            entries: mine,
+            identities: found,
+            bundle,
+        })
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is complete before anything in it can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The entry of a slot, if an SVID of it can be had at all.
+    fn fetchable(&self, key: &Key, now: SystemTime) -> Option<&Arc<Entry>> {
+        let entry = self.entries.get(&key.entry_id)?;
+        self.bundle.as_ref()?.authorities_of(key.form).next()?;
+        (!entry.has_expired(now)).then_some(entry)
+    }
+}

@@ -1,0 +1,247 @@
+//! Keeping up with the server: the agent's own SVID, the trust bundle, the entries.
+
+mod identity;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::Context;
+use crate::attest::EvidenceSource;
+use crate::cache::Entries;
+use crate::error::AgentError;
+use crate::identity::{OwnSvid, Vault};
+use crate::server::{CallError, OffsetSeconds, fetch_bundle, sync_entries};
+use crate::status::Phase;
+use crate::telemetry;
+use crate::time::{Backoff, dice};
+
+/// Syncs that workloads ask for are at least this far apart.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Clocks further apart than this are worth a warning: certificates are dated back by only twice as much.
+const TOLERATED_OFFSET: OffsetSeconds = 5;
+
+/// Keeps one agent in sync with its server.
+pub(crate) struct Keeper {
+    context: Arc<Context>,
+    vault: Vault,
+    evidence: Arc<dyn EvidenceSource>,
+    svid: Option<OwnSvid>,
+    /// Whether the server will not hear this agent before it has attested again.
+    must_attest: bool,
+    /// The bundle to fall back to before the first sync.
+    resumed_bundle: Option<TrustBundle>,
+    clocks_disagree: bool,
+}
+
+/// Why a sync did not come about.
+enum Failure {
+    /// It is tried again later.
+    Later(String),
+    /// It ends the agent.
+    End(AgentError),
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
+        Self::End(error)
+    }
+}
+
+impl Keeper {
+    /// Goes on from what the last run left.
+    pub(crate) async fn new(
+        context: Arc<Context>,
+        vault: Vault,
+        evidence: Arc<dyn EvidenceSource>,
+    ) -> Result<Self, AgentError> {
+        let now = context.clock.now();
+        let opened = vault.clone();
+        let (resumed_bundle, svid) = blocking(move || {
+            let bundle = opened.bundle();
+            let svid = opened.resume(bundle.as_ref(), now)?;
+            Ok((bundle, svid))
+        })
+        .await?;
+        let mut keeper = Self {
+            context,
+            vault,
+            evidence,
+            svid: None,
+            must_attest: false,
+            resumed_bundle,
+            clocks_disagree: false,
+        };
+        if let Some(bundle) = &keeper.resumed_bundle {
+            keeper.context.link.trust(BundleSet::from(bundle.clone()));
+        }
+        if let Some(svid) = svid {
+            keeper.wear(svid).await;
+        }
+        Ok(keeper)
+    }
+
+    /// Syncs until cancelled.
+    ///
+    /// # Errors
+    /// What ends the agent.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), AgentError> {
+        let config = self.context.config.sync;
+        let backoff = Backoff {
+            first: config.interval.0,
+            longest: config.longest_wait.0,
+        };
+        let mut failures = 0;
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Ok(()),
+                outcome = self.sync() => outcome,
+            };
+            let wait = match outcome {
+                Ok(()) => {
+                    if failures > 0 {
+                        tracing::info!(
+                            event = telemetry::SYNC_RECOVERED,
+                            failures,
+                            "in sync with the server again"
+                        );
+                    }
+                    failures = 0;
+                    config.interval.0
+                }
+                Err(Failure::Later(error)) => {
+                    failures += 1;
+                    let wait = backoff.wait(failures, dice());
+                    tracing::warn!(
+                        event = telemetry::SYNC_FAILED,
+                        error,
+                        failures,
+                        ?wait,
+                        "not in sync with the server"
+                    );
+                    self.context
+                        .status
+                        .send_modify(|status| status.last_error = Some(error));
+                    wait
+                }
+                Err(Failure::End(error)) => return Err(error),
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                () = self.context.timer.sleep(wait) => {}
+                () = self.asked_for(failures) => {}
+            }
+        }
+    }
+
+    /// Ends when a workload asks for a sync, but not too soon; never while the server does not answer.
+    async fn asked_for(&self, failures: u32) {
+        if failures > 0 {
+            return std::future::pending().await;
+        }
+        self.context.timer.sleep(SHORTEST_INTERVAL).await;
+        self.context.nudge.notified().await;
+    }
+
+    /// One sync.
+    async fn sync(&mut self) -> Result<(), Failure> {
+        self.ensure_identity().await?;
+        let (bundle, entries) = match self.fetch().await {
+            Err(error) if error.must_reattest() => {
+                tracing::warn!(%error, "the server wants this agent to attest again");
+                self.must_attest = true;
+                self.ensure_identity().await?;
+                self.fetch().await
+            }
+            outcome => outcome,
+        }
+        .map_err(|error| self.failed(error))?;
+        self.take(bundle, entries).await
+    }
+
+    async fn fetch(&mut self) -> Result<(TrustBundle, Entries), CallError> {
+        let context = self.context.clone();
+        let trust_domain = &context.config.trust_domain;
+        let now = || context.clock.now();
+        let (bundle, offset) = context
+            .link
+            .call(async |channel| fetch_bundle(channel, trust_domain, now()).await)
+            .await?;
+        self.note_offset(offset);
+        let known = context.cache.entries();
+        let entries = context
+            .link
+            .call(async |channel| sync_entries(channel, trust_domain, &known).await)
+            .await?;
+        Ok((bundle, entries))
+    }
+
+    async fn take(&mut self, bundle: TrustBundle, entries: Entries) -> Result<(), Failure> {
+        let context = &self.context;
+        let bundle = Arc::new(bundle);
+        if context.cache.bundle().as_ref() != Some(&bundle) {
+            context.link.trust(BundleSet::from_iter([bundle.clone()]));
+            let (vault, bundle) = (self.vault.clone(), bundle.clone());
+            blocking(move || vault.keep_bundle(&bundle)).await?;
+        }
+        let count = entries.len();
+        context.cache.update(bundle, entries);
+        let now = context.clock.now();
+        context.status.send_modify(|status| {
+            if !matches!(status.phase, Phase::Stopped(_)) {
+                status.phase = Phase::Ready;
+            }
+            status.entries = count;
+            status.synced_at = Some(now);
+            status.syncs += 1;
+            status.last_error = None;
+        });
+        Ok(())
+    }
+
+    fn note_offset(&mut self, offset: Option<OffsetSeconds>) {
+        let Some(offset_seconds) = offset else {
+            return;
+        };
+        self.context
+            .status
+            .send_modify(|status| status.clock_offset_seconds = Some(offset_seconds));
+        let disagree = offset_seconds.abs() > TOLERATED_OFFSET;
+        match (self.clocks_disagree, disagree) {
+            (false, true) => tracing::warn!(
+                event = telemetry::CLOCK_OFFSET,
+                offset_seconds,
+                "this machine's clock and the server's disagree; certificates may look expired or not yet valid"
+            ),
+            (true, false) => tracing::info!(
+                event = telemetry::CLOCK_AGREES,
+                offset_seconds,
+                "the clocks agree again"
+            ),
+            _ => {}
+        }
+        self.clocks_disagree = disagree;
+    }
+
+    /// What a failed call means, once attesting again is out of the question.
+    fn failed(&self, error: CallError) -> Failure {
+        match &self.svid {
+            Some(svid) if error.is_ban() => self.banned(svid),
+            _ => Failure::Later(error.to_string()),
+        }
+    }
+}
+
+/// Runs what blocks where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AgentError> + Send + 'static,
+) -> Result<T, AgentError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(AgentError::Defect(error.to_string())),
+    }
+}

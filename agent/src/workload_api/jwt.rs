@@ -1,0 +1,198 @@
+//! JWT-SVIDs: handed out, and verified for those who cannot do it themselves.
+
+use std::sync::Arc;
+
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use spiffe::SpiffeId;
+use symbolon_api::spiffe::workload as wire;
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
+use symbolon_pki::jwt::verify_jwt_svid;
+use tonic::{Code, Status};
+use zeroize::Zeroizing;
+
+use super::caller::Caller;
+use super::service::WorkloadApi;
+use crate::cache::{Entry, JwtKey};
+use crate::server::{CallError, mint_jwt};
+use crate::time::dice;
+
+/// Most names in an audience, and most bytes of one.
+const MAX_AUDIENCE: usize = 64;
+const MAX_NAME: usize = 2048;
+
+/// Answers `FetchJWTSVID`.
+pub(super) async fn fetch(
+    api: &WorkloadApi,
+    caller: &Caller,
+    request: wire::JwtsvidRequest,
+) -> Result<Vec<wire::Jwtsvid>, Status> {
+    let audience = request.audience;
+    check_audience(&audience)?;
+    let only = match request.spiffe_id.as_str() {
+        "" => None,
+        id => Some(SpiffeId::new(id).map_err(|error| {
+            Status::invalid_argument(format!("the SPIFFE ID that was asked for is none: {error}"))
+        })?),
+    };
+    let found = api.find_or_sync(caller, &[]).await?;
+    let wanted = |entry: &&Arc<Entry>| only.as_ref().is_none_or(|id| *id == entry.spiffe_id);
+    let entries: Vec<_> = found.entries.iter().filter(wanted).collect();
+    if entries.is_empty() {
+        return Err(caller.deny(&"no identity issued for the SPIFFE ID that was asked for"));
+    }
+    caller.admit(entries.len());
+    let mut svids = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let token = token(api, entry, &audience, &found.bundle).await?;
+        svids.push(wire::Jwtsvid {
+            spiffe_id: entry.spiffe_id.to_string(),
+            svid: token.to_string(),
+            hint: entry.hint.clone(),
+        });
+    }
+    Ok(svids)
+}
+
+fn check_audience(audience: &[String]) -> Result<(), Status> {
+    let count = audience.len();
+    if !(1..=MAX_AUDIENCE).contains(&count) {
+        return Err(Status::invalid_argument(format!(
+            "the audience has {count} names; it must have 1 to {MAX_AUDIENCE}"
+        )));
+    }
+    match audience
+        .iter()
+        .find(|name| name.is_empty() || name.len() > MAX_NAME)
+    {
+        None => Ok(()),
+        Some(name) => Err(Status::invalid_argument(format!(
+            "a name in the audience has {} bytes; it must have 1 to {MAX_NAME}",
+            name.len()
+        ))),
+    }
+}
+
+/// The token that is held, or a new one. One that is merely due serves while the server is away.
+async fn token(
+    api: &WorkloadApi,
+    entry: &Entry,
+    audience: &[String],
+    bundle: &TrustBundle,
+) -> Result<Arc<Zeroizing<String>>, Status> {
+    let context = &api.context;
+    let key = JwtKey::new(entry, audience);
+    let held = context.jwts.get(&key, bundle, context.clock.now());
+    match held {
+        Some(found) if !found.is_due => Ok(found.token),
+        held => match mint_jwt(&context.link, &entry.id, &entry.spiffe_id, audience).await {
+            Ok(minted) => Ok(context.jwts.put(key, minted, context.clock.now(), dice())),
+            Err(error) => {
+                if error.must_reattest() || error.is_ban() {
+                    context.nudge.notify_one();
+                }
+                held.map(|found| found.token).ok_or_else(|| not_minted(&error))
+            }
+        },
+    }
+}
+
+/// What the server says about the agent is not for workloads to conclude from; what it says about the request is.
+fn not_minted(error: &CallError) -> Status {
+    let message = format!("the JWT-SVID could not be fetched: {error}");
+    match error {
+        CallError::Status(status) if status.code() == Code::InvalidArgument => {
+            Status::invalid_argument(message)
+        }
+        _ => Status::unavailable(message),
+    }
+}
+
+/// Answers `ValidateJWTSVID`.
+pub(super) fn validate(
+    api: &WorkloadApi,
+    request: &wire::ValidateJwtsvidRequest,
+) -> Result<wire::ValidateJwtsvidResponse, Status> {
+    if request.audience.is_empty() || request.svid.is_empty() {
+        return Err(Status::invalid_argument("audience and svid must be specified"));
+    }
+    let context = &api.context;
+    let bundle = context
+        .cache
+        .bundle()
+        .ok_or_else(|| Status::unavailable("the agent has not been in sync with its server yet"))?;
+    let bundles = BundleSet::from_iter([bundle]);
+    let svid = verify_jwt_svid(&request.svid, &request.audience, &bundles, context.clock.now())
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
+    Ok(wire::ValidateJwtsvidResponse {
+        spiffe_id: svid.spiffe_id.to_string(),
+        claims: Some(as_struct(svid.claims)),
+    })
+}
+
+/// JSON in protobuf's words. It is no deeper than its parser lets it be.
+fn as_struct(object: serde_json::Map<String, serde_json::Value>) -> Struct {
+    Struct {
+        fields: object
+            .into_iter()
+            .map(|(name, value)| (name, as_value(value)))
+            .collect(),
+    }
+}
+
+fn as_value(value: serde_json::Value) -> Value {
+    let kind = match value {
+        serde_json::Value::Null => Kind::NullValue(0),
+        serde_json::Value::Bool(value) => Kind::BoolValue(value),
+        // Numbers there are floating-point, as in JavaScript.
+        serde_json::Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or(f64::NAN)),
+        serde_json::Value::String(value) => Kind::StringValue(value),
+        serde_json::Value::Array(values) => Kind::ListValue(ListValue {
+            values: values.into_iter().map(as_value).collect(),
+        }),
+        serde_json::Value::Object(object) => Kind::StructValue(as_struct(object)),
+    };
+    Value { kind: Some(kind) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audiences_are_bounded() {
+        assert!(check_audience(&["a".to_owned()]).is_ok());
+        assert!(check_audience(&vec!["a".to_owned(); 64]).is_ok());
+        for (audience, words) in [
+            (vec![], "0 names"),
+            (vec!["a".to_owned(); 65], "65 names"),
+            (vec![String::new()], "0 bytes"),
+            (vec!["x".repeat(2049)], "2049 bytes"),
+        ] {
+            let status = check_audience(&audience).unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument);
+            assert!(status.message().contains(words), "{}", status.message());
+        }
+    }
+
+    #[test]
+    fn claims_keep_their_shape() {
+        let claims = serde_json::json!({"sub": "a", "exp": 7, "aud": ["b", true, null], "x": {"y": 1.5}});
+        let serde_json::Value::Object(claims) = claims else {
+            panic!("an object");
+        };
+        let found = as_struct(claims);
+        let kind = |name: &str| found.fields[name].kind.clone().unwrap();
+        assert_eq!(kind("exp"), Kind::NumberValue(7.0));
+        assert!(matches!(kind("aud"), Kind::ListValue(list) if list.values.len() == 3));
+        assert!(matches!(kind("x"), Kind::StructValue(inner) if inner.fields.contains_key("y")));
+    }
+
+    #[test]
+    fn a_refused_agent_is_the_agents_trouble() {
+        let denied = CallError::from(Status::permission_denied("agent banned"));
+        assert_eq!(not_minted(&denied).code(), Code::Unavailable);
+        let wrong = CallError::from(Status::invalid_argument("audience"));
+        assert_eq!(not_minted(&wrong).code(), Code::InvalidArgument);
+    }
+}

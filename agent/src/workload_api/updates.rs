@@ -1,0 +1,208 @@
+//! Streams: the whole state once it is complete, and again at every change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use symbolon_api::spiffe::workload as wire;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::answers;
+use super::caller::{Caller, Wanted};
+use super::service::WorkloadApi;
+use crate::cache::{Identity, Lease, Matches, Offer};
+
+/// Longest wait for SVIDs that have to be fetched first.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a stream has to say of the present state.
+pub(super) enum Next<T> {
+    /// This. The leases keep what is in it wanted.
+    Message(T, Vec<Lease>),
+    /// Nothing yet: something is still being fetched.
+    Later,
+}
+
+/// Makes messages of states.
+pub(super) trait Subject: Send + Sync + 'static {
+    type Message: Clone + PartialEq + Send + 'static;
+
+    /// # Errors
+    /// Why there is no message and will not be one soon.
+    fn next(&self, api: &WorkloadApi, found: Matches, wanted: &Wanted)
+    -> Result<Next<Self::Message>, Status>;
+}
+
+/// X.509-SVIDs.
+pub(super) struct X509Svids;
+
+impl Subject for X509Svids {
+    type Message = wire::X509svidResponse;
+
+    fn next(&self, _: &WorkloadApi, found: Matches, wanted: &Wanted) -> Result<Next<Self::Message>, Status> {
+        let Matches {
+            identities, bundle, ..
+        } = found;
+        if identities
+            .iter()
+            .any(|identity| matches!(identity.offer, Offer::Pending))
+        {
+            return Ok(Next::Later);
+        }
+        let message = answers::x509(&identities, &bundle, wanted);
+        if message.svids.is_empty() {
+            return Err(nothing_to_give(&identities));
+        }
+        let leases = identities.into_iter().filter_map(|identity| identity.lease);
+        Ok(Next::Message(message, leases.collect()))
+    }
+}
+
+/// Why identities that exist have no SVID.
+fn nothing_to_give(identities: &[Identity]) -> Status {
+    let reason = identities.iter().find_map(|identity| match &identity.offer {
+        Offer::Failed(problem) => Some(format!("the SVID could not be fetched: {problem}")),
+        Offer::NoRoom => Some("the agent holds as many SVIDs as it may".to_owned()),
+        _ => None,
+    });
+    let forms = || {
+        let forms: Vec<&str> = identities.iter().map(|identity| identity.form.name()).collect();
+        format!(
+            "the trust domain has no {} authority",
+            forms.first().copied().unwrap_or("X.509")
+        )
+    };
+    Status::unavailable(reason.unwrap_or_else(forms))
+}
+
+/// X.509 bundles.
+pub(super) struct X509Bundles;
+
+impl Subject for X509Bundles {
+    type Message = wire::X509BundlesResponse;
+
+    fn next(&self, _: &WorkloadApi, found: Matches, wanted: &Wanted) -> Result<Next<Self::Message>, Status> {
+        Ok(Next::Message(
+            answers::x509_bundles(&found.bundle, wanted),
+            Vec::new(),
+        ))
+    }
+}
+
+/// JWT bundles.
+pub(super) struct JwtBundles;
+
+impl Subject for JwtBundles {
+    type Message = wire::JwtBundlesResponse;
+
+    fn next(&self, _: &WorkloadApi, found: Matches, _: &Wanted) -> Result<Next<Self::Message>, Status> {
+        Ok(Next::Message(answers::jwt_bundles(&found.bundle), Vec::new()))
+    }
+}
+
+pub(super) type Updates<T> = ReceiverStream<Result<T, Status>>;
+
+/// Begins a stream. Its first message, or the error that stands for it, is there when this returns.
+///
+/// # Errors
+/// `PermissionDenied` if the caller has no identity, `Unavailable` if there is nothing to give yet.
+pub(super) async fn begin<S: Subject>(
+    api: Arc<WorkloadApi>,
+    caller: Caller,
+    wanted: Wanted,
+    subject: S,
+) -> Result<Updates<S::Message>, Status> {
+    let mut following = Following {
+        changes: api.context.cache.changes(),
+        api,
+        caller,
+        wanted,
+        subject,
+        leases: Vec::new(),
+    };
+    let (first, identities) = match tokio::time::timeout(PATIENCE, following.first()).await {
+        Ok(first) => first?,
+        Err(_) => return Err(Status::unavailable("the SVIDs could not be fetched in time")),
+    };
+    following.caller.admit(identities);
+    let (sender, receiver) = mpsc::channel(1);
+    // There is room for one.
+    if sender.try_send(Ok(first.clone())).is_ok() {
+        tokio::spawn(following.run(first, sender));
+    }
+    Ok(ReceiverStream::new(receiver))
+}
+
+struct Following<S: Subject> {
+    api: Arc<WorkloadApi>,
+    caller: Caller,
+    wanted: Wanted,
+    subject: S,
+    changes: tokio::sync::watch::Receiver<u64>,
+    leases: Vec<Lease>,
+}
+
+impl<S: Subject> Following<S> {
+    async fn first(&mut self) -> Result<(S::Message, usize), Status> {
+        // Nobody waits for a sync longer than once.
+        let mut found = self.api.find_or_sync(&self.caller, &self.wanted.forms).await?;
+        loop {
+            let identities = found.entries.len();
+            if let Next::Message(message, leases) = self.subject.next(&self.api, found, &self.wanted)? {
+                self.leases = leases;
+                return Ok((message, identities));
+            }
+            self.changed().await?;
+            found = self.api.find(&self.caller, &self.wanted.forms).await?;
+        }
+    }
+
+    /// Sends a message at each change, until the caller goes away, loses its identity, or the agent stops.
+    async fn run(mut self, mut last: S::Message, sender: mpsc::Sender<Result<S::Message, Status>>) {
+        loop {
+            let changed = tokio::select! {
+                () = sender.closed() => return,
+                changed = self.changed() => changed,
+            };
+            let next = match changed {
+                Ok(()) => self.next().await,
+                Err(stopping) => Err(stopping),
+            };
+            let message = match next {
+                Ok(Some(message)) if message != last => message,
+                Ok(_) => continue,
+                Err(status) => {
+                    // A caller that has gone does not miss it.
+                    let _gone = sender.send(Err(status)).await;
+                    return;
+                }
+            };
+            last = message.clone();
+            if sender.send(Ok(message)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// `None` while there is nothing better than what was sent.
+    async fn next(&mut self) -> Result<Option<S::Message>, Status> {
+        let found = self.api.find(&self.caller, &self.wanted.forms).await?;
+        match self.subject.next(&self.api, found, &self.wanted) {
+            Ok(Next::Message(message, leases)) => {
+                self.leases = leases;
+                Ok(Some(message))
+            }
+            // What the caller has may still be good, and the fetching goes on.
+            Ok(Next::Later) | Err(_) => Ok(None),
+        }
+    }
+
+    async fn changed(&mut self) -> Result<(), Status> {
+        let stopping = || Status::unavailable("the agent is stopping");
+        tokio::select! {
+            () = self.api.cancel.cancelled() => Err(stopping()),
+            changed = self.changes.changed() => changed.map_err(|_| stopping()),
+        }
+    }
+}
