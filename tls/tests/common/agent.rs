@@ -5,17 +5,23 @@
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use symbolon_api::spiffe::workload as wire;
 use symbolon_api::spiffe::workload::spiffe_workload_api_server::{
     SpiffeWorkloadApi, SpiffeWorkloadApiServer,
 };
 use symbolon_api::{WORKLOAD_METADATA, forms};
+use symbolon_pki::key::PrivateKey;
+use symbolon_pki::suite::Form;
+use symbolon_tls::workload_api::Endpoint;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, TcpListenerStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
+
+use crate::common::Domain;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -179,5 +185,57 @@ impl SpiffeWorkloadApi for Agent {
         _: Request<wire::WitBundlesRequest>,
     ) -> Result<Response<Self::FetchWITBundlesStream>, Status> {
         Err(Status::unimplemented("no WIT-SVIDs"))
+    }
+}
+
+/// Fails a test that would hang.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .expect("nothing happened for 20 s")
+}
+
+/// An SVID as the agent sends it.
+pub(crate) fn wire_svid(domain: &Domain, path: &str, form: Form) -> wire::X509svid {
+    let key = PrivateKey::generate(form.default_suite()).unwrap();
+    let identity = domain.svid_of(path, key.signer().unwrap());
+    wire::X509svid {
+        spiffe_id: identity.spiffe_id().to_string(),
+        x509_svid: identity
+            .chain()
+            .iter()
+            .flat_map(|certificate| certificate.to_vec())
+            .collect(),
+        x509_svid_key: key.to_pkcs8_der().unwrap().to_vec(),
+        bundle: domain.authority(form).certificate().der().to_vec(),
+        hint: format!("internal/{form}"),
+        form: form.to_string(),
+    }
+}
+
+pub(crate) fn answer(domain: &Domain, forms: &[Form]) -> wire::X509svidResponse {
+    wire::X509svidResponse {
+        svids: forms.iter().map(|form| wire_svid(domain, "one", *form)).collect(),
+        ..wire::X509svidResponse::default()
+    }
+}
+
+pub(crate) struct Socket {
+    _directory: tempfile::TempDir,
+    pub(crate) path: std::path::PathBuf,
+}
+
+impl Socket {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("api.sock");
+        Self {
+            _directory: directory,
+            path,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        format!("unix://{}", self.path.display()).parse().unwrap()
     }
 }
