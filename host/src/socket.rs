@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::UnixListener;
 
 /// Longest path of a Unix socket on Linux, in bytes: `sun_path` has 108 and one of them ends the string.
@@ -107,13 +108,12 @@ pub fn bind(path: &Path, mode: u32) -> Result<BoundSocket, SocketError> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(SocketError::NotASocket(path.to_owned()));
         }
-        Ok(_) => match UnixStream::connect(path) {
-            Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
-                std::fs::remove_file(path).map_err(failed)?;
-            }
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Ok(_) => return Err(SocketError::InUse(path.to_owned())),
-            Err(e) => return Err(failed(e)),
+        Ok(_) => match knock(path) {
+            Err(Errno::CONNREFUSED) => std::fs::remove_file(path).map_err(failed)?,
+            Err(Errno::NOENT) => {}
+            // WOULDBLOCK: somebody listens, and is behind with accepting.
+            Ok(()) | Err(Errno::WOULDBLOCK) => return Err(SocketError::InUse(path.to_owned())),
+            Err(e) => return Err(failed(e.into())),
         },
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(failed(e)),
@@ -131,9 +131,30 @@ pub fn bind(path: &Path, mode: u32) -> Result<BoundSocket, SocketError> {
     Ok(BoundSocket { listener, file })
 }
 
+/// Connects to the socket at `path` without waiting, and lets go at once.
+fn knock(path: &Path) -> rustix::io::Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listener_that_has_stopped_accepting_is_not_waited_for() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("api.sock");
+        let flags = SocketFlags::CLOEXEC;
+        let busy = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::bind(&busy, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&busy, 0).unwrap();
+        // Whoever connects and lets go still takes a place until it is accepted.
+        while knock(&path).is_ok() {}
+        assert_eq!(knock(&path), Err(Errno::WOULDBLOCK));
+        assert!(matches!(bind(&path, 0o600), Err(SocketError::InUse(_))));
+    }
 
     #[tokio::test]
     async fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
