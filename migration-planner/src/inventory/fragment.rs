@@ -1,0 +1,273 @@
+//! What one scanner found in one place, on its way to the inventory.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Asset, AssetId, CertificateDetail, Detail, Edge, KeyDetail, KeyKind, Occurrence, Protection,
+    ProtocolDetail, Reason, Role, Unread,
+};
+use crate::algorithm::{Algorithm, Function, alias};
+
+/// The most assets that one place may add; a file with more is reported as too large beyond them.
+pub const MAX_ASSETS: usize = 200_000;
+
+/// What was found in one place. Scanners add to it; every asset is seen at the place by default.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Fragment {
+    #[serde(skip)]
+    location: String,
+    #[serde(skip)]
+    scanner: &'static str,
+    #[serde(skip)]
+    overflowed: bool,
+    pub(super) assets: Vec<Asset>,
+    pub(super) edges: Vec<Edge>,
+    pub(super) unread: Vec<Unread>,
+}
+
+impl Fragment {
+    /// Nothing yet, at this place.
+    #[must_use]
+    pub fn at(location: impl Into<String>) -> Self {
+        Self {
+            location: location.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Starts over at another place, keeping the memory.
+    pub(crate) fn reset(&mut self, location: &str) {
+        self.location.clear();
+        self.location.push_str(location);
+        self.assets.clear();
+        self.edges.clear();
+        self.unread.clear();
+        self.overflowed = false;
+    }
+
+    /// Names the scanner on whose behalf the next entries are made.
+    pub(crate) fn on_behalf_of(&mut self, scanner: &'static str) {
+        self.scanner = scanner;
+    }
+
+    /// The place.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Whether nothing was found and nothing was unreadable.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.assets.is_empty() && self.edges.is_empty() && self.unread.is_empty()
+    }
+
+    /// The assets so far.
+    #[must_use]
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+
+    /// The edges so far.
+    #[must_use]
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// What could not be read so far.
+    #[must_use]
+    pub fn unread_entries(&self) -> &[Unread] {
+        &self.unread
+    }
+
+    /// An occurrence at this place, to be given a line and so on.
+    #[must_use]
+    pub fn here(&self) -> Occurrence {
+        Occurrence::at(self.location.as_str())
+    }
+
+    /// Adds an asset that was seen here. Algorithms bring the algorithms that they are made of.
+    pub fn add(&mut self, asset: Asset) -> AssetId {
+        let id = asset.id().clone();
+        if self.assets.len() >= MAX_ASSETS {
+            if !self.overflowed {
+                self.overflowed = true;
+                self.unread(
+                    Reason::TooLarge,
+                    None,
+                    format!("only the first {MAX_ASSETS} assets are listed"),
+                );
+            }
+            return id;
+        }
+        if let Detail::Algorithm(algorithm) = &asset.detail {
+            let parts = algorithm.parts.clone();
+            let occurrences: Vec<Occurrence> = asset.evidence.iter().cloned().collect();
+            for part in parts {
+                let mut made_of = Asset::algorithm(Algorithm::named(&part));
+                for occurrence in &occurrences {
+                    made_of.evidence.add(occurrence.clone());
+                }
+                let part_id = self.add(made_of);
+                self.edges.push(Edge::new(&id, Role::MadeOf, &part_id));
+            }
+        }
+        self.assets.push(asset);
+        id
+    }
+
+    /// Adds an algorithm seen at an occurrence.
+    pub fn algorithm(&mut self, algorithm: Algorithm, occurrence: Occurrence) -> AssetId {
+        self.add(Asset::algorithm(algorithm).seen(occurrence))
+    }
+
+    /// Adds an algorithm by any spelling; one that nobody knows is inventoried under that spelling, as unknown.
+    pub fn algorithm_spelt(
+        &mut self,
+        spelling: &str,
+        functions: &[Function],
+        occurrence: Occurrence,
+    ) -> AssetId {
+        let algorithm = alias::resolve(spelling).unwrap_or_else(|| Algorithm::named(spelling));
+        self.algorithm(algorithm.used_to(functions), occurrence)
+    }
+
+    /// Adds a certificate with the algorithm that signs it and the key it is about.
+    pub fn certificate(
+        &mut self,
+        detail: CertificateDetail,
+        signed_with: Algorithm,
+        key: &AssetId,
+        occurrence: Occurrence,
+    ) -> AssetId {
+        let name = match (detail.subject.is_empty(), detail.names.first()) {
+            (false, _) => detail.subject.clone(),
+            (true, Some(name)) => name.clone(),
+            (true, None) => format!("certificate {}", detail.serial),
+        };
+        let identity = detail.sha256.clone();
+        let asset = Asset::new(
+            name,
+            Detail::Certificate(Box::new(detail)),
+            &[identity.as_bytes()],
+        );
+        let id = self.add(asset.seen(occurrence.clone()));
+        let algorithm = self.algorithm(signed_with, occurrence);
+        self.connect(&id, Role::SignedWith, &algorithm);
+        self.connect(&id, Role::Certifies, key);
+        id
+    }
+
+    /// Adds a public key of which the SubjectPublicKeyInfo is known, with its algorithm.
+    pub fn public_key(
+        &mut self,
+        spki_sha256: &str,
+        algorithm: Algorithm,
+        bits: Option<u32>,
+        format: &str,
+        occurrence: Occurrence,
+    ) -> AssetId {
+        let detail = KeyDetail {
+            kind: KeyKind::Public,
+            algorithm: Some(algorithm.name.clone()),
+            bits,
+            spki_sha256: Some(spki_sha256.to_owned()),
+            format: format.to_owned(),
+            protection: None,
+        };
+        let name = format!("{} public key", algorithm.name);
+        let asset = Asset::new(name, Detail::Key(Box::new(detail)), &[spki_sha256.as_bytes()]);
+        let id = self.add(asset.seen(occurrence.clone()));
+        let algorithm = self.algorithm(algorithm, occurrence);
+        self.connect(&id, Role::Uses, &algorithm);
+        id
+    }
+
+    /// Adds a private or secret key with the algorithms that it names. Its identity is its public key's where that
+    /// is known and otherwise `place` (never its value), together with how it is kept.
+    pub fn held_key(&mut self, detail: KeyDetail, place: &str, occurrence: Occurrence) -> AssetId {
+        let kept = match &detail.protection {
+            None | Some(Protection::None) => "clear".to_owned(),
+            Some(Protection::Hardware { device }) => format!("hardware {device}"),
+            Some(Protection::Encrypted { kdf, rounds, cipher }) => format!("{kdf:?} {rounds:?} {cipher:?}"),
+        };
+        let location = self.location.clone();
+        let identity: [&[u8]; 4] = match &detail.spki_sha256 {
+            Some(spki) => [
+                b"spki",
+                spki.as_bytes(),
+                detail.format.as_bytes(),
+                kept.as_bytes(),
+            ],
+            None => [b"place", location.as_bytes(), place.as_bytes(), kept.as_bytes()],
+        };
+        let what = match detail.kind {
+            KeyKind::Private => "private key",
+            KeyKind::Public => "public key",
+            KeyKind::Secret => "secret key",
+        };
+        let name = match &detail.algorithm {
+            Some(algorithm) => format!("{algorithm} {what}"),
+            None => format!("encrypted {what}"),
+        };
+        let asset = Asset::new(name, Detail::Key(Box::new(detail.clone())), &identity);
+        let id = self.add(asset.seen(occurrence.clone()));
+        if let Some(algorithm) = &detail.algorithm {
+            let algorithm = self.algorithm(Algorithm::named(algorithm), occurrence.clone());
+            self.connect(&id, Role::Uses, &algorithm);
+        }
+        if let Some(Protection::Encrypted { kdf, cipher, .. }) = &detail.protection {
+            for name in [kdf, cipher].into_iter().flatten() {
+                let algorithm = self.algorithm(Algorithm::named(name), occurrence.clone());
+                self.connect(&id, Role::ProtectedBy, &algorithm);
+            }
+        }
+        if let (KeyKind::Private, Some(spki)) = (detail.kind, &detail.spki_sha256) {
+            let public = AssetId::of_content(KeyKind::Public.name(), &[spki.as_bytes()]);
+            self.connect(&id, Role::PrivateOf, &public);
+        }
+        id
+    }
+
+    /// Adds a protocol, the algorithms of its suites, groups and schemes, and edges to them.
+    pub fn protocol(&mut self, detail: ProtocolDetail, occurrence: Occurrence) -> AssetId {
+        let name = match &detail.version {
+            Some(version) => format!("{} {version}", detail.protocol.to_uppercase()),
+            None => detail.protocol.to_uppercase(),
+        };
+        // The detail has no maps with random order, so its JSON is the same everywhere.
+        let identity = serde_json::to_vec(&detail).unwrap_or_default();
+        let mut spellings: Vec<String> = Vec::new();
+        for suite in &detail.suites {
+            spellings.extend(suite.algorithms.iter().cloned());
+        }
+        spellings.extend(detail.groups.iter().cloned());
+        spellings.extend(detail.signature_schemes.iter().cloned());
+        for list in ["ciphers", "macs"] {
+            spellings.extend(detail.lists.get(list).into_iter().flatten().cloned());
+        }
+        let asset = Asset::new(name, Detail::Protocol(Box::new(detail)), &[&identity]);
+        let id = self.add(asset.seen(occurrence.clone()));
+        for spelling in spellings {
+            let algorithm = self.algorithm_spelt(&spelling, &[], occurrence.clone());
+            self.connect(&id, Role::Offers, &algorithm);
+        }
+        id
+    }
+
+    /// Adds an edge.
+    pub fn connect(&mut self, from: &AssetId, role: Role, to: &AssetId) {
+        self.edges.push(Edge::new(from, role, to));
+    }
+
+    /// Notes that something here could not be read.
+    pub fn unread(&mut self, reason: Reason, line: Option<u64>, detail: impl Into<String>) {
+        self.unread.push(Unread {
+            location: self.location.clone(),
+            line,
+            reason,
+            scanner: self.scanner.to_owned(),
+            detail: detail.into(),
+        });
+    }
+}

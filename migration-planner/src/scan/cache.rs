@@ -1,0 +1,189 @@
+//! What was found last time in files that have not changed since.
+//!
+//! A file is the same if device, inode, size, modification and change time, and path are the same, and the scanners
+//! too. The cache file is a header and records: 16 bytes of a SHA-256 over all that, the length of what was found in
+//! big-endian, and what was found as JSON; nothing for nothing. It holds no byte of any file that was scanned beyond
+//! what the inventory holds.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::Stat;
+use symbolon_crypto::digest::{sha256, sha256_of};
+
+use super::{ScanError, Scanner};
+use crate::inventory::{Fragment, Reason};
+
+const MAGIC: &[u8; 16] = b"symbolon-plan-1\n";
+/// The largest cache read, in bytes.
+const MAX_LEN: u64 = 2 << 30;
+const KEY: usize = 16;
+
+/// What identifies one state of one file.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Key([u8; KEY]);
+
+/// The last scan's findings, and where this one's go.
+#[derive(Debug)]
+pub(super) struct Cache {
+    scanners: [u8; 32],
+    bytes: Vec<u8>,
+    index: Vec<(Key, usize, usize)>,
+    next: Mutex<BufWriter<File>>,
+    temporary: PathBuf,
+    path: PathBuf,
+    started: i64,
+}
+
+impl Cache {
+    /// Opens the cache. One that cannot be read, or is no cache, is as good as none. `started` is the present in
+    /// seconds since 1970: files changed about then may change again without a trace, and are not kept.
+    pub(super) fn open(
+        path: &Path,
+        scanners: &[std::sync::Arc<dyn Scanner>],
+        use_old: bool,
+        started: i64,
+    ) -> Result<Self, ScanError> {
+        let problem = |problem| ScanError::Cache {
+            path: path.to_owned(),
+            problem,
+        };
+        let mut names: Vec<String> = scanners
+            .iter()
+            .map(|scanner| format!("{} {}\n", scanner.name(), scanner.version()))
+            .collect();
+        names.sort();
+        let scanners = sha256(names.concat().as_bytes());
+        let bytes = if use_old { read(path) } else { Vec::new() };
+        let index = index(&bytes);
+        let mut temporary = path.to_owned().into_os_string();
+        temporary.push(".new");
+        let temporary = PathBuf::from(temporary);
+        let file = create(&temporary).map_err(problem)?;
+        let mut next = BufWriter::with_capacity(1 << 18, file);
+        next.write_all(MAGIC).map_err(problem)?;
+        Ok(Self {
+            scanners,
+            bytes,
+            index,
+            next: Mutex::new(next),
+            temporary,
+            path: path.to_owned(),
+            started,
+        })
+    }
+
+    /// Whether there is anything from the last scan.
+    pub(super) fn has_findings(&self) -> bool {
+        !self.index.is_empty()
+    }
+
+    pub(super) fn key(&self, stat: &Stat, path: &str) -> Key {
+        let mut numbers = [0_u8; 56];
+        let fields: [u64; 7] = [
+            stat.st_dev,
+            stat.st_ino,
+            stat.st_size.cast_unsigned(),
+            stat.st_mtime.cast_unsigned(),
+            stat.st_mtime_nsec,
+            stat.st_ctime.cast_unsigned(),
+            stat.st_ctime_nsec,
+        ];
+        for (place, field) in numbers.chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field.to_be_bytes());
+        }
+        let digest = sha256_of(&[&self.scanners, &numbers, path.as_bytes()]);
+        let mut key = [0; KEY];
+        key.copy_from_slice(digest.split_at(KEY).0);
+        Key(key)
+    }
+
+    /// What was found in this state of the file, as JSON; empty for nothing.
+    pub(super) fn get(&self, key: &Key) -> Option<&[u8]> {
+        let at = self.index.binary_search_by(|(known, ..)| known.cmp(key)).ok()?;
+        let &(_, start, len) = self.index.get(at)?;
+        self.bytes.get(start..start.checked_add(len)?)
+    }
+
+    /// Keeps what was found, unless the file changed so lately that it may have changed since, or reading failed in a
+    /// way that another attempt may not.
+    pub(super) fn put(&self, key: &Key, stat: &Stat, found: &Fragment) -> std::io::Result<()> {
+        let recent = stat.st_mtime.max(stat.st_ctime) >= self.started - 2;
+        let passing = found
+            .unread_entries()
+            .iter()
+            .any(|unread| matches!(unread.reason, Reason::TimedOut | Reason::Io | Reason::Vanished));
+        if recent || passing {
+            return Ok(());
+        }
+        if found.is_empty() {
+            return self.put_json(key, &[]);
+        }
+        self.put_json(key, &serde_json::to_vec(found)?)
+    }
+
+    /// Keeps what was found, as JSON.
+    pub(super) fn put_json(&self, key: &Key, json: &[u8]) -> std::io::Result<()> {
+        let Ok(len) = u32::try_from(json.len()) else {
+            return Ok(());
+        };
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.write_all(&key.0)?;
+        next.write_all(&len.to_be_bytes())?;
+        next.write_all(json)
+    }
+
+    /// Puts the new cache in the old one's place.
+    pub(super) fn finish(self) -> Result<(), ScanError> {
+        let problem = |problem| ScanError::Cache {
+            path: self.path.clone(),
+            problem,
+        };
+        let next = self.next.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let file = next.into_inner().map_err(|error| problem(error.into_error()))?;
+        file.sync_data().map_err(problem)?;
+        std::fs::rename(&self.temporary, &self.path).map_err(problem)
+    }
+}
+
+/// A file that only its owner may read: locations tell where keys are. Never through a link that stands there.
+fn create(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_LEN).read_to_end(&mut bytes)) {
+        Ok(_) if bytes.starts_with(MAGIC) => bytes,
+        _ => Vec::new(),
+    }
+}
+
+fn index(bytes: &[u8]) -> Vec<(Key, usize, usize)> {
+    let mut index = Vec::new();
+    let mut at = MAGIC.len();
+    while let Some((key, rest)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<KEY>()) {
+        let Some((len, _)) = rest.split_first_chunk::<4>() else {
+            break;
+        };
+        let Ok(len) = usize::try_from(u32::from_be_bytes(*len)) else {
+            break;
+        };
+        let start = at + KEY + 4;
+        index.push((Key(*key), start, len));
+        at = start.saturating_add(len);
+    }
+    index.sort_unstable();
+    index
+}
