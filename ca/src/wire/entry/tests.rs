@@ -125,13 +125,13 @@ fn each_wrong_field_is_named() {
             e.selectors.push(types::Selector {
                 r#type: "k8s".to_owned(),
                 value: "ns:a".to_owned(),
-            })
+            });
         }),
         ("x509_svid_ttl", |e| e.x509_svid_ttl = -1),
         ("jwt_svid_ttl", |e| e.jwt_svid_ttl = -1),
         ("expires_at", |e| e.expires_at = -1),
         ("dns_names", |e| {
-            e.dns_names = vec!["a".to_owned(), "a".to_owned()]
+            e.dns_names = vec!["a".to_owned(), "a".to_owned()];
         }),
         ("dns_names", |e| e.dns_names = vec!["under_score".to_owned()]),
         ("federates_with", |e| e.federates_with = vec!["a/b".to_owned()]),
