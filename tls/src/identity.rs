@@ -102,6 +102,11 @@ pub trait IdentitySource: Send + Sync + Debug {
 
     /// The trust bundles held now.
     fn bundles(&self) -> Arc<BundleSet>;
+
+    /// Both, of one and the same moment. A source that replaces them together gives them together, too.
+    fn both(&self) -> (Arc<[Arc<SvidIdentity>]>, Arc<BundleSet>) {
+        (self.identities(), self.bundles())
+    }
 }
 
 /// A source whose content its owner sets: a server that renews its own certificate, or a test.
@@ -164,6 +169,11 @@ impl IdentitySource for StaticSource {
     fn bundles(&self) -> Arc<BundleSet> {
         self.held.load().bundles.clone()
     }
+
+    fn both(&self) -> (Arc<[Arc<SvidIdentity>]>, Arc<BundleSet>) {
+        let held = self.held.load();
+        (held.identities.clone(), held.bundles.clone())
+    }
 }
 
 /// What a source held at one moment, so that a handshake offers, chooses and verifies by one and the same state.
@@ -175,10 +185,8 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn of(source: &dyn IdentitySource) -> Arc<Self> {
-        Arc::new(Self {
-            identities: source.identities(),
-            bundles: source.bundles(),
-        })
+        let (identities, bundles) = source.both();
+        Arc::new(Self { identities, bundles })
     }
 }
 

@@ -158,6 +158,11 @@ impl IdentitySource for X509Source {
     fn bundles(&self) -> Arc<BundleSet> {
         self.shared.held.load().bundles.clone()
     }
+
+    fn both(&self) -> (Arc<[Arc<SvidIdentity>]>, Arc<BundleSet>) {
+        let held = self.shared.held.load();
+        (held.identities.clone(), held.bundles.clone())
+    }
 }
 
 /// The task behind a source.

@@ -9,6 +9,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::*;
@@ -17,11 +18,13 @@ use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::{DigitallySignedStruct, Error, HandshakeKind, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::{Form, Suite};
 use symbolon_tls::{
-    Acceptor, AuthorizeId, ClientAuth, ClientOptions, CompositeSchemes, ListenerOptions, StaticSource,
+    Acceptor, AuthorizeId, ClientAuth, ClientOptions, CompositeSchemes, IdentitySource, ListenerOptions,
+    StaticSource,
 };
 
 /// What the client and the server present, given whom each trusts, when both hold every form.
@@ -360,4 +363,27 @@ async fn long_lived_configurations_follow_the_source() {
         negotiated.peer_signature.as_deref(),
         Some("mldsa65_ecdsa_p256 (0xFE2D)")
     );
+}
+
+#[test]
+fn svids_and_bundles_replaced_together_are_seen_together() {
+    let domain = Domain::new("example.org");
+    let svids = domain.svids("one", &[Form::Classical]);
+    let held = source(Vec::new(), BundleSet::new());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..20_000 {
+                match round % 2 {
+                    0 => held.set(svids.clone(), domain.bundles(&[Form::Classical])),
+                    _ => held.set(Vec::new(), BundleSet::new()),
+                }
+            }
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) {
+            let (identities, bundles) = held.both();
+            assert_eq!(identities.is_empty(), bundles.is_empty());
+        }
+    });
 }
