@@ -44,10 +44,17 @@ pub(super) fn read(parts: &Parts<'_>) -> Result<UnverifiedJwtSvid, JwtError> {
         }
         None => return Err(JwtError::MissingClaim("sub")),
     };
-    let spiffe_id = text::canonical_spiffe_id(subject).map_err(|problem| JwtError::SpiffeId {
+    let not_a_workload = |problem| JwtError::SpiffeId {
         subject: text::printable(subject),
         problem,
-    })?;
+    };
+    let spiffe_id = text::canonical_spiffe_id(subject).map_err(not_a_workload)?;
+    // JWT-SVID, section 3.1: a token is issued to a workload, as an X.509-SVID is.
+    if spiffe_id.path().is_empty() {
+        return Err(not_a_workload(
+            "it names a trust domain and not a workload".to_owned(),
+        ));
+    }
     Ok(UnverifiedJwtSvid {
         algorithm,
         key_id,

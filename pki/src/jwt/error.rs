@@ -43,8 +43,8 @@ pub enum JwtError {
         /// What ought to be there.
         expected: &'static str,
     },
-    /// `sub` is no SPIFFE ID.
-    #[error("the token's subject {subject:?} is not a SPIFFE ID: {problem}")]
+    /// `sub` is no SPIFFE ID, or not that of a workload.
+    #[error("the token's subject {subject:?} is not the SPIFFE ID of a workload: {problem}")]
     SpiffeId {
         /// The subject, cut to a printable length.
         subject: String,

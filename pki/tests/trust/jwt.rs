@@ -198,6 +198,9 @@ fn the_subject_is_a_spiffe_id_of_a_domain_that_is_known() {
         bad_claim("sub", json!("spiffe://Example.org/a")),
         JwtError::SpiffeId { .. }
     ));
+    let error = bad_claim("sub", json!("spiffe://example.org"));
+    assert!(matches!(error, JwtError::SpiffeId { .. }), "{error}");
+    assert!(error.to_string().contains("names a trust domain"), "{error}");
     assert!(matches!(
         bad_claim("sub", json!(7)),
         JwtError::Claim { claim: "sub", .. }
