@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 /// What the name of a file that is being written ends with.
 pub const PENDING_SUFFIX: &str = ".new";
 
-/// A file about to be written: this process, and no other, holds its temporary name. Dropped before
-/// [`commit`](Self::commit), it leaves nothing behind.
+/// A file about to be written: this value, and no other in any process, holds its temporary name; whoever asks for
+/// another one meanwhile waits. Dropped before [`commit`](Self::commit), it leaves nothing behind.
 #[derive(Debug)]
 pub struct Pending {
     /// Holds the lock.
