@@ -1,1 +1,30 @@
-fn main() {}
+//! The `symbolon` command: arguments in, tables or JSON out, an exit code for scripts.
+//!
+//! Thin on purpose. What a library user would want lives below; here are only names of options, how things look on
+//! a terminal, and which exit code a failure has. It must not know how anything is encoded, stored or decided.
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod paths;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(commands::run(cli)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}

@@ -1,0 +1,377 @@
+//! The command line: every option with its default, every command with an example.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use symbolon_host::HumanDuration;
+use symbolon_pki::suite::Form;
+
+use crate::output::Format;
+
+/// A certificate authority for workloads whose identities have two halves, classical and post-quantum.
+#[derive(Debug, Parser)]
+#[command(
+    name = "symbolon",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 not verified, 4 unreachable, \
+                  5 refused.\n\nStart with: symbolon up"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// How to answer: a table for people, JSON for scripts
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+
+    /// The data directory of server and agent [default: $XDG_DATA_HOME/symbolon]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// The server: its private socket, or https://HOST:PORT to call it with this process's own SVID [default: the
+    /// socket in the data directory]
+    #[arg(long, global = true, value_name = "SOCKET|URL")]
+    pub server: Option<String>,
+
+    /// The agent's Workload API [default: $SPIFFE_ENDPOINT_SOCKET, else the socket in the data directory]
+    #[arg(long, global = true, value_name = "SOCKET")]
+    pub socket: Option<String>,
+
+    /// What to log to standard error: a level, or target=level,… [default: warn; info for servers]
+    #[arg(long, global = true, value_name = "FILTER", env = "SYMBOLON_LOG")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a server and an agent here, get a hybrid identity and use it: everything in one command
+    Up(Up),
+    /// The certificate authority
+    #[command(subcommand)]
+    Server(Server),
+    /// Identities: fetch, watch and verify SVIDs
+    #[command(subcommand)]
+    Svid(Svid),
+    /// Registration entries: which workloads may have which identity
+    #[command(subcommand)]
+    Entry(Entry),
+    /// Node agents that have attested
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Every certificate that was ever issued
+    #[command(subcommand)]
+    Cert(Cert),
+    /// Join tokens for new agents
+    #[command(subcommand)]
+    Token(Token),
+    /// The trust bundle
+    #[command(subcommand)]
+    Bundle(Bundle),
+    /// Tell whether server and agent answer and can do their work
+    #[command(after_help = "Example:\n  symbolon healthcheck && echo well")]
+    Healthcheck,
+    /// Say in words what a certificate, CSR, key, SVID, bundle or token is
+    #[command(after_help = "Examples:\n  symbolon inspect svid.0.pem\n  symbolon inspect - < request.csr")]
+    Inspect {
+        /// The file, PEM or DER or JSON; - for standard input
+        file: PathBuf,
+    },
+    /// One end of the exchange that `up` shows
+    #[command(hide = true, subcommand)]
+    Workload(Workload),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  symbolon up\n  symbolon up --once --output json --data-dir /tmp/trial")]
+pub(crate) struct Up {
+    /// The trust domain to make, or the one that the data directory has
+    #[arg(long, default_value = "example.org", value_name = "NAME")]
+    pub trust_domain: String,
+    /// Do everything once on a free port and exit
+    #[arg(long)]
+    pub once: bool,
+    /// Where the server listens [default: 127.0.0.1:8081; with --once a free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The file with the key that encrypts the software keys [default: one in $XDG_CONFIG_HOME/symbolon]
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
+    pub key_file: Option<PathBuf>,
+    /// Encrypt the software keys under a passphrase instead: env:NAME, file:PATH, or prompt
+    #[arg(long, value_name = "SOURCE")]
+    pub passphrase: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Server {
+    /// Run the server until SIGINT or SIGTERM
+    #[command(after_help = "Example:\n  symbolon server run --config /etc/symbolon/server.toml")]
+    Run {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a configuration file and say what it means, without starting anything
+    Validate {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Svid {
+    /// Fetch this process's SVIDs from the agent, and verify them
+    #[command(
+        after_help = "Examples:\n  symbolon svid fetch\n  symbolon svid fetch x509 --form classical,composite \
+                            --write ./id\n  symbolon svid fetch jwt --audience https://db.example.org"
+    )]
+    Fetch(SvidFetch),
+    /// Follow this process's X.509-SVIDs as they are renewed, until Ctrl-C
+    Watch {
+        /// The forms to ask for: classical, ml-dsa, composite
+        #[arg(long, value_name = "FORM", value_delimiter = ',', default_value = "classical")]
+        form: Vec<Form>,
+    },
+    /// Verify an SVID, X.509 or JWT, and say what it is worth or which half of which signature is wrong
+    #[command(
+        after_help = "Examples:\n  symbolon svid verify svid.0.pem --bundle bundle.0.pem\n  symbolon svid verify \
+                            token.jwt --audience db --bundle bundle.json"
+    )]
+    Verify(SvidVerify),
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum SvidKind {
+    #[default]
+    X509,
+    Jwt,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SvidFetch {
+    /// Which kind of SVID
+    #[arg(value_enum, default_value_t)]
+    pub kind: SvidKind,
+    /// The forms to ask for: classical, ml-dsa, composite
+    #[arg(long, value_name = "FORM", value_delimiter = ',', default_value = "classical")]
+    pub form: Vec<Form>,
+    /// Write SVIDs, keys and bundles to this directory, keys readable by their owner alone
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+    /// Who a JWT-SVID is for; may be repeated
+    #[arg(long, value_name = "NAME", required_if_eq("kind", "jwt"))]
+    pub audience: Vec<String>,
+    /// The identity to ask a JWT-SVID for, when there are several
+    #[arg(long, value_name = "ID")]
+    pub spiffe_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SvidVerify {
+    /// The chain (PEM or DER, leaf first) or the token; - for standard input
+    pub file: PathBuf,
+    /// The trust bundle: PEM, or a SPIFFE bundle document [default: the agent's]
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Who the token must be for
+    #[arg(long, value_name = "NAME")]
+    pub audience: Option<String>,
+    /// The moment to verify at, as in 2026-11-22T03:25:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Entry {
+    /// Register a workload
+    #[command(
+        after_help = "Example:\n  symbolon entry create --spiffe-id spiffe://example.org/db --parent-id \
+                            spiffe://example.org/node/a --selector unix:uid:1000"
+    )]
+    Create(EntryFields),
+    /// Show one entry
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// List entries
+    List(EntryFilter),
+    /// Change an entry: what is given replaces what it has
+    Update {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        fields: EntryChange,
+    },
+    /// Delete entries
+    Delete {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EntryFields {
+    /// The identity the workload gets
+    #[arg(long, value_name = "ID")]
+    pub spiffe_id: String,
+    /// The agent, or the group of agents, that may give it
+    #[arg(long, value_name = "ID")]
+    pub parent_id: String,
+    /// What the workload must be, as in unix:uid:1000; all that are given must hold
+    #[arg(long, value_name = "TYPE:VALUE", required = true)]
+    pub selector: Vec<String>,
+    #[command(flatten)]
+    pub more: EntryMore,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EntryMore {
+    /// How long its X.509-SVIDs live, as in 30m [default: the server's]
+    #[arg(long, value_name = "DURATION")]
+    pub x509_ttl: Option<HumanDuration>,
+    /// How long its JWT-SVIDs live, as in 5m [default: the server's]
+    #[arg(long, value_name = "DURATION")]
+    pub jwt_ttl: Option<HumanDuration>,
+    /// A DNS name to put into its X.509-SVIDs; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub dns_name: Vec<String>,
+    /// Told to the workload beside the SVID, so that it can tell several apart
+    #[arg(long, value_name = "TEXT")]
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EntryChange {
+    /// The identity the workload gets
+    #[arg(long, value_name = "ID")]
+    pub spiffe_id: Option<String>,
+    /// The agent, or the group of agents, that may give it
+    #[arg(long, value_name = "ID")]
+    pub parent_id: Option<String>,
+    /// What the workload must be; replaces all it has
+    #[arg(long, value_name = "TYPE:VALUE")]
+    pub selector: Vec<String>,
+    #[command(flatten)]
+    pub more: EntryMore,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EntryFilter {
+    /// Only entries of this identity
+    #[arg(long, value_name = "ID")]
+    pub spiffe_id: Option<String>,
+    /// Only entries below this parent
+    #[arg(long, value_name = "ID")]
+    pub parent_id: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// List agents
+    List,
+    /// Show one agent
+    Show {
+        /// Its SPIFFE ID
+        spiffe_id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cert {
+    /// List certificates, newest first
+    #[command(after_help = "Example:\n  symbolon cert list --form composite --limit 20")]
+    List(CertFilter),
+    /// Show one certificate
+    Show {
+        /// Its serial number, hexadecimal
+        serial: String,
+    },
+    /// Write certificates as PEM
+    #[command(after_help = "Example:\n  symbolon cert export --all > issued.pem")]
+    Export {
+        /// Serial numbers, hexadecimal
+        #[arg(required_unless_present = "all")]
+        serials: Vec<String>,
+        /// Every certificate on record
+        #[arg(long, conflicts_with = "serials")]
+        all: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertFilter {
+    /// Only certificates of this identity
+    #[arg(long, value_name = "ID")]
+    pub spiffe_id: Option<String>,
+    /// Only certificates of this form
+    #[arg(long, value_name = "FORM")]
+    pub form: Option<Form>,
+    /// At most this many
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token with which one agent can attest once
+    #[command(
+        after_help = "Example:\n  symbolon token create --spiffe-id spiffe://example.org/node/a --ttl 10m"
+    )]
+    Create {
+        /// How long it may wait to be used
+        #[arg(long, value_name = "DURATION", default_value = "10m")]
+        ttl: HumanDuration,
+        /// A second name for the agent, for entries to have as their parent
+        #[arg(long, value_name = "ID")]
+        spiffe_id: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum BundleFormat {
+    /// A table, or with --output json the same as JSON
+    #[default]
+    Summary,
+    /// The X.509 authorities as PEM
+    Pem,
+    /// The SPIFFE bundle document, post-quantum authorities under pq_keys
+    Spiffe,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bundle {
+    /// Show the trust bundle of this server's trust domain
+    #[command(
+        after_help = "Examples:\n  symbolon bundle show\n  symbolon bundle show --format spiffe > bundle.json"
+    )]
+    Show {
+        /// What to print
+        #[arg(long, value_enum, default_value_t)]
+        format: BundleFormat,
+        /// Only authorities of these forms [default: all]
+        #[arg(long, value_name = "FORM", value_delimiter = ',')]
+        form: Vec<Form>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workload {
+    /// Accept one connection and answer it
+    Serve,
+    /// Connect, ask, and say what was negotiated
+    Call {
+        /// Where the other end listens
+        address: SocketAddr,
+    },
+}

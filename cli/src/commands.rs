@@ -1,0 +1,77 @@
+//! One module a command.
+
+mod agent;
+mod bundle;
+mod cert;
+mod entry;
+mod healthcheck;
+mod inspect;
+mod server;
+pub(crate) mod svid;
+mod token;
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::args::{Cli, Command, Common};
+use crate::exit::Usage;
+use crate::up;
+
+/// Largest input that a command reads from a file or standard input, in bytes.
+const MAX_INPUT: u64 = 4 * 1024 * 1024;
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever kept it from doing what it was asked.
+pub(crate) async fn run(cli: Cli) -> Result<()> {
+    let Cli { common, command } = cli;
+    // A server sets its log up by its configuration file, which it has yet to read.
+    if !matches!(command, Command::Server(_)) {
+        symbolon_host::logging::init(common.log.as_deref().unwrap_or("warn"), Default::default())?;
+    }
+    match command {
+        Command::Up(options) => up::run(&common, &options).await,
+        Command::Server(command) => server::run(&common, &command).await,
+        Command::Svid(command) => svid::run(&common, &command).await,
+        Command::Entry(command) => entry::run(&common, command).await,
+        Command::Agent(command) => agent::run(&common, command).await,
+        Command::Cert(command) => cert::run(&common, command).await,
+        Command::Token(command) => token::run(&common, command).await,
+        Command::Bundle(command) => bundle::run(&common, command).await,
+        Command::Healthcheck => healthcheck::run(&common).await,
+        Command::Inspect { file } => inspect::run(&common, &file),
+        Command::Workload(command) => up::workload::run(&common, &command).await,
+    }
+}
+
+/// Reads a file, or standard input for `-`, up to a bound that no honest input comes near.
+fn read_input(path: &Path) -> Result<Vec<u8>> {
+    let mut input = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .take(MAX_INPUT + 1)
+            .read_to_end(&mut input)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_INPUT + 1).read_to_end(&mut input))
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    if input.len() as u64 > MAX_INPUT {
+        return Err(Usage(format!("{} is larger than {MAX_INPUT} bytes", path.display())).into());
+    }
+    Ok(input)
+}
+
+/// A SPIFFE ID from the command line.
+fn spiffe_id(text: &str) -> Result<spiffe::SpiffeId> {
+    text.parse()
+        .map_err(|error| Usage(format!("{text:?} is no SPIFFE ID: {error}")).into())
+}
+
+/// The client for the server that the common options name.
+async fn server(common: &Common) -> Result<symbolon_ca::client::Client> {
+    server::connect(common).await
+}

@@ -1,0 +1,81 @@
+//! `symbolon bundle`.
+
+use anyhow::Result;
+use serde::Serialize;
+use symbolon_ca::views::BundleView;
+use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::pem;
+use symbolon_pki::suite::Form;
+use symbolon_pki::time::rfc3339;
+
+use super::server::reader;
+use crate::args::{Bundle, BundleFormat, Common};
+use crate::output::{Show, facts, print, table};
+
+pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
+    let Bundle::Show { format, form } = command;
+    let forms = if form.is_empty() { Form::ALL.to_vec() } else { form };
+    let mut bundle = reader(common).await?.bundle().await?;
+    bundle
+        .x509_authorities
+        .retain(|authority| authority.form().is_none_or(|form| forms.contains(&form)));
+    match format {
+        BundleFormat::Summary => common.output.print(&Summary(BundleView::of(&bundle, &forms))),
+        BundleFormat::Pem => print(&encode(&bundle)),
+        BundleFormat::Spiffe => print(&bundle.to_jwks()),
+    }
+}
+
+fn encode(bundle: &TrustBundle) -> String {
+    pem::encode_certificates(
+        bundle
+            .x509_authorities
+            .iter()
+            .map(|authority| &authority.certificate),
+    )
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Summary(BundleView);
+
+impl Show for Summary {
+    fn text(&self) -> String {
+        let bundle = &self.0;
+        let unknown = || "unknown".to_owned();
+        let x509 = bundle.x509_authorities.iter().map(|authority| {
+            [
+                authority.form.clone().unwrap_or_else(unknown),
+                authority.algorithm.clone().unwrap_or_else(unknown),
+                rfc3339(authority.not_after),
+                state(authority.tainted),
+                authority.authority_id.clone(),
+            ]
+        });
+        let jwt = bundle.jwt_authorities.iter().map(|authority| {
+            [
+                "jwt".to_owned(),
+                authority.algorithm.clone(),
+                authority.expires_at.map(rfc3339).unwrap_or_default(),
+                state(authority.tainted),
+                authority.key_id.clone(),
+            ]
+        });
+        let head = [
+            ("trust domain", bundle.trust_domain.clone()),
+            ("sequence", bundle.sequence.to_string()),
+        ];
+        format!(
+            "{}\n{}",
+            facts(&head),
+            table(
+                ["form", "algorithm", "expires", "state", "authority"],
+                x509.chain(jwt)
+            )
+        )
+    }
+}
+
+fn state(tainted: bool) -> String {
+    if tainted { "tainted" } else { "good" }.to_owned()
+}

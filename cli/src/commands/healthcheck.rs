@@ -1,0 +1,81 @@
+//! `symbolon healthcheck`.
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+use symbolon_pki::suite::Form;
+use symbolon_tls::workload_api::WorkloadApiClient;
+
+use super::server;
+use crate::args::Common;
+use crate::output::{Show, facts};
+use crate::paths;
+
+/// How the two are. `problem` is there for whichever is not well.
+#[derive(Serialize)]
+struct Health {
+    server: Part,
+    agent: Part,
+}
+
+#[derive(Serialize)]
+struct Part {
+    healthy: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl Part {
+    fn of(result: Result<()>) -> Self {
+        let problem = result.err().map(|error| format!("{error:#}"));
+        Self {
+            healthy: problem.is_none(),
+            problem,
+        }
+    }
+
+    fn words(&self) -> String {
+        self.problem
+            .as_ref()
+            .map_or("well".to_owned(), |problem| format!("not well: {problem}"))
+    }
+}
+
+impl Show for Health {
+    fn text(&self) -> String {
+        facts(&[("server", self.server.words()), ("agent", self.agent.words())])
+    }
+}
+
+pub(crate) async fn run(common: &Common) -> Result<()> {
+    let health = Health {
+        server: Part::of(check_server(common).await),
+        agent: Part::of(check_agent(common).await),
+    };
+    common.output.print(&health)?;
+    if health.server.healthy && health.agent.healthy {
+        Ok(())
+    } else {
+        bail!("not everything is well");
+    }
+}
+
+async fn check_server(common: &Common) -> Result<()> {
+    if server(common).await?.is_healthy().await? {
+        Ok(())
+    } else {
+        bail!("it answers, but says that it cannot serve");
+    }
+}
+
+/// An agent is well if it answers. That it has nothing for this user is an answer.
+async fn check_agent(common: &Common) -> Result<()> {
+    let endpoint = paths::agent_endpoint(common.socket.as_deref(), common.data_dir.as_deref())?;
+    match WorkloadApiClient::connect(&endpoint)
+        .await?
+        .fetch_x509_bundles(&[Form::Classical])
+        .await
+    {
+        Err(error) if !error.is_permission_denied() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Tables that fit 100 columns, and JSON.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table as Grid, presets};
+use serde::Serialize;
+
+use crate::exit::BrokenOutput;
+
+/// Widest line that a table has, in columns.
+const WIDTH: u16 = 100;
+
+/// How a command answers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people.
+    #[default]
+    Table,
+    /// JSON for scripts; its members are stable.
+    Json,
+}
+
+/// Something that can be shown either way.
+pub(crate) trait Show: Serialize {
+    /// The table, or whatever else a person reads.
+    fn text(&self) -> String;
+}
+
+impl Format {
+    /// Prints `value`.
+    ///
+    /// # Errors
+    /// If standard output is gone.
+    pub(crate) fn print(self, value: &impl Show) -> Result<()> {
+        match self {
+            Self::Table => print(&value.text()),
+            Self::Json => print(&serde_json::to_string_pretty(value)?),
+        }
+    }
+
+    /// Prints `value` as one of a sequence: JSON stands on one line each.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub(crate) fn print_next(self, value: &impl Show) -> Result<()> {
+        match self {
+            Self::Table => print(&value.text()),
+            Self::Json => print(&serde_json::to_string(value)?),
+        }
+    }
+}
+
+/// Prints text and a newline.
+///
+/// # Errors
+/// If standard output is gone.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{}", text.trim_end())
+        .and_then(|()| out.flush())
+        .map_err(|error| BrokenOutput(error).into())
+}
+
+/// A table with a head line, columns as narrow as they can be and two spaces between them.
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(head.map(str::to_uppercase));
+    for row in rows {
+        grid.add_row(row);
+    }
+    for column in grid.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    trim_lines(&grid.to_string())
+}
+
+/// Pairs of a name and a value, aligned.
+pub(crate) fn facts(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    rows.iter()
+        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .collect()
+}
+
+fn trim_lines(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+/// A size in bytes, as a person reads it.
+pub(crate) fn bytes(count: usize) -> String {
+    format!("{count} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_fit_a_hundred_columns_and_end_without_blanks() {
+        let long = "spiffe://example.org/a/very/long/path/that/goes/on/and/on/and/on/until/it/is/too/long"
+            .to_owned();
+        let text = table(
+            ["id", "form"],
+            [
+                [long.clone(), "classical".to_owned()],
+                [long, "composite".to_owned()],
+            ],
+        );
+        assert!(text.starts_with("ID"), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
+            assert_eq!(line, line.trim_end());
+        }
+    }
+
+    #[test]
+    fn facts_are_aligned() {
+        assert_eq!(
+            facts(&[("a", "1".to_owned()), ("long", "2".to_owned())]),
+            "a     1\nlong  2\n"
+        );
+    }
+}

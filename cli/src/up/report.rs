@@ -1,0 +1,107 @@
+//! What `up` says happened: one document, shown as a readable page or as JSON
+//! (schema: `docs/src/reference/up-output.schema.json`).
+
+use serde::Serialize;
+
+use super::exchange::Exchange;
+use crate::commands::svid::{SvidView, svid_table};
+use crate::output::{Show, facts, table};
+
+/// Everything that happened.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// The trust domain.
+    pub trust_domain: String,
+    /// Where everything is kept.
+    pub data_dir: String,
+    /// Where the server is.
+    pub server: ServerPart,
+    /// The agent.
+    pub agent: AgentPart,
+    /// The authorities that sign now.
+    pub authorities: Vec<AuthorityPart>,
+    /// The calling user's SVIDs, fetched through the agent's socket.
+    pub svids: Vec<SvidView>,
+    /// The exchange between two workloads.
+    pub tls: Exchange,
+    /// From the start of the program to the first SVID in hand, in milliseconds.
+    pub first_svid_ms: u64,
+}
+
+/// The server's part.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServerPart {
+    /// Where it listens for agents.
+    pub address: String,
+    /// Its private socket.
+    pub socket: String,
+}
+
+/// The agent's part.
+#[derive(Debug, Serialize)]
+pub(crate) struct AgentPart {
+    /// Its identity.
+    pub spiffe_id: String,
+    /// Its Workload API, as `SPIFFE_ENDPOINT_SOCKET` wants it.
+    pub socket: String,
+    /// Whether it attested with a token in this run; if not, it goes on with the identity it had.
+    pub attested: bool,
+}
+
+/// An authority that signs.
+#[derive(Debug, Serialize)]
+pub(crate) struct AuthorityPart {
+    /// Its family.
+    pub family: String,
+    /// What it signs with.
+    pub suite: String,
+    /// Its id.
+    pub authority_id: String,
+    /// When it expires.
+    pub not_after: String,
+    /// `new`, `kept` from an earlier run, `rotated` with time left, or `replaced` because the one before had expired.
+    pub since: &'static str,
+}
+
+impl Show for Report {
+    fn text(&self) -> String {
+        let authorities = self.authorities.iter().map(|authority| {
+            [
+                authority.family.clone(),
+                authority.suite.clone(),
+                authority.since.to_owned(),
+                authority.not_after.clone(),
+                authority.authority_id.chars().take(16).collect(),
+            ]
+        });
+        let agent = if self.agent.attested {
+            "attested with a join token"
+        } else {
+            "resumed the identity it had"
+        };
+        format!(
+            "Trust domain {domain}\n\n{authorities}\n\
+             The agent {agent}. Through its Workload API this user got:\n\n{svids}\
+             Two workload processes then talked mutual TLS, each with its composite SVID:\n\n{tls}\n\
+             This root is self-signed and made for trying: nobody outside this data directory trusts it.\n\n{places}",
+            domain = self.trust_domain,
+            authorities = table(
+                ["family", "signs with", "since", "expires", "authority"],
+                authorities
+            ),
+            svids = svid_table(&self.svids),
+            tls = facts(&[
+                ("key exchange", self.tls.key_exchange.clone()),
+                ("signature, listening end", self.tls.server_signature.clone()),
+                ("signature, calling end", self.tls.client_signature.clone()),
+                ("cipher suite", self.tls.cipher_suite.clone()),
+                ("first SVID after", format!("{} ms", self.first_svid_ms)),
+            ]),
+            places = facts(&[
+                ("server", self.server.address.clone()),
+                ("workload API", self.agent.socket.clone()),
+                ("data", self.data_dir.clone()),
+            ]),
+        )
+    }
+}

@@ -1,0 +1,170 @@
+//! A home of its own for each test, and the real program in it.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longest that anything may take, unoptimised on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A home directory that nobody used before.
+pub struct Home(TempDir);
+
+impl Home {
+    pub fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// The program with this home and nothing else in its environment, on this home's data directory.
+    pub fn symbolon(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.data())
+            .env_clear()
+            .env("HOME", self.path())
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.symbolon(arguments).output().unwrap()
+    }
+
+    /// Runs it and expects success; returns its standard output.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// As [`ok`](Self::ok) with `--output json`.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[arguments, &["--output", "json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// Runs it and expects failure; returns its exit code and what it said on standard error.
+    pub fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        let code = output
+            .status
+            .code()
+            .unwrap_or_else(|| panic!("{arguments:?} was killed"));
+        assert_ne!(code, 0, "{arguments:?}: {}", said(&output));
+        (code, String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Starts `up` on a free port and waits until it has said that it is ready.
+    pub fn up(&self) -> Up {
+        Up::start(self, &[])
+    }
+}
+
+/// Everything a process said.
+pub fn said(output: &Output) -> String {
+    format!(
+        "{}\nstdout: {}\nstderr: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A running `up`, stopped when dropped.
+pub struct Up {
+    child: Child,
+    /// What it said until it was ready.
+    pub output: String,
+}
+
+impl Up {
+    pub fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.symbolon(&[&["up", "--listen", "127.0.0.1:0"], arguments].concat());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        while !output.contains("Ctrl-C") {
+            if lines.read_line(&mut output).unwrap() == 0 {
+                let mut complaint = String::new();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut complaint)
+                    .unwrap();
+                panic!("`up` ended before it was ready: {output}{complaint}");
+            }
+        }
+        Self { child, output }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn end(mut self, signal: Signal) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // It has ended already in tests that ended it.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+            wait(&mut self.child);
+        }
+    }
+}
+
+/// Waits for the end of a process, within the tests' patience.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    until("the process ends", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// Waits until something is so that will become so by itself.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A port that somebody listens on.
+pub fn taken_port() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}

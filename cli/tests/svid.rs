@@ -1,0 +1,147 @@
+//! `symbolon svid` and `symbolon inspect` against a running `up`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::Home;
+
+fn written(home: &Home, form: &str, dir: &str) {
+    home.ok(&[
+        "svid",
+        "fetch",
+        "x509",
+        "--form",
+        form,
+        "--write",
+        home.path().join(dir).to_str().unwrap(),
+    ]);
+}
+
+fn path(home: &Home, name: &str) -> String {
+    home.path().join(name).to_str().unwrap().to_owned()
+}
+
+/// Flips a bit of the signature in a PEM file: counted from its end, or from where it begins.
+fn spoil(from: &Path, to: &Path, place: impl Fn(usize, usize) -> usize) {
+    let pem = std::fs::read_to_string(from).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let mut der = base64_decode(&body);
+    // SEQUENCE { TBS, AlgorithmIdentifier, BIT STRING }: the TBS' length says where the signature begins.
+    let tbs = 4 + 4 + usize::from(der[6]) * 256 + usize::from(der[7]);
+    let signature = tbs + 12 + 5;
+    let at = place(signature, der.len());
+    der[at] ^= 1;
+    std::fs::write(to, der).unwrap();
+}
+
+fn base64_decode(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::prelude::BASE64_STANDARD.decode(text).unwrap()
+}
+
+#[test]
+fn a_good_composite_verifies_and_a_flipped_bit_names_its_half() {
+    let home = Home::new();
+    let _up = home.up();
+    written(&home, "composite", "id");
+    let (svid, bundle) = (
+        path(&home, "id/composite.svid.0.pem"),
+        path(&home, "id/composite.bundle.0.pem"),
+    );
+    let verdict = home.json(&["svid", "verify", &svid, "--bundle", &bundle]);
+    assert_eq!(verdict["verified"], true);
+    assert_eq!(verdict["form"], "composite");
+
+    let spoilt = home.path().join("spoilt.der");
+    let check = |expected: &str| {
+        let (code, error) = home.fails(&["svid", "verify", spoilt.to_str().unwrap(), "--bundle", &bundle]);
+        assert_eq!(code, 3, "{error}");
+        assert!(error.contains(expected), "{error}");
+    };
+    spoil(Path::new(&svid), &spoilt, |signature, _| signature + 100);
+    check("post-quantum half");
+    spoil(Path::new(&svid), &spoilt, |_, end| end - 1);
+    check("classical half");
+}
+
+#[test]
+fn forms_are_given_to_those_who_ask_and_to_nobody_else() {
+    let home = Home::new();
+    let _up = home.up();
+    let plain = home.json(&["svid", "fetch"]);
+    let forms = |value: &Value| -> Vec<String> {
+        value["svids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["form"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(forms(&plain), ["classical"]);
+    let all = home.json(&["svid", "fetch", "--form", "composite,ml-dsa,classical"]);
+    assert_eq!(forms(&all), ["classical", "ml-dsa", "composite"]);
+    let only = home.json(&["svid", "fetch", "--form", "composite"]);
+    assert_eq!(forms(&only), ["composite"]);
+    let (code, error) = home.fails(&["svid", "fetch", "--form", "quantum"]);
+    assert!(code == 2 && error.contains("quantum"), "{error}");
+}
+
+#[test]
+fn keys_are_written_for_their_owner_alone_and_inspect_says_what_everything_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let _up = home.up();
+    written(&home, "classical,ml-dsa,composite", "id");
+    for (prefix, words) in [
+        ("", "ECDSA"),
+        ("ml-dsa.", "ML-DSA-65"),
+        ("composite.", "post-quantum half"),
+    ] {
+        let key = home.path().join(format!("id/{prefix}svid.0.key"));
+        assert_eq!(
+            std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        for file in ["svid.0.pem", "svid.0.key", "bundle.0.pem"] {
+            let text = home.ok(&["inspect", &path(&home, &format!("id/{prefix}{file}"))]);
+            assert!(text.contains(words), "{prefix}{file}: {text}");
+            let secret = std::fs::read_to_string(&key).unwrap();
+            let secret = secret.lines().nth(1).unwrap();
+            assert!(!text.contains(secret), "no key bytes in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_jwt_is_fetched_verified_and_refused_for_another_audience() {
+    let home = Home::new();
+    let _up = home.up();
+    let fetched = home.json(&["svid", "fetch", "jwt", "--audience", "db"]);
+    let token = fetched["svids"][0]["token"].as_str().unwrap();
+    std::fs::write(home.path().join("token"), token).unwrap();
+    let token = path(&home, "token");
+    assert_eq!(
+        home.json(&["svid", "verify", &token, "--audience", "db"])["verified"],
+        true
+    );
+    let bundle = home.ok(&["bundle", "show", "--format", "spiffe"]);
+    std::fs::write(home.path().join("bundle.json"), bundle).unwrap();
+    let bundle = path(&home, "bundle.json");
+    assert_eq!(
+        home.json(&["svid", "verify", &token, "--audience", "db", "--bundle", &bundle])["verified"],
+        true
+    );
+    let (code, error) = home.fails(&["svid", "verify", &token, "--audience", "cache"]);
+    assert!(code == 3 && error.contains("cache"), "{error}");
+}
+
+#[test]
+fn without_an_agent_the_error_says_so() {
+    let home = Home::new();
+    let (code, error) = home.fails(&["svid", "fetch"]);
+    assert!(code == 4 && error.contains("api.sock"), "{code} {error}");
+}
