@@ -102,10 +102,11 @@ pub(crate) struct Up {
     /// Where the server listens [default: 127.0.0.1:8081; with --once a free port]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// The file with the key that encrypts the software keys [default: one in $XDG_CONFIG_HOME/symbolon]
+    /// The file with the key that encrypts the software keys, made if need be [default: one in
+    /// $XDG_CONFIG_HOME/symbolon]
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
     pub key_file: Option<PathBuf>,
-    /// Encrypt the software keys under a passphrase instead: env:NAME, file:PATH, or prompt
+    /// Encrypt the software keys under a passphrase instead: env:NAME or file:PATH
     #[arg(long, value_name = "SOURCE")]
     pub passphrase: Option<String>,
 }

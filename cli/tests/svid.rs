@@ -83,7 +83,11 @@ fn forms_are_given_to_those_who_ask_and_to_nobody_else() {
     };
     assert_eq!(forms(&plain), ["classical"]);
     let all = home.json(&["svid", "fetch", "--form", "composite,ml-dsa,classical"]);
-    assert_eq!(forms(&all), ["classical", "ml-dsa", "composite"]);
+    assert_eq!(
+        forms(&all),
+        ["classical", "composite", "ml-dsa"],
+        "classical first, the others as asked"
+    );
     let only = home.json(&["svid", "fetch", "--form", "composite"]);
     assert_eq!(forms(&only), ["composite"]);
     let (code, error) = home.fails(&["svid", "fetch", "--form", "quantum"]);

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use async_trait::async_trait;
 use indicatif::ProgressBar;
 use spiffe::{SpiffeId, TrustDomain};
+use symbolon_agent::config::KeysConfig;
 use symbolon_agent::{Agent, AgentConfig, Environment, EvidenceError, EvidenceSource, RunningAgent};
 use symbolon_attestation::Prover;
 use symbolon_attestation::join_token::{JoinToken, TokenProver};
@@ -19,7 +20,7 @@ use symbolon_ca::config::{DEFAULT_ADDRESS, DEFAULT_STORE, ServerConfig, StoreCon
 use symbolon_ca::datastore::AuthorityState;
 use symbolon_ca::server::{RunningServer, Server, socket_path};
 use symbolon_host::{DataDir, socket};
-use symbolon_hsm::{KekSpec, SecretSource, StoreName};
+use symbolon_hsm::{SecretSource, StoreName};
 use symbolon_pki::time::{SystemClock, rfc3339};
 
 use super::registration;
@@ -68,7 +69,7 @@ impl EvidenceSource for Tokens {
 struct Plan {
     trust_domain: TrustDomain,
     data_dir: PathBuf,
-    key_file: PathBuf,
+    agent_keys: KeysConfig,
     config: ServerConfig,
 }
 
@@ -79,47 +80,51 @@ impl Plan {
         let data_dir = paths::data_dir(common.data_dir.as_deref())?;
         socket::check_path(&socket_path(&data_dir))?;
         socket::check_path(&data_dir.join("agent/api.sock"))?;
-        let key_file = paths::key_file(options.key_file.as_deref(), &data_dir)?;
         let mut config = ServerConfig::new(trust_domain.clone(), data_dir.clone());
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         config.listen.address =
             options
                 .listen
                 .unwrap_or(if options.once { any_port } else { DEFAULT_ADDRESS });
-        let store = store(options.passphrase.as_deref(), &key_file)?;
+        let agent_keys = keys(options, &data_dir)?;
+        let store = StoreConfig::Software {
+            dir: None,
+            key_file: agent_keys.key_file.clone(),
+            passphrase_file: agent_keys.passphrase_file.clone(),
+            passphrase_env: agent_keys.passphrase_env.clone(),
+        };
         config.stores.insert(StoreName::parse(DEFAULT_STORE)?, store);
         Ok(Self {
             trust_domain,
             data_dir,
-            key_file,
+            agent_keys,
             config,
         })
     }
 }
 
-/// The software store: under a key file, or the passphrase that the option names.
-fn store(passphrase: Option<&str>, key_file: &Path) -> Result<StoreConfig> {
-    let StoreConfig::Software { dir, .. } = StoreConfig::default() else {
-        return Ok(StoreConfig::default());
+/// What protects the keys of server and agent alike: a key file, or the passphrase that the option names.
+fn keys(options: &Up, data_dir: &Path) -> Result<KeysConfig> {
+    let Some(text) = &options.passphrase else {
+        return Ok(KeysConfig {
+            key_file: Some(paths::key_file(options.key_file.as_deref(), data_dir)?),
+            ..KeysConfig::default()
+        });
     };
-    let (mut passphrase_file, mut passphrase_env) = (None, None);
-    if let Some(text) = passphrase {
-        let spec: KekSpec = format!("passphrase:{text}")
-            .parse()
-            .map_err(|error| Usage(format!("--passphrase: {error}")))?;
-        match spec {
-            KekSpec::Passphrase(SecretSource::File(path)) => passphrase_file = Some(path),
-            KekSpec::Passphrase(SecretSource::Environment(name)) => passphrase_env = Some(name),
-            _ => return Err(Usage("--passphrase takes env:NAME or file:PATH".to_owned()).into()),
-        }
+    let source: SecretSource = text
+        .parse()
+        .map_err(|error| Usage(format!("--passphrase: {error}")))?;
+    match source {
+        SecretSource::File(path) => Ok(KeysConfig {
+            passphrase_file: Some(std::path::absolute(path)?),
+            ..KeysConfig::default()
+        }),
+        SecretSource::Environment(name) => Ok(KeysConfig {
+            passphrase_env: Some(name),
+            ..KeysConfig::default()
+        }),
+        SecretSource::Prompt => Err(Usage("--passphrase takes env:NAME or file:PATH".to_owned()).into()),
     }
-    let key_file = passphrase.is_none().then(|| key_file.to_owned());
-    Ok(StoreConfig::Software {
-        dir,
-        key_file,
-        passphrase_file,
-        passphrase_env,
-    })
 }
 
 impl Stack {
@@ -141,7 +146,7 @@ impl Stack {
         symbolon_host::data_dir::write_whole(&bundle, document.as_bytes(), 0o644)?;
         let address = server.tcp_addr().to_string();
         let mut config = AgentConfig::new(plan.trust_domain.clone(), &plan.data_dir, address, &bundle);
-        config.keys.key_file = Some(plan.key_file.with_extension("agent.key"));
+        config.keys = plan.agent_keys;
         let tokens = Arc::new(Tokens {
             client: client.clone(),
             node: registration::node_id(&plan.trust_domain)?,

@@ -14,26 +14,26 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest that anything may take, unoptimised on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A home directory that nobody used before.
-pub struct Home(TempDir);
+pub(crate) struct Home(TempDir);
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
 
     /// The program with this home and nothing else in its environment, on this home's data directory.
-    pub fn symbolon(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn symbolon(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
         command
             .args(arguments)
@@ -46,25 +46,25 @@ impl Home {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.symbolon(arguments).output().unwrap()
     }
 
     /// Runs it and expects success; returns its standard output.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", said(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// As [`ok`](Self::ok) with `--output json`.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let text = self.ok(&[arguments, &["--output", "json"]].concat());
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
     }
 
     /// Runs it and expects failure; returns its exit code and what it said on standard error.
-    pub fn fails(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn fails(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let code = output
             .status
@@ -75,13 +75,13 @@ impl Home {
     }
 
     /// Starts `up` on a free port and waits until it has said that it is ready.
-    pub fn up(&self) -> Up {
+    pub(crate) fn up(&self) -> Up {
         Up::start(self, &[])
     }
 }
 
 /// Everything a process said.
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!(
         "{}\nstdout: {}\nstderr: {}",
         output.status,
@@ -91,14 +91,14 @@ pub fn said(output: &Output) -> String {
 }
 
 /// A running `up`, stopped when dropped.
-pub struct Up {
+pub(crate) struct Up {
     child: Child,
     /// What it said until it was ready.
-    pub output: String,
+    pub(crate) output: String,
 }
 
 impl Up {
-    pub fn start(home: &Home, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
         let mut command = home.symbolon(&[&["up", "--listen", "127.0.0.1:0"], arguments].concat());
         let mut child = command
             .stdout(Stdio::piped())
@@ -122,12 +122,12 @@ impl Up {
         Self { child, output }
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal and waits for the end.
-    pub fn end(mut self, signal: Signal) -> ExitStatus {
+    pub(crate) fn end(mut self, signal: Signal) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         wait(&mut self.child)
     }
@@ -144,7 +144,7 @@ impl Drop for Up {
 }
 
 /// Waits for the end of a process, within the tests' patience.
-pub fn wait(child: &mut Child) -> ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let mut status = None;
     until("the process ends", || {
         status = child.try_wait().unwrap();
@@ -154,7 +154,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
 }
 
 /// Waits until something is so that will become so by itself.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -163,7 +163,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A port that somebody listens on.
-pub fn taken_port() -> (TcpListener, u16) {
+pub(crate) fn taken_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
