@@ -59,7 +59,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`], saying what is wrong with the configuration or the machine. Nothing runs then.
     pub async fn start(config: &ServerConfig, clock: Arc<dyn Clock>) -> Result<RunningServer, ServerError> {
-        config.validate()?;
+        check(config)?;
         let address = config.listen.address;
         // Before the data directory is made: neither is a reason to leave one behind.
         socket::check_path(&socket_path(&config.data_dir))?;
@@ -77,7 +77,7 @@ impl Server {
         data_dir: Arc<DataDir>,
         clock: Arc<dyn Clock>,
     ) -> Result<RunningServer, ServerError> {
-        config.validate()?;
+        check(config)?;
         if data_dir.trust_domain() != config.trust_domain.as_str() {
             let found = data_dir.trust_domain().to_owned();
             return Err(ServerError::OtherTrustDomain {
@@ -188,6 +188,14 @@ impl Server {
             _data_dir: data_dir,
         })
     }
+}
+
+/// Checks the configuration, and leaves what its author should know in the log.
+fn check(config: &ServerConfig) -> Result<(), ServerError> {
+    for warning in config.validate()? {
+        tracing::warn!(%warning, "the configuration works and is likely not what was meant");
+    }
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {

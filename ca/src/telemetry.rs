@@ -1,7 +1,7 @@
 //! Names of the events that decisions leave in the log, and the request id that runs through them.
 //!
-//! Each event is a `tracing` event whose field `event` has one of these names; the book lists their fields. They are
-//! a contract: names are added, and never change their meaning.
+//! Each event is a `tracing` event whose field `event` has one of these names, inside a span `call` with `request_id`,
+//! `method` and `caller` where a call led to it. They are a contract: names are added, and never change their meaning.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};

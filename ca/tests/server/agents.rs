@@ -6,7 +6,6 @@ use symbolon_api::denial_reason;
 use symbolon_api::spire::api::server::agent::v1 as api;
 use symbolon_api::spire::api::server::agent::v1::agent_client::AgentClient;
 use symbolon_api::spire::api::server::agent::v1::attest_agent_request::{Params, Step};
-use symbolon_api::spire::api::types;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_ca::client::Reader;
 use symbolon_pki::certificate::Certificate;
@@ -74,28 +73,6 @@ async fn a_token_lets_one_agent_in_whatever_the_form_of_its_key() {
             .iter()
             .all(|agent| agent.attestation_type == "join_token" && !agent.banned)
     );
-}
-
-#[tokio::test]
-async fn of_many_who_have_one_token_one_gets_in() {
-    let server = TestServer::start().await;
-    let token = server.token().await;
-    let channel = server.anonymous().await;
-    let tries: Vec<_> = (0..12)
-        .map(|_| {
-            let (channel, token, csr) = (
-                channel.clone(),
-                token.clone(),
-                Key::new(Form::Classical).csr(None),
-            );
-            tokio::spawn(async move { attest(channel, "join_token", token.as_bytes(), csr).await.is_ok() })
-        })
-        .collect();
-    let mut admitted = 0;
-    for attempt in tries {
-        admitted += usize::from(attempt.await.unwrap());
-    }
-    assert_eq!(admitted, 1);
 }
 
 #[tokio::test]
@@ -186,18 +163,6 @@ async fn what_is_wrong_with_an_attempt_is_named_and_spends_nothing() {
 }
 
 #[tokio::test]
-async fn a_late_token_is_refused() {
-    let server = TestServer::start().await;
-    let token = server.token().await;
-    server.clock.advance(Duration::from_secs(601));
-    let csr = Key::new(Form::Classical).csr(None);
-    let status = attest(server.anonymous().await, "join_token", token.as_bytes(), csr)
-        .await
-        .unwrap_err();
-    assert!(status.message().contains("expired"), "{status}");
-}
-
-#[tokio::test]
 async fn a_renewed_svid_replaces_the_other_on_first_use() {
     let server = TestServer::start().await;
     let agent = server.agent(Form::Classical).await;
@@ -280,135 +245,4 @@ async fn bans_deletions_and_the_end_of_an_svid_take_effect_at_once() {
         Some(Reason::AgentExpired),
         "the connection outlives the SVID: {status}"
     );
-}
-
-#[tokio::test]
-async fn tokens_are_made_as_asked_for() {
-    let server = TestServer::start().await;
-    let mut client = AgentClient::new(server.local().await);
-    let request = |ttl, token: &str, agent_id: Option<&str>| api::CreateJoinTokenRequest {
-        ttl,
-        token: token.to_owned(),
-        agent_id: agent_id.map(|path| types::Spiffeid {
-            trust_domain: "example.org".to_owned(),
-            path: path.to_owned(),
-        }),
-    };
-    let made = client
-        .create_join_token(request(60, "kite-7", Some("/rack/7")))
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(made.value, "kite-7");
-    for (request, code, words) in [
-        (request(0, "", None), Code::InvalidArgument, "ttl is missing"),
-        (request(-1, "", None), Code::InvalidArgument, "ttl is -1"),
-        (request(60, "a/b", None), Code::InvalidArgument, "token: "),
-        (
-            request(60, "", Some("/spire/agent/x")),
-            Code::InvalidArgument,
-            "agent_id: ",
-        ),
-        (request(60, "", Some("")), Code::InvalidArgument, "agent_id: "),
-        (request(60, "kite-7", None), Code::AlreadyExists, "token: "),
-    ] {
-        let status = client.create_join_token(request).await.unwrap_err();
-        assert_eq!(status.code(), code, "{status}");
-        assert!(
-            status.message().contains(words) && !status.message().contains("kite"),
-            "{status}"
-        );
-    }
-    let entries = server.client.entries(&Default::default()).await.unwrap();
-    assert_eq!(entries.len(), 1, "a refused token leaves no entry");
-    assert_eq!(entries[0].spiffe_id, "spiffe://example.org/rack/7");
-    assert_eq!(
-        entries[0].selectors,
-        ["spiffe_id:spiffe://example.org/spire/agent/join_token/kite-7"]
-    );
-}
-
-#[tokio::test]
-async fn lists_are_filtered_masked_and_paged() {
-    let server = TestServer::start().await;
-    let mut spiffe_ids = Vec::new();
-    for _ in 0..3 {
-        spiffe_ids.push(server.agent(Form::Classical).await.spiffe_id);
-    }
-    server.client.ban_agent(&spiffe_ids[1]).await.unwrap();
-    let mut client = AgentClient::new(server.local().await);
-    let mut list = async |filter: Option<api::list_agents_request::Filter>, size, token: &str| {
-        let mask = Some(types::AgentMask {
-            banned: true,
-            ..Default::default()
-        });
-        let request = api::ListAgentsRequest {
-            filter,
-            output_mask: mask,
-            page_size: size,
-            page_token: token.to_owned(),
-        };
-        client.list_agents(request).await.map(tonic::Response::into_inner)
-    };
-    let page = list(None, 2, "").await.unwrap();
-    assert_eq!(page.agents.len(), 2);
-    assert!(
-        page.agents
-            .iter()
-            .all(|agent| agent.id.is_some() && agent.attestation_type.is_empty())
-    );
-    let rest = list(None, 2, &page.next_page_token).await.unwrap();
-    assert_eq!((rest.agents.len(), rest.next_page_token.as_str()), (1, ""));
-    let banned = api::list_agents_request::Filter {
-        by_banned: Some(true),
-        ..Default::default()
-    };
-    let found = list(Some(banned), 0, "").await.unwrap().agents;
-    assert_eq!(
-        found,
-        [types::Agent {
-            id: Some((&spiffe_ids[1]).into()),
-            banned: true,
-            ..Default::default()
-        }]
-    );
-    let late = |moment: &str| api::list_agents_request::Filter {
-        by_expires_before: moment.to_owned(),
-        ..Default::default()
-    };
-    assert_eq!(
-        list(Some(late("2001-01-01 00:00:00 +0000 UTC")), 0, "")
-            .await
-            .unwrap()
-            .agents,
-        []
-    );
-    assert_eq!(
-        list(Some(late("2901-01-01 00:00:00 +0000 UTC")), 0, "")
-            .await
-            .unwrap()
-            .agents
-            .len(),
-        3
-    );
-    for (filter, size, token, field) in [
-        (None, -1, "", "page_size"),
-        (None, 0, "x", "page_token"),
-        (Some(late("soon")), 0, "", "by_expires_before"),
-    ] {
-        let status = list(filter, size, token).await.unwrap_err();
-        assert_eq!(status.code(), Code::InvalidArgument);
-        assert!(status.message().contains(field), "{status}");
-    }
-    let mut client = AgentClient::new(server.local().await);
-    let filter = api::count_agents_request::Filter {
-        by_banned: Some(false),
-        ..Default::default()
-    };
-    let count = client
-        .count_agents(api::CountAgentsRequest { filter: Some(filter) })
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(count.count, 2);
 }

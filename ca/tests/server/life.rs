@@ -3,11 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_ca::authorities::ChangeKind;
 use symbolon_ca::client::{CertificateQuery, Client, EntryQuery, EntrySpec, Reader};
 use symbolon_ca::offline::Offline;
 use symbolon_ca::server::{Server, socket_path};
 use symbolon_pki::suite::{Family, Form};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
@@ -308,4 +310,26 @@ async fn entries_that_end_are_forgotten_and_stop_counting() {
         assert!(tokio::time::Instant::now() < deadline, "the entry is still there");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_streams_that_wait_for_their_callers() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let (_asking, questions) = tokio::sync::mpsc::channel(1);
+    let mut answers = EntryClient::new(agent.channel.clone())
+        .sync_authorized_entries(ReceiverStream::new(questions))
+        .await
+        .unwrap()
+        .into_inner();
+    // The server waits for the agent's first message, which never comes.
+    let stopping = tokio::spawn(server.server.shutdown());
+    let status = answers.message().await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status}");
+    drop((answers, agent, server.client));
+    tokio::time::timeout(Duration::from_secs(5), stopping)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }

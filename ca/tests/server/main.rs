@@ -4,9 +4,13 @@
 
 mod agents;
 mod authorization;
+mod authorized;
 mod bundle;
 mod entries;
 mod life;
+mod lists;
+mod mint;
 mod start;
 mod support;
 mod svids;
+mod tokens;

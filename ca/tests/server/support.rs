@@ -320,3 +320,27 @@ pub(crate) fn passphrase_store(file: &Path) -> (StoreName, StoreConfig) {
     };
     (StoreName::parse("software").unwrap(), store)
 }
+
+/// A SPIFFE ID of this trust domain in a message.
+pub(crate) fn wire_id(path: &str) -> Option<types::Spiffeid> {
+    Some((&id(path)).into())
+}
+
+/// An entry with nothing but what every entry has.
+pub(crate) fn message(path: &str, parent: &str) -> types::Entry {
+    types::Entry {
+        spiffe_id: wire_id(path),
+        parent_id: wire_id(parent),
+        selectors: vec![types::Selector {
+            r#type: "unix".to_owned(),
+            value: "uid:1".to_owned(),
+        }],
+        ..types::Entry::default()
+    }
+}
+
+/// A request that other software made.
+pub(crate) fn foreign_request(name: &str) -> Vec<u8> {
+    let path = format!("{}/../pki/tests/data/csr/{name}.der", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}

@@ -3,14 +3,14 @@
 use symbolon_api::spire::api::server::svid::v1 as api;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::types;
-use symbolon_ca::client::{CertificateQuery, EntrySpec, Reader};
+use symbolon_ca::client::{EntrySpec, Reader};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::jwt::verify_jwt_svid;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use tonic::Code;
 
-use crate::support::{Key, TestServer, asking, id};
+use crate::support::{Key, TestServer, asking, foreign_request, id};
 
 fn params(entry_id: &str, csr: Vec<u8>, form: &str) -> api::NewX509svidParams {
     api::NewX509svidParams {
@@ -230,49 +230,6 @@ async fn a_full_reply_refuses_the_rest_and_issues_nothing_for_it() {
 }
 
 #[tokio::test]
-async fn operators_mint_what_the_request_names() {
-    let server = TestServer::start().await;
-    let mut client = SvidClient::new(server.local().await);
-    for form in Form::ALL {
-        let request = api::MintX509svidRequest {
-            csr: Key::new(form).csr(Some(&id("/minted"))),
-            ttl: 60,
-        };
-        let svid = client
-            .mint_x509svid(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .svid
-            .unwrap();
-        let verified = server.verify(&svid.cert_chain);
-        assert_eq!((verified.form, verified.spiffe_id), (form, id("/minted")));
-    }
-    let query = CertificateQuery {
-        spiffe_id: Some(id("/minted")),
-        ..CertificateQuery::default()
-    };
-    assert_eq!(server.client.certificates(&query).await.unwrap().len(), 3);
-    let foreign = spiffe::SpiffeId::new("spiffe://other.org/web").unwrap();
-    let key = Key::new(Form::Classical);
-    for (csr, ttl, words) in [
-        (key.csr(None), 0, "csr: it names no SPIFFE ID"),
-        (key.csr(Some(&foreign)), 0, "outside the trust domain example.org"),
-        (key.csr(Some(&id("/spire/agent/x/a"))), 0, "csr: "),
-        (key.csr(Some(&id("/web"))), -1, "ttl is -1"),
-        (vec![1, 2, 3], 0, "csr: "),
-    ] {
-        let status = client
-            .mint_x509svid(api::MintX509svidRequest { csr, ttl })
-            .await
-            .unwrap_err();
-        assert_eq!(status.code(), Code::InvalidArgument);
-        assert!(status.message().contains(words), "{words}: {status}");
-    }
-    assert_eq!(server.client.certificates(&query).await.unwrap().len(), 3);
-}
-
-#[tokio::test]
 async fn tokens_are_minted_for_entries_and_for_operators() {
     let server = TestServer::start().await;
     let agent = server.agent(Form::Classical).await;
@@ -344,4 +301,37 @@ async fn tokens_are_minted_for_entries_and_for_operators() {
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn keys_of_stock_clients_are_certified_and_weak_or_unknown_ones_are_not() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let entry = server.entry(&agent, "/web").await;
+    let cases = [
+        ("rsa2048-sha256", Code::Ok, ""),
+        ("rsa4096-pss-sha512", Code::Ok, ""),
+        ("p384-sha384", Code::Ok, ""),
+        ("refused-rsa1024", Code::InvalidArgument, "1024"),
+        ("refused-p521", Code::InvalidArgument, "csr: "),
+        ("refused-sha1", Code::InvalidArgument, "csr: "),
+    ];
+    let params = cases
+        .map(|(name, _, _)| params(&entry, foreign_request(name), ""))
+        .to_vec();
+    let request = api::BatchNewX509svidRequest { params };
+    let results = SvidClient::new(agent.channel.clone())
+        .batch_new_x509svid(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .results;
+    assert_eq!(codes(&results), cases.map(|(_, code, _)| code));
+    for ((name, code, words), result) in cases.iter().zip(&results) {
+        let message = &result.status.as_ref().unwrap().message;
+        assert!(*code == Code::Ok || message.contains(words), "{name}: {message}");
+        if let Some(svid) = &result.svid {
+            assert_eq!(server.verify(&svid.cert_chain).form, Form::Classical);
+        }
+    }
 }

@@ -65,7 +65,7 @@ pub(super) async fn run(
         );
         Status::failed_precondition(message)
     })?;
-    let csr = csr::read(svid_params.csr).await?;
+    let csr = csr::read(&core.issuer, svid_params.csr).await?;
 
     let mut node = Node { requests, replies };
     let attested = verifier

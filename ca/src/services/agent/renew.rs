@@ -7,7 +7,7 @@ use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_issuance::SvidProfile;
 use tonic::Status;
 
-use crate::datastore::{AgentCertificate, AgentChange, AgentRecord};
+use crate::datastore::{AgentCertificate, AgentChange, AgentRecord, DatastoreError};
 use crate::issuer::X509Order;
 use crate::services::svid::{issue_one, serial_of, svid_message};
 use crate::services::{Core, csr};
@@ -30,7 +30,7 @@ pub(super) async fn run(
     let params = request
         .params
         .ok_or_else(|| Status::invalid_argument("params is missing"))?;
-    let csr = csr::read(params.csr).await?;
+    let csr = csr::read(&core.issuer, params.csr).await?;
     let order = X509Order {
         profile: SvidProfile::Agent,
         spiffe_id: agent.spiffe_id.clone(),
@@ -44,9 +44,20 @@ pub(super) async fn run(
         serial: serial_of(&issued)?,
         expires_at: issued.not_after,
     };
-    core.datastore
+    match core
+        .datastore
         .change_agent(&agent.spiffe_id, &AgentChange::Renewed(renewed))
-        .await?;
+        .await
+    {
+        // Since the call was let in.
+        Err(DatastoreError::Conflict { .. }) => {
+            return Err(permission_denied(
+                Reason::AgentBanned,
+                format!("agent {} is banned", agent.spiffe_id),
+            ));
+        }
+        other => other?,
+    };
     tracing::info!(
         event = AGENT_RENEWED,
         agent = %agent.spiffe_id,

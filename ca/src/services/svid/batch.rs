@@ -43,7 +43,7 @@ pub(super) async fn run(
         ids.push(params.entry_id);
         items.push(item);
     }
-    let mut read = csr::read_all(requests).await.into_iter();
+    let mut read = csr::read_all(&core.issuer, requests).await.into_iter();
     let mut room = MAX_REPLY;
     let mut orders = Vec::new();
     let items: Vec<Result<Item<'_>, Status>> = items

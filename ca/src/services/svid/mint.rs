@@ -38,7 +38,7 @@ pub(super) async fn x509(
 
 async fn order(core: &Core, request: MintX509svidRequest) -> Result<X509Order, Status> {
     let ttl = lifetime("ttl", request.ttl)?;
-    let csr = csr::read(request.csr).await?;
+    let csr = csr::read(&core.issuer, request.csr).await?;
     let invalid = |message: String| Status::invalid_argument(format!("csr: {message}"));
     let id = csr.spiffe_id().map_err(|error| invalid(error.to_string()))?;
     let id = id.ok_or_else(|| invalid("it names no SPIFFE ID".to_owned()))?;

@@ -1,0 +1,113 @@
+//! The server's own SVIDs under a clock that the test sets.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use spiffe::TrustDomain;
+use symbolon_ca::authorities::Authorities;
+use symbolon_ca::config::ServerConfig;
+use symbolon_ca::datastore::Datastore;
+use symbolon_ca::datastore::sqlite::SqliteDatastore;
+use symbolon_ca::identity::ServerIdentity;
+use symbolon_ca::issuer::Issuer;
+use symbolon_ca::record::{Limits, Recorder};
+use symbolon_hsm::{KekSource, SoftwareStore, StoreName, Stores};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::suite::Form;
+use symbolon_pki::time::Clock;
+use symbolon_pki::verify::verify_x509_svid;
+use symbolon_tls::IdentitySource;
+use tempfile::TempDir;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[derive(Debug)]
+struct TestClock(Mutex<SystemTime>);
+
+impl Clock for TestClock {
+    fn now(&self) -> SystemTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// Form and serial number of each SVID that is presented, all of which must be good at this moment.
+fn presented(source: &dyn IdentitySource, now: SystemTime) -> Vec<(Form, String)> {
+    let facts = |identity: &Arc<symbolon_tls::SvidIdentity>| {
+        let chain: Vec<_> = identity
+            .chain()
+            .iter()
+            .map(|der| Certificate::from_der(der).unwrap())
+            .collect();
+        let verified = verify_x509_svid(&chain, &source.bundles(), now).unwrap();
+        assert_eq!(
+            verified.spiffe_id.to_string(),
+            "spiffe://example.org/spire/server"
+        );
+        assert_eq!(verified.form, identity.form());
+        (verified.form, chain[0].serial_hex())
+    };
+    source.identities().iter().map(facts).collect()
+}
+
+#[tokio::test]
+async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
+    let dir = TempDir::new().unwrap();
+    let clock = Arc::new(TestClock(Mutex::new(
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+    )));
+    let advance = |by: Duration| *clock.0.lock().unwrap() += by;
+    let datastore = Arc::new(SqliteDatastore::open(&dir.path().join("db")).await.unwrap());
+    let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
+    let kek = KekSource::KeyFile(dir.path().join("kek"));
+    let mut stores = Stores::new();
+    let store = Arc::new(SoftwareStore::open(&dir.path().join("keys"), &kek).unwrap());
+    stores.add(StoreName::parse("software").unwrap(), store).unwrap();
+    let config = ServerConfig::new(TrustDomain::new("example.org").unwrap(), dir.path());
+    let (authorities, _) = Authorities::open(
+        config.authority_settings(),
+        Arc::new(stores),
+        datastore.clone() as Arc<dyn Datastore>,
+        recorder.clone(),
+        clock.clone(),
+    )
+    .await
+    .unwrap();
+    let issuer = Arc::new(Issuer::new(authorities.clone(), recorder, clock.clone(), 1).unwrap());
+    let identity = ServerIdentity::open(issuer, HOUR, clock.clone()).await.unwrap();
+    let source = identity.source();
+    let now = || presented(source.as_ref(), clock.now());
+
+    let first = now();
+    assert_eq!(first.iter().map(|(form, _)| *form).collect::<Vec<_>>(), Form::ALL);
+    advance(HOUR / 2 - Duration::from_secs(1));
+    identity.renew_due().await.unwrap();
+    assert_eq!(now(), first);
+    advance(Duration::from_secs(1));
+    identity.renew_due().await.unwrap();
+    let second = now();
+    assert!(
+        first
+            .iter()
+            .zip(&second)
+            .all(|(old, new)| old.0 == new.0 && old.1 != new.1),
+        "all are new"
+    );
+
+    // Twenty hours on, a sixth of the authorities' life is left and their successors sign.
+    advance(20 * HOUR);
+    authorities.rotate_due().await.unwrap();
+    identity.renew_due().await.unwrap();
+    let third = now();
+    advance(Duration::from_secs(60));
+    identity.renew_due().await.unwrap();
+    assert_eq!(now(), third, "nothing is due");
+    assert_eq!(
+        source.bundles().iter().next().unwrap().x509_authorities.len(),
+        6,
+        "the old authorities still count"
+    );
+    drop((identity, authorities));
+    task.shutdown().await.unwrap();
+}
