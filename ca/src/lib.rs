@@ -1,4 +1,19 @@
-//! The server: gRPC services, datastore, registration, authorities.
+//! The server: who is registered, who may ask, what is issued and on record; and programs' ways to it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`server`], [`config`] | a whole server, started and stopped by one call, and its configuration file |
+//! | [`authorities`], [`issuer`], [`identity`] | what signs, the pipeline around it, the server's own SVIDs |
+//! | [`datastore`], [`record`], [`registrations`] | what is remembered, certificates in shared commits, entries in memory |
+//! | [`authorization`], [`caller`] | who calls, and who may call what |
+//! | [`client`], [`offline`], [`views`] | asking a server, or its data directory while none runs |
+//! | [`telemetry`] | names of the events that decisions leave in the log |
+//!
+//! A request comes in over [`server`]'s endpoints, passes the [`authorization::Gate`], and reaches one of the services
+//! that SPIRE's and our own interfaces name; those work with everything above.
+//!
+//! This crate must not know how certificates are encoded (`symbolon-issuance`), what is to be believed
+//! (`symbolon-pki`), or how keys are kept (`symbolon-hsm`).
 
 pub mod authorities;
 pub mod authorization;
