@@ -138,16 +138,16 @@ mod tests {
         for (words, spoil) in [
             ("0 selectors", (|e| e.selectors.clear()) as fn(&mut types::Entry)),
             ("257 selectors", |e| {
-                e.selectors = vec![e.selectors[0].clone(); 257]
+                e.selectors = vec![e.selectors[0].clone(); 257];
             }),
             ("too long", |e| e.selectors[0].value = "x".repeat(5000)),
             ("no SPIFFE ID", |e| e.spiffe_id = None),
             ("no workload of", |e| {
-                e.spiffe_id.as_mut().unwrap().trust_domain = "example.com".to_owned()
+                e.spiffe_id.as_mut().unwrap().trust_domain = "example.com".to_owned();
             }),
             ("no workload of", |e| e.spiffe_id.as_mut().unwrap().path.clear()),
             ("not a SPIFFE ID", |e| {
-                e.spiffe_id.as_mut().unwrap().path = "/..".to_owned()
+                e.spiffe_id.as_mut().unwrap().path = "/..".to_owned();
             }),
             ("its id", |e| e.id.clear()),
         ] {

@@ -147,6 +147,7 @@ impl Slots {
         };
         for slot in self.slots.values_mut().filter(transient) {
             slot.retry_at = None;
+            slot.problem = None;
         }
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use symbolon_tls::grpc::AnyAuthority;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::Stream;
@@ -48,7 +49,7 @@ impl Incoming {
         };
         match Peer::of(&stream) {
             Ok(peer) => Some(WorkloadConnection {
-                stream,
+                stream: AnyAuthority::new(stream),
                 peer: Arc::new(peer),
                 _admitted: admitted,
             }),
@@ -123,7 +124,7 @@ impl Drop for Admitted {
 /// A connection whose peer is known.
 #[derive(Debug)]
 pub(super) struct WorkloadConnection {
-    stream: UnixStream,
+    stream: AnyAuthority<UnixStream>,
     peer: Arc<Peer>,
     _admitted: Admitted,
 }

@@ -1,0 +1,93 @@
+//! JWT-SVIDs.
+
+use std::time::Duration;
+
+use symbolon_pki::jwt::verify_jwt_svid;
+use symbolon_pki::time::Clock;
+use symbolon_tls::workload_api::WorkloadApiError;
+use tonic::Code;
+
+use crate::support::{Site, id, my_uid, workload};
+
+fn code(error: &WorkloadApiError) -> Option<Code> {
+    match error {
+        WorkloadApiError::Status(status) => Some(status.code()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_kept_until_half_of_their_life_and_verified_on_request() {
+    let mut site = Site::start().await;
+    let agent = site.agent().await;
+    site.register_with(&agent, "/web", &[&my_uid()], |entry| {
+        entry.hint = "front".to_owned();
+    })
+    .await;
+    site.register(&agent, "/db", &[&my_uid()]).await;
+    site.sync(&agent).await;
+    let workload = workload(&agent).await;
+
+    let audience = ["b".to_owned(), "a".to_owned()];
+    let all = workload.fetch_jwt(&audience, None).await.unwrap();
+    assert_eq!(all.len(), 2);
+    let one = workload.fetch_jwt(&audience, Some(&id("/web"))).await.unwrap();
+    assert_eq!((one.len(), one[0].hint.as_str()), (1, "front"));
+    let web = all.iter().find(|svid| svid.spiffe_id == id("/web")).unwrap();
+    assert_eq!(one[0].token, web.token, "held");
+    let turned = ["a".to_owned(), "b".to_owned()];
+    assert_eq!(
+        workload.fetch_jwt(&turned, Some(&id("/web"))).await.unwrap()[0].token,
+        web.token
+    );
+
+    let bundles = workload.fetch_jwt_bundles().await.unwrap();
+    let verified = verify_jwt_svid(&web.token, "a", &bundles, site.time.now()).unwrap();
+    assert_eq!(verified.spiffe_id, id("/web"));
+    assert_eq!(workload.validate_jwt("b", &web.token).await.unwrap(), id("/web"));
+    let other = workload.validate_jwt("c", &web.token).await.unwrap_err();
+    assert_eq!(code(&other), Some(Code::InvalidArgument));
+    let spoilt = format!("{}x", web.token.as_str());
+    assert_eq!(
+        code(&workload.validate_jwt("a", &spoilt).await.unwrap_err()),
+        Some(Code::InvalidArgument)
+    );
+
+    // Half of five minutes, and a tenth.
+    site.time.advance(Duration::from_secs(170));
+    let next = workload.fetch_jwt(&audience, Some(&id("/web"))).await.unwrap();
+    assert_ne!(next[0].token, web.token);
+
+    site.stop_server().await;
+    site.time.advance(Duration::from_secs(170));
+    let held = workload.fetch_jwt(&audience, Some(&id("/web"))).await.unwrap();
+    assert_eq!(held[0].token, next[0].token, "due, and still good");
+    site.time.advance(Duration::from_secs(140));
+    let gone = workload
+        .fetch_jwt(&audience, Some(&id("/web")))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&gone), Some(Code::Unavailable), "{gone}");
+}
+
+#[tokio::test]
+async fn what_is_asked_must_make_sense() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    site.sync(&agent).await;
+    let workload = workload(&agent).await;
+    for (audience, expected) in [
+        (vec![], Code::InvalidArgument),
+        (vec![String::new()], Code::InvalidArgument),
+        (vec!["x".repeat(3000)], Code::InvalidArgument),
+    ] {
+        let error = workload.fetch_jwt(&audience, None).await.unwrap_err();
+        assert_eq!(code(&error), Some(expected), "{error}");
+    }
+    let other = workload
+        .fetch_jwt(&["a".to_owned()], Some(&id("/other")))
+        .await
+        .unwrap_err();
+    assert_eq!(code(&other), Some(Code::PermissionDenied));
+}
