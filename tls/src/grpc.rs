@@ -1,8 +1,10 @@
 //! gRPC over these connections: channels for clients, and for servers a stream of connections whose peers are known.
 
+mod authority;
 mod channel;
 mod incoming;
 
+pub use authority::AnyAuthority;
 pub(crate) use channel::tcp_channel;
 pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
 pub use incoming::{Incoming, TlsConnectInfo, incoming};
