@@ -12,9 +12,10 @@ use symbolon_api::symbolon::server::v1::certificates_server::CertificatesServer;
 use symbolon_api::symbolon::server::v1::server_server::ServerServer;
 use symbolon_api::{FILE_DESCRIPTOR_SET, MAX_MESSAGE};
 use symbolon_pki::time::Clock;
-use symbolon_tls::grpc::{ALPN_H2, incoming};
+use symbolon_tls::grpc::{ALPN_H2, AnyAuthority, incoming};
 use symbolon_tls::{Acceptor, AuthorizeId, ClientAuth, IdentitySource, ListenerOptions};
 use tokio::net::{TcpListener, UnixListener};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -102,10 +103,11 @@ pub(super) fn serve_socket(
         .add_service(health)
         .add_service(describe().build_v1().map_err(unreadable)?)
         .add_service(describe().build_v1alpha().map_err(unreadable)?);
+    let connections = UnixListenerStream::new(listener).map(|accepted| accepted.map(AnyAuthority::new));
     Ok(async move {
         builder(gate)
             .add_routes(routes)
-            .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.cancelled_owned())
+            .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
             .await
             .map_err(|source| ServerError::Endpoint {
                 endpoint: "private socket",
