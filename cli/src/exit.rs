@@ -35,12 +35,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     }
     anstream::eprintln!("error: {error}");
     let mut said = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        // Errors that show their cause in their own text would say everything twice.
-        if !said.contains(&cause) {
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Errors that show their cause in their own text would say everything twice, and this one says nothing.
+        if !said.contains(&cause) && cause != "transport error" {
             anstream::eprintln!("  because: {cause}");
-            said = cause;
+            said.push_str(&cause);
         }
     }
     if let Some(hint) = hint(error) {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table as Grid, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
 
 use crate::exit::BrokenOutput;
@@ -63,7 +63,8 @@ pub(crate) fn print(text: &str) -> Result<()> {
         .map_err(|error| BrokenOutput(error).into())
 }
 
-/// A table with a head line, columns as narrow as they can be and two spaces between them.
+/// A table with a head line, columns as narrow as they can be and two spaces between them. Only the last column is broken
+/// into lines where a row would be too wide; what stands in the others can be copied whole.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut grid = Grid::new();
     grid.load_style(presets::NOTHING)
@@ -73,8 +74,11 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     for row in rows {
         grid.add_row(row);
     }
-    for column in grid.column_iter_mut() {
+    for (index, column) in grid.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        if index + 1 < N {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     trim_lines(&grid.to_string())
 }
@@ -113,7 +117,7 @@ mod tests {
                 [long, "composite".to_owned()],
             ],
         );
-        assert!(text.starts_with("ID"), "{text}");
+        assert!(text.starts_with("FORM"), "{text}");
         for line in text.lines() {
             assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
             assert_eq!(line, line.trim_end());

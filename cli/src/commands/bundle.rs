@@ -45,19 +45,17 @@ impl Show for Summary {
         let unknown = || "unknown".to_owned();
         let x509 = bundle.x509_authorities.iter().map(|authority| {
             [
-                authority.form.clone().unwrap_or_else(unknown),
+                marked(authority.form.clone().unwrap_or_else(unknown), authority.tainted),
                 authority.algorithm.clone().unwrap_or_else(unknown),
                 rfc3339(authority.not_after),
-                state(authority.tainted),
                 authority.authority_id.clone(),
             ]
         });
         let jwt = bundle.jwt_authorities.iter().map(|authority| {
             [
-                "jwt".to_owned(),
+                marked("jwt".to_owned(), authority.tainted),
                 authority.algorithm.clone(),
                 authority.expires_at.map(rfc3339).unwrap_or_default(),
-                state(authority.tainted),
                 authority.key_id.clone(),
             ]
         });
@@ -68,14 +66,12 @@ impl Show for Summary {
         format!(
             "{}\n{}",
             facts(&head),
-            table(
-                ["form", "algorithm", "expires", "state", "authority"],
-                x509.chain(jwt)
-            )
+            table(["form", "algorithm", "expires", "authority"], x509.chain(jwt))
         )
     }
 }
 
-fn state(tainted: bool) -> String {
-    if tainted { "tainted" } else { "good" }.to_owned()
+/// The form, and that the authority is being replaced if it is.
+fn marked(form: String, tainted: bool) -> String {
+    if tainted { format!("{form}, tainted") } else { form }
 }
