@@ -18,6 +18,11 @@ pub(super) const EXCHANGES: &[(&str, &str, &str)] = &[
     ("mlkem1024nistp384-sha384", "ML-KEM-1024", "ECDHE-P-384"),
     ("sntrup761x25519-sha512", "sntrup761", "x25519"),
     ("sntrup4591761x25519-sha512", "sntrup4591761", "x25519"),
+    // OpenPGP (draft-ietf-openpgp-pqc).
+    ("ML-KEM-768+x25519", "ML-KEM-768", "x25519"),
+    ("ML-KEM-1024+x448", "ML-KEM-1024", "x448"),
+    ("ML-DSA-65+Ed25519", "ML-DSA-65", "Ed25519"),
+    ("ML-DSA-87+Ed448", "ML-DSA-87", "Ed448"),
 ];
 
 /// LAMPS composite signatures (draft-ietf-lamps-pq-composite-sigs-19, section 6): last arc under

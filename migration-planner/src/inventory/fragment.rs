@@ -255,6 +255,14 @@ impl Fragment {
         id
     }
 
+    /// Adds a fact to an asset of this fragment.
+    pub fn note(&mut self, id: &AssetId, name: &str, value: &str) {
+        // The last one added is the one that is being worked on.
+        if let Some(asset) = self.assets.iter_mut().rev().find(|asset| asset.id() == id) {
+            asset.add_fact(name, value);
+        }
+    }
+
     /// Adds an edge.
     pub fn connect(&mut self, from: &AssetId, role: Role, to: &AssetId) {
         self.edges.push(Edge::new(from, role, to));

@@ -1,0 +1,222 @@
+//! Public keys as SubjectPublicKeyInfo, whatever they were found in: one key has one digest everywhere.
+
+use symbolon_crypto::digest::sha256;
+
+use super::asn1::{self, BIT_STRING, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE};
+use crate::algorithm::{Algorithm, curve, oid};
+use crate::inventory::{AssetId, Fragment, Occurrence};
+
+/// A public key, as far as a scanner needs to know it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PublicKey {
+    /// The whole DER SubjectPublicKeyInfo.
+    pub der: Vec<u8>,
+    /// The algorithm of the key, with its size or curve.
+    pub algorithm: Algorithm,
+    /// Size in bits, where that means something.
+    pub bits: Option<u32>,
+}
+
+impl PublicKey {
+    /// SHA-256 of the DER, in hex.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex::encode(sha256(&self.der))
+    }
+
+    /// Adds the key and its algorithm to what was found.
+    pub fn add(&self, format: &str, occurrence: Occurrence, found: &mut Fragment) -> AssetId {
+        found.public_key(
+            &self.sha256(),
+            self.algorithm.clone(),
+            self.bits,
+            format,
+            occurrence,
+        )
+    }
+}
+
+/// Reads a DER SubjectPublicKeyInfo; bytes after it are ignored.
+#[must_use]
+pub fn read(der: &[u8]) -> Option<PublicKey> {
+    let whole = asn1::element(der).filter(|element| element.tag == SEQUENCE)?;
+    let mut reader = whole.inside();
+    let identifier = Identifier::read(&mut reader)?;
+    let bits = reader.body(BIT_STRING)?.get(1..)?;
+    let size = identifier.size(bits);
+    Some(PublicKey {
+        der: whole.whole.to_vec(),
+        algorithm: identifier.key_algorithm(size),
+        bits: size.and_then(|bits| u32::try_from(bits).ok()),
+    })
+}
+
+/// An AlgorithmIdentifier with what its parameters tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Identifier<'a> {
+    pub(crate) oid: String,
+    /// The parameters, if they are there.
+    pub(crate) parameters: Option<asn1::Element<'a>>,
+}
+
+impl<'a> Identifier<'a> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let mut inside = reader.enter(SEQUENCE)?;
+        Some(Self {
+            oid: inside.oid()?,
+            parameters: inside.element(),
+        })
+    }
+
+    /// The named curve in the parameters.
+    pub(crate) fn curve(&self) -> Option<String> {
+        self.parameters
+            .filter(|element| element.tag == OID)
+            .and_then(|element| asn1::dotted(element.body))
+    }
+
+    /// The hash in RSA-PSS parameters (RFC 4055 §3.1): `[0] AlgorithmIdentifier`.
+    fn pss_hash(&self) -> Option<String> {
+        let parameters = self.parameters.filter(|element| element.tag == SEQUENCE)?;
+        let mut hash = parameters.inside().enter(asn1::context(0))?;
+        Some(Identifier::read(&mut hash)?.oid)
+    }
+
+    /// It as a signature algorithm.
+    pub(crate) fn signature_algorithm(&self) -> Algorithm {
+        oid::signature(&self.oid, self.pss_hash().as_deref())
+    }
+
+    /// It as the algorithm of a key of so many bits.
+    pub(crate) fn key_algorithm(&self, bits: Option<usize>) -> Algorithm {
+        oid::key(&self.oid, self.curve().as_deref(), bits)
+    }
+
+    /// The size of a key with this subjectPublicKey.
+    pub(crate) fn size(&self, key: &[u8]) -> Option<usize> {
+        match self.oid.as_str() {
+            // RSA, RSA-PSS, RSA-OAEP: SEQUENCE { modulus, exponent }.
+            "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" | "1.2.840.113549.1.1.7" | "2.5.8.1.1" => {
+                let mut inside = Reader::new(key).enter(SEQUENCE)?;
+                Some(asn1::bit_len(inside.body(INTEGER)?))
+            }
+            // DSA, DH: the prime is in the parameters.
+            "1.2.840.10040.4.1" | "1.2.840.113549.1.3.1" | "1.2.840.10046.2.1" => {
+                let parameters = self.parameters.filter(|element| element.tag == SEQUENCE)?;
+                Some(asn1::bit_len(parameters.inside().body(INTEGER)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The SubjectPublicKeyInfo of an RSA key from modulus and exponent, big-endian.
+#[must_use]
+pub fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<PublicKey> {
+    let numbers = [unsigned(modulus), unsigned(exponent)].concat();
+    let key = wrap(SEQUENCE, &numbers);
+    build(&[wrap(OID, RSA), vec![0x05, 0x00]].concat(), &key)
+}
+
+/// The SubjectPublicKeyInfo of a DSA key from its parameters and its value.
+#[must_use]
+pub fn of_dsa(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Option<PublicKey> {
+    let parameters = wrap(SEQUENCE, &[unsigned(p), unsigned(q), unsigned(g)].concat());
+    build(&[wrap(OID, DSA), parameters].concat(), &unsigned(y))
+}
+
+/// The SubjectPublicKeyInfo of a point on a named curve (any of its names or its OID).
+#[must_use]
+pub fn of_ec(curve_name: &str, point: &[u8]) -> Option<PublicKey> {
+    let curve = curve::by_name(curve_name).or_else(|| curve::by_oid(curve_name))?;
+    let curve = const_oid::ObjectIdentifier::new(curve.oid).ok()?;
+    build(&[wrap(OID, EC), wrap(OID, curve.as_bytes())].concat(), point)
+}
+
+/// The SubjectPublicKeyInfo of a key that is its algorithm's raw bytes: Ed25519, X25519, ML-DSA and so on.
+#[must_use]
+pub fn of_raw(oid: &str, key: &[u8]) -> Option<PublicKey> {
+    let oid = const_oid::ObjectIdentifier::new(oid).ok()?;
+    build(&wrap(OID, oid.as_bytes()), key)
+}
+
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01];
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+fn build(identifier: &[u8], key: &[u8]) -> Option<PublicKey> {
+    let bits = wrap(BIT_STRING, &[&[0], key].concat());
+    read(&wrap(SEQUENCE, &[wrap(SEQUENCE, identifier), bits].concat()))
+}
+
+/// An INTEGER of an unsigned big-endian number.
+fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    let bytes = asn1::strip_zeros(bytes);
+    match bytes.first() {
+        None => vec![INTEGER, 1, 0],
+        Some(0x80..) => wrap(INTEGER, &[&[0], bytes].concat()),
+        Some(_) => wrap(INTEGER, bytes),
+    }
+}
+
+/// DER of a tag and its content.
+pub(crate) fn wrap(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut whole = vec![tag];
+    match u8::try_from(body.len()) {
+        Ok(short @ 0..=0x7f) => whole.push(short),
+        _ => {
+            let length = body.len().to_be_bytes();
+            let length = asn1::strip_zeros(&length);
+            whole.push(0x80 | u8::try_from(length.len()).unwrap_or(8));
+            whole.extend_from_slice(length);
+        }
+    }
+    whole.extend_from_slice(body);
+    whole
+}
+
+/// The public key of a private key's content, as far as it is there: RSA's modulus, an EC key's point, and for the
+/// rest the container's own.
+pub(crate) fn of_private(identifier: &Identifier<'_>, content: &[u8]) -> Option<PublicKey> {
+    match identifier.oid.as_str() {
+        "1.2.840.113549.1.1.1" => {
+            let mut inside = Reader::new(content).enter(SEQUENCE)?;
+            inside.number()?;
+            let modulus = inside.body(INTEGER)?;
+            of_rsa(modulus, inside.body(INTEGER)?)
+        }
+        "1.2.840.10045.2.1" => {
+            let mut inside = Reader::new(content).enter(SEQUENCE)?;
+            inside.number()?;
+            inside.body(OCTET_STRING)?;
+            let own = inside.enter(asn1::context(0)).and_then(|mut reader| reader.oid());
+            let point = inside.enter(asn1::context(1))?.body(BIT_STRING)?.get(1..)?;
+            of_ec(&own.or_else(|| identifier.curve())?, point)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rsa_key_is_put_together_as_everyone_does() {
+        let modulus = [0x80; 256];
+        let key = of_rsa(&modulus, &[1, 0, 1]).unwrap();
+        assert_eq!((key.algorithm.name.as_str(), key.bits), ("RSA-2048", Some(2048)));
+        assert_eq!(key.der.len(), 294); // what `openssl rsa -pubout` gives for 2048 bits
+        assert_eq!(read(&key.der), Some(key));
+    }
+
+    #[test]
+    fn curves_and_raw_keys() {
+        let key = of_ec("nistp256", &[4; 65]).unwrap();
+        assert_eq!((key.algorithm.name.as_str(), key.der.len()), ("ECDSA-P-256", 91));
+        let key = of_raw("1.3.101.112", &[7; 32]).unwrap();
+        assert_eq!((key.algorithm.name.as_str(), key.der.len()), ("Ed25519", 44));
+        let key = of_dsa(&[0xff; 128], &[0xff; 20], &[2], &[3]).unwrap();
+        assert_eq!(key.algorithm.name, "DSA-1024");
+    }
+}
