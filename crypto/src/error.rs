@@ -42,6 +42,12 @@ pub enum KeyError {
         /// The component asked for.
         component: Component,
     },
+    /// The cryptographic library holds a key and would not give it out (out of memory, or its own check has failed).
+    #[error("the cryptographic library could not give out a private key for {component}")]
+    Export {
+        /// The key's component.
+        component: Component,
+    },
 }
 
 /// Why a held key did not sign.

@@ -114,9 +114,9 @@ impl SoftwareKey {
     /// The scalar or seed this key is made from. Whoever calls this is writing it to a place that protects it.
     ///
     /// # Errors
-    /// [`KeyError::Generation`] if the library cannot give it out.
+    /// [`KeyError::Export`] if the library cannot give it out.
     pub fn raw(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let failed = KeyError::Generation {
+        let failed = KeyError::Export {
             component: self.component(),
         };
         match &*self.secret {

@@ -1,11 +1,12 @@
 //! What every component must do, through the same entry points that the rest of the project uses.
 
 use proptest::prelude::*;
-use symbolon_crypto::rsa::RsaPublicKey;
 use symbolon_crypto::stock::{EcdsaHash, verify_ecdsa};
 use symbolon_crypto::{Component, ExpandedMlDsaKey, HeldKey, KeyError, MlDsaContext, PublicKey, SoftwareKey};
 
 const LABEL: &[u8] = b"COMPSIG-MLDSA65-ECDSA-P256-SHA512";
+/// As long as FIPS 204 allows.
+const LONGEST_CONTEXT: [u8; 255] = [0xa5; 255];
 
 fn ml_dsa() -> impl Iterator<Item = Component> {
     Component::ALL
@@ -80,6 +81,44 @@ fn contexts_bind_ml_dsa_signatures() {
     assert!(MlDsaContext::new(&[0; 256]).is_err());
 }
 
+#[test]
+fn nothing_can_be_signed_and_under_the_longest_context() {
+    for component in Component::ALL {
+        let key = SoftwareKey::generate(component).unwrap();
+        let mut contexts = vec![MlDsaContext::EMPTY];
+        if component.is_ml_dsa() {
+            contexts.push(MlDsaContext::new(&LONGEST_CONTEXT).unwrap());
+        }
+        for context in contexts {
+            // An empty slice that points at something, and one that need not.
+            for message in [&b"message"[..0], &[]] {
+                let signature = key.sign(message, context).unwrap();
+                key.public_key().verify(&[], &signature, context).unwrap();
+                assert!(
+                    key.public_key().verify(b"x", &signature, context).is_err(),
+                    "{component}"
+                );
+            }
+        }
+    }
+    for component in ml_dsa() {
+        let key = SoftwareKey::generate(component).unwrap();
+        let signature = key
+            .sign(&[], MlDsaContext::new(&LONGEST_CONTEXT).unwrap())
+            .unwrap();
+        // To the last byte of the context, and to its length.
+        let mut other = LONGEST_CONTEXT;
+        other[254] ^= 1;
+        for context in [&other[..], &LONGEST_CONTEXT[..254]] {
+            let context = MlDsaContext::new(context).unwrap();
+            assert!(
+                key.public_key().verify(&[], &signature, context).is_err(),
+                "{component}"
+            );
+        }
+    }
+}
+
 /// RustCrypto's implementation is the second opinion: seeds give the same keys, and signatures verify both ways.
 macro_rules! second_opinion {
     ($name:ident, $component:expr, $set:ty) => {
@@ -92,19 +131,24 @@ macro_rules! second_opinion {
             let verifying: VerifyingKey<$set> = theirs.verifying_key();
             assert_eq!(verifying.encode().as_slice(), ours.public_key().as_bytes());
 
-            for context in [&[][..], LABEL] {
+            let contexts = [&[][..], LABEL, &LONGEST_CONTEXT];
+            let messages = [&b"message"[..], &[]];
+            for (context, message) in contexts
+                .iter()
+                .flat_map(|context| messages.map(|message| (*context, message)))
+            {
                 let signature = ours
-                    .sign(b"message", MlDsaContext::new(context).unwrap())
+                    .sign(message, MlDsaContext::new(context).unwrap())
                     .unwrap();
                 let read = ml_dsa::Signature::<$set>::try_from(signature.as_slice()).unwrap();
-                assert!(verifying.verify_with_context(b"message", context, &read));
+                assert!(verifying.verify_with_context(message, context, &read));
                 let signature = theirs
                     .expanded_key()
-                    .sign_deterministic(b"message", context)
+                    .sign_deterministic(message, context)
                     .unwrap()
                     .encode();
                 ours.public_key()
-                    .verify(b"message", &signature, MlDsaContext::new(context).unwrap())
+                    .verify(message, &signature, MlDsaContext::new(context).unwrap())
                     .unwrap();
             }
         }
@@ -214,15 +258,6 @@ fn stock_signatures_pair_any_curve_with_any_hash() {
     assert!(verify_ecdsa(key.public_key(), EcdsaHash::Sha384, b"message", &signature).is_err());
     let ed25519 = SoftwareKey::generate(Component::Ed25519).unwrap();
     assert!(verify_ecdsa(ed25519.public_key(), EcdsaHash::Sha256, b"message", &signature).is_err());
-}
-
-#[test]
-fn rsa_keys_have_one_of_three_sizes() {
-    assert_eq!(
-        RsaPublicKey::parse(&[0x30, 0], 1024),
-        Err(KeyError::RsaSize { bits: 1024 })
-    );
-    assert_eq!(RsaPublicKey::parse(&[0x30, 0], 2048), Err(KeyError::RsaInvalid));
 }
 
 #[test]
