@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters};
+use aws_lc_rs::rsa::PublicKey;
+use aws_lc_rs::signature::{self, RsaParameters};
 
 use crate::KeyError;
 
@@ -50,23 +51,24 @@ pub struct RsaPublicKey {
 }
 
 impl RsaPublicKey {
-    /// Takes a PKCS#1 `RSAPublicKey` (RFC 8017, appendix A.1.1) whose modulus the caller, who reads formats, has
-    /// found to have `bits` bits.
+    /// Takes a PKCS#1 `RSAPublicKey` (RFC 8017, appendix A.1.1) in DER.
     ///
     /// # Errors
-    /// [`KeyError::RsaSize`] for other sizes, [`KeyError::RsaInvalid`] for what the library refuses and for a key that
-    /// is too short or too long to have a modulus of that size.
-    pub fn parse(pkcs1: &[u8], bits: usize) -> Result<Self, KeyError> {
+    /// [`KeyError::RsaSize`] for a modulus of any other size, [`KeyError::RsaInvalid`] for what the library refuses or
+    /// would write differently.
+    pub fn parse(pkcs1: &[u8]) -> Result<Self, KeyError> {
+        let read = PublicKey::from_der(pkcs1).map_err(|_| KeyError::RsaInvalid)?;
+        // The library reads other containers and encodings, too; a key has one here.
+        if read.as_ref() != pkcs1 {
+            return Err(KeyError::RsaInvalid);
+        }
+        let bits = RsaParameters::public_modulus_len(pkcs1)
+            .ok()
+            .and_then(|bits| usize::try_from(bits).ok())
+            .ok_or(KeyError::RsaInvalid)?;
         if !matches!(bits, 2048 | 3072 | 4096) {
             return Err(KeyError::RsaSize { bits });
         }
-        // The modulus with its leading zero and three headers, and an exponent of 1 to 5 bytes, the most the library
-        // takes: sizes far enough apart that no key passes for one of another size.
-        if !(bits / 8 + 12..=bits / 8 + 16).contains(&pkcs1.len()) {
-            return Err(KeyError::RsaInvalid);
-        }
-        ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, pkcs1)
-            .map_err(|_| KeyError::RsaInvalid)?;
         Ok(Self {
             pkcs1: pkcs1.into(),
             bits,
@@ -104,29 +106,65 @@ impl fmt::Debug for RsaPublicKey {
 mod tests {
     use super::*;
 
-    /// An `RSAPublicKey` with an odd modulus of `bytes` bytes, all of its bits but one set.
-    fn pkcs1(bytes: usize, exponent: &[u8]) -> Vec<u8> {
-        let long = |tag: u8, content: &[u8]| {
-            let len = u16::try_from(content.len()).unwrap().to_be_bytes();
-            [&[tag, 0x82], &len[..], content].concat()
+    /// An `RSAPublicKey` with an odd modulus that has `first` as its first byte and then all bits but one set.
+    fn pkcs1(bytes: usize, first: u8, exponent: &[u8]) -> Vec<u8> {
+        let long = |tag: u8, content: &[u8]| match u8::try_from(content.len()) {
+            Ok(len) => [&[tag, 0x81, len], content].concat(),
+            Err(_) => {
+                let len = u16::try_from(content.len()).unwrap().to_be_bytes();
+                [&[tag, 0x82], &len[..], content].concat()
+            }
         };
-        let mut modulus = vec![0xff; bytes + 1];
-        modulus[0] = 0;
-        modulus[bytes] = 0xfd;
+        let mut modulus = vec![0xff; bytes];
+        modulus[0] = first;
+        modulus[bytes - 1] = 0xfd;
+        if first >= 0x80 {
+            modulus.insert(0, 0);
+        }
         let short = [&[2, u8::try_from(exponent.len()).unwrap()], exponent].concat();
         long(0x30, &[long(2, &modulus), short].concat())
     }
 
     #[test]
-    fn a_key_is_not_taken_for_one_of_another_size() {
-        let sizes = [2048, 3072, 4096];
-        for real in sizes {
-            for claimed in sizes {
-                for exponent in [&[3][..], &[1, 0, 1], &[1, 0, 0, 0, 1]] {
-                    let key = RsaPublicKey::parse(&pkcs1(real / 8, exponent), claimed);
-                    assert_eq!(key.is_ok(), real == claimed, "{real} as {claimed}");
-                }
+    fn the_size_is_that_of_the_modulus() {
+        for (bytes, bits) in [(256, 2048), (384, 3072), (512, 4096)] {
+            for exponent in [&[3][..], &[1, 0, 1], &[1, 0, 0, 0, 1]] {
+                let key = RsaPublicKey::parse(&pkcs1(bytes, 0xff, exponent)).unwrap();
+                assert_eq!(key.bits(), bits);
             }
         }
+    }
+
+    #[test]
+    fn other_sizes_are_refused_even_by_a_bit() {
+        for (bytes, first, bits) in [
+            (128, 0xff, 1024),
+            (256, 0x7f, 2047),
+            (256, 0x01, 2041),
+            (257, 0x01, 2049),
+            (512, 0x7f, 4095),
+            (1024, 0xff, 8192),
+        ] {
+            let refused = RsaPublicKey::parse(&pkcs1(bytes, first, &[1, 0, 1])).unwrap_err();
+            assert_eq!(refused, KeyError::RsaSize { bits });
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_encoding() {
+        let good = pkcs1(256, 0xff, &[1, 0, 1]);
+        let longer = [&good[..], &[0]].concat();
+        // The exponent with a zero that it does not need.
+        let padded = pkcs1(256, 0xff, &[0, 1, 0, 1]);
+        for other in [&longer, &padded, &good[..good.len() - 1].to_vec(), &Vec::new()] {
+            assert_eq!(RsaPublicKey::parse(other).unwrap_err(), KeyError::RsaInvalid);
+        }
+        // The same key as a SubjectPublicKeyInfo, which the library reads as well.
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        let spki: PublicKeyX509Der<'_> = PublicKey::from_der(&good).unwrap().as_der().unwrap();
+        assert_eq!(
+            RsaPublicKey::parse(spki.as_ref()).unwrap_err(),
+            KeyError::RsaInvalid
+        );
     }
 }

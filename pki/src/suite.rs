@@ -122,6 +122,11 @@ impl Suite {
             .map(|spec| spec.suite)
     }
 
+    /// Whether keys of some suite are of this algorithm, given the right parameters.
+    pub(crate) fn is_key_algorithm(oid: ObjectIdentifier) -> bool {
+        oid == const_oid::db::rfc5912::ID_EC_PUBLIC_KEY || Self::from_signature_oid(&oid).is_some()
+    }
+
     /// The suite of a single component.
     pub fn of_component(component: Component) -> Option<Self> {
         SPECS

@@ -39,6 +39,9 @@ pub enum Pkcs8Error {
     /// An algorithm that this build has no private keys for.
     #[error("unknown private key algorithm {0}")]
     UnknownAlgorithm(ObjectIdentifier),
+    /// A known algorithm with parameters it may not have, such as a curve that is not offered.
+    #[error("private key algorithm {0} with parameters that are not accepted for it")]
+    Parameters(ObjectIdentifier),
     /// The private key field is not what its algorithm says.
     #[error("the {algorithm} private key is malformed: {reason}")]
     PrivateKey {
@@ -76,7 +79,11 @@ impl PrivateKey {
         let document = Document::parse(der)?;
         let Some(suite) = Suite::from_key_algorithm(document.algorithm) else {
             let algorithm = spki::AlgorithmIdentifierRef::from_der(document.algorithm).map_err(malformed)?;
-            return Err(Pkcs8Error::UnknownAlgorithm(algorithm.oid));
+            return Err(if Suite::is_key_algorithm(algorithm.oid) {
+                Pkcs8Error::Parameters(algorithm.oid)
+            } else {
+                Pkcs8Error::UnknownAlgorithm(algorithm.oid)
+            });
         };
         let key = match suite.components() {
             [component] if component.is_ml_dsa() => ml_dsa(suite, *component, document.private_key)?,

@@ -242,9 +242,8 @@ impl SubjectKey {
         }
         let parsed = spki::AlgorithmIdentifierRef::from_der(algorithm)
             .map_err(|e| KeyError::Malformed(format!("its AlgorithmIdentifier: {e}")))?;
-        let known = parsed.oid == const_oid::db::rfc5912::ID_EC_PUBLIC_KEY
-            || parsed.oid == const_oid::db::rfc5912::RSA_ENCRYPTION
-            || Suite::from_signature_oid(&parsed.oid).is_some();
+        let known =
+            parsed.oid == const_oid::db::rfc5912::RSA_ENCRYPTION || Suite::is_key_algorithm(parsed.oid);
         Err(if known {
             KeyError::Parameters(parsed.oid)
         } else {
@@ -326,16 +325,15 @@ fn split_spki(der: &[u8]) -> der::Result<(&[u8], &[u8])> {
 
 /// Reads a PKCS#1 RSAPublicKey.
 pub(crate) fn rsa_public_key(pkcs1: &[u8]) -> Result<RsaPublicKey, KeyError> {
+    // For the sake of the reason: the library says no and nothing else.
     let mut outer = SliceReader::new(pkcs1).map_err(|e| KeyError::Malformed(e.to_string()))?;
-    let modulus_bits = outer
+    outer
         .sequence(|reader| -> der::Result<_> {
-            let modulus = UintRef::decode(reader)?;
             UintRef::decode(reader)?;
-            let bytes = modulus.as_bytes();
-            let leading = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
-            Ok(bytes.len() * 8 - leading)
+            UintRef::decode(reader)?;
+            Ok(())
         })
-        .and_then(|bits| outer.finish().map(|()| bits))
+        .and_then(|()| outer.finish())
         .map_err(|e| KeyError::Malformed(format!("its RSAPublicKey: {e}")))?;
-    RsaPublicKey::parse(pkcs1, modulus_bits).map_err(KeyError::Component)
+    RsaPublicKey::parse(pkcs1).map_err(KeyError::Component)
 }
