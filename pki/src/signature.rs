@@ -178,17 +178,19 @@ impl SignatureAlgorithm {
 /// OID and parameters of a DER `AlgorithmIdentifier`, with nothing after it.
 pub(crate) fn algorithm_identifier(der: &[u8]) -> der::Result<(ObjectIdentifier, Option<AnyRef<'_>>)> {
     let mut reader = SliceReader::new(der)?;
-    let parts = reader.sequence(|reader| {
-        let oid = ObjectIdentifier::decode(reader)?;
-        let parameters = if reader.is_finished() {
-            None
-        } else {
-            Some(AnyRef::decode(reader)?)
-        };
-        Ok::<_, der::Error>((oid, parameters))
-    })?;
+    let parts = reader.sequence(algorithm_fields)?;
     reader.finish()?;
     Ok(parts)
+}
+
+fn algorithm_fields<'a>(reader: &mut SliceReader<'a>) -> der::Result<(ObjectIdentifier, Option<AnyRef<'a>>)> {
+    let oid = ObjectIdentifier::decode(reader)?;
+    let parameters = if reader.is_finished() {
+        None
+    } else {
+        Some(AnyRef::decode(reader)?)
+    };
+    Ok((oid, parameters))
 }
 
 /// Reads `RSASSA-PSS-params` (RFC 4055 §3.1). An absent hash means SHA-1 there and an absent salt length 20, so only
@@ -203,21 +205,21 @@ fn pss_scheme(parameters: AnyRef<'_>) -> Result<RsaScheme, &'static str> {
     let (Some(hash), Some(mgf), salt) = fields else {
         return Err("RSA-PSS with SHA-1, which an absent hash means, is not accepted");
     };
-    let (hash, _) = algorithm_identifier(hash).map_err(|_| NOT_DER)?;
+    let hash = algorithm_identifier(hash).map_err(|_| NOT_DER)?;
     let (mgf, mgf_hash) = algorithm_identifier(mgf).map_err(|_| NOT_DER)?;
     if mgf != rfc5912::ID_MGF_1 {
         return Err("the RSA-PSS mask generation function is not MGF1");
     }
     let mgf_hash = mgf_hash
         .ok_or(NOT_DER)?
-        .sequence(|reader| {
-            let oid = ObjectIdentifier::decode(reader)?;
-            if !reader.is_finished() {
-                AnyRef::decode(reader)?;
-            }
-            Ok::<_, der::Error>(oid)
-        })
+        .sequence(algorithm_fields)
         .map_err(|_| NOT_DER)?;
+    // RFC 4055, section 2.1: to be accepted are NULL and nothing at all.
+    let odd = |parameters: Option<AnyRef<'_>>| parameters.is_some_and(|given| !given.is_null());
+    if odd(hash.1) || odd(mgf_hash.1) {
+        return Err("the parameters of an RSA-PSS hash are neither absent nor NULL");
+    }
+    let (hash, mgf_hash) = (hash.0, mgf_hash.0);
     if hash != mgf_hash {
         return Err("RSA-PSS uses two different hashes");
     }
@@ -308,6 +310,25 @@ mod tests {
                 .unwrap_err()
                 .contains("two different hashes")
         );
+        // The parameters of either hash may be left out; anything but NULL in their place is nobody's.
+        let (hash, mgf) = (
+            "a00f300d06096086480165030402010500",
+            "300d06096086480165030402010500a203",
+        );
+        let bare = openssl
+            .replace("304106092a864886f70d01010a3034", "303d06092a864886f70d01010a3030")
+            .replace(hash, "a00d300b0609608648016503040201")
+            .replace("a11c301a", "a11a3018")
+            .replace(mgf, "300b0609608648016503040201a203");
+        assert_eq!(read(&bare), Ok(SignatureAlgorithm::Rsa(RsaScheme::PssSha256)));
+        for (given, odd) in [
+            // An empty OCTET STRING.
+            (hash, "a00f300d06096086480165030402010400"),
+            (mgf, "300d06096086480165030402010400a203"),
+        ] {
+            let error = read(&openssl.replace(given, odd)).unwrap_err();
+            assert!(error.contains("neither absent nor NULL"), "{error}");
+        }
         // An empty sequence means SHA-1 throughout.
         assert!(
             read("300d06092a864886f70d01010a3000")
