@@ -1,8 +1,10 @@
 //! What a token says: its header and its claims.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::jose::{Algorithm, Parts};
@@ -16,6 +18,37 @@ struct Header {
     alg: String,
     kid: Option<String>,
     typ: Option<String>,
+}
+
+/// The claims. One that is there twice is an error (RFC 7519, section 4, leaves that choice): another reader might
+/// take the other one. Within a claim it is the claim's own business.
+struct Claims(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Claims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EachOnce;
+
+        impl<'de> Visitor<'de> for EachOnce {
+            type Value = Claims;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of claims")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Claims, A::Error> {
+                let mut claims = Map::new();
+                while let Some((name, value)) = members.next_entry::<String, Value>()? {
+                    if claims.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                    }
+                    claims.insert(name, value);
+                }
+                Ok(Claims(claims))
+            }
+        }
+
+        deserializer.deserialize_map(EachOnce)
+    }
 }
 
 /// Reads header and claims, and requires what makes them a JWT-SVID's.
@@ -32,7 +65,7 @@ pub(super) fn read(parts: &Parts<'_>) -> Result<UnverifiedJwtSvid, JwtError> {
         .filter(|kid| !kid.is_empty())
         .ok_or(JwtError::NoKeyId)?;
 
-    let claims: Map<String, Value> = serde_json::from_slice(&parts.claims)
+    let Claims(claims) = serde_json::from_slice(&parts.claims)
         .map_err(|error| JwtError::NotClaims(text::printable(&error.to_string())))?;
     let subject = match claims.get("sub") {
         Some(Value::String(subject)) => subject,

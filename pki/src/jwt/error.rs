@@ -29,8 +29,8 @@ pub enum JwtError {
     /// No `kid`, without which no key can be told (JWT-SVID, section 2.2).
     #[error("the token does not name its key: it has no `kid`")]
     NoKeyId,
-    /// The claims are not a JSON object.
-    #[error("the token's claims are not JSON: {0}")]
+    /// The claims are not a JSON object, or one of them is there twice.
+    #[error("the token's claims cannot be read: {0}")]
     NotClaims(String),
     /// A claim that must be there (JWT-SVID, section 3).
     #[error("the token has no claim `{0}`")]

@@ -9,7 +9,9 @@ use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::jwt::{Algorithm, JwtError, LEEWAY, MAX_TOKEN_LEN, parse_unverified, verify_jwt_svid};
 
 use crate::support::{HOUR, bundle, now};
-use crate::tokens::{authorities, bundles, claims, encode, es256, jwt_authorities, seconds, token};
+use crate::tokens::{
+    authorities, bundles, claims, encode, es256, es256_as_is, jwt_authorities, seconds, token,
+};
 
 fn refused(token: &str) -> JwtError {
     verify_jwt_svid(token, "db", &bundles(), now()).unwrap_err()
@@ -245,6 +247,29 @@ fn claims_that_must_be_there() {
             .issued_at,
         None
     );
+}
+
+#[test]
+fn no_claim_is_there_twice() {
+    let good = claims().to_string();
+    verify_jwt_svid(&es256_as_is(&good), "db", &bundles(), now()).unwrap();
+    for (first, name) in [
+        (r#""sub":"spiffe://example.org/admin""#, "sub"),
+        (r#""aud":"other""#, "aud"),
+        (r#""exp":1"#, "exp"),
+        (r#""sub":"x""#, "sub"),
+        (r#""custom":1,"custom":1"#, "custom"),
+    ] {
+        // A member's name may be spelled with escapes and is the same for that.
+        for first in [first.to_owned(), first.replacen('u', "\\u0075", 1)] {
+            let error = refused(&es256_as_is(&good.replacen('{', &format!("{{{first},"), 1)));
+            assert!(matches!(error, JwtError::NotClaims(_)), "{error}");
+            assert!(
+                error.to_string().contains(&format!("`{name}` is there twice")),
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]
