@@ -22,6 +22,7 @@ use x509_cert::ext::pkix::KeyUsage;
 
 pub use self::error::{CertificateError, SvidError};
 use self::extensions::Extensions;
+use crate::bundle::MAX_AUTHORITIES;
 use crate::key::{KeyError, SubjectKey};
 use crate::names;
 use crate::signature::{AlgorithmError, SignatureAlgorithm, VerificationError};
@@ -33,8 +34,9 @@ use crate::text;
 pub const MAX_CERTIFICATE_LEN: usize = 64 * 1024;
 /// The most extensions a certificate may have.
 pub const MAX_EXTENSIONS: usize = 64;
-/// The most certificates [`split_chain`] takes apart; a bundle may hold many authorities, a chain never does.
-pub const MAX_CERTIFICATES: usize = 256;
+/// The most certificates [`split_chain`] takes apart: all the authorities that a bundle may hold, so that the Workload
+/// API can pass on every bundle that can be read. A chain never has so many.
+pub const MAX_CERTIFICATES: usize = MAX_AUTHORITIES;
 /// The longest serial number, in octets of the INTEGER (RFC 5280 §4.1.2.2).
 pub const MAX_SERIAL_LEN: usize = 20;
 
