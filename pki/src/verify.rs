@@ -5,13 +5,15 @@
 //! there is one set of rules and one set of reasons.
 //!
 //! What a chain is worth is the worth of its weakest key: a composite leaf under a classical authority is reported
-//! as [`Form::Classical`], because whoever can forge for that authority can forge the leaf.
+//! as [`Form::Classical`], because whoever can forge for that authority can forge the leaf. What it must be worth to be
+//! accepted is the caller's to say, by a [`PathPolicy`].
 //!
 //! Not done here yet, and therefore refused where a certificate asks for it: name constraints, policy constraints.
 //! Revocation is by taking an authority out of the bundle.
 
 mod error;
 mod path;
+mod policy;
 mod rules;
 
 use std::collections::HashMap;
@@ -21,6 +23,7 @@ use spiffe::SpiffeId;
 
 pub use self::error::{ChainError, ChainReason, Role};
 use self::path::{Path, Search, Step};
+pub use self::policy::{PathPolicy, UnknownPathPolicy};
 use crate::bundle::{BundleSet, TrustBundle};
 use crate::certificate::Certificate;
 use crate::skid::Skid;
@@ -41,6 +44,8 @@ pub struct VerifyOptions {
     /// workloads signed by the tainted authority must work until each has its new SVID, and it is the removal of the
     /// authority from the bundle that ends its trust.
     pub refuse_tainted: bool,
+    /// What every key on the path must be worth. Anything by default.
+    pub policy: PathPolicy,
 }
 
 /// An X.509-SVID that was verified.
@@ -107,7 +112,7 @@ pub fn verify_x509_svid_with(
     let (leaf, rest) = split(chain)?;
     let refused = |reason| at_first(leaf, Role::Leaf, reason);
 
-    let key = rules::check_any(leaf, now).map_err(refused)?;
+    let key = rules::check_any(leaf, now, options.policy).map_err(refused)?;
     let spiffe_id = rules::check_leaf(leaf, key).map_err(refused)?;
     let trust_domain = spiffe_id.trust_domain();
     let bundle = bundles
@@ -157,7 +162,7 @@ pub fn verify_authority(
     };
     let refused = |reason| at_first(first, role, reason);
 
-    let key = rules::check_any(first, now).map_err(refused)?;
+    let key = rules::check_any(first, now, options.policy).map_err(refused)?;
     match known {
         Some(_) => rules::check_authority(first, key).map_err(refused)?,
         None => rules::check_intermediate(first, key, &bundle.trust_domain).map_err(refused)?,

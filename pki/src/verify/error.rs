@@ -6,8 +6,10 @@ use std::time::SystemTime;
 use der::asn1::ObjectIdentifier;
 use spiffe::{SpiffeId, TrustDomain};
 
+use super::policy::PathPolicy;
 use crate::key::{Half, KeyError};
 use crate::signature::VerificationError;
+use crate::suite::Form;
 use crate::time::rfc3339;
 
 /// A chain that was refused.
@@ -122,6 +124,14 @@ pub enum ChainReason {
     /// The subject's key is of no type that this build knows, or is malformed.
     #[error("its public key cannot be used: {0}")]
     Key(KeyError),
+    /// The verifier's policy asks for more than this key is worth.
+    #[error("its key is of form {form}, which the policy {policy} does not accept")]
+    Policy {
+        /// What the verifier asks for.
+        policy: PathPolicy,
+        /// What the key is.
+        form: Form,
+    },
 
     /// RFC 5280, section 4.1.2.5: before its time.
     #[error("it is not valid before {}; it is now {}", rfc3339(*not_before), rfc3339(*now))]
@@ -146,6 +156,9 @@ pub enum ChainReason {
     /// X509-SVID, section 4.1, and RFC 5280, section 4.2.1.9: whoever signs certificates must be a CA.
     #[error("it signed a certificate without being a CA")]
     NotCa,
+    /// RFC 5280, section 4.2.1.9: what makes a CA must be critical.
+    #[error("its basicConstraints extension is not critical")]
+    BasicConstraintsNotCritical,
     /// RFC 5280, section 4.2.1.9.
     #[error("it allows {allowed} intermediate certificates below it, and there are {found}")]
     PathLength {
@@ -178,6 +191,9 @@ pub enum ChainReason {
     #[error("its extKeyUsage lacks {0}")]
     ExtendedKeyUsageLacks(&'static str),
 
+    /// RFC 5280, section 4.2.1.6: without a subject, the alternative names must be critical.
+    #[error("it has no subject, and its subjectAltName extension is not critical")]
+    AlternativeNamesNotCritical,
     /// X509-SVID, section 2: exactly one URI name.
     #[error("it has {0} URI names where an SVID has exactly one")]
     UriNames(usize),

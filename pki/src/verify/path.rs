@@ -185,7 +185,7 @@ impl<'a> Search<'a> {
     }
 
     fn check_issuer(&self, issuer: &'a Certificate, role: Role) -> Result<&'a SubjectKey, ChainReason> {
-        let key = rules::check_any(issuer, self.now)?;
+        let key = rules::check_any(issuer, self.now, self.options.policy)?;
         match role {
             Role::Authority => rules::check_authority(issuer, key)?,
             Role::Intermediate | Role::Leaf => {

@@ -4,21 +4,30 @@
 
 use std::time::{Duration, SystemTime};
 
+use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
-    ANY_EXTENDED_KEY_USAGE, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_NAME_CONSTRAINTS, ID_KP_CLIENT_AUTH,
-    ID_KP_SERVER_AUTH,
+    ANY_EXTENDED_KEY_USAGE, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE,
+    ID_CE_NAME_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
 };
 use spiffe::{SpiffeId, TrustDomain};
 use x509_cert::ext::pkix::KeyUsage;
 
 use super::error::ChainReason;
+use super::policy::PathPolicy;
 use crate::certificate::Certificate;
 use crate::key::SubjectKey;
 use crate::suite::Form;
 use crate::text;
 
+/// DER of a name without any part.
+const EMPTY_NAME: &[u8] = &[0x30, 0x00];
+
 /// The rules for any certificate on a path; gives its key.
-pub(super) fn check_any(certificate: &Certificate, now: SystemTime) -> Result<&SubjectKey, ChainReason> {
+pub(super) fn check_any(
+    certificate: &Certificate,
+    now: SystemTime,
+    policy: PathPolicy,
+) -> Result<&SubjectKey, ChainReason> {
     // To overlook a restriction on names would widen what its holder may sign: refused even if not critical.
     if certificate.extension(ID_CE_NAME_CONSTRAINTS).is_some() {
         return Err(ChainReason::NameConstraints);
@@ -27,9 +36,15 @@ pub(super) fn check_any(certificate: &Certificate, now: SystemTime) -> Result<&S
         return Err(ChainReason::CriticalExtension(extension));
     }
     check_validity(certificate, now)?;
-    certificate
+    let key = certificate
         .subject_key()
-        .map_err(|problem| ChainReason::Key(problem.clone()))
+        .map_err(|problem| ChainReason::Key(problem.clone()))?;
+    let form = key.form();
+    if policy.accepts(form) {
+        Ok(key)
+    } else {
+        Err(ChainReason::Policy { policy, form })
+    }
 }
 
 /// Whether `now` lies within the certificate's validity, both ends included (RFC 5280, section 4.1.2.5).
@@ -66,6 +81,7 @@ pub(super) fn check_leaf(certificate: &Certificate, key: &SubjectKey) -> Result<
     let [uri] = certificate.uri_sans() else {
         return Err(ChainReason::UriNames(certificate.uri_sans().len()));
     };
+    check_named(certificate)?;
     let id = parse_spiffe_id(uri)?;
     if id.path().is_empty() {
         Err(ChainReason::NoPath)
@@ -83,17 +99,22 @@ pub(super) fn check_intermediate(
     if !certificate.is_ca() {
         return Err(ChainReason::NotCa);
     }
+    if !is_critical(certificate, ID_CE_BASIC_CONSTRAINTS) {
+        return Err(ChainReason::BasicConstraintsNotCritical);
+    }
     let usage = critical_key_usage(certificate)?;
     if !usage.key_cert_sign() {
         return Err(ChainReason::KeyUsageLacks("keyCertSign"));
     }
     check_usage_of_algorithm(key, usage)?;
     check_extended_usage(certificate, true)?;
+    check_named(certificate)?;
     check_signing_names(certificate, trust_domain)
 }
 
 /// The rules for a signing certificate out of the bundle. Whoever made the bundle vouches for its names; roots of
-/// enterprise PKIs may lack keyUsage, so its absence is no fault (RFC 5280, section 6.1.1 (d), asks even less).
+/// enterprise PKIs may lack keyUsage, so its absence is no fault (RFC 5280, section 6.1.1 (d), asks even less). Old ones
+/// also have basicConstraints that are not critical, which can mislead nobody who reads them, and we do.
 pub(super) fn check_authority(certificate: &Certificate, key: &SubjectKey) -> Result<(), ChainReason> {
     if !certificate.is_ca() {
         return Err(ChainReason::NotCa);
@@ -118,13 +139,26 @@ pub(super) fn check_path_length(certificate: &Certificate, below: usize) -> Resu
 
 fn critical_key_usage(certificate: &Certificate) -> Result<KeyUsage, ChainReason> {
     let usage = certificate.key_usage().ok_or(ChainReason::NoKeyUsage)?;
-    let critical = certificate
-        .extension(ID_CE_KEY_USAGE)
-        .is_some_and(|extension| extension.critical);
-    if critical {
+    if is_critical(certificate, ID_CE_KEY_USAGE) {
         Ok(usage)
     } else {
         Err(ChainReason::KeyUsageNotCritical)
+    }
+}
+
+fn is_critical(certificate: &Certificate, extension: ObjectIdentifier) -> bool {
+    certificate
+        .extension(extension)
+        .is_some_and(|extension| extension.critical)
+}
+
+/// Whose only names are the alternative ones must say so (RFC 5280, section 4.2.1.6): software that passes over them
+/// would believe in a certificate for nobody.
+fn check_named(certificate: &Certificate) -> Result<(), ChainReason> {
+    if certificate.subject_der() == EMPTY_NAME && !is_critical(certificate, ID_CE_SUBJECT_ALT_NAME) {
+        Err(ChainReason::AlternativeNamesNotCritical)
+    } else {
+        Ok(())
     }
 }
 

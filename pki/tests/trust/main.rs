@@ -10,6 +10,7 @@ mod accepted;
 mod bad_documents;
 mod documents;
 mod jwt;
+mod policy;
 mod rules;
 mod signatures;
 mod support;

@@ -10,7 +10,8 @@ use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Suite;
 use symbolon_pki::verify::{ChainError, ChainReason, Role, verify_x509_svid};
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName};
+use x509_cert::name::Name;
 
 fn refused(chain: &[Certificate], bundles: &BundleSet) -> ChainError {
     verify_x509_svid(chain, bundles, now()).unwrap_err()
@@ -274,6 +275,43 @@ fn intermediates_keep_the_rules_of_signing_certificates() {
         bad_authority(|draft| draft.usage(true, KeyUsages::CRLSign)),
         ChainReason::KeyUsageLacks("keyCertSign")
     );
+}
+
+#[test]
+fn what_makes_a_ca_is_critical_in_an_intermediate() {
+    let constraints = BasicConstraints {
+        ca: true,
+        path_len_constraint: None,
+    };
+    assert_eq!(
+        bad_intermediate(|draft| draft.set(false, &constraints)),
+        ChainReason::BasicConstraintsNotCritical
+    );
+    // Old roots are like that, and whoever put one into the bundle meant it.
+    let suite = Suite::EcdsaP256;
+    let root = Ca::root_with(signer(suite), |draft| draft.set(false, &constraints));
+    verify_x509_svid(&[root.leaf(suite, |_| ())], &root.bundles(), now()).unwrap();
+}
+
+#[test]
+fn whoever_has_no_subject_has_critical_names() {
+    let nameless = |draft: &mut Draft| draft.subject = Name::default();
+    assert_eq!(
+        bad_leaf(Suite::MlDsa65, nameless),
+        ChainReason::AlternativeNamesNotCritical
+    );
+    assert_eq!(
+        bad_intermediate(nameless),
+        ChainReason::AlternativeNamesNotCritical
+    );
+    let ca = Ca::root(Suite::MlDsa65);
+    let leaf = ca.leaf(Suite::MlDsa65, |draft| {
+        nameless(draft);
+        let names = draft.extensions.iter_mut();
+        let names = names.filter(|extension| extension.extn_id == SubjectAltName::OID);
+        names.for_each(|extension| extension.critical = true);
+    });
+    verify_x509_svid(&[leaf], &ca.bundles(), now()).unwrap();
 }
 
 #[test]
