@@ -21,6 +21,6 @@ pub mod pem;
 pub mod signature;
 pub mod skid;
 pub mod suite;
-mod text;
+pub mod text;
 pub mod time;
 pub mod verify;

@@ -6,7 +6,7 @@ use spiffe::SpiffeId;
 const MAX: usize = 256;
 
 /// `text` fit to be shown ([`clean`]), and cut to a length that logs can bear.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out: String = text.chars().take(MAX).map(shown).collect();
     if text.chars().nth(MAX).is_some() {
         out.push('…');
@@ -15,7 +15,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// `text` without the characters that terminals obey, or that make what is shown differ from what is there.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
