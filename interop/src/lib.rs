@@ -7,3 +7,5 @@
 pub mod chain;
 pub mod document;
 pub mod programs;
+pub mod up;
+pub mod workload;

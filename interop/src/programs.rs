@@ -1,10 +1,10 @@
 //! Running the parts of peers that are not Rust.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -79,6 +79,88 @@ pub fn json(command: &mut Command) -> Result<Value> {
     let printed = run(command)?;
     serde_json::from_slice(&printed)
         .with_context(|| format!("not JSON: {}", String::from_utf8_lossy(&printed)))
+}
+
+/// A running program that says one JSON document on each line. Killed when dropped.
+#[derive(Debug)]
+pub struct Talking {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Talking {
+    /// Starts a program; what it says on standard error goes to the test's.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {command:?}"))?;
+        let lines = lines(process.stdout.take());
+        Ok(Self { process, lines })
+    }
+
+    /// The next thing it says.
+    ///
+    /// # Errors
+    /// If it says nothing for too long, ends, or says something that is not JSON.
+    pub fn hear(&mut self) -> Result<Value> {
+        let line = self
+            .lines
+            .recv_timeout(RUN)
+            .context("the program says nothing more")?;
+        serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))
+    }
+
+    /// Waits for its end, after it has said all it had to say.
+    ///
+    /// # Errors
+    /// If it does not end, or ends with an error.
+    pub fn end(mut self) -> Result<()> {
+        let silence = loop {
+            if let Err(silence) = self.lines.recv_timeout(RUN) {
+                break silence;
+            }
+        };
+        ensure!(
+            silence == RecvTimeoutError::Disconnected,
+            "the program does not end"
+        );
+        let status = self.process.wait()?;
+        ensure!(status.success(), "the program ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A stream's lines, read in a thread; the receiver sees when it ends.
+pub(crate) fn lines(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    each_line(stream, move |line| sender.send(line).is_ok());
+    receiver
+}
+
+/// Hands on a stream's lines in a thread until it ends, or nobody wants them any more.
+pub(crate) fn each_line(
+    stream: Option<impl Read + Send + 'static>,
+    mut hand_on: impl FnMut(String) -> bool + Send + 'static,
+) {
+    let Some(stream) = stream else { return };
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while stream.read_line(&mut line).is_ok_and(|read| read > 0) && hand_on(std::mem::take(&mut line)) {}
+    });
 }
 
 fn folder(name: &str) -> PathBuf {

@@ -8,9 +8,12 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use spiffe::SpiffeId;
 use symbolon_interop::chain::{Chain, TRUST_DOMAIN, WORKLOAD};
 use symbolon_interop::document::{AUDIENCE, Documents, JWT_KEY_ID};
-use symbolon_interop::programs::{self, GoProgram};
+use symbolon_interop::programs::{self, GoProgram, Talking};
+use symbolon_interop::up::Up;
+use symbolon_interop::workload::{self, GREETING, Listener};
 use symbolon_pki::suite::{Form, Suite};
 use tempfile::TempDir;
 
@@ -113,4 +116,125 @@ fn post_quantum_roots_are_skipped_in_x509_bundles() {
     chain.write(folder.path()).unwrap();
     let seen = outcome(go("chain").arg(TRUST_DOMAIN).arg(folder.path())).unwrap();
     assert_eq!(seen, json!({ "spiffe_id": WORKLOAD, "length": 3 }));
+}
+
+#[test]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+fn a_stock_workload_gets_everything_classical_and_nothing_else() {
+    let up = Up::start().unwrap();
+    let id = up.workload().unwrap();
+    let seen = outcome(go("fetch").args([up.workload_api().unwrap(), AUDIENCE])).unwrap();
+    let svids = seen["svids"].as_array().unwrap();
+    assert_eq!(svids.len(), 1, "{seen}");
+    assert_eq!(svids[0]["spiffe_id"], id, "{seen}");
+    assert_eq!(svids[0]["key"], "ECDSA", "{seen}");
+    assert_eq!(seen["bundle"]["keys"], json!(["ECDSA"]), "{seen}");
+    assert_eq!(seen["bundle"]["jwt"].as_array().unwrap().len(), 1, "{seen}");
+    let token = json!({ "verified": id, "validated": id, "audience": [AUDIENCE] });
+    assert_eq!(seen["token"], token, "{seen}");
+    assert!(
+        seen["misused"].as_str().unwrap().contains("InvalidArgument"),
+        "{seen}"
+    );
+}
+
+#[test]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+fn changes_are_streamed() {
+    let up = Up::start().unwrap();
+    let second = format!("spiffe://{TRUST_DOMAIN}/interop/second");
+    let mut watch = Talking::start(go("watch").args([up.workload_api().unwrap(), "2"])).unwrap();
+    let first = watch.hear().unwrap();
+    assert_eq!(first.as_array().unwrap().len(), 1, "{first}");
+    up.register(&second, "second").unwrap();
+    let after = watch.hear().unwrap();
+    let ids: Vec<_> = after
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|svid| (&svid["spiffe_id"], &svid["hint"]))
+        .collect();
+    assert_eq!(ids.len(), 2, "{after}");
+    assert!(ids.contains(&(&json!(second), &json!("second"))), "{after}");
+    watch.end().unwrap();
+}
+
+/// What a Go end has to have settled with one of ours.
+fn assert_classical_over_hybrid(seen: &Value, peer: &str) {
+    assert_eq!(seen["peer"], peer, "{seen}");
+    assert_eq!(seen["peer_key"], "ECDSA", "{seen}");
+    assert_eq!(seen["version"], "TLS 1.3", "{seen}");
+    assert_eq!(seen["key_exchange"], "X25519MLKEM768", "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+async fn a_stock_client_connects_to_our_listener() {
+    let up = Up::start().unwrap();
+    let (id, endpoint) = (up.workload().unwrap(), up.workload_api().unwrap());
+    let ours = workload::source(endpoint).await.unwrap();
+    let mut listener = Listener::start(ours, SpiffeId::new(id).unwrap()).await.unwrap();
+    let mut command = go("connect");
+    command.args([endpoint, &listener.address.to_string(), id]);
+    let stock = tokio::task::spawn_blocking(move || outcome(&mut command));
+    let info = listener.outcome().await.unwrap();
+    assert_eq!(info.presented, Some(Form::Classical));
+    assert_eq!(info.peer.as_ref().unwrap().spiffe_id.to_string(), id);
+    let seen = stock.await.unwrap().unwrap();
+    assert_classical_over_hybrid(&seen, id);
+    assert_eq!(seen["said"], "hello from Go\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+async fn a_stock_client_and_our_listener_refuse_strangers() {
+    let up = Up::start().unwrap();
+    let (id, endpoint) = (up.workload().unwrap(), up.workload_api().unwrap());
+    let stranger = format!("spiffe://{TRUST_DOMAIN}/stranger");
+    let ours = workload::source(endpoint).await.unwrap();
+    for (we_expect, they_expect) in [(id, &*stranger), (&*stranger, id)] {
+        let we_expect = SpiffeId::new(we_expect).unwrap();
+        let mut listener = Listener::start(ours.clone(), we_expect).await.unwrap();
+        let mut command = go("connect");
+        command.args([endpoint, &listener.address.to_string(), they_expect]);
+        let stock = tokio::task::spawn_blocking(move || outcome(&mut command));
+        listener.outcome().await.unwrap_err();
+        stock.await.unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+async fn our_client_connects_to_a_stock_server() {
+    let up = Up::start().unwrap();
+    let (id, endpoint) = (up.workload().unwrap(), up.workload_api().unwrap());
+    let mut stock = Talking::start(go("listen").args([endpoint, id])).unwrap();
+    let address = stock.hear().unwrap();
+    let ours = workload::source(endpoint).await.unwrap();
+    let peer = SpiffeId::new(id).unwrap();
+    let info = workload::call(ours, address.as_str().unwrap().parse().unwrap(), peer)
+        .await
+        .unwrap();
+    assert_eq!(info.presented, Some(Form::Classical));
+    assert_eq!(info.negotiated.key_exchange, "X25519MLKEM768");
+    let seen = stock.hear().unwrap();
+    assert_classical_over_hybrid(&seen, id);
+    assert_eq!(seen["said"], GREETING);
+    stock.end().unwrap();
+}
+
+/// As an agent of SPIRE does before and after it has attested.
+#[test]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+fn a_stock_client_connects_to_the_server_itself() {
+    let up = Up::start().unwrap();
+    let seen =
+        outcome(go("server").args([up.workload_api().unwrap(), up.server().unwrap(), TRUST_DOMAIN])).unwrap();
+    for manner in ["without identity", "with identity"] {
+        let seen = &seen[manner];
+        let server = format!("spiffe://{TRUST_DOMAIN}/spire/server");
+        assert_classical_over_hybrid(&seen["connection"], &server);
+        assert_eq!(seen["bundle"]["keys"], json!(["ECDSA"]), "{seen}");
+        assert_eq!(seen["bundle"]["jwt"].as_array().unwrap().len(), 1, "{seen}");
+    }
 }

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use symbolon_interop::chain::{Chain, WORKLOAD};
+use symbolon_interop::chain::{Chain, TRUST_DOMAIN, WORKLOAD};
 use symbolon_interop::document::{AUDIENCE, Documents, JWT_KEY_ID};
 use symbolon_interop::programs;
+use symbolon_interop::up::Up;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::PrivateKey;
 use symbolon_pki::suite::Suite;
@@ -253,4 +254,34 @@ fn tokens_are_verified_with_our_key_sets() {
     let other = Documents::issue().unwrap().bundle.to_jwt_jwks();
     let error = verify_token(folder.path(), &other, &documents.token, AUDIENCE).unwrap_err();
     assert!(error.contains("Signature verification failed"), "{error}");
+}
+
+#[test]
+fn a_stock_workload_gets_everything_classical_and_nothing_else() {
+    let up = Up::start().unwrap();
+    let id = up.workload().unwrap();
+    let mut command = programs::python("workload.py").unwrap();
+    let got = programs::json(command.args([up.workload_api().unwrap(), AUDIENCE])).unwrap();
+
+    let svid = &got["svids"][0];
+    assert_eq!(svid["spiffe_id"], id, "{got}");
+    assert_eq!(svid["key"], "ECPrivateKey", "{got}");
+    let chain = svid["chain"].as_array().unwrap();
+    assert!(chain.iter().all(|key| key == "ECPublicKey"), "{got}");
+    assert_eq!(got["svids"], json!([svid]), "{got}");
+    assert_eq!(got["context"], got["svids"], "{got}");
+    assert_eq!(got["live"], *svid, "{got}");
+
+    assert_eq!(got["bundles"].as_object().unwrap().len(), 1, "{got}");
+    let roots = got["bundles"][TRUST_DOMAIN].as_object().unwrap();
+    assert_eq!(roots.values().collect::<Vec<_>>(), ["ECPublicKey"], "{got}");
+    assert_eq!(got["context_bundles"], got["bundles"], "{got}");
+
+    assert_eq!(got["token"], json!([id, id, id, id]), "{got}");
+    assert_eq!(got["authorities"].as_array().unwrap().len(), 1, "{got}");
+    // It does not wrap what this call fails with, so the refusal is gRPC's own.
+    assert!(
+        got["misused"].as_str().unwrap().contains("INVALID_ARGUMENT"),
+        "{got}"
+    );
 }
