@@ -1,6 +1,8 @@
 //! Issuance in process, CSR bytes in and certificate bytes out, for each suite; and what it costs beside the
 //! primitives it cannot do without, measured in turns in this same run.
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot run has to end")]
+
 use criterion::Criterion;
 use symbolon_benches::issuer::{AnyError, Issuer};
 use symbolon_benches::paired;
