@@ -192,7 +192,10 @@ impl Issuer {
     }
 
     /// Runs `work`, such as signing or verifying, on the signer threads; `None` if they are gone.
-    pub(crate) async fn on_signers<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn on_signers<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let (done, result) = oneshot::channel();
         self.signers.spawn(move || {
             // The receiver is gone when the caller gave up; the work is then simply not wanted any more.

@@ -32,7 +32,9 @@ struct TestClock(Mutex<SystemTime>);
 
 impl TestClock {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))))
+        Arc::new(Self(Mutex::new(
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+        )))
     }
 
     fn advance(&self, by: Duration) {
@@ -58,7 +60,9 @@ struct Run {
 
 impl Run {
     async fn start(dir: &Path, clock: &Arc<TestClock>) -> Self {
-        Self::try_start(dir, clock, settings(Suite::EcdsaP256)).await.unwrap()
+        Self::try_start(dir, clock, settings(Suite::EcdsaP256))
+            .await
+            .unwrap()
     }
 
     async fn try_start(
@@ -80,7 +84,14 @@ impl Run {
             clock.clone() as Arc<dyn Clock>,
         )
         .await?;
-        Ok(Self { authorities, changes, datastore, recorder, task, store })
+        Ok(Self {
+            authorities,
+            changes,
+            datastore,
+            recorder,
+            task,
+            store,
+        })
     }
 
     async fn stop(self) {
@@ -95,7 +106,13 @@ impl Run {
 
     fn ids(&self) -> Vec<String> {
         [Family::Classical, Family::MlDsa, Family::Composite]
-            .map(|family| self.authorities.active(family).unwrap().authority_id().to_string())
+            .map(|family| {
+                self.authorities
+                    .active(family)
+                    .unwrap()
+                    .authority_id()
+                    .to_string()
+            })
             .to_vec()
     }
 }
@@ -115,7 +132,11 @@ fn store_name() -> StoreName {
 }
 
 fn settings(classical: Suite) -> AuthoritySettings {
-    let family = |family, suite| FamilySettings { family, suite, stores: vec![store_name()] };
+    let family = |family, suite| FamilySettings {
+        family,
+        suite,
+        stores: vec![store_name()],
+    };
     AuthoritySettings {
         trust_domain: TrustDomain::new("example.org").unwrap(),
         server_name: "main".to_owned(),
@@ -134,7 +155,11 @@ async fn a_new_server_makes_every_family_and_a_later_one_finds_them() {
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     let first = Run::start(dir.path(), &clock).await;
     assert_eq!(first.kinds(), BTreeSet::from(["activated", "prepared"]));
-    assert_eq!(first.changes.len(), 8, "each of four families is prepared and activated");
+    assert_eq!(
+        first.changes.len(),
+        8,
+        "each of four families is prepared and activated"
+    );
     let (ids, bundle) = (first.ids(), first.authorities.bundle());
     assert_eq!(bundle.x509_authorities.len(), 3);
     assert_eq!(bundle.jwt_authorities.len(), 1);
@@ -143,7 +168,11 @@ async fn a_new_server_makes_every_family_and_a_later_one_finds_them() {
     clock.advance(HOUR);
     let second = Run::start(dir.path(), &clock).await;
     assert_eq!((second.ids(), second.changes.len()), (ids, 0));
-    assert_eq!(second.authorities.bundle().sequence, bundle.sequence, "nothing was published anew");
+    assert_eq!(
+        second.authorities.bundle().sequence,
+        bundle.sequence,
+        "nothing was published anew"
+    );
     second.stop().await;
 }
 
@@ -159,18 +188,33 @@ async fn a_successor_is_published_at_half_life_and_signs_with_a_sixth_left() {
     let prepared = run.authorities.rotate_due().await.unwrap();
     assert!(prepared.iter().all(|change| change.kind == ChangeKind::Prepared));
     assert_eq!((prepared.len(), run.ids()), (4, before.clone()));
-    assert_eq!(run.authorities.bundle().x509_authorities.len(), 6, "published before it signs");
+    assert_eq!(
+        run.authorities.bundle().x509_authorities.len(),
+        6,
+        "published before it signs"
+    );
     assert_eq!(run.authorities.rotate_due().await.unwrap(), [], "once is enough");
 
     let mut published = run.authorities.subscribe();
     published.mark_unchanged();
     clock.advance(8 * HOUR);
     let rotated = run.authorities.rotate_due().await.unwrap();
-    assert!(rotated.iter().all(|change| change.kind == ChangeKind::Rotated), "{rotated:?}");
+    assert!(
+        rotated.iter().all(|change| change.kind == ChangeKind::Rotated),
+        "{rotated:?}"
+    );
     assert_ne!(run.ids(), before);
-    assert!(published.has_changed().unwrap(), "those who hold the signing authority are told");
+    assert!(
+        published.has_changed().unwrap(),
+        "those who hold the signing authority are told"
+    );
     let bundle = run.authorities.bundle();
-    assert!(before.iter().all(|id| bundle.x509_authority(&id.parse().unwrap()).is_some()), "what it signed is good");
+    assert!(
+        before
+            .iter()
+            .all(|id| bundle.x509_authority(&id.parse().unwrap()).is_some()),
+        "what it signed is good"
+    );
     run.stop().await;
 }
 
@@ -193,13 +237,21 @@ async fn what_expired_while_the_server_was_off_is_replaced_and_later_forgotten_w
     assert!(run.kinds().contains("forgotten"), "{:?}", run.kinds());
     let journal = run.datastore_journal().await;
     assert!(journal.iter().all(|id| !before.contains(id)));
-    assert_eq!(run.store.list().unwrap().len(), 10, "the first five are destroyed");
+    assert_eq!(
+        run.store.list().unwrap().len(),
+        10,
+        "the first five are destroyed"
+    );
     run.stop().await;
 }
 
 impl Run {
     async fn datastore_journal(&self) -> Vec<String> {
-        self.authorities.journal().into_iter().map(|record| record.authority_id).collect()
+        self.authorities
+            .journal()
+            .into_iter()
+            .map(|record| record.authority_id)
+            .collect()
     }
 }
 
@@ -244,11 +296,19 @@ async fn a_key_that_no_journal_line_names_is_destroyed_and_a_strangers_is_not() 
 async fn a_suite_configured_anew_is_taken_by_the_next_authority() {
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     Run::start(dir.path(), &clock).await.stop().await;
-    let run = Run::try_start(dir.path(), &clock, settings(Suite::EcdsaP384)).await.unwrap();
-    assert_eq!(run.authorities.active(Family::Classical).unwrap().suite(), Suite::EcdsaP256);
+    let run = Run::try_start(dir.path(), &clock, settings(Suite::EcdsaP384))
+        .await
+        .unwrap();
+    assert_eq!(
+        run.authorities.active(Family::Classical).unwrap().suite(),
+        Suite::EcdsaP256
+    );
     clock.advance(20 * HOUR);
     run.authorities.rotate_due().await.unwrap();
-    assert_eq!(run.authorities.active(Family::Classical).unwrap().suite(), Suite::EcdsaP384);
+    assert_eq!(
+        run.authorities.active(Family::Classical).unwrap().suite(),
+        Suite::EcdsaP384
+    );
     run.stop().await;
 }
 
@@ -258,7 +318,12 @@ async fn a_suite_of_another_family_is_refused_before_any_key_is_made() {
     let Err(error) = Run::try_start(dir.path(), &clock, settings(Suite::MlDsa65)).await else {
         panic!("ML-DSA is not classical")
     };
-    assert!(error.to_string().contains("choose one of ecdsa-p256, ecdsa-p384, ed25519"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("choose one of ecdsa-p256, ecdsa-p384, ed25519"),
+        "{error}"
+    );
 }
 
 fn order(key: &PrivateKey, path: &str) -> X509Order {
@@ -277,27 +342,44 @@ async fn a_batch_is_issued_in_order_recorded_and_verifies_and_a_bad_order_hurts_
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     let run = Run::start(dir.path(), &clock).await;
     let issuer = Issuer::new(run.authorities.clone(), run.recorder.clone(), clock.clone(), 2).unwrap();
-    let keys: Vec<PrivateKey> =
-        Form::ALL.into_iter().map(|form| PrivateKey::generate(form.default_suite()).unwrap()).collect();
+    let keys: Vec<PrivateKey> = Form::ALL
+        .into_iter()
+        .map(|form| PrivateKey::generate(form.default_suite()).unwrap())
+        .collect();
     let mut orders: Vec<X509Order> = keys.iter().map(|key| order(key, "/web")).collect();
     orders.insert(1, order(&keys[0], "/spire/server"));
 
     let issued = issuer.issue(orders).await;
-    assert!(matches!(&issued[1], Err(IssueError::Issuance(_))), "{:?}", issued[1]);
-    for (result, form) in [(&issued[0], Form::Classical), (&issued[2], Form::MlDsa), (&issued[3], Form::Composite)] {
+    assert!(
+        matches!(&issued[1], Err(IssueError::Issuance(_))),
+        "{:?}",
+        issued[1]
+    );
+    for (result, form) in [
+        (&issued[0], Form::Classical),
+        (&issued[2], Form::MlDsa),
+        (&issued[3], Form::Composite),
+    ] {
         let svid = result.as_ref().unwrap();
         assert_eq!(svid.form, form);
-        let chain: Vec<_> = svid.chain.iter().map(|der| Certificate::from_der(der).unwrap()).collect();
+        let chain: Vec<_> = svid
+            .chain
+            .iter()
+            .map(|der| Certificate::from_der(der).unwrap())
+            .collect();
         let verified = verify_x509_svid(&chain, &run.authorities.bundles(), clock.now()).unwrap();
         assert_eq!((verified.form, verified.spiffe_id.path()), (form, "/web"));
         let serial = svid.serial_hex.parse().unwrap();
         let record = run.datastore.certificate(&serial).await.unwrap().unwrap();
-        assert_eq!(record.der.as_ref(), svid.chain.first(), "on record before it was handed out");
+        assert_eq!(
+            record.der.as_ref(),
+            svid.chain.first(),
+            "on record before it was handed out"
+        );
     }
     drop(issuer);
     run.stop().await;
 }
-
 
 #[tokio::test]
 async fn an_authoritys_own_key_is_not_certified_as_a_workloads() {
@@ -306,14 +388,27 @@ async fn an_authoritys_own_key_is_not_certified_as_a_workloads() {
     let issuer = Issuer::new(run.authorities.clone(), run.recorder.clone(), clock.clone(), 1).unwrap();
     let composite = run.authorities.active(Family::Composite).unwrap();
     // Half of the composite authority's key, on its own.
-    let half = composite.signer().public_key().components()[0].as_bytes().to_vec();
+    let half = composite.signer().public_key().components()[0]
+        .as_bytes()
+        .to_vec();
     let half = symbolon_pki::key::SuitePublicKey::parse(Suite::MlDsa65, &half).unwrap();
     let key = PrivateKey::generate(Suite::MlDsa65).unwrap();
-    let stolen = X509Order { key: SubjectKey::Suite(half), ..order(&key, "/web") };
+    let stolen = X509Order {
+        key: SubjectKey::Suite(half),
+        ..order(&key, "/web")
+    };
     let issued = issuer.issue(vec![stolen]).await;
-    assert!(matches!(&issued[0], Err(IssueError::AuthorityKey)), "{:?}", issued[0]);
+    assert!(
+        matches!(&issued[0], Err(IssueError::AuthorityKey)),
+        "{:?}",
+        issued[0]
+    );
     let journal = run.authorities.journal();
-    assert!(journal.iter().all(|record| record.state == AuthorityState::Active));
+    assert!(
+        journal
+            .iter()
+            .all(|record| record.state == AuthorityState::Active)
+    );
     drop((issuer, composite));
     run.stop().await;
 }
