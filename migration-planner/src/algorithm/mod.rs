@@ -167,6 +167,14 @@ impl Algorithm {
         self
     }
 
+    /// The family, unless CycloneDX 1.7 got it only after it was published.
+    #[must_use]
+    pub fn registered_family(&self) -> Option<&str> {
+        self.family
+            .as_deref()
+            .filter(|family| !family::TOO_NEW.contains(family))
+    }
+
     /// Takes over what another sighting of the same algorithm adds.
     pub fn merge(&mut self, other: Self) {
         self.functions.extend(other.functions);

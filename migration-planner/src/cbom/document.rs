@@ -1,0 +1,267 @@
+//! The whole document, written without holding it in memory.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde::ser::{SerializeMap as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use serde_json::json;
+use symbolon_crypto::digest::sha256;
+
+use super::SpecVersion;
+use super::component::component;
+use super::dto::{Component, Dependency, Evidence, Occurrence, Property, Service};
+use super::properties::{common, occurrence};
+use crate::inventory::{Asset, Detail, Inventory, Role, Unread};
+
+/// Writes the inventory as a CycloneDX CBOM. The same inventory gives the same bytes, but for its timestamp.
+///
+/// # Errors
+/// What the writer reports.
+pub fn write(inventory: &Inventory, version: SpecVersion, out: &mut dyn Write) -> std::io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &Document { inventory, version })?;
+    out.write_all(b"\n")
+}
+
+struct Document<'a> {
+    inventory: &'a Inventory,
+    version: SpecVersion,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { inventory, version } = *self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("bomFormat", "CycloneDX")?;
+        map.serialize_entry("specVersion", version.name())?;
+        map.serialize_entry("serialNumber", &serial_number(inventory))?;
+        map.serialize_entry("version", &1)?;
+        map.serialize_entry("metadata", &metadata(inventory))?;
+        map.serialize_entry("components", &Components(self))?;
+        if inventory
+            .assets()
+            .any(|asset| matches!(asset.detail, Detail::Service(_)))
+        {
+            map.serialize_entry("services", &Services(inventory))?;
+        }
+        map.serialize_entry("dependencies", &Dependencies(inventory))?;
+        if !inventory.unread.is_empty() {
+            let unread: Vec<String> = inventory.unread.iter().map(unread_ref).collect();
+            map.serialize_entry(
+                "compositions",
+                &json!([{ "aggregate": "incomplete", "assemblies": unread }]),
+            )?;
+        }
+        map.end()
+    }
+}
+
+/// A UUID over what was found, so that the same findings have the same number: RFC 9562's version 8, whose content is
+/// the maker's own.
+fn serial_number(inventory: &Inventory) -> String {
+    let mut text = String::new();
+    for asset in inventory.assets() {
+        text.push_str(asset.id().as_str());
+        for place in asset.evidence.iter() {
+            text.push('\t');
+            text.push_str(&place.location);
+            text.push_str(&format!(":{:?}:{:?}", place.line, place.offset));
+        }
+        text.push('\n');
+    }
+    text.push_str(inventory.timestamp.as_deref().unwrap_or_default());
+    let digest = sha256(text.as_bytes());
+    let hex = hex::encode(digest);
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!(
+        "urn:uuid:{}-{}-8{}-8{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(13, 16),
+        part(17, 20),
+        part(20, 32)
+    )
+}
+
+fn metadata(inventory: &Inventory) -> serde_json::Value {
+    let mut properties: Vec<Property> = inventory
+        .targets
+        .iter()
+        .map(|target| Property::new("target", target))
+        .collect();
+    for (subject, tally) in inventory.coverage.iter() {
+        for (name, count) in [
+            ("attempted", tally.attempted),
+            ("read", tally.read),
+            ("bytes", tally.bytes),
+        ] {
+            properties.push(Property::new(
+                format!("coverage:{}:{name}", subject.name()),
+                count.to_string(),
+            ));
+        }
+    }
+    for (reason, count) in inventory.unread.counts() {
+        properties.push(Property::new(
+            format!("unread:{}", reason.name()),
+            count.to_string(),
+        ));
+    }
+    for (reason, count) in inventory.unread.omitted() {
+        properties.push(Property::new(
+            format!("unread-not-listed:{}", reason.name()),
+            count.to_string(),
+        ));
+    }
+    let mut metadata = json!({
+        "lifecycles": [{ "phase": "discovery" }],
+        "tools": { "components": [{
+            "type": "application",
+            "name": "symbolon plan",
+            "version": env!("CARGO_PKG_VERSION"),
+        }] },
+        "properties": properties,
+    });
+    super::component::put(&mut metadata, "timestamp", inventory.timestamp.as_deref());
+    metadata
+}
+
+struct Components<'a>(&'a Document<'a>);
+
+impl Serialize for Components<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Document { inventory, version } = *self.0;
+        let mut list = serializer.serialize_seq(None)?;
+        for asset in inventory.assets() {
+            if let Some(component) = component(inventory, asset, version) {
+                list.serialize_element(&component)?;
+            }
+        }
+        for unread in inventory.unread.iter() {
+            let bom_ref = unread_ref(unread);
+            list.serialize_element(&unread_component(unread, &bom_ref))?;
+        }
+        list.end()
+    }
+}
+
+/// What could not be read is an entry of its own: a file (or, for endpoints and the like, data) with the reason.
+fn unread_component<'a>(unread: &'a Unread, bom_ref: &'a str) -> Component<'a> {
+    let properties = vec![
+        Property::new("kind", "unread"),
+        Property::new("unread:detail", &unread.detail),
+        Property::new("unread:reason", unread.reason.name()),
+        Property::new("unread:scanner", &unread.scanner),
+    ];
+    Component {
+        kind: if unread.location.contains("://") {
+            "data"
+        } else {
+            "file"
+        },
+        bom_ref,
+        name: &unread.location,
+        version: None,
+        purl: None,
+        evidence: Some(Evidence {
+            occurrences: vec![Occurrence {
+                location: &unread.location,
+                line: unread.line,
+                offset: None,
+                symbol: None,
+                additional_context: None,
+            }],
+        }),
+        crypto: None,
+        properties,
+    }
+}
+
+fn unread_ref(unread: &Unread) -> String {
+    let line = unread.line.unwrap_or_default().to_be_bytes();
+    let parts: [&[u8]; 5] = [
+        unread.location.as_bytes(),
+        &line,
+        unread.reason.name().as_bytes(),
+        unread.scanner.as_bytes(),
+        unread.detail.as_bytes(),
+    ];
+    crate::inventory::AssetId::of_content("unread", &parts).to_string()
+}
+
+struct Services<'a>(&'a Inventory);
+
+impl Serialize for Services<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let services = self.0.assets().filter_map(|asset| service(self.0, asset));
+        serializer.collect_seq(services)
+    }
+}
+
+/// A service has no evidence in CycloneDX: its places are properties, one JSON object each.
+fn service<'a>(inventory: &'a Inventory, asset: &'a Asset) -> Option<Service<'a>> {
+    let Detail::Service(detail) = &asset.detail else {
+        return None;
+    };
+    let mut properties = common(asset, inventory.edges_from(asset.id()));
+    properties.push(Property::new("kind", "service"));
+    properties.push(Property::new("what", &detail.what));
+    for place in asset.evidence.iter() {
+        if let Ok(text) = serde_json::to_string(&occurrence(place)) {
+            properties.push(Property::new("occurrence", text));
+        }
+    }
+    // CycloneDX wants IRI references: what is none stands in a property.
+    let is_iri = |text: &String| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte))
+            && (!text.contains(['[', ']']) || text.contains("://["))
+    };
+    properties.extend(
+        detail
+            .endpoints
+            .iter()
+            .map(|endpoint| Property::new("endpoint", endpoint)),
+    );
+    properties.sort();
+    Some(Service {
+        bom_ref: asset.id().as_str(),
+        name: &asset.name,
+        endpoints: detail
+            .endpoints
+            .iter()
+            .filter(|text| is_iri(text))
+            .cloned()
+            .collect(),
+        authenticated: detail.authenticated,
+        properties,
+    })
+}
+
+struct Dependencies<'a>(&'a Inventory);
+
+impl Serialize for Dependencies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list: BTreeMap<&str, Dependency<'_>> = BTreeMap::new();
+        for edge in self.0.edges() {
+            let of = edge.from.as_str();
+            let dependency = list.entry(of).or_insert_with(|| Dependency {
+                of,
+                depends_on: Vec::new(),
+                provides: Vec::new(),
+            });
+            let refs = match edge.role {
+                Role::Provides => &mut dependency.provides,
+                _ => &mut dependency.depends_on,
+            };
+            refs.push(edge.to.as_str());
+        }
+        for dependency in list.values_mut() {
+            dependency.depends_on.sort_unstable();
+            dependency.depends_on.dedup();
+            dependency.provides.sort_unstable();
+            dependency.provides.dedup();
+        }
+        serializer.collect_seq(list.into_values())
+    }
+}
