@@ -13,7 +13,6 @@ mod peer;
 mod process;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -75,9 +74,6 @@ impl UnixAttestor {
         Ok(found.0)
     }
 }
-
-/// Shared by the handlers of the Workload API.
-pub(crate) type SharedAttestor = Arc<UnixAttestor>;
 
 struct Findings(BTreeSet<Selector>);
 

@@ -5,20 +5,40 @@ use std::sync::{Arc, OnceLock};
 
 use symbolon_api::{WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE, forms};
 use symbolon_pki::suite::Form;
+use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 
 use super::incoming::ConnectedPeer;
 use crate::attestor::Asked;
-use crate::attestor::unix::{Peer, SharedAttestor};
+use crate::attestor::unix::{Peer, UnixAttestor};
 use crate::cache::Selector;
 use crate::telemetry;
+
+/// Most processes that are looked at at a time, each on a thread of its own.
+const MAX_ATTESTATIONS: usize = 16;
+
+/// Looks at processes, not at too many at once. Copies share it.
+#[derive(Clone, Debug)]
+pub(super) struct Attestation {
+    attestor: Arc<UnixAttestor>,
+    permits: Arc<Semaphore>,
+}
+
+impl Attestation {
+    pub(super) fn new() -> Self {
+        Self {
+            attestor: Arc::new(UnixAttestor::new()),
+            permits: Arc::new(Semaphore::new(MAX_ATTESTATIONS)),
+        }
+    }
+}
 
 /// A process that made a call.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     peer: Arc<Peer>,
-    attestor: SharedAttestor,
+    attestation: Attestation,
     method: &'static str,
 }
 
@@ -30,7 +50,7 @@ impl Caller {
     pub(super) fn of(
         metadata: &MetadataMap,
         extensions: &Extensions,
-        attestor: SharedAttestor,
+        attestation: Attestation,
         method: &'static str,
     ) -> Result<Self, Status> {
         let sent = metadata.get(WORKLOAD_METADATA).map(|value| value.as_bytes());
@@ -44,7 +64,7 @@ impl Caller {
             .ok_or_else(|| Status::internal("the caller is not known"))?;
         Ok(Self {
             peer: peer.0.clone(),
-            attestor,
+            attestation,
             method,
         })
     }
@@ -54,14 +74,21 @@ impl Caller {
     /// # Errors
     /// `PermissionDenied` if it has ended, or nothing can be found out.
     pub(super) async fn selectors(&self, asked: Arc<Asked>) -> Result<BTreeSet<Selector>, Status> {
-        let this = self.clone();
-        let attesting = tokio::task::spawn_blocking(move || this.attestor.attest(&this.peer, &asked));
+        let Attestation { attestor, permits } = self.attestation.clone();
+        let internal = |error: &dyn std::fmt::Display| {
+            Status::internal(format!("the caller could not be attested: {error}"))
+        };
+        let permit = permits.acquire_owned().await.map_err(|error| internal(&error))?;
+        let peer = self.peer.clone();
+        let attesting = tokio::task::spawn_blocking(move || {
+            let attested = attestor.attest(&peer, &asked);
+            drop(permit);
+            attested
+        });
         match attesting.await {
             Ok(Ok(selectors)) => Ok(selectors),
             Ok(Err(error)) => Err(self.deny(&error)),
-            Err(error) => Err(Status::internal(format!(
-                "the caller could not be attested: {error}"
-            ))),
+            Err(error) => Err(internal(&error)),
         }
     }
 

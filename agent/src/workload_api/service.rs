@@ -9,11 +9,10 @@ use symbolon_pki::suite::Form;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::caller::{Caller, Wanted};
+use super::caller::{Attestation, Caller, Wanted};
 use super::jwt;
 use super::updates::{JwtBundles, Updates, X509Bundles, X509Svids, begin};
 use crate::agent::Context;
-use crate::attestor::unix::{SharedAttestor, UnixAttestor};
 use crate::cache::Matches;
 use crate::status::Phase;
 
@@ -25,7 +24,7 @@ const SYNC_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct WorkloadApi {
     pub(super) context: Arc<Context>,
     pub(super) cancel: CancellationToken,
-    attestor: SharedAttestor,
+    attestation: Attestation,
 }
 
 impl WorkloadApi {
@@ -33,7 +32,7 @@ impl WorkloadApi {
         Self {
             context,
             cancel,
-            attestor: Arc::new(UnixAttestor::new()),
+            attestation: Attestation::new(),
         }
     }
 
@@ -41,7 +40,7 @@ impl WorkloadApi {
         let caller = Caller::of(
             request.metadata(),
             request.extensions(),
-            self.attestor.clone(),
+            self.attestation.clone(),
             method,
         )?;
         Ok((caller, Wanted::of(request.metadata())?))

@@ -13,8 +13,8 @@ use super::caller::{Caller, Wanted};
 use super::service::WorkloadApi;
 use crate::cache::{Identity, Lease, Matches, Offer};
 
-/// Longest wait for SVIDs that have to be fetched first.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for SVIDs that have to be fetched first. After that a caller is given those that are there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a stream has to say of the present state.
 pub(super) enum Next<T> {
@@ -28,10 +28,11 @@ pub(super) enum Next<T> {
 pub(super) trait Subject: Send + Sync + 'static {
     type Message: Clone + PartialEq + Send + 'static;
 
+    /// What to say now. `patient` is whether to wait for what is still being fetched.
+    ///
     /// # Errors
     /// Why there is no message and will not be one soon.
-    fn next(&self, api: &WorkloadApi, found: Matches, wanted: &Wanted)
-    -> Result<Next<Self::Message>, Status>;
+    fn next(&self, found: Matches, wanted: &Wanted, patient: bool) -> Result<Next<Self::Message>, Status>;
 }
 
 /// X.509-SVIDs.
@@ -40,14 +41,12 @@ pub(super) struct X509Svids;
 impl Subject for X509Svids {
     type Message = wire::X509svidResponse;
 
-    fn next(&self, _: &WorkloadApi, found: Matches, wanted: &Wanted) -> Result<Next<Self::Message>, Status> {
+    fn next(&self, found: Matches, wanted: &Wanted, patient: bool) -> Result<Next<Self::Message>, Status> {
         let Matches {
             identities, bundle, ..
         } = found;
-        if identities
-            .iter()
-            .any(|identity| matches!(identity.offer, Offer::Pending))
-        {
+        let is_pending = |identity: &Identity| matches!(identity.offer, Offer::Pending);
+        if patient && identities.iter().any(is_pending) {
             return Ok(Next::Later);
         }
         let message = answers::x509(&identities, &bundle, wanted);
@@ -64,16 +63,16 @@ fn nothing_to_give(identities: &[Identity]) -> Status {
     let reason = identities.iter().find_map(|identity| match &identity.offer {
         Offer::Failed(problem) => Some(format!("the SVID could not be fetched: {problem}")),
         Offer::NoRoom => Some("the agent holds as many SVIDs as it may".to_owned()),
+        Offer::Pending => Some("the SVID could not be fetched in time".to_owned()),
         _ => None,
     });
-    let forms = || {
-        let forms: Vec<&str> = identities.iter().map(|identity| identity.form.name()).collect();
-        format!(
-            "the trust domain has no {} authority",
-            forms.first().copied().unwrap_or("X.509")
-        )
+    let no_authority = || {
+        let form = identities
+            .first()
+            .map_or("X.509", |identity| identity.form.name());
+        format!("the trust domain has no {form} authority")
     };
-    Status::unavailable(reason.unwrap_or_else(forms))
+    Status::unavailable(reason.unwrap_or_else(no_authority))
 }
 
 /// X.509 bundles.
@@ -82,7 +81,7 @@ pub(super) struct X509Bundles;
 impl Subject for X509Bundles {
     type Message = wire::X509BundlesResponse;
 
-    fn next(&self, _: &WorkloadApi, found: Matches, wanted: &Wanted) -> Result<Next<Self::Message>, Status> {
+    fn next(&self, found: Matches, wanted: &Wanted, _: bool) -> Result<Next<Self::Message>, Status> {
         Ok(Next::Message(
             answers::x509_bundles(&found.bundle, wanted),
             Vec::new(),
@@ -96,7 +95,7 @@ pub(super) struct JwtBundles;
 impl Subject for JwtBundles {
     type Message = wire::JwtBundlesResponse;
 
-    fn next(&self, _: &WorkloadApi, found: Matches, _: &Wanted) -> Result<Next<Self::Message>, Status> {
+    fn next(&self, found: Matches, _: &Wanted, _: bool) -> Result<Next<Self::Message>, Status> {
         Ok(Next::Message(answers::jwt_bundles(&found.bundle), Vec::new()))
     }
 }
@@ -121,9 +120,14 @@ pub(super) async fn begin<S: Subject>(
         subject,
         leases: Vec::new(),
     };
-    let (first, identities) = match tokio::time::timeout(PATIENCE, following.first()).await {
-        Ok(first) => first?,
-        Err(_) => return Err(Status::unavailable("the SVIDs could not be fetched in time")),
+    let patience = following.api.context.timer.sleep(PATIENCE);
+    let first = tokio::select! {
+        first = following.first() => Some(first?),
+        () = patience => None,
+    };
+    let (first, identities) = match first {
+        Some(first) => first,
+        None => following.what_is_there().await?,
     };
     following.caller.admit(identities);
     let (sender, receiver) = mpsc::channel(1);
@@ -149,12 +153,24 @@ impl<S: Subject> Following<S> {
         let mut found = self.api.find_or_sync(&self.caller, &self.wanted.forms).await?;
         loop {
             let identities = found.entries.len();
-            if let Next::Message(message, leases) = self.subject.next(&self.api, found, &self.wanted)? {
+            if let Next::Message(message, leases) = self.subject.next(found, &self.wanted, true)? {
                 self.leases = leases;
                 return Ok((message, identities));
             }
             self.changed().await?;
             found = self.api.find(&self.caller, &self.wanted.forms).await?;
+        }
+    }
+
+    async fn what_is_there(&mut self) -> Result<(S::Message, usize), Status> {
+        let found = self.api.find(&self.caller, &self.wanted.forms).await?;
+        let identities = found.entries.len();
+        match self.subject.next(found, &self.wanted, false)? {
+            Next::Message(message, leases) => {
+                self.leases = leases;
+                Ok((message, identities))
+            }
+            Next::Later => Err(Status::unavailable("the SVIDs could not be fetched in time")),
         }
     }
 
@@ -188,7 +204,7 @@ impl<S: Subject> Following<S> {
     /// `None` while there is nothing better than what was sent.
     async fn next(&mut self) -> Result<Option<S::Message>, Status> {
         let found = self.api.find(&self.caller, &self.wanted.forms).await?;
-        match self.subject.next(&self.api, found, &self.wanted) {
+        match self.subject.next(found, &self.wanted, true) {
             Ok(Next::Message(message, leases)) => {
                 self.leases = leases;
                 Ok(Some(message))

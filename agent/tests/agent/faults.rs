@@ -250,6 +250,28 @@ async fn a_server_that_knows_no_forms_gives_the_classical_one() {
 }
 
 #[tokio::test]
+async fn what_is_there_is_given_when_the_rest_takes_too_long() {
+    let site = Site::start().await;
+    {
+        let mut script = site.server.script();
+        script.entries = vec![entry_for("web", 1, &[&my_uid()])];
+        script.silent_about = Some(Form::Composite);
+    }
+    let agent = site.agent().await;
+    let workload = workload(&agent).await;
+    let forms = [Form::Classical, Form::Composite];
+    let context = site
+        .time
+        .pass(Duration::from_secs(10), workload.fetch_x509(&forms))
+        .await
+        .unwrap();
+    assert_eq!(
+        context.svids.iter().map(|svid| svid.form()).collect::<Vec<_>>(),
+        [Form::Classical]
+    );
+}
+
+#[tokio::test]
 async fn no_more_svids_are_held_than_allowed() {
     let site = Site::start().await;
     let entry = |name| entry_for(name, 1, &[&my_uid()]);

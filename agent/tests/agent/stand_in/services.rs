@@ -222,6 +222,13 @@ impl SvidService for StandIn {
             .unwrap()
             .map(|forms| forms.len());
         let params = request.into_inner().params;
+        let silent_about = self.script().silent_about.map(Form::name);
+        if params
+            .iter()
+            .any(|params| Some(params.form.as_str()) == silent_about)
+        {
+            return std::future::pending().await;
+        }
         let (instead_of, other_key) = {
             let mut script = self.script();
             if script.largest_batch.is_some_and(|largest| params.len() > largest) {
