@@ -1,4 +1,5 @@
-//! Which SPIFFE IDs may be at the other end.
+//! Which SPIFFE IDs may be at the other end. How well they must be proven is `peer_policy` in the options of either
+//! side.
 
 use std::fmt;
 use std::sync::Arc;

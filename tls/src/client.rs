@@ -8,6 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::version::TLS13;
 use rustls_pki_types::ServerName;
 use symbolon_pki::time::Clock;
+use symbolon_pki::verify::PathPolicy;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::authorize::AuthorizeId;
@@ -26,6 +27,10 @@ use crate::verifier::PeerVerifier;
 pub struct ClientOptions {
     /// Key-exchange groups. Default: the hybrid ones only.
     pub kex: KexPolicy,
+    /// What every key on the server's path must be worth. Only schemes that satisfy it are offered, so that a server
+    /// with SVIDs of several forms chooses one that does; any other is refused with
+    /// [`ChainReason::Policy`](symbolon_pki::verify::ChainReason::Policy). Default: anything.
+    pub peer_policy: PathPolicy,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
@@ -38,6 +43,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             kex: KexPolicy::default(),
+            peer_policy: PathPolicy::default(),
             composite_schemes: CompositeSchemes::default(),
             alpn: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
@@ -53,6 +59,7 @@ pub struct Connector(Arc<Inner>);
 struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
+    policy: PathPolicy,
     clock: Arc<dyn Clock>,
     provider: Arc<CryptoProvider>,
     schemes: Arc<CompositeSchemes>,
@@ -92,6 +99,7 @@ impl Connector {
         Self(Arc::new(Inner {
             source,
             authorize,
+            policy: options.peer_policy,
             clock,
             provider: crypto_provider(&options.kex),
             schemes: Arc::new(options.composite_schemes),
@@ -161,6 +169,7 @@ impl Inner {
         let verifier = PeerVerifier::new(
             source.clone(),
             self.authorize.clone(),
+            self.policy,
             self.schemes.clone(),
             self.clock.clone(),
             record.clone(),

@@ -5,7 +5,8 @@
 //!   own handshakes. TLS 1.3 alone, no resumption, hybrid groups alone unless a listener allows others.
 //! - [`IdentitySource`] is where SVIDs and bundles come from: [`StaticSource`], or [`X509Source`] fed by the
 //!   [Workload API](workload_api).
-//! - [`AuthorizeId`] says which SPIFFE IDs may be at the other end.
+//! - [`AuthorizeId`] says which SPIFFE IDs may be at the other end, and a [`PathPolicy`] in the options of either side
+//!   what the proof must be worth: whoever can forge a classical chain is kept out by `hybrid-required` alone.
 //! - [`grpc`] has channels and a listener for tonic.
 //!
 //! Chains are verified by `symbolon-pki` alone, so there is one set of rules; [`peer_error`] finds its reason in whatever
@@ -43,4 +44,5 @@ pub use provider::{KexPolicy, KxGroup, crypto_provider, group_name};
 pub use scheme::{CompositeSchemes, SchemeError};
 pub use server::{Acceptor, ClientAuth, ListenerOptions, server_config};
 pub use session::{ConnectionInfo, Negotiated, PeerIdentity, negotiated, peer_identity};
+pub use symbolon_pki::verify::PathPolicy;
 pub use x509_source::{Backoff, SourceStatus, X509Source};

@@ -8,6 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::TLS13;
 use symbolon_pki::time::Clock;
+use symbolon_pki::verify::PathPolicy;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 
@@ -43,6 +44,12 @@ pub struct ListenerOptions {
     /// Hybrid groups, if not all of them. Classical ones named here count only with
     /// [`allow_classical_kex`](Self::allow_classical_kex), and then no other classical ones do. Default: all hybrid ones.
     pub kex: KexPolicy,
+    /// What every key on a client's path must be worth. Only schemes that satisfy it are offered to clients, so that
+    /// one with SVIDs of several forms chooses one that does; any other is refused with
+    /// [`ChainReason::Policy`](symbolon_pki::verify::ChainReason::Policy). It says nothing about clients that present no
+    /// SVID, which [`ClientAuth`] is for, nor about what is presented to them, which is theirs to demand. Default:
+    /// anything.
+    pub peer_policy: PathPolicy,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
@@ -57,6 +64,7 @@ impl Default for ListenerOptions {
             allow_classical_kex: false,
             prefer_ml_dsa: false,
             kex: KexPolicy::default(),
+            peer_policy: PathPolicy::default(),
             composite_schemes: CompositeSchemes::default(),
             alpn: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
@@ -72,6 +80,7 @@ pub struct Acceptor(Arc<Inner>);
 struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
+    policy: PathPolicy,
     client_auth: ClientAuth,
     clock: Arc<dyn Clock>,
     /// For clients that share a group with it.
@@ -109,6 +118,7 @@ impl Acceptor {
         Self(Arc::new(Inner {
             source,
             authorize,
+            policy: options.peer_policy,
             client_auth,
             clock,
             preferred: crypto_provider(&KexPolicy::Only(hybrid)),
@@ -196,6 +206,7 @@ impl Inner {
         let verifier = PeerVerifier::new(
             source.clone(),
             self.authorize.clone(),
+            self.policy,
             self.schemes.clone(),
             self.clock.clone(),
             record.clone(),

@@ -13,7 +13,7 @@ use symbolon_crypto::rsa::RsaScheme;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::time::Clock;
-use symbolon_pki::verify::verify_x509_svid;
+use symbolon_pki::verify::{PathPolicy, VerifyOptions, verify_x509_svid_with};
 
 use crate::authorize::AuthorizeId;
 use crate::error::PeerError;
@@ -27,6 +27,7 @@ use crate::session::{PeerIdentity, Record, read_chain};
 pub(crate) struct PeerVerifier {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
+    options: VerifyOptions,
     schemes: Arc<CompositeSchemes>,
     clock: Arc<dyn Clock>,
     hints: Vec<DistinguishedName>,
@@ -38,14 +39,18 @@ impl PeerVerifier {
     pub(crate) fn new(
         source: Arc<dyn IdentitySource>,
         authorize: AuthorizeId,
+        policy: PathPolicy,
         schemes: Arc<CompositeSchemes>,
         clock: Arc<dyn Clock>,
         record: Option<Arc<Record>>,
     ) -> Self {
-        let hints = root_hints(&source.bundles(), &authorize);
+        let hints = root_hints(&source.bundles(), &authorize, policy);
+        let mut options = VerifyOptions::default();
+        options.policy = policy;
         Self {
             source,
             authorize,
+            options,
             schemes,
             clock,
             hints,
@@ -66,8 +71,8 @@ impl PeerVerifier {
     ) -> Result<(), PeerError> {
         let presented: Vec<_> = std::iter::once(leaf).chain(intermediates).cloned().collect();
         let chain = read_chain(&presented)?;
-        let verified =
-            verify_x509_svid(&chain, &self.source.bundles(), self.clock.now()).map_err(PeerError::Chain)?;
+        let verified = verify_x509_svid_with(&chain, &self.source.bundles(), self.clock.now(), &self.options)
+            .map_err(PeerError::Chain)?;
         if let Err(reason) = self.authorize.authorize(&verified.spiffe_id) {
             return Err(PeerError::NotAuthorised {
                 id: verified.spiffe_id,
@@ -122,7 +127,12 @@ impl PeerVerifier {
     }
 
     fn schemes_now(&self) -> Vec<SignatureScheme> {
-        offered_schemes(&self.source.bundles(), &self.authorize, &self.schemes)
+        offered_schemes(
+            &self.source.bundles(),
+            &self.authorize,
+            self.options.policy,
+            &self.schemes,
+        )
     }
 }
 

@@ -8,22 +8,23 @@
 )]
 
 mod common;
+#[path = "common/dishonest.rs"]
+mod dishonest;
 
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeySize;
 use common::*;
+use dishonest::Dishonest;
+use rustls::SignatureScheme;
 use rustls::client::ClientConfig;
-use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
-use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
-use rustls::{Error, SignatureAlgorithm, SignatureScheme};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use symbolon_crypto::{HeldKey, MlDsaContext};
 use symbolon_pki::bundle::{TrustBundle, X509Authority};
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Form, Suite};
-use symbolon_tls::{ClientOptions, HandshakeError, KexPolicy, ListenerOptions, PeerError, crypto_provider};
+use symbolon_tls::{ClientOptions, HandshakeError, ListenerOptions, PeerError};
 
 /// rustls' own provider's client, presenting an RSA SVID and trusting our connector's verifier for the server.
 #[tokio::test]
@@ -61,43 +62,6 @@ async fn an_rsa_svid_of_a_stock_client_is_accepted() {
     }
 }
 
-/// Presents a certificate and signs with a key and under a scheme of its own choice.
-#[derive(Clone, Debug)]
-struct Dishonest {
-    chain: Vec<CertificateDer<'static>>,
-    key: Arc<dyn HeldKey>,
-    scheme: SignatureScheme,
-}
-
-impl ResolvesServerCert for Dishonest {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::new(CertifiedKey::new(
-            self.chain.clone(),
-            Arc::new(self.clone()),
-        )))
-    }
-}
-
-impl SigningKey for Dishonest {
-    fn choose_scheme(&self, _: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        Some(Box::new(self.clone()))
-    }
-
-    fn algorithm(&self) -> SignatureAlgorithm {
-        SignatureAlgorithm::ECDSA
-    }
-}
-
-impl Signer for Dishonest {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.key.sign(message, MlDsaContext::EMPTY).unwrap())
-    }
-
-    fn scheme(&self) -> SignatureScheme {
-        self.scheme
-    }
-}
-
 /// What our client says to a server that holds one of the two keys of a composite SVID.
 async fn with_one_half(half: usize, scheme: SignatureScheme) -> HandshakeError {
     let domain = Domain::new("example.org");
@@ -110,17 +74,11 @@ async fn with_one_half(half: usize, scheme: SignatureScheme) -> HandshakeError {
         key: signer.keys()[half].clone(),
         scheme,
     };
-    let config = ServerConfig::builder_with_provider(crypto_provider(&KexPolicy::PostQuantum))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(dishonest));
-
     let client = source(domain.svids("client", &FORMS), domain.bundles(&FORMS));
     let connector = connector(&client, domain.any(), ClientOptions::default());
     let (near, far) = tokio::io::duplex(64 * 1024);
     let name = ServerName::try_from("server.invalid").unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let acceptor = tokio_rustls::TlsAcceptor::from(dishonest.server());
     tokio::join!(connector.connect(name, near), acceptor.accept(far))
         .0
         .unwrap_err()
