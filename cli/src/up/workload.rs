@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::{Clock, SystemClock};
 use symbolon_tls::{
-    Acceptor, AuthorizeId, Backoff, ClientAuth, ClientOptions, Connector, ListenerOptions, X509Source,
+    Acceptor, AuthorizeId, Backoff, ClientAuth, ClientOptions, Connector, ListenerOptions, PathPolicy,
+    X509Source,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,7 +87,10 @@ pub(crate) async fn run(common: &Common, command: &Workload) -> Result<()> {
                 source,
                 authorize,
                 ClientAuth::Required,
-                ListenerOptions::default(),
+                ListenerOptions {
+                    peer_policy: PathPolicy::HybridRequired,
+                    ..ListenerOptions::default()
+                },
                 clock,
             );
             let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
@@ -109,7 +113,11 @@ pub(crate) async fn run(common: &Common, command: &Workload) -> Result<()> {
             print(&serde_json::to_string(&seen)?)
         }
         Workload::Call { address } => {
-            let connector = Connector::new(source, authorize, clock, ClientOptions::default());
+            let options = ClientOptions {
+                peer_policy: PathPolicy::HybridRequired,
+                ..ClientOptions::default()
+            };
+            let connector = Connector::new(source, authorize, clock, options);
             let stream = TcpStream::connect(address)
                 .await
                 .with_context(|| format!("cannot reach {address}"))?;
