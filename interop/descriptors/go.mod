@@ -1,4 +1,4 @@
-module symbolon.dev/interop/descriptors
+module github.com/symbolon/symbolon/interop/descriptors
 
 go 1.26.0
 

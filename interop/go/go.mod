@@ -1,4 +1,4 @@
-module symbolon.dev/interop/go
+module github.com/symbolon/symbolon/interop/go
 
 go 1.26.0
 

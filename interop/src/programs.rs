@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn a_talking_program_is_heard_line_by_line() {
+        let mut talking = Talking::start(&mut shell("echo 1; echo '[2]'; exit 0")).unwrap();
+        assert_eq!(talking.hear().unwrap(), 1);
+        assert_eq!(talking.hear().unwrap(), serde_json::json!([2]));
+        talking.hear().unwrap_err();
+        talking.end().unwrap();
+        Talking::start(&mut shell("exit 1")).unwrap().end().unwrap_err();
+    }
+
+    #[test]
     fn a_program_that_hangs_is_ended() {
         let error = output(&mut shell("exec sleep 600"), Duration::from_millis(50)).unwrap_err();
         assert!(format!("{error:#}").contains("not finished"), "{error:#}");

@@ -138,6 +138,11 @@ impl Up {
         value.with_context(|| format!("the report has no {pointer}: {}", self.report))
     }
 
+    /// The folder that everything is in: the data directory, what would be in the user's home, and room for more.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The command `symbolon` with its data directory, ready to be given a subcommand.
     ///
     /// # Errors

@@ -223,6 +223,22 @@ async fn our_client_connects_to_a_stock_server() {
     stock.end().unwrap();
 }
 
+#[test]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+fn a_running_servers_bundle_document_is_read() {
+    let up = Up::start().unwrap();
+    let document = up.home().join("bundle.json");
+    let show = ["bundle", "show", "--format", "spiffe"];
+    let bundle = programs::run(up.symbolon().unwrap().args(show)).unwrap();
+    fs::write(&document, &bundle).unwrap();
+    let seen = outcome(go("bundle").arg(TRUST_DOMAIN).arg(&document)).unwrap();
+    assert_eq!(seen["keys"], json!(["ECDSA"]), "{seen}");
+    assert_eq!(seen["jwt"].as_array().unwrap().len(), 1, "{seen}");
+    let bundle: Value = serde_json::from_slice(&bundle).unwrap();
+    assert_eq!(seen["sequence"], bundle["spiffe_sequence"]);
+    assert_eq!(bundle["pq_keys"].as_array().unwrap().len(), 2, "{bundle}");
+}
+
 /// As an agent of SPIRE does before and after it has attested.
 #[test]
 #[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
