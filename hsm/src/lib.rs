@@ -5,6 +5,7 @@
 //! executable form: every backend passes the same suite.
 //!
 //! - [`software`]: one encrypted file a key, for those without hardware.
+//! - [`tpm`]: keys in a TPM 2.0, with the cargo feature `tpm`.
 //! - [`registry`]: the stores of one process by the names its configuration gives them.
 //! - [`secret`]: passphrases, and where they come from.
 //!
@@ -20,6 +21,7 @@ pub mod registry;
 pub mod secret;
 pub mod software;
 pub mod store;
+pub mod tpm;
 
 pub use names::{KeyId, KeyLabel, NameError, StoreName};
 pub use private_file::PrivateFileError;
@@ -27,3 +29,4 @@ pub use registry::{RegistryError, Stores};
 pub use secret::{Passphrase, PassphraseError, SecretSource, SourceSyntaxError};
 pub use software::{KekSource, KekSpec, SoftwareError, SoftwareStore};
 pub use store::{KeyInfo, KeyStore, StoreError, Unsupported};
+pub use tpm::{Authorization, PcrChange, PcrSelection, Placement, Tcti, TpmConfig, TpmError};

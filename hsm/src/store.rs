@@ -7,6 +7,7 @@ use symbolon_crypto::{Component, HeldKey, KeyError, PublicKey};
 
 use crate::names::{KeyId, KeyLabel};
 use crate::software::SoftwareError;
+use crate::tpm::TpmError;
 
 /// What a store tells about one of its keys. Nothing here is secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,4 +106,7 @@ pub enum StoreError {
     /// The software store failed.
     #[error(transparent)]
     Software(#[from] SoftwareError),
+    /// The TPM failed, or what is kept of it.
+    #[error(transparent)]
+    Tpm(#[from] TpmError),
 }

@@ -83,7 +83,7 @@ impl DirLock {
 
 /// Writes a file that does not exist yet, readable by this user alone (0600). The caller holds a [`DirLock`]
 /// and knows that nobody else writes this name.
-pub(super) fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SoftwareError> {
+pub(crate) fn write_new(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), SoftwareError> {
     let path = dir.join(name);
     let written = file::write_whole(&path, bytes, 0o600);
     if written.is_err() {

@@ -84,13 +84,18 @@ pub enum TpmError {
         reason: &'static str,
     },
     /// PCRs have other values than the seed was sealed to: the platform booted something else.
-    #[error("the key is sealed to other PCR values than the TPM has now: {}", Listed(changes))]
+    #[error(
+        "the key is sealed to other PCR values than the TPM has now: {}",
+        Listed(changes)
+    )]
     PcrsChanged {
         /// Each PCR that differs.
         changes: Vec<PcrChange>,
     },
     /// The TPM found the policy unsatisfied, although the PCRs have the values they were sealed to.
-    #[error("the TPM refused to unseal the key by its policy, and yet every PCR has the value it was sealed to; the PCRs changed meanwhile, or the key's file is not of this TPM")]
+    #[error(
+        "the TPM refused to unseal the key by its policy, and yet every PCR has the value it was sealed to; the PCRs changed meanwhile, or the key's file is not of this TPM"
+    )]
     Policy,
     /// A PCR is not kept by this TPM.
     #[error("the TPM keeps no PCR {pcr}; select another bank")]
@@ -99,7 +104,9 @@ pub enum TpmError {
         pcr: String,
     },
     /// All places for persistent keys are taken.
-    #[error("the TPM has no free handle for another persistent key; remove some, or keep new keys as wrapped blobs")]
+    #[error(
+        "the TPM has no free handle for another persistent key; remove some, or keep new keys as wrapped blobs"
+    )]
     NoFreeHandle,
     /// A private key that the TPM gave back does not belong to the public key on record.
     #[error("what the TPM holds for this {component} key does not belong to its public key")]
@@ -122,7 +129,9 @@ pub enum TpmError {
         dir: PathBuf,
     },
     /// The system did not let a secret be locked in memory, where swap cannot take it.
-    #[error("cannot lock {bytes} bytes of memory for a secret: {reason}; raise the limit (`ulimit -l`, LimitMEMLOCK=)")]
+    #[error(
+        "cannot lock {bytes} bytes of memory for a secret: {reason}; raise the limit (`ulimit -l`, LimitMEMLOCK=)"
+    )]
     MemoryLock {
         /// How many bytes.
         bytes: usize,

@@ -19,7 +19,11 @@ fn integer(number: &[u8]) -> Vec<u8> {
 
 fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     let [len, ..] = content.len().to_le_bytes();
-    let header: &[u8] = if len < 0x80 { &[tag, len] } else { &[tag, 0x81, len] };
+    let header: &[u8] = if len < 0x80 {
+        &[tag, len]
+    } else {
+        &[tag, 0x81, len]
+    };
     [header, content].concat()
 }
 
@@ -43,7 +47,10 @@ mod tests {
     #[test]
     fn numbers_are_minimal_and_positive() {
         assert_eq!(der(&[1], &[0, 0, 2]), [0x30, 6, 2, 1, 1, 2, 1, 2]);
-        assert_eq!(der(&[0x80], &[0x7f, 0xff]), [0x30, 8, 2, 2, 0, 0x80, 2, 2, 0x7f, 0xff]);
+        assert_eq!(
+            der(&[0x80], &[0x7f, 0xff]),
+            [0x30, 8, 2, 2, 0, 0x80, 2, 2, 0x7f, 0xff]
+        );
         assert_eq!(der(&[], &[0]), [0x30, 6, 2, 1, 0, 2, 1, 0]);
     }
 

@@ -1,0 +1,180 @@
+//! A TPM that goes away, hangs, is locked or lacks something.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use symbolon_crypto::{Component, MlDsaContext};
+use symbolon_hsm::{Passphrase, StoreError, TpmConfig, TpmError};
+
+use crate::swtpm::{Swtpm, eventually};
+use crate::{generate, open, reason, refused, signs};
+
+#[test]
+fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile() {
+    const THREADS: usize = 8;
+    const EACH: usize = 125;
+    let Some(mut tpm) = Swtpm::new() else { return };
+    let scratch = tempfile::tempdir().expect("scratch");
+    let config = TpmConfig::new(tpm.tcti());
+    let store = open(&scratch.path().join("keys"), &config);
+    let keys = [Component::EcdsaP256Sha256, Component::MlDsa44].map(|component| generate(&*store, component));
+    let (good, bad) = (AtomicUsize::new(0), AtomicUsize::new(0));
+
+    let request = |number: usize| {
+        let key = &*keys[number % keys.len()];
+        let message = number.to_le_bytes();
+        let started = Instant::now();
+        let result = key.sign(&message, MlDsaContext::EMPTY);
+        // The deadline is the TPM's; the rest is for a signature made here, on a busy machine.
+        assert!(started.elapsed() < config.deadline + Duration::from_secs(5));
+        match result {
+            Ok(signature) => {
+                let verified = key.public_key().verify(&message, &signature, MlDsaContext::EMPTY);
+                verified.expect("a good signature");
+                good.fetch_add(1, Ordering::SeqCst);
+            }
+            Err(error) => {
+                let error = reason(error);
+                let clear = matches!(error, TpmError::Unreachable { .. } | TpmError::Deadline { .. });
+                assert!(clear, "{error}");
+                bad.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let request = &request;
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    request(thread * EACH + number);
+                }
+            });
+        }
+        eventually(|| (good.load(Ordering::SeqCst) >= 50).then_some(()));
+        tpm.kill();
+        eventually(|| (bad.load(Ordering::SeqCst) >= 16).then_some(()));
+        tpm.start();
+    });
+    let (good, bad) = (good.into_inner(), bad.into_inner());
+    assert_eq!(good + bad, THREADS * EACH);
+    // Requests fail quickly while it is away, so that few may be left when it is back.
+    for key in &keys {
+        eventually(|| signs(&**key).ok());
+    }
+    assert_eq!(store.list().expect("list").len(), 2);
+}
+
+#[test]
+fn a_tpm_that_hangs_is_given_up_on_in_time_and_used_again_when_it_answers() {
+    let Some(tpm) = Swtpm::new() else { return };
+    let scratch = tempfile::tempdir().expect("scratch");
+    let config = TpmConfig {
+        deadline: Duration::from_secs(1),
+        ..TpmConfig::new(tpm.tcti())
+    };
+    let store = open(&scratch.path().join("keys"), &config);
+    let key = generate(&*store, Component::EcdsaP256Sha256);
+    signs(&*key).expect("sign");
+
+    tpm.signal("STOP");
+    let mut said = Vec::new();
+    for _ in 0..6 {
+        let started = Instant::now();
+        said.push(signs(&*key).expect_err("it hangs"));
+        assert!(started.elapsed() < 3 * config.deadline, "{said:?}");
+    }
+    assert!(
+        matches!(said.first(), Some(TpmError::Deadline { .. })),
+        "{said:?}"
+    );
+    // It is not asked for ever: then the answer comes at once.
+    assert!(matches!(said.last(), Some(TpmError::Hanging { .. })), "{said:?}");
+
+    tpm.signal("CONT");
+    eventually(|| signs(&*key).ok());
+    drop((key, store));
+    // Those that were given up on come to their end too.
+    eventually(|| tpm.handles("handles-transient").is_empty().then_some(()));
+    eventually(|| tpm.handles("handles-loaded-session").is_empty().then_some(()));
+}
+
+#[test]
+fn no_tpm_is_said_at_once_and_makes_no_store() {
+    let Some(mut tpm) = Swtpm::new() else { return };
+    tpm.kill();
+    let scratch = tempfile::tempdir().expect("scratch");
+    let error = refused(&scratch.path().join("keys"), &TpmConfig::new(tpm.tcti()));
+    assert!(matches!(error, TpmError::Unreachable { .. }), "{error}");
+    assert!(!scratch.path().join("keys/store").exists());
+    let nowhere = TpmConfig::new("device:/dev/no-such-tpm".parse().expect("tcti"));
+    let error = refused(&scratch.path().join("keys"), &nowhere);
+    assert!(matches!(error, TpmError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn the_owners_password_is_asked_for_where_the_owner_is_needed() {
+    let Some(tpm) = Swtpm::new() else { return };
+    let scratch = tempfile::tempdir().expect("scratch");
+    tpm.tool("tpm2_changeauth", &["-c", "owner", "ours"]);
+    let config = TpmConfig::new(tpm.tcti());
+    let error = refused(&scratch.path().join("keys"), &config);
+    assert!(matches!(error, TpmError::OwnerAuth { .. }), "{error}");
+
+    let password = |text: &str| Some(Passphrase::new(text.as_bytes().to_vec().into()).expect("passphrase"));
+    let wrong = TpmConfig {
+        owner_auth: password("theirs"),
+        ..config.clone()
+    };
+    let error = refused(&scratch.path().join("keys"), &wrong);
+    assert!(matches!(error, TpmError::OwnerAuth { .. }), "{error}");
+
+    let right = TpmConfig {
+        owner_auth: password("ours"),
+        ..config.clone()
+    };
+    signs(&*generate(
+        &*open(&scratch.path().join("keys"), &right),
+        Component::EcdsaP256Sha256,
+    ))
+    .expect("sign");
+    // With the storage root key in place, wrapped keys need no owner.
+    signs(&*generate(
+        &*open(&scratch.path().join("keys"), &config),
+        Component::EcdsaP384Sha384,
+    ))
+    .expect("sign");
+    let persistent = TpmConfig {
+        placement: symbolon_hsm::Placement::Persistent,
+        ..config
+    };
+    let store = open(&scratch.path().join("keys"), &persistent);
+    let before = store.list().expect("list");
+    let error = store.generate(Component::EcdsaP256Sha256, &crate::label());
+    let error = error.expect_err("the owner is needed");
+    assert!(
+        matches!(error, StoreError::Tpm(TpmError::OwnerAuth { .. })),
+        "{error}"
+    );
+    assert_eq!(store.list().expect("list"), before);
+}
+
+#[test]
+fn a_bank_that_the_tpm_does_not_keep_is_said_before_any_key_is_made() {
+    let Some(tpm) = Swtpm::new() else { return };
+    let scratch = tempfile::tempdir().expect("scratch");
+    tpm.tool(
+        "tpm2_pcrallocate",
+        &["sha1:none+sha256:all+sha384:none+sha512:none"],
+    );
+    tpm.reset();
+    let config = TpmConfig {
+        pcrs: "sha384:7".parse().expect("pcrs"),
+        ..TpmConfig::new(tpm.tcti())
+    };
+    let store = open(&scratch.path().join("keys"), &config);
+    let error = store.offers(Component::MlDsa65).expect_err("no bank").to_string();
+    assert!(error.contains("no PCR sha384:7"), "{error}");
+    store.offers(Component::EcdsaP384Sha384).expect("no bank needed");
+    let error = store.generate(Component::MlDsa65, &crate::label());
+    assert!(matches!(error, Err(StoreError::Unsupported(_))));
+}
