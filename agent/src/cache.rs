@@ -20,7 +20,7 @@ pub(crate) use self::entry::{Entries, Entry, Selector};
 pub(crate) use self::jwt::{JwtCache, JwtKey};
 pub(crate) use self::matches::{Identity, Matches, Offer};
 pub(crate) use self::slots::Lease;
-use self::slots::{Key, Slots};
+use self::slots::{Key, Slot, Slots};
 pub(crate) use self::svid::{SvidProblem, WorkloadSvid};
 use crate::attestor::Asked;
 use crate::telemetry;
@@ -154,28 +154,36 @@ impl Cache {
         }
     }
 
-    /// What is to be fetched now, at most `limit` of it.
+    /// What is to be fetched now, at most `limit` of it and all of one form: the classical one first, so that what every
+    /// workload needs never waits for another form's authority.
     pub(crate) fn due(&self, now: SystemTime, limit: usize) -> Vec<Order> {
         let state = self.state();
-        let due = state.slots.iter().filter_map(|(key, slot)| {
-            let entry = state.fetchable(key, now)?;
-            let at = slot.due_at(entry, state.bundle.as_deref())?;
-            (at <= now).then(|| Order {
-                entry: entry.clone(),
+        let due: Vec<(&Key, &Slot)> = state
+            .slots
+            .iter()
+            .filter(|(key, slot)| state.due_at(key, slot, now).is_some_and(|at| at <= now))
+            .collect();
+        let first = Form::ALL
+            .into_iter()
+            .find(|form| due.iter().any(|(key, _)| key.form == *form));
+        let of_form = due.into_iter().filter(|(key, _)| Some(key.form) == first);
+        let orders = of_form.filter_map(|(key, slot)| {
+            Some(Order {
+                entry: state.entries.get(&key.entry_id)?.clone(),
                 form: key.form,
                 renewal: slot.svid.is_some(),
             })
         });
-        due.take(limit).collect()
+        orders.take(limit).collect()
     }
 
     /// When the next SVID is due. `None` if none ever is.
     pub(crate) fn next_due(&self, now: SystemTime) -> Option<SystemTime> {
         let state = self.state();
-        let due = state.slots.iter().filter_map(|(key, slot)| {
-            let entry = state.fetchable(key, now)?;
-            slot.due_at(entry, state.bundle.as_deref())
-        });
+        let due = state
+            .slots
+            .iter()
+            .filter_map(|(key, slot)| state.due_at(key, slot, now));
         due.min()
     }
 
@@ -242,10 +250,11 @@ impl Cache {
 }
 
 impl State {
-    /// The entry of a slot, if an SVID of it can be had at all.
-    fn fetchable(&self, key: &Key, now: SystemTime) -> Option<&Arc<Entry>> {
+    /// When the SVID of a slot is due. `None` if none can be had: its entry has expired, or there is no authority.
+    fn due_at(&self, key: &Key, slot: &Slot, now: SystemTime) -> Option<SystemTime> {
         let entry = self.entries.get(&key.entry_id)?;
-        self.bundle.as_ref()?.authorities_of(key.form).next()?;
-        (!entry.has_expired(now)).then_some(entry)
+        let bundle = self.bundle.as_ref()?;
+        bundle.authorities_of(key.form).next()?;
+        (!entry.has_expired(now)).then(|| slot.due_at(entry, bundle))
     }
 }

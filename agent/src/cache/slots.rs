@@ -47,13 +47,12 @@ pub(super) struct Slot {
 
 impl Slot {
     /// When the next one is to be fetched.
-    pub(super) fn due_at(&self, entry: &Entry, bundle: Option<&TrustBundle>) -> Option<SystemTime> {
-        let bundle = bundle?;
+    pub(super) fn due_at(&self, entry: &Entry, bundle: &TrustBundle) -> SystemTime {
         let natural = match &self.svid {
             Some(svid) if svid.revision == entry.revision && svid.stands_by(bundle) => svid.renew_at,
             _ => SystemTime::UNIX_EPOCH,
         };
-        Some(self.retry_at.map_or(natural, |retry_at| retry_at.max(natural)))
+        self.retry_at.map_or(natural, |retry_at| retry_at.max(natural))
     }
 
     pub(super) fn put(&mut self, svid: Arc<WorkloadSvid>, now: SystemTime) {

@@ -259,6 +259,7 @@ async fn what_is_there_is_given_when_the_rest_takes_too_long() {
     }
     let agent = site.agent().await;
     let workload = workload(&agent).await;
+    within(workload.fetch_x509(&[])).await.unwrap();
     let forms = [Form::Classical, Form::Composite];
     let context = site
         .time
