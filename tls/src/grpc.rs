@@ -3,11 +3,13 @@
 mod authority;
 mod channel;
 mod incoming;
+mod limits;
 
 pub use authority::AnyAuthority;
 pub(crate) use channel::tcp_channel;
 pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
-pub use incoming::{Incoming, TlsConnectInfo, incoming};
+pub use incoming::{Incoming, TlsConnectInfo, incoming, incoming_within};
+pub use limits::IncomingLimits;
 
 /// The application protocol of gRPC (RFC 7301), for `alpn` in the options of both sides.
 pub const ALPN_H2: &[u8] = b"h2";

@@ -54,7 +54,7 @@ pub struct ListenerOptions {
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
     pub alpn: Vec<Vec<u8>>,
-    /// Longest time for a handshake, from the first byte awaited. Default: 10 s.
+    /// Longest time for a handshake, from when it is its turn. Default: 10 s.
     pub handshake_timeout: Duration,
 }
 

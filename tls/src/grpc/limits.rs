@@ -1,0 +1,187 @@
+//! How far strangers may get before they have said who they are, all together and each by itself.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+/// What a listener of few handshakes bears, too: those who wait cost a descriptor and some memory.
+const LEAST_WAITING: usize = 256;
+
+/// Bounds on the connections of a listener whose handshakes are not done yet. Those that are done are not counted.
+///
+/// A client is told by its IP address; IPv6 addresses count by the 64 bits of their network, since whoever has one of
+/// its addresses has all of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct IncomingLimits {
+    /// Handshakes at a time. Each costs a few signatures. Further clients wait their turn.
+    pub handshakes: usize,
+    /// Handshakes at a time with one client's address, so that the others get their turn. Half of
+    /// [`handshakes`](Self::handshakes) by default.
+    pub handshakes_per_address: usize,
+    /// Connections on which nothing has come yet, or that wait for their handshake. While there are that many, further
+    /// clients wait in the kernel's queue. Eight for each handshake by default, and no fewer than 256.
+    pub waiting: usize,
+    /// Connections of one client's address that wait or are in their handshake; a further one is closed. A quarter of
+    /// [`waiting`](Self::waiting) by default, which leaves room for a site behind one address.
+    pub per_address: usize,
+    /// Longest wait for a connection's first byte. Clients of TLS speak first. 3 s by default.
+    pub first_byte: Duration,
+}
+
+impl IncomingLimits {
+    /// The default limits of a listener that does that many handshakes at a time.
+    #[must_use]
+    pub const fn new(handshakes: usize) -> Self {
+        let handshakes = if handshakes == 0 { 1 } else { handshakes };
+        let eight_each = handshakes.saturating_mul(8);
+        let waiting = if eight_each < LEAST_WAITING {
+            LEAST_WAITING
+        } else {
+            eight_each
+        };
+        Self {
+            handshakes,
+            handshakes_per_address: handshakes.div_ceil(2),
+            waiting,
+            per_address: waiting / 4,
+            first_byte: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Who holds how many connections.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    limits: IncomingLimits,
+    held: Mutex<HashMap<IpAddr, Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    connections: usize,
+    handshakes: Arc<Semaphore>,
+    /// Whether it was said that there were too many. Once is enough.
+    said: bool,
+}
+
+/// A connection's place among those of its address, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    addresses: Arc<Addresses>,
+    network: IpAddr,
+    /// A permit of this for each handshake of the address.
+    pub(super) handshakes: Arc<Semaphore>,
+}
+
+impl Addresses {
+    pub(super) fn new(limits: IncomingLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            held: Mutex::default(),
+        })
+    }
+
+    /// A place for one more connection from `address`; `None` if it has too many.
+    pub(super) fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let network = network(address);
+        let mut held = self.lock();
+        let of_address = held.entry(network).or_insert_with(|| Held {
+            connections: 0,
+            handshakes: Arc::new(Semaphore::new(self.limits.handshakes_per_address.max(1))),
+            said: false,
+        });
+        if of_address.connections >= self.limits.per_address.max(1) {
+            if !std::mem::replace(&mut of_address.said, true) {
+                let allowed = self.limits.per_address;
+                tracing::warn!(client = %address, allowed, "too many connections before their handshake; closing more");
+            }
+            return None;
+        }
+        of_address.connections += 1;
+        Some(Seat {
+            addresses: self.clone(),
+            network,
+            handshakes: of_address.handshakes.clone(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Held>> {
+        // A count that a panic left behind is at worst one too high.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut held = self.addresses.lock();
+        if let Some(of_address) = held.get_mut(&self.network) {
+            of_address.connections -= 1;
+            if of_address.connections == 0 {
+                held.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// What a client is told by.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(per_address: usize) -> Arc<Addresses> {
+        Addresses::new(IncomingLimits {
+            per_address,
+            ..IncomingLimits::new(4)
+        })
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_address_does_not_take_the_seats_of_another() {
+        let addresses = addresses(2);
+        let first = addresses.seat(ip("192.0.2.1")).unwrap();
+        let second = addresses.seat(ip("::ffff:192.0.2.1")).unwrap();
+        assert!(addresses.seat(ip("192.0.2.1")).is_none());
+        let other = addresses.seat(ip("192.0.2.2")).unwrap();
+        drop(first);
+        let third = addresses.seat(ip("192.0.2.1")).unwrap();
+        assert!(addresses.seat(ip("192.0.2.1")).is_none());
+        drop((second, third, other));
+        assert!(addresses.lock().is_empty(), "who is gone is forgotten");
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client() {
+        let addresses = addresses(1);
+        let _first = addresses.seat(ip("2001:db8:1:2::1")).unwrap();
+        assert!(addresses.seat(ip("2001:db8:1:2:ffff::9")).is_none());
+        assert!(addresses.seat(ip("2001:db8:1:3::1")).is_some());
+    }
+
+    #[test]
+    fn no_default_lets_one_address_have_everything() {
+        for handshakes in 0..200 {
+            let limits = IncomingLimits::new(handshakes);
+            assert!(limits.handshakes >= 1 && limits.handshakes_per_address >= 1);
+            assert!(limits.handshakes == 1 || limits.handshakes_per_address < limits.handshakes);
+            assert!(limits.per_address >= 1 && limits.per_address < limits.waiting);
+        }
+    }
+}
