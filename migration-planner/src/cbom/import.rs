@@ -148,8 +148,8 @@ fn material(component: &Value, part: &Value) -> Detail {
 
 /// An algorithm by its name, else by its OID, else by the properties that the other tool gave it.
 fn algorithm(name: &str, dotted: Option<&str>, part: &Value) -> Algorithm {
-    let functions =
-        list(part, "cryptoFunctions").filter_map(|word| serde_json::from_value::<Function>(word.clone()).ok());
+    let functions = list(part, "cryptoFunctions")
+        .filter_map(|word| serde_json::from_value::<Function>(word.clone()).ok());
     let mut algorithm = alias::resolve(name)
         .or_else(|| {
             dotted

@@ -56,6 +56,7 @@ impl Scanner for Ssh {
                 Trigger::Needle(BEGINNINGS[7]),
                 Trigger::Needle(BEGINNINGS[8]),
                 Trigger::Magic(PUTTY),
+                Trigger::Needle(b"---- BEGIN SSH2 PUBLIC"),
             ]
         }
     }
@@ -66,13 +67,22 @@ impl Scanner for Ssh {
             return putty(file, found);
         }
         let mut keys = 0;
+        let mut wrapped = Wrapped::None;
         for (number, line) in (1..).zip(file.bytes.split(|byte| *byte == b'\n')) {
+            if wrapped.takes(line, number, file, found) {
+                continue;
+            }
             let mut from = 0;
             while let Some(at) = line.get(from..).and_then(|rest| memmem::find(rest, b"AAAA")) {
                 let at = from + at;
                 let rest = line.get(at..).unwrap_or_default();
+                let inside = at
+                    .checked_sub(1)
+                    .and_then(|at| line.get(at))
+                    .is_some_and(|byte| is_base64(*byte));
                 from = at + 4;
-                if !BEGINNINGS.iter().any(|beginning| rest.starts_with(beginning)) {
+                // In the middle of other base64 it is not the beginning of a key.
+                if inside || !BEGINNINGS.iter().any(|beginning| rest.starts_with(beginning)) {
                     continue;
                 }
                 keys += 1;
@@ -95,6 +105,51 @@ impl Scanner for Ssh {
                     found,
                 );
                 from = at + end;
+            }
+        }
+    }
+}
+
+/// Blocks in which a key is spread over lines.
+enum Wrapped {
+    None,
+    /// A private key in PEM, which has the public one in it: the PEM scanner's.
+    Pem,
+    /// RFC 4716: the line it began on, and the base64 so far.
+    Public(u64, Vec<u8>),
+}
+
+impl Wrapped {
+    /// Whether the line belongs to such a block.
+    fn takes(&mut self, line: &[u8], number: u64, file: &File<'_>, found: &mut Fragment) -> bool {
+        let line = line.trim_ascii();
+        match self {
+            Self::None if memmem::find(line, b"-----BEGIN OPENSSH PRIVATE KEY").is_some() => {
+                // On one line, as in JSON, it is over again.
+                if memmem::find(line, b"-----END ").is_none() {
+                    *self = Self::Pem;
+                }
+                true
+            }
+            Self::None if line.starts_with(b"---- BEGIN SSH2 PUBLIC KEY") => {
+                *self = Self::Public(number, Vec::new());
+                true
+            }
+            Self::None => false,
+            Self::Pem => {
+                if memmem::find(line, b"-----END ").is_some() {
+                    *self = Self::None;
+                }
+                true
+            }
+            Self::Public(began, blob) => {
+                if line.starts_with(b"---- END") {
+                    on_a_line(blob, [b"", b""], file, *began, found);
+                    *self = Self::None;
+                } else if line.iter().all(|byte| is_base64(*byte)) && blob.len() < MAX_BLOB {
+                    blob.extend_from_slice(line);
+                }
+                true
             }
         }
     }

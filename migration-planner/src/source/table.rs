@@ -1,0 +1,154 @@
+//! Tables of libraries: which call means which algorithm.
+
+use std::collections::HashMap;
+
+use crate::algorithm::Function;
+
+/// One call: its path, what it means (a [template](super::template)), and what it is for.
+///
+/// A path is dotted (`javax.crypto.Cipher.getInstance`, `hashlib.sha256`, `crypto/aes.NewCipher`); `.new` is a
+/// constructor of Java and JavaScript, `()` the result of a call, `*` any part without a dot (`{*}` in the
+/// template), and a dot at the end any function of the type before it. A template that begins with `~` is for use
+/// inside of others, and no finding by itself.
+pub(super) type Row = (&'static str, &'static str, &'static [Function]);
+
+/// One library.
+#[derive(Debug)]
+pub(super) struct Library {
+    /// What people call it.
+    pub(super) name: &'static str,
+    /// What a file must contain, any one of these, for the table to be looked at: imports, headers.
+    pub(super) markers: &'static [&'static str],
+    /// Its calls.
+    pub(super) rows: &'static [Row],
+}
+
+/// The rows of all libraries of a language, arranged to be looked up.
+#[derive(Debug)]
+pub(super) struct Table {
+    exact: HashMap<&'static str, (&'static Row, &'static Library)>,
+    patterns: Vec<Pattern>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    before: &'static str,
+    after: Option<&'static str>,
+    any_function: bool,
+    row: &'static Row,
+    library: &'static Library,
+}
+
+/// A row that a path leads to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit<'p> {
+    pub(super) row: &'static Row,
+    pub(super) library: &'static Library,
+    /// What `*` stands for.
+    pub(super) capture: &'p str,
+}
+
+impl Table {
+    pub(super) fn new(libraries: &[&'static Library]) -> Self {
+        let mut table = Self {
+            exact: HashMap::new(),
+            patterns: Vec::new(),
+        };
+        for library in libraries {
+            for row in library.rows {
+                let any_function = row.0.ends_with('.');
+                match row.0.split_once('*') {
+                    None if !any_function => {
+                        table.exact.insert(row.0, (row, library));
+                    }
+                    parts => table.patterns.push(Pattern {
+                        before: parts.map_or(row.0, |(before, _)| before),
+                        after: parts.map(|(_, after)| after),
+                        any_function,
+                        row,
+                        library,
+                    }),
+                }
+            }
+        }
+        table
+    }
+
+    /// The row of a path: an exact one before a pattern, an earlier pattern before a later one.
+    pub(super) fn find<'p>(&self, path: &'p str) -> Option<Hit<'p>> {
+        if let Some((row, library)) = self.exact.get(path) {
+            return Some(Hit {
+                row,
+                library,
+                capture: "",
+            });
+        }
+        self.patterns.iter().find_map(|pattern| {
+            let capture = pattern.matches(path)?;
+            Some(Hit {
+                row: pattern.row,
+                library: pattern.library,
+                capture,
+            })
+        })
+    }
+}
+
+impl Pattern {
+    fn matches<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(self.before)?;
+        let Some(after) = self.after else {
+            return plain(rest).then_some("");
+        };
+        if self.any_function {
+            // `*.` at the end: the type is captured, its function is whatever it is.
+            let (capture, function) = rest.split_once('.')?;
+            let captured = capture.strip_suffix(after.strip_suffix('.')?)?;
+            return (plain(captured) && plain(function)).then_some(captured);
+        }
+        let capture = rest.strip_suffix(after)?;
+        plain(capture).then_some(capture)
+    }
+}
+
+/// Whether this is one name, not empty.
+fn plain(part: &str) -> bool {
+    !part.is_empty() && !part.contains(['.', '(', ')'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SAMPLE: Library = Library {
+        name: "sample",
+        markers: &["sample"],
+        rows: &[
+            ("sample.one", "SHA-256", &[]),
+            ("sample.*.new", "{*:any}", &[]),
+            ("sample.Cipher.", "AES", &[]),
+            ("crate.*.", "{*:any}", &[]),
+            ("EVP_*", "{*:any}", &[]),
+        ],
+    };
+
+    #[test]
+    fn paths_lead_to_rows() {
+        let table = Table::new(&[&SAMPLE]);
+        let hit = |path: &'static str| table.find(path).map(|hit| (hit.row.0, hit.capture));
+        assert_eq!(hit("sample.one"), Some(("sample.one", "")));
+        assert_eq!(hit("sample.Md5.new"), Some(("sample.*.new", "Md5")));
+        assert_eq!(hit("sample.Cipher.seal"), Some(("sample.Cipher.", "")));
+        assert_eq!(hit("crate.Sha256.digest"), Some(("crate.*.", "Sha256")));
+        assert_eq!(hit("EVP_sha256"), Some(("EVP_*", "sha256")));
+        for no in [
+            "sample.two",
+            "sample.a.b.new",
+            "crate.Sha256.new().update",
+            "EVP_",
+            "sample.one()",
+        ] {
+            assert_eq!(hit(no), None, "{no}");
+        }
+    }
+}
