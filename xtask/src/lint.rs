@@ -18,7 +18,7 @@ type Check = fn(&Workspace) -> Result<Vec<String>>;
 
 /// Runs every check, so that one run shows everything there is to mend.
 pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
-    needs::ensure(&[needs::TO_BUILD_TESTS])?;
+    needs::ensure(&[needs::TO_BUILD_TESTS, needs::TO_BUILD_TPM])?;
     let checks: [(&str, Check); 6] = [
         ("lock file is up to date", lock_file),
         ("format", format),
@@ -81,8 +81,20 @@ fn clippy(workspace: &Workspace) -> Result<Vec<String>> {
             "clippy is not installed: rustup component add clippy".to_owned(),
         ]);
     }
-    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    Ok(complaint(process::run(&mut workspace.cargo(&arguments))))
+    // What is compiled only with the feature `tpm` is seen only with it.
+    let selections: [&[&str]; 2] = [
+        &["--workspace"],
+        &["--package", "symbolon-hsm", "--features", "tpm"],
+    ];
+    let mut complaints = Vec::new();
+    for selection in selections {
+        let mut command = workspace.cargo(&["clippy"]);
+        command
+            .args(selection)
+            .args(["--all-targets", "--", "-D", "warnings"]);
+        complaints.extend(complaint(process::run(&mut command)));
+    }
+    Ok(complaints)
 }
 
 /// A program has shown what is wrong by itself; the summary only has to say that it did.

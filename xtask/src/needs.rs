@@ -43,6 +43,33 @@ pub(crate) const TO_BUILD_TESTS: &[Need] = &[
     },
 ];
 
+/// To build the cargo feature `tpm`.
+pub(crate) const TO_BUILD_TPM: &[Need] = &[Need {
+    what: "libtss2 with its headers",
+    why: "keys in TPMs are reached through it",
+    packages: &["libtss2-dev", "pkg-config"],
+    probe: (
+        "pkg-config",
+        &["--exists", "tss2-esys", "tss2-sys", "tss2-mu", "tss2-tctildr"],
+    ),
+}];
+
+/// To run the tests of keys in TPMs.
+pub(crate) const TO_TEST_TPM: &[Need] = &[
+    Need {
+        what: "swtpm with its tools",
+        why: "keys are made and used on TPMs of its making",
+        packages: &["swtpm", "swtpm-tools"],
+        probe: ("sh", &["-c", "swtpm --version && swtpm_ioctl --version"]),
+    },
+    Need {
+        what: "tpm2-tools",
+        why: "TPMs are looked into, cleared and measured into with them",
+        packages: &["tpm2-tools"],
+        probe: ("tpm2_getcap", &["--version"]),
+    },
+];
+
 /// To run the interop tests against Python libraries.
 pub(crate) const TO_RUN_PYTHON: &[Need] = &[Need {
     what: "Python 3 with venv",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -13,6 +14,9 @@ use crate::{book_test, needs, process, python, tally};
 /// The environment variable by which tests outside a program's own crate find it: the folder with `symbolon` and
 /// `symbolon-agent`.
 pub(crate) const PROGRAMS: &str = "SYMBOLON_BIN_DIR";
+
+/// With `1`, tests of keys on tokens and TPMs fail, rather than say that they are skipped, when those are missing.
+const REQUIRE_TOKENS: &str = "SYMBOLON_REQUIRE_TOKENS";
 
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -57,6 +61,9 @@ pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
     if part != Part::Book {
         rows.push(cargo_test(workspace, part)?);
     }
+    if matches!(part, Part::All | Part::Unit) {
+        rows.push(tpm_test(workspace)?);
+    }
     if matches!(part, Part::All | Part::Book) {
         if part == Part::Book {
             build_programs(workspace)?;
@@ -92,7 +99,24 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
     if let Some(python) = python {
         command.env(python::VARIABLE, python);
     }
-    let tally = tally::run(&mut command)?;
+    counted("cargo test", &mut command, started)
+}
+
+/// The cargo feature `tpm`, which links libtss2, and so is no default that `--workspace` would build.
+fn tpm_test(workspace: &Workspace) -> Result<Row> {
+    needs::ensure(&[needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
+    let mut command = workspace.cargo(&["test", "--no-fail-fast", "--package", "symbolon-hsm"]);
+    command
+        .args(["--features", "tpm", "--lib", "--test", "tpm"])
+        .env(REQUIRE_TOKENS, "1")
+        // What libtss2 has to say about TPMs that are killed and cleared on purpose hides what matters.
+        .env("TSS2_LOG", "all+none");
+    counted("tpm", &mut command, Instant::now())
+}
+
+/// Runs tests, and makes a row of what they come to.
+fn counted(name: &'static str, command: &mut Command, started: Instant) -> Result<Row> {
+    let tally = tally::run(command)?;
     let mut details: Vec<String> = tally
         .failures
         .iter()
@@ -103,7 +127,7 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
     }
     details.extend(tally.left_out.iter().map(|name| format!("not run: {name}")));
     Ok(Row {
-        name: "cargo test",
+        name,
         ok: tally.success && tally.failed == 0,
         result: format!(
             "{} passed, {} failed, {} not run",
