@@ -230,6 +230,9 @@ impl Follower {
     }
 
     fn take(&self, context: X509Context) {
+        for error in &context.skipped {
+            tracing::warn!(endpoint = %self.endpoint, %error, "an SVID from the Workload API cannot be used");
+        }
         tracing::debug!(
             svids = context.svids.len(),
             bundles = context.bundles.len(),

@@ -12,12 +12,15 @@ mod agent;
 mod common;
 
 use agent::{Agent, Socket, answer, soon};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::KeyPair as _;
 use common::*;
 use symbolon_api::spiffe::workload as wire;
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Form, Suite};
-use symbolon_tls::workload_api::{Endpoint, WorkloadApiClient, WorkloadApiError};
+use symbolon_tls::workload_api::{Endpoint, WorkloadApiClient, WorkloadApiError, X509Svid};
 
 #[tokio::test]
 async fn every_call_carries_the_header_and_forms_only_when_asked_for() {
@@ -116,20 +119,14 @@ async fn a_broken_answer_is_refused_by_part() {
     let domain = Domain::new("example.org");
     let good = answer(&domain, &[Form::Classical, Form::Composite]);
     type Spoil = fn(&mut wire::X509svidResponse);
-    let broken: [(&str, Spoil); 7] = [
+    let broken: [(&str, Spoil); 4] = [
         ("it holds no SVID", |answer| answer.svids.clear()),
-        ("SVID 1", |answer| answer.svids[1].x509_svid_key.truncate(40)),
-        ("does not belong to the leaf", |answer| {
-            answer.svids[0].x509_svid_key = PrivateKey::generate(Suite::EcdsaP256)
-                .unwrap()
-                .to_pkcs8_der()
-                .unwrap()
-                .to_vec();
+        ("SVID 0", |answer| {
+            answer
+                .svids
+                .iter_mut()
+                .for_each(|svid| svid.x509_svid.truncate(100));
         }),
-        ("its certificate is for spiffe://example.org/one", |answer| {
-            answer.svids[1].spiffe_id = "spiffe://example.org/other".to_owned();
-        }),
-        ("SVID 0", |answer| answer.svids[0].x509_svid.truncate(100)),
         ("the bundle of SVID 1", |answer| {
             answer.svids[1].bundle.truncate(100);
         }),
@@ -153,6 +150,59 @@ async fn a_broken_answer_is_refused_by_part() {
         let error = soon(client.fetch_x509(&[])).await.unwrap_err();
         assert!(matches!(error, WorkloadApiError::Response(_)), "{error}");
         assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_svid_that_cannot_be_used_is_left_out_and_reported() {
+    let domain = Domain::new("example.org");
+    let good = answer(&domain, &[Form::Classical, Form::Composite]);
+    let rsa = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let spki: PublicKeyX509Der<'_> = rsa.public_key().as_der().unwrap();
+    let rsa_certificate = domain.certify("one", &SubjectKey::from_spki_der(spki.as_ref()).unwrap());
+    let rsa_key = AsDer::<Pkcs8V1Der<'_>>::as_der(&rsa).unwrap().as_ref().to_vec();
+
+    type Spoil<'a> = &'a dyn Fn(&mut wire::X509svid);
+    let spoilt: [(&str, Spoil<'_>); 5] = [
+        ("unknown private key algorithm", &|svid| {
+            svid.x509_svid = rsa_certificate.clone();
+            svid.x509_svid_key = rsa_key.clone();
+        }),
+        ("malformed", &|svid| svid.x509_svid_key.truncate(40)),
+        ("does not belong to the leaf", &|svid| {
+            let other = PrivateKey::generate(Suite::EcdsaP256).unwrap();
+            svid.x509_svid_key = other.to_pkcs8_der().unwrap().to_vec();
+        }),
+        ("its certificate is for spiffe://example.org/one", &|svid| {
+            svid.spiffe_id = "spiffe://example.org/other".to_owned();
+        }),
+        ("certificate 1", &|svid| svid.x509_svid.truncate(100)),
+    ];
+    let agent = Agent::new(good.clone());
+    let socket = Socket::new();
+    let _serving = agent.serve(&socket.path);
+    let client = soon(WorkloadApiClient::connect(&socket.endpoint()))
+        .await
+        .unwrap();
+    assert!(soon(client.fetch_x509(&[])).await.unwrap().skipped.is_empty());
+    for (words, spoil) in spoilt {
+        for index in [0, 1] {
+            let mut answer = good.clone();
+            spoil(&mut answer.svids[index]);
+            agent.send(answer);
+            let context = soon(client.fetch_x509(&[])).await.unwrap();
+            let forms: Vec<_> = context.svids.iter().map(X509Svid::form).collect();
+            assert_eq!(forms, [[Form::Composite], [Form::Classical]][index], "{words}");
+            let [error] = context.skipped.as_slice() else {
+                panic!("{:?}", context.skipped)
+            };
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("SVID {index} (")), "{text}");
+            assert!(text.contains(words), "{text}");
+            // Whom to trust is known from all of the answer.
+            let bundle = context.bundles.get(&domain.name).unwrap();
+            assert_eq!(bundle.x509_authorities.len(), 2);
+        }
     }
 }
 

@@ -1,4 +1,7 @@
 //! What the Workload API's messages mean: parsed once, completely, or refused with the part at fault.
+//!
+//! An SVID that cannot be used here is left out and reported, since the others are as good as before; without its
+//! bundles, which say whom to trust no longer, an answer is refused as a whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,6 +13,7 @@ use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::{Certificate, split_chain};
 use symbolon_pki::key::PrivateKey;
 use symbolon_pki::suite::Form;
+use symbolon_pki::text::printable;
 use zeroize::Zeroizing;
 
 use crate::identity::SvidIdentity;
@@ -36,8 +40,11 @@ impl ResponseError {
 /// Everything X.509 that the agent holds for the caller.
 #[derive(Clone, Debug)]
 pub struct X509Context {
-    /// The SVIDs in the agent's order: the default one first. At least one.
+    /// The SVIDs in the agent's order: the default one first, unless it was skipped. At least one.
     pub svids: Vec<X509Svid>,
+    /// The SVIDs of the answer that are not among [`svids`](Self::svids), and why: a key of a type that this build does
+    /// not sign with, such as RSA, or a fault.
+    pub skipped: Vec<ResponseError>,
     /// The bundles of the SVIDs' trust domains and of those federated with them. A trust domain's bundle holds the
     /// authorities of all forms that were asked for; its sequence number is not known here, and 0.
     pub bundles: BundleSet,
@@ -99,20 +106,29 @@ impl fmt::Debug for JwtSvid {
 impl X509Context {
     pub(super) fn from_wire(message: wire::X509svidResponse) -> Result<Self, ResponseError> {
         let mut bundles = Bundles::default();
-        let mut svids = Vec::with_capacity(message.svids.len());
-        for (index, svid) in message.svids.into_iter().enumerate() {
+        let (mut svids, mut skipped) = (Vec::with_capacity(message.svids.len()), Vec::new());
+        // All keys are where they will be wiped before the first fault can end this.
+        let received: Vec<_> = message.svids.into_iter().map(take_key).collect();
+        for (index, (svid, pkcs8)) in received.into_iter().enumerate() {
             let part = format!("SVID {index} ({:?})", printable(&svid.spiffe_id));
             let roots = roots(&format!("the bundle of {part}"), &svid.bundle)?;
-            let svid = x509_svid(&part, svid)?;
-            bundles.add(svid.spiffe_id().trust_domain().clone(), roots);
-            svids.push(svid);
+            // Whom to trust does not hang on whether we can use what we are to present.
+            if let Ok(id) = SpiffeId::new(&svid.spiffe_id) {
+                bundles.add(id.trust_domain().clone(), roots);
+            }
+            match x509_svid(&part, svid, &pkcs8) {
+                Ok(svid) => svids.push(svid),
+                Err(error) => skipped.push(error),
+            }
         }
         if svids.is_empty() {
-            return Err(ResponseError::new("the answer", "it holds no SVID"));
+            let nothing = || ResponseError::new("the answer", "it holds no SVID");
+            return Err(skipped.into_iter().next().unwrap_or_else(nothing));
         }
         bundles.add_all(message.federated_bundles)?;
         Ok(Self {
             svids,
+            skipped,
             bundles: bundles.into_set(),
         })
     }
@@ -123,9 +139,14 @@ impl X509Context {
     }
 }
 
-fn x509_svid(part: &str, svid: wire::X509svid) -> Result<X509Svid, ResponseError> {
-    let pkcs8 = Zeroizing::new(svid.x509_svid_key);
-    let private_key = PrivateKey::from_pkcs8_der(&pkcs8).map_err(|error| ResponseError::new(part, error))?;
+/// The message without its key, and the key.
+fn take_key(mut svid: wire::X509svid) -> (wire::X509svid, Zeroizing<Vec<u8>>) {
+    let key = Zeroizing::new(std::mem::take(&mut svid.x509_svid_key));
+    (svid, key)
+}
+
+fn x509_svid(part: &str, svid: wire::X509svid, pkcs8: &[u8]) -> Result<X509Svid, ResponseError> {
+    let private_key = PrivateKey::from_pkcs8_der(pkcs8).map_err(|error| ResponseError::new(part, error))?;
     let signer = private_key
         .signer()
         .map_err(|error| ResponseError::new(part, error))?;
@@ -207,11 +228,6 @@ fn roots(part: &str, concatenated: &[u8]) -> Result<Vec<Certificate>, ResponseEr
     }
 }
 
-/// An agent's text, cut to what fits into a message.
-fn printable(text: &str) -> String {
-    text.chars().take(128).collect()
-}
-
 /// Bundles in the making: one trust domain's authorities may come in several parts, one for each form.
 #[derive(Default)]
 struct Bundles(BTreeMap<TrustDomain, Vec<Certificate>>);
@@ -243,5 +259,25 @@ impl Bundles {
                 ..TrustBundle::new(trust_domain)
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_stays_in_a_message() {
+        let sent = wire::X509svid {
+            spiffe_id: "spiffe://example.org/one".to_owned(),
+            x509_svid_key: vec![7; 32],
+            ..wire::X509svid::default()
+        };
+        let (message, key) = take_key(sent);
+        assert!(message.x509_svid_key.is_empty());
+        assert_eq!(
+            (message.spiffe_id.as_str(), &key[..]),
+            ("spiffe://example.org/one", &[7; 32][..])
+        );
     }
 }
