@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use symbolon_attestation::Verifier;
 use symbolon_attestation::join_token::TokenVerifier;
+use symbolon_crypto::random;
 use symbolon_host::data_dir::DataDir;
 use symbolon_host::socket::{self, SocketFile};
 use symbolon_pki::time::{Clock, rfc3339};
@@ -104,11 +105,15 @@ impl Server {
         let stores = Arc::new(stores::open(config).await?);
         let sqlite = SqliteDatastore::open(&data_dir.server().join(DATASTORE_FILE)).await?;
         let datastore: Arc<dyn Datastore> = Arc::new(sqlite.clone());
-        claim(config, datastore.as_ref(), clock.as_ref()).await?;
+        let mut settings = config.authority_settings();
+        // Servers of one name may share a token, and a datastore may be lost and begun anew: the keys that are this
+        // server's to destroy are those made by this datastore's.
+        let server_id = claim(config, datastore.as_ref(), clock.as_ref()).await?;
+        settings.server_name = format!("{}-{server_id}", settings.server_name);
 
         let (recorder, recorder_task) = Recorder::start(Arc::new(sqlite), Limits::default());
         let (authorities, changes) = Authorities::open(
-            config.authority_settings(),
+            settings,
             stores,
             Arc::clone(&datastore),
             recorder.clone(),
@@ -204,12 +209,13 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
         .map_err(|source| ServerError::Listen { address, source })
 }
 
-/// Makes sure that the datastore is this trust domain's, or makes it so if it is new.
+/// Makes sure that the datastore is this trust domain's, or makes it so if it is new. Returns what tells its server
+/// from others of the same name.
 async fn claim(
     config: &ServerConfig,
     datastore: &dyn Datastore,
     clock: &dyn Clock,
-) -> Result<(), ServerError> {
+) -> Result<String, ServerError> {
     let found = datastore
         .claim_metadata(metadata::TRUST_DOMAIN, config.trust_domain.as_str())
         .await?;
@@ -222,7 +228,11 @@ async fn claim(
     datastore
         .claim_metadata(metadata::CREATED_AT, &rfc3339(clock.now()))
         .await?;
-    Ok(())
+    let mut fresh = [0; 4];
+    random::fill(&mut fresh)?;
+    Ok(datastore
+        .claim_metadata(metadata::SERVER_ID, &hex::encode(fresh))
+        .await?)
 }
 
 /// The node attestation methods that this server knows.

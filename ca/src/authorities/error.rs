@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use symbolon_crypto::Component;
 use symbolon_hsm::{KeyId, NameError, RegistryError, StoreError, StoreName, Unsupported};
 use symbolon_issuance::{IssuanceError, SerialError};
 use symbolon_pki::key::KeyError;
@@ -77,6 +78,14 @@ pub enum AuthoritiesError {
         store: StoreName,
         /// The key's id there.
         key_id: KeyId,
+    },
+    /// A key of ours that no suite signs with alone, and so cannot be told from others.
+    #[error("key {key_id} is labelled as this server's, and no suite signs with {component} alone")]
+    StrangeKey {
+        /// The key's id in its store.
+        key_id: KeyId,
+        /// What it is.
+        component: Component,
     },
     /// A journal line that makes no sense.
     #[error("the journal's line about authority {authority_id} is damaged: {reason}")]

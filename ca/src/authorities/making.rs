@@ -6,13 +6,13 @@ use std::time::SystemTime;
 
 use spiffe::TrustDomain;
 use symbolon_crypto::{HeldKey, random};
-use symbolon_hsm::{KeyId, KeyLabel, KeyStore, StoreName};
+use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore};
 use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
 use symbolon_issuance::{
     Authority, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
 };
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::key::{SubjectKey, SuiteSigner};
+use symbolon_pki::key::{SubjectKey, SuitePublicKey, SuiteSigner};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::settings::FamilySettings;
@@ -216,13 +216,16 @@ impl Authorities {
         .await
     }
 
-    /// Destroys keys of ours that no journal line names: a server was killed after making them.
+    /// Destroys keys of ours that no journal line names: something went wrong after making them.
+    ///
+    /// A key is known by its public half, not by where the journal says it is: a store may have been given another
+    /// name since, and what the journal names must never be destroyed.
     pub(super) async fn destroy_orphaned_keys(&self) -> Result<(), AuthoritiesError> {
         let journal = self.datastore.authorities(None).await?;
-        let named: HashSet<(StoreName, KeyId)> = journal
+        let named: HashSet<[u8; 32]> = journal
             .into_iter()
             .flat_map(|record| record.keys)
-            .map(|key| (key.store, key.key_id))
+            .map(|key| key.spki_sha256)
             .collect();
         let prefix = self.label_prefix();
         let stores = Arc::clone(&self.stores);
@@ -231,7 +234,7 @@ impl Authorities {
                 let failed = |source| AuthoritiesError::Store { store: name.clone(), source };
                 for key in store.list().map_err(failed)? {
                     let ours = key.label.as_str().starts_with(&prefix);
-                    if ours && !named.contains(&(name.clone(), key.id.clone())) {
+                    if ours && !named.contains(&spki_sha256(&key)?) {
                         store.destroy(&key.id).map_err(failed)?;
                         tracing::warn!(event = "key.orphan_destroyed", store = %name, key_id = %key.id, label = %key.label);
                     }
@@ -283,6 +286,23 @@ fn open(
                 .map_err(failed)
         }
     }
+}
+
+/// SHA-256 over a key's SubjectPublicKeyInfo, as the journal has it.
+fn spki_sha256(key: &KeyInfo) -> Result<[u8; 32], AuthoritiesError> {
+    let alone = |suite: &Suite| *suite.components() == [key.component];
+    let suite = Suite::ALL.into_iter().find(alone);
+    let hash = match suite {
+        Some(suite) => {
+            let public = SuitePublicKey::parse(suite, key.public_key.as_bytes())?;
+            SubjectKey::Suite(public).component_spki_hashes().pop()
+        }
+        None => None,
+    };
+    hash.ok_or_else(|| AuthoritiesError::StrangeKey {
+        key_id: key.id.clone(),
+        component: key.component,
+    })
 }
 
 /// The role of each component's key, in the suite's order.

@@ -14,7 +14,8 @@ use super::AuthoritiesError;
 pub struct AuthoritySettings {
     /// The trust domain.
     pub trust_domain: TrustDomain,
-    /// This server's name among those of its trust domain; part of every key label.
+    /// This server's name; part of every key label. No other server that uses the same key stores may have it: keys
+    /// labelled with it that the journal does not name are destroyed.
     pub server_name: String,
     /// How long an authority lives.
     pub ttl: Duration,

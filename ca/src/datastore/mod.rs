@@ -49,6 +49,8 @@ pub mod metadata {
     pub const TRUST_DOMAIN: &str = "trust-domain";
     /// When the datastore was made, RFC 3339. Written once.
     pub const CREATED_AT: &str = "created-at";
+    /// Eight random hexadecimal digits that tell this datastore's server from others of its name. Written once.
+    pub const SERVER_ID: &str = "server-id";
 }
 
 /// Facts about the server itself, by key.

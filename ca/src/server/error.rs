@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use rayon::ThreadPoolBuildError;
 use spiffe::TrustDomain;
+use symbolon_crypto::random::RandomError;
 use symbolon_host::data_dir::DataDirError;
 use symbolon_host::socket::SocketError;
 use symbolon_hsm::{PassphraseError, RegistryError, StoreError, StoreName};
@@ -70,6 +71,9 @@ pub enum ServerError {
     /// The authorities cannot be used.
     #[error(transparent)]
     Authorities(#[from] AuthoritiesError),
+    /// The random generator failed.
+    #[error(transparent)]
+    Randomness(#[from] RandomError),
     /// The system gives no signer threads.
     #[error("the signer threads cannot be started")]
     Threads(#[from] ThreadPoolBuildError),

@@ -3,13 +3,15 @@
 use std::error::Error;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use spiffe::TrustDomain;
-use symbolon_ca::config::ServerConfig;
+use symbolon_ca::config::{ServerConfig, StoreConfig};
 use symbolon_ca::server::{Server, ServerError};
 use symbolon_host::DataDir;
+use symbolon_hsm::StoreName;
 use tempfile::TempDir;
 
 use crate::support::{TestClock, TestServer, config, passphrase_store};
@@ -163,4 +165,69 @@ async fn what_is_in_the_way_of_the_socket_is_left_alone() {
     assert!(refusal(&config).await.contains("is no socket"));
     assert_eq!(fs::read_to_string(&socket).unwrap(), "precious");
     assert!(!config.data_dir.join("server/db").exists(), "nothing was made");
+}
+
+fn key_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// A store with its keys in `dir` under `name`, used by every family.
+fn store_in(config: &mut ServerConfig, name: &str, dir: &Path) {
+    let store = StoreConfig::Software {
+        dir: Some(dir.join("keys")),
+        key_file: Some(dir.join("kek")),
+        passphrase_file: None,
+        passphrase_env: None,
+    };
+    let name = StoreName::parse(name).unwrap();
+    let families = &mut config.families;
+    for family in [
+        &mut families.classical,
+        &mut families.ml_dsa,
+        &mut families.composite,
+        &mut families.jwt,
+    ] {
+        family.store = vec![name.clone()];
+    }
+    config.stores = [(name, store)].into();
+}
+
+async fn start_and_stop(config: &ServerConfig) -> usize {
+    let server = Server::start(config, TestClock::new()).await.unwrap();
+    let changes = server.changes().len();
+    server.shutdown().await.unwrap();
+    changes
+}
+
+#[tokio::test]
+async fn a_store_that_got_another_name_keeps_its_keys() {
+    let dir = TempDir::new().unwrap();
+    let mut named = config(dir.path());
+    store_in(&mut named, "old", dir.path());
+    assert_eq!(start_and_stop(&named).await, 8);
+    let keys = key_files(&dir.path().join("keys"));
+
+    let mut renamed = named.clone();
+    store_in(&mut renamed, "new", dir.path());
+    assert!(refusal(&renamed).await.contains("no key store is called old"));
+    assert_eq!(key_files(&dir.path().join("keys")), keys);
+    assert_eq!(start_and_stop(&named).await, 0, "the authorities are there");
+}
+
+#[tokio::test]
+async fn a_server_of_the_same_name_leaves_the_keys_of_another_alone() {
+    let (dir, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut first = config(dir.path());
+    store_in(&mut first, "shared", dir.path());
+    let mut second = config(other.path());
+    store_in(&mut second, "shared", dir.path());
+    assert_eq!(start_and_stop(&first).await, 8);
+    assert_eq!(start_and_stop(&second).await, 8);
+    assert_eq!(start_and_stop(&second).await, 0);
+    assert_eq!(start_and_stop(&first).await, 0, "its keys are there");
 }
