@@ -2,8 +2,8 @@
 //!
 //! An authority is **prepared** (its key made, its certificate published), then **activated** (it signs), then
 //! **old** (what it signed stays good). Each step is one transaction of the journal; a key is made before the
-//! journal names it, and a key that no journal line names is destroyed at the next start. So a server killed
-//! between any two steps starts from what the journal says.
+//! journal names it, and a key of this server's that no journal line names is destroyed at the next start. So a
+//! server killed between any two steps starts from what the journal says.
 //!
 //! This module decides when and makes it durable. It does not know how a certificate is encoded, who may ask for
 //! a rotation, or what an SVID is.
@@ -153,20 +153,31 @@ impl Authorities {
     /// Does what is due now: prepares, activates and forgets authorities. Returns the changes.
     ///
     /// # Errors
-    /// [`AuthoritiesError`]; families before the one that failed have been dealt with.
+    /// [`AuthoritiesError`], the first there was. What could be done was done and is shown to readers: one family's
+    /// key store must not keep the others from being rotated.
     pub async fn rotate_due(&self) -> Result<Vec<Change>, AuthoritiesError> {
         let _changing = self.changing.lock().await;
         let mut changes = Vec::new();
+        let mut failures = Vec::new();
         let now = self.clock.now();
         for family in &self.settings.families {
-            self.rotate_family(family, now, &mut changes).await?;
+            failures.extend(self.rotate_family(family, now, &mut changes).await.err());
         }
-        self.forget_expired(now, &mut changes).await?;
-        self.reload().await?;
+        if !failures.is_empty() {
+            // Or every further try would leave more keys behind.
+            failures.extend(self.destroy_orphaned_keys().await.err());
+        }
+        failures.extend(self.forget_expired(now, &mut changes).await.err());
+        failures.extend(self.reload().await.err());
         for change in &changes {
             change.log();
         }
-        Ok(changes)
+        let mut failures = failures.into_iter();
+        let Some(first) = failures.next() else {
+            return Ok(changes);
+        };
+        failures.for_each(|error| log_failure(&error));
+        Err(first)
     }
 
     /// Runs [`rotate_due`](Self::rotate_due) every ten seconds until `stop`. A failure is logged and tried again.
@@ -177,15 +188,13 @@ impl Authorities {
                 () = tokio::time::sleep(TICK) => {}
             }
             if let Err(error) = self.rotate_due().await {
-                tracing::error!(
-                    event = "authority.rotation_failed",
-                    error = &error as &dyn std::error::Error
-                );
+                log_failure(&error);
             }
         }
     }
 
-    /// Reads the journal again and shows readers what it says.
+    /// Reads the journal again and shows readers what it says. Where the key of the authority that should sign cannot
+    /// be opened, the one before it goes on signing.
     async fn reload(&self) -> Result<(), AuthoritiesError> {
         let published = self.datastore.published_authorities().await?;
         let journal = self.datastore.authorities(None).await?;
@@ -193,6 +202,7 @@ impl Authorities {
         let previous = self.current.load_full();
         let mut x509 = Vec::new();
         let mut jwt = None;
+        let mut failure = None;
         let configured =
             |record: &&AuthorityRecord| self.settings.families.iter().any(|f| f.family == record.family);
         for record in journal
@@ -201,10 +211,18 @@ impl Authorities {
             .filter(configured)
         {
             let loaded = match previous.loaded(record) {
-                Some(loaded) => loaded,
-                None => self.load(record).await?,
+                Some(loaded) => Some(loaded),
+                None => match self.load(record).await {
+                    Ok(loaded) => Some(loaded),
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        previous.signing(record.family)
+                    }
+                },
             };
-            loaded.place(&mut x509, &mut jwt);
+            if let Some(loaded) = loaded {
+                loaded.place(&mut x509, &mut jwt);
+            }
         }
         let component_keys = journal
             .iter()
@@ -228,7 +246,7 @@ impl Authorities {
         if changed {
             self.published.send_replace(sequence);
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// A clock before the notBefore of an authority that signs means that the clock is wrong: what it signs now
@@ -273,6 +291,22 @@ impl Snapshot {
         let same = |authority: &&Arc<Authority>| authority.authority_id().to_string() == record.authority_id;
         self.x509.iter().find(same).cloned().map(Loaded::X509)
     }
+
+    /// What signs for `family`.
+    fn signing(&self, family: Family) -> Option<Loaded> {
+        if family == Family::Jwt {
+            return self.jwt.clone().map(Loaded::Jwt);
+        }
+        let of_family = |authority: &&Arc<Authority>| authority.family() == family;
+        self.x509.iter().find(of_family).cloned().map(Loaded::X509)
+    }
+}
+
+fn log_failure(error: &AuthoritiesError) {
+    tracing::error!(
+        event = "authority.rotation_failed",
+        error = error as &dyn std::error::Error
+    );
 }
 
 /// The trust bundle that these published authorities make.

@@ -72,6 +72,7 @@ struct Held {
     /// Who signed it.
     authority_id: String,
     renew_at: SystemTime,
+    not_after: SystemTime,
 }
 
 impl ServerIdentity {
@@ -107,35 +108,39 @@ impl ServerIdentity {
     /// Replaces the SVIDs that are due, and shows handshakes the bundle as it is now.
     ///
     /// # Errors
-    /// [`IdentityError`]; the SVIDs held before stay in use.
+    /// [`IdentityError`], the first there was. The other forms are renewed all the same, and of the form that was not
+    /// the SVID held before stays in use until it ends.
     pub async fn renew_due(&self) -> Result<(), IdentityError> {
         let mut held = self.held.lock().await;
         let now = self.clock.now();
         let mut next = Vec::new();
+        let mut failure = None;
         for form in Form::ALL {
             let Some(authority_id) = self.authority_of(form) else {
                 continue;
             };
-            let current = held.iter().position(|held| {
-                held.form == form && held.authority_id == authority_id && now < held.renew_at
-            });
-            next.push(match current {
-                Some(position) => held.swap_remove(position),
-                None => match self.issue(form, authority_id, now).await {
-                    Ok(issued) => issued,
-                    Err(error) => {
-                        // What was taken out stays in use, and is looked at again on the next round.
-                        held.extend(next);
-                        return Err(error);
-                    }
-                },
-            });
+            let current = held.iter().position(|held| held.form == form);
+            let current = current.map(|position| held.swap_remove(position));
+            if current
+                .as_ref()
+                .is_some_and(|held| held.authority_id == authority_id && now < held.renew_at)
+            {
+                next.extend(current);
+                continue;
+            }
+            match self.issue(form, authority_id, now).await {
+                Ok(issued) => next.push(issued),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    next.extend(current.filter(|held| now <= held.not_after));
+                }
+            }
         }
         let identities = next.iter().map(|held| Arc::clone(&held.identity)).collect();
         *held = next;
         self.source
             .set(identities, (*self.issuer.authorities().bundles()).clone());
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// Runs [`renew_due`](Self::renew_due) whenever an authority changes and every ten seconds, until `stop`.
@@ -193,6 +198,7 @@ impl ServerIdentity {
             identity: Arc::new(SvidIdentity::new(issued.chain, signer)?),
             authority_id,
             renew_at: now + life / 2,
+            not_after: issued.not_after,
         })
     }
 }

@@ -16,7 +16,7 @@ use symbolon_ca::datastore::{AuthorityState, CertificateStore, Datastore};
 use symbolon_ca::issuer::{IssueError, Issuer, X509Order};
 use symbolon_ca::record::{Limits, Recorder, RecorderTask};
 use symbolon_crypto::Component;
-use symbolon_hsm::{KekSource, KeyLabel, KeyStore, SoftwareStore, StoreName, Stores};
+use symbolon_hsm::{KekSource, KeyLabel, KeyStore as _, SoftwareStore, StoreName, Stores};
 use symbolon_issuance::SvidProfile;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
@@ -24,6 +24,10 @@ use symbolon_pki::suite::{Family, Form, Suite};
 use symbolon_pki::time::Clock;
 use symbolon_pki::verify::verify_x509_svid;
 use tempfile::TempDir;
+
+mod stubborn;
+
+use crate::stubborn::Stubborn;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -55,7 +59,7 @@ struct Run {
     datastore: Arc<SqliteDatastore>,
     recorder: Recorder,
     task: RecorderTask,
-    store: Arc<SoftwareStore>,
+    store: Arc<Stubborn>,
 }
 
 impl Run {
@@ -73,7 +77,11 @@ impl Run {
         let datastore = Arc::new(SqliteDatastore::open(&dir.join("db")).await.unwrap());
         let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
         let kek = KekSource::KeyFile(dir.join("kek"));
-        let store = Arc::new(SoftwareStore::open(&dir.join("keys"), &kek).unwrap());
+        // The P-384 key stands for one on a token that goes away.
+        let store = Stubborn::new(
+            SoftwareStore::open(&dir.join("keys"), &kek).unwrap(),
+            Component::EcdsaP384Sha384,
+        );
         let mut stores = Stores::new();
         stores.add(store_name(), store.clone()).unwrap();
         let (authorities, changes) = Authorities::open(
@@ -410,5 +418,39 @@ async fn an_authoritys_own_key_is_not_certified_as_a_workloads() {
             .all(|record| record.state == AuthorityState::Active)
     );
     drop((issuer, composite));
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_family_that_cannot_have_a_key_does_not_keep_the_others_from_rotating() {
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    // In each of these the first key is made and the second is not.
+    let mut settings = settings(Suite::EcdsaP384);
+    for family in &mut settings.families {
+        if family.family == Family::Composite {
+            family.suite = Suite::MlDsa65EcdsaP384;
+        }
+    }
+    let run = Run::try_start(dir.path(), &clock, settings).await.unwrap();
+    let (before, keys) = (run.ids(), run.store.list().unwrap().len());
+
+    run.store.refuse(true);
+    clock.advance(20 * HOUR);
+    for _ in 0..3 {
+        let error = run.authorities.rotate_due().await.unwrap_err();
+        assert!(matches!(error, AuthoritiesError::Store { .. }), "{error}");
+    }
+    let after = run.ids();
+    assert_eq!((&after[0], &after[2]), (&before[0], &before[2]));
+    assert_ne!(after[1], before[1], "ML-DSA does not wait for the P-384 keys");
+    assert_eq!(
+        run.store.list().unwrap().len(),
+        keys + 2,
+        "ML-DSA's and the token family's; no try left a key behind"
+    );
+
+    run.store.refuse(false);
+    run.authorities.rotate_due().await.unwrap();
+    assert!(run.ids().iter().all(|id| !before.contains(id)));
     run.stop().await;
 }

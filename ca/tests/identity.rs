@@ -13,6 +13,7 @@ use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::identity::ServerIdentity;
 use symbolon_ca::issuer::Issuer;
 use symbolon_ca::record::{Limits, Recorder};
+use symbolon_crypto::Component;
 use symbolon_hsm::{KekSource, SoftwareStore, StoreName, Stores};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Form;
@@ -20,6 +21,10 @@ use symbolon_pki::time::Clock;
 use symbolon_pki::verify::verify_x509_svid;
 use symbolon_tls::IdentitySource;
 use tempfile::TempDir;
+
+mod stubborn;
+
+use crate::stubborn::Stubborn;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -62,8 +67,11 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
     let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
     let kek = KekSource::KeyFile(dir.path().join("kek"));
     let mut stores = Stores::new();
-    let store = Arc::new(SoftwareStore::open(&dir.path().join("keys"), &kek).unwrap());
-    stores.add(StoreName::parse("software").unwrap(), store).unwrap();
+    let store = SoftwareStore::open(&dir.path().join("keys"), &kek).unwrap();
+    let store = Stubborn::new(store, Component::MlDsa65);
+    stores
+        .add(StoreName::parse("software").unwrap(), store.clone())
+        .unwrap();
     let config = ServerConfig::new(TrustDomain::new("example.org").unwrap(), dir.path());
     let (authorities, _) = Authorities::open(
         config.authority_settings(),
@@ -108,6 +116,23 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
         6,
         "the old authorities still count"
     );
+
+    // The families with an ML-DSA key get no successors and end; the classical one goes on by itself.
+    store.refuse(true);
+    advance(25 * HOUR);
+    authorities.rotate_due().await.unwrap_err();
+    identity.renew_due().await.unwrap_err();
+    let fourth = now();
+    assert_eq!(
+        fourth.iter().map(|(form, _)| *form).collect::<Vec<_>>(),
+        [Form::Classical]
+    );
+    assert_ne!(fourth[0], third[0]);
+
+    store.refuse(false);
+    authorities.rotate_due().await.unwrap();
+    identity.renew_due().await.unwrap();
+    assert_eq!(now().len(), Form::ALL.len());
     drop((identity, authorities));
     task.shutdown().await.unwrap();
 }

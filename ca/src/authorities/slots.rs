@@ -158,7 +158,7 @@ impl Authorities {
                 .await
                 .map_err(|_| AuthoritiesError::Interrupted)?;
             match destroyed {
-                // Gone already: the server was killed after destroying and before the journal forgot.
+                // Gone already, by whoever else looks after the store.
                 Ok(()) | Err(StoreError::UnknownKey { .. }) => {}
                 Err(source) => return Err(AuthoritiesError::Store { store: name, source }),
             }
