@@ -6,11 +6,13 @@
 mod index;
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use spiffe::{SpiffeId, TrustDomain};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::Instrument;
 
 use self::index::Index;
 use crate::datastore::{
@@ -20,6 +22,9 @@ use crate::datastore::{
 
 /// How often a change is tried again that another server's change got in the way of.
 const ATTEMPTS: usize = 5;
+
+/// The turn to change entries.
+type Turn = OwnedMutexGuard<()>;
 
 /// What entries grant an identity beyond SVIDs.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -33,12 +38,18 @@ pub struct Grants {
 /// The entries of a server.
 #[derive(Debug)]
 pub struct Registrations {
-    datastore: Arc<dyn Datastore>,
     /// The parent of entries that describe nodes.
     server_id: Option<SpiffeId>,
-    index: RwLock<Index>,
+    shared: Arc<Shared>,
     /// Held from the datastore's change to the index's, so that both see changes in one order.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
+}
+
+/// What a change works on, whether or not whoever asked for it still waits.
+#[derive(Debug)]
+struct Shared {
+    datastore: Arc<dyn Datastore>,
+    index: RwLock<Index>,
 }
 
 impl Registrations {
@@ -47,14 +58,16 @@ impl Registrations {
     /// # Errors
     /// The datastore's.
     pub async fn open(datastore: Arc<dyn Datastore>, trust_domain: &TrustDomain) -> StoreResult<Arc<Self>> {
-        let registrations = Self {
+        let shared = Shared {
             datastore,
-            server_id: SpiffeId::new(format!("spiffe://{trust_domain}/spire/server")).ok(),
             index: RwLock::default(),
-            changing: Mutex::new(()),
         };
-        registrations.reload().await?;
-        Ok(Arc::new(registrations))
+        shared.reload().await?;
+        Ok(Arc::new(Self {
+            server_id: SpiffeId::new(format!("spiffe://{trust_domain}/spire/server")).ok(),
+            shared: Arc::new(shared),
+            changing: Arc::default(),
+        }))
     }
 
     /// Creates an entry, unless there is one like it.
@@ -62,12 +75,15 @@ impl Registrations {
     /// # Errors
     /// As [`EntryStore::create_entry`](crate::datastore::EntryStore::create_entry).
     pub async fn create(&self, entry: &EntryRecord) -> StoreResult<EntryCreation> {
-        let _changing = self.changing.lock().await;
-        let outcome = self.datastore.create_entry(entry).await;
-        if let Ok(EntryCreation::Created(created)) = &outcome {
-            self.write().put(created.clone());
-        }
-        self.settle(outcome).await
+        let (shared, entry) = (Arc::clone(&self.shared), entry.clone());
+        let work = async move {
+            let outcome = shared.datastore.create_entry(&entry).await;
+            if let Ok(EntryCreation::Created(created)) = &outcome {
+                shared.write().put(created.clone());
+            }
+            shared.settle(outcome).await
+        };
+        to_the_end(self.turn().await, work).await?.1
     }
 
     /// Changes an entry: `change` is given what it is now and returns what it is to be. It may be called again if
@@ -80,20 +96,26 @@ impl Registrations {
         id: &str,
         change: impl Fn(EntryRecord) -> Result<EntryRecord, E>,
     ) -> Result<EntryRecord, E> {
-        let _changing = self.changing.lock().await;
+        let mut turn = self.turn().await;
         let mut attempt = 1;
         loop {
             let missing = || DatastoreError::not_found(crate::datastore::RecordKind::Entry, id);
-            let current = self.datastore.entry(id).await?.ok_or_else(missing)?;
+            let current = self.shared.datastore.entry(id).await?.ok_or_else(missing)?;
             let wanted = change(current)?;
-            match self.datastore.update_entry(&wanted).await {
-                Err(DatastoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-                Ok(updated) => {
-                    self.write().put(updated.clone());
-                    return Ok(updated);
+            let shared = Arc::clone(&self.shared);
+            let work = async move {
+                let outcome = shared.datastore.update_entry(&wanted).await;
+                if let Ok(updated) = &outcome {
+                    shared.write().put(updated.clone());
                 }
-                failed => return Ok(self.settle(failed).await?),
+                shared.settle(outcome).await
+            };
+            let (again, outcome) = to_the_end(turn, work).await?;
+            match outcome {
+                Err(DatastoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+                outcome => return Ok(outcome?),
             }
+            turn = again;
         }
     }
 
@@ -102,12 +124,15 @@ impl Registrations {
     /// # Errors
     /// As [`EntryStore::delete_entry`](crate::datastore::EntryStore::delete_entry).
     pub async fn delete(&self, id: &str) -> StoreResult<EntryRecord> {
-        let _changing = self.changing.lock().await;
-        let outcome = self.datastore.delete_entry(id).await;
-        if outcome.is_ok() {
-            self.write().remove(id);
-        }
-        self.settle(outcome).await
+        let (shared, id) = (Arc::clone(&self.shared), id.to_owned());
+        let work = async move {
+            let outcome = shared.datastore.delete_entry(&id).await;
+            if outcome.is_ok() {
+                shared.write().remove(&id);
+            }
+            shared.settle(outcome).await
+        };
+        to_the_end(self.turn().await, work).await?.1
     }
 
     /// Deletes the entries that ended before `expired_before`; returns how many.
@@ -115,31 +140,57 @@ impl Registrations {
     /// # Errors
     /// The datastore's.
     pub async fn prune(&self, expired_before: SystemTime) -> StoreResult<u64> {
-        let _changing = self.changing.lock().await;
-        let pruned = self.datastore.prune_entries(expired_before).await?;
-        if pruned > 0 {
-            self.reload().await?;
-        }
-        Ok(pruned)
+        let shared = Arc::clone(&self.shared);
+        let work = async move {
+            let pruned = shared.datastore.prune_entries(expired_before).await?;
+            if pruned > 0 {
+                shared.reload().await?;
+            }
+            Ok(pruned)
+        };
+        to_the_end(self.turn().await, work).await?.1
+    }
+
+    async fn turn(&self) -> Turn {
+        Arc::clone(&self.changing).lock_owned().await
     }
 
     /// The entries that an agent may serve at the moment `now`, ordered by id: those below its own identity, below
     /// the node entries whose selectors it shows, and below any of these in turn. As in SPIRE the node entries that
     /// apply to the agent are among them.
     pub fn authorized(&self, agent: &AgentRecord, now: SystemTime) -> Vec<Arc<EntryRecord>> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
         let selectors: BTreeSet<Selector> = agent.selectors.clone();
         index.reachable(&agent.spiffe_id, &selectors, self.server_id.as_ref(), now)
     }
 
     /// What entries of this identity grant at the moment `now`.
     pub fn grants(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Grants {
-        self.index
+        self.shared
+            .index
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .grants(spiffe_id, now)
     }
+}
 
+/// Makes a change on a task of its own, and returns the turn in which it was made. A caller may leave at any moment,
+/// and a change that reached the datastore and not the index would be half made: an entry that was deleted would go
+/// on entitling.
+async fn to_the_end<T: Send + 'static>(
+    turn: Turn,
+    change: impl Future<Output = StoreResult<T>> + Send + 'static,
+) -> StoreResult<(Turn, StoreResult<T>)> {
+    let work = async move {
+        let outcome = change.await;
+        (turn, outcome)
+    };
+    tokio::spawn(work.in_current_span())
+        .await
+        .map_err(|error| DatastoreError::unavailable("finish a change", error))
+}
+
+impl Shared {
     /// A failure that does not say that nothing was changed leaves the index in doubt, so it is read anew.
     async fn settle<T>(&self, outcome: StoreResult<T>) -> StoreResult<T> {
         if let Err(DatastoreError::Unavailable { .. }) = &outcome {
@@ -169,5 +220,70 @@ impl Registrations {
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Index> {
         // Each change of the index is complete before anything in it can panic.
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use sqlx::Connection as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+    use super::*;
+    use crate::datastore::EntryStore as _;
+    use crate::datastore::sqlite::SqliteDatastore;
+
+    #[tokio::test]
+    async fn a_change_whose_caller_leaves_is_made_to_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let datastore = Arc::new(SqliteDatastore::open(&path).await.unwrap());
+        let domain = TrustDomain::new("example.org").unwrap();
+        let registrations = Registrations::open(datastore.clone(), &domain).await.unwrap();
+        let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
+        let entry = EntryRecord {
+            id: "1".to_owned(),
+            spiffe_id: id("/root"),
+            parent_id: id("/spire/agent/x/a"),
+            selectors: [Selector::new("k", "v")].into(),
+            x509_svid_ttl: None,
+            jwt_svid_ttl: None,
+            federates_with: [].into(),
+            admin: true,
+            downstream: false,
+            expires_at: None,
+            dns_names: vec![],
+            revision_number: 0,
+            store_svid: false,
+            hint: String::new(),
+            created_at: SystemTime::UNIX_EPOCH,
+            disable_x509_svid_prefetch: false,
+            jwt_svid_include_jti: false,
+        };
+        registrations.create(&entry).await.unwrap();
+        let is_admin = || registrations.grants(&id("/root"), SystemTime::UNIX_EPOCH).admin;
+        assert!(is_admin());
+
+        // Somebody else holds the file, so the deletion has begun and cannot be over when its caller leaves.
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+        let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        {
+            let mut deleting = pin!(registrations.delete("1"));
+            poll_fn(|cx| {
+                assert!(deleting.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        holding.rollback().await.unwrap();
+
+        // Its turn is over when the change is.
+        let _turn = registrations.turn().await;
+        assert_eq!(datastore.entry("1").await.unwrap(), None);
+        assert!(!is_admin(), "what is gone from the datastore entitles nobody");
     }
 }
