@@ -109,15 +109,11 @@ impl Issuer {
         clock: Arc<dyn Clock>,
         threads: usize,
     ) -> Result<Self, ThreadPoolBuildError> {
-        let signers = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("signer-{index}"))
-            .build()?;
         Ok(Self {
             authorities,
             recorder,
             clock,
-            signers,
+            signers: signer_threads(threads)?,
         })
     }
 
@@ -191,7 +187,7 @@ impl Issuer {
         .unwrap_or(Err(IssueError::Stopping))
     }
 
-    /// Runs `work`, such as signing or verifying, on the signer threads; `None` if they are gone.
+    /// Runs `work`, such as signing or verifying, on the signer threads; `None` if they are gone or it panicked.
     pub(crate) async fn on_signers<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -338,6 +334,32 @@ impl Prepared {
     }
 }
 
+fn signer_threads(threads: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("signer-{index}"))
+        // Or one request that finds a bug would take the whole server with it.
+        .panic_handler(|_| tracing::error!("work on a signer thread panicked"))
+        .build()
+}
+
 fn stopping(count: usize) -> Vec<Result<IssuedX509, IssueError>> {
     (0..count).map(|_| Err(IssueError::Stopping)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_panics_ends_neither_the_process_nor_the_thread() {
+        let signers = signer_threads(1).unwrap();
+        let (lost, result) = oneshot::channel::<()>();
+        signers.spawn(move || {
+            let _lost = lost;
+            panic!("a bug");
+        });
+        assert!(result.blocking_recv().is_err(), "whoever waits is told");
+        assert_eq!(signers.install(|| 7), 7);
+    }
 }
