@@ -138,7 +138,8 @@ impl Context {
     }
 }
 
-/// The directory must let everyone through to the socket; what is not for everyone is private by itself.
+/// The directory must let everyone through to the socket, whose name they know, and nobody look around; what is not for
+/// everyone is private by itself.
 fn make_dir(path: &Path) -> Result<(), AgentError> {
     let failed = |source| AgentError::File {
         path: path.to_owned(),
@@ -146,10 +147,10 @@ fn make_dir(path: &Path) -> Result<(), AgentError> {
     };
     std::fs::DirBuilder::new()
         .recursive(true)
-        .mode(0o755)
+        .mode(0o711)
         .create(path)
         .map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).map_err(failed)
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).map_err(failed)
 }
 
 /// Waits for the first part to end, then ends the others.

@@ -130,7 +130,7 @@ fn the_layout_is_the_documented_one_and_others_may_only_reach_the_workload_api()
     };
     assert_eq!(mode("server"), 0o700);
     assert_eq!(mode("server/private.sock"), 0o600);
-    assert_eq!(mode("agent"), 0o755);
+    assert_eq!(mode("agent"), 0o711);
     assert_eq!(mode("agent/keys"), 0o700);
     for path in [
         "VERSION",

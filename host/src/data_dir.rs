@@ -6,10 +6,14 @@
 //! server/{db,keys,private.sock}
 //! agent/{keys,svid,api.sock}
 //! ```
+//!
+//! Whoever may write to the directory itself can replace everything in it, keys included, so it must belong to the
+//! user that this process runs as, or to root, and nobody else may have the right to write to it: no group, and not the
+//! world even with the sticky bit. The directories above it are the administrator's to look after.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
@@ -17,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::file;
 
-/// The layout this program writes. One that is newer belongs to a newer program.
+/// The layout this program writes, and the first there is. One that is newer belongs to a newer program.
 const LAYOUT: u32 = 1;
 
 /// Largest `VERSION` or `lock` file that is read, in bytes.
@@ -87,6 +91,28 @@ pub enum DataDirError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It belongs to another user, who could replace what is in it.
+    #[error(
+        "the data directory {path} belongs to user {owner} and this process runs as user {user}; run as its owner, or \
+         chown it",
+        path = .path.display()
+    )]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// The number of the user whose it is.
+        owner: u32,
+        /// The number of the user that this process runs as.
+        user: u32,
+    },
+    /// Others may write to it, and replace what is in it.
+    #[error("others may write to the data directory {path} (mode {mode:04o}); chmod go-w it", path = .path.display())]
+    Writable {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The directory holds files of something else.
     #[error("{path} is not empty and is no data directory; choose another --data-dir", path = .0.display())]
     NotOurs(PathBuf),
@@ -108,6 +134,7 @@ impl DataDir {
     /// [`DataDirError`]. Nothing but the directory itself and its file `lock` was made or changed then.
     pub fn open(path: &Path, trust_domain: &str) -> Result<Self, DataDirError> {
         make_dir(path, 0o700)?;
+        check_owner(path, rustix::process::geteuid().as_raw())?;
         check_ours(path)?;
         let lock = lock(path)?;
         let version_path = path.join("VERSION");
@@ -132,7 +159,7 @@ impl DataDir {
                 write_whole(&version_path, text.as_bytes(), 0o600)?;
             }
         }
-        for (name, mode) in [("server", 0o700), ("agent", 0o755)] {
+        for (name, mode) in [("server", 0o700), ("agent", 0o711)] {
             let dir = path.join(name);
             make_dir(&dir, mode)?;
             // It may have been there, made otherwise, or the process' mask may have taken bits away.
@@ -204,6 +231,27 @@ fn make_dir(path: &Path, mode: u32) -> Result<(), DataDirError> {
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), DataDirError> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(io(path))
+}
+
+/// Refuses a directory that somebody else than `user` and root rules over. Root is no exception the other way round:
+/// what it would keep in another's directory is that other's to replace.
+fn check_owner(path: &Path, user: u32) -> Result<(), DataDirError> {
+    let metadata = std::fs::metadata(path).map_err(io(path))?;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if owner != user && owner != 0 {
+        return Err(DataDirError::Owner {
+            path: path.to_owned(),
+            owner,
+            user,
+        });
+    }
+    if mode & 0o022 != 0 {
+        return Err(DataDirError::Writable {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
 }
 
 /// Refuses a directory with other people's files in it, before anything is written there.
@@ -280,6 +328,7 @@ fn read_version(dir: &Path) -> Result<Option<Version>, DataDirError> {
                 found: found.try_into().unwrap_or(u32::MAX),
             });
         }
+        Some(found) if found < 1 => return Err(damaged(format!("there is no layout {found}"))),
         Some(_) => {}
         None => return Err(damaged("it names no layout".to_owned())),
     }

@@ -27,7 +27,7 @@ fn what_was_there_before_gets_the_permissions_it_should_have() {
     }
     let dir = DataDir::open(&path, "example.org").unwrap();
     let mode = |path: PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(dir.server()), mode(dir.agent())), (0o700, 0o755));
+    assert_eq!((mode(dir.server()), mode(dir.agent())), (0o700, 0o711));
 }
 
 #[test]
@@ -58,7 +58,14 @@ fn another_trust_domain_a_newer_layout_and_damage_are_told_apart() {
         DataDir::open(&path, "example.org"),
         Err(DataDirError::Newer { found: 2, .. })
     ));
-    for damage in ["", "layout = 1", "layout = \"x\"", "\0\0"] {
+    for damage in [
+        "",
+        "layout = 1",
+        "layout = \"x\"",
+        "layout = 0\ntrust_domain = \"example.org\"\n",
+        "layout = -1\ntrust_domain = \"example.org\"\n",
+        "\0\0",
+    ] {
         std::fs::write(path.join("VERSION"), damage).unwrap();
         assert!(
             matches!(
@@ -84,6 +91,60 @@ fn somebody_elses_directory_is_left_alone() {
         1,
         "nothing was written"
     );
+}
+
+#[test]
+fn a_directory_that_others_may_write_to_is_refused() {
+    for mode in [0o770, 0o702, 0o777, 0o1777] {
+        let (_scratch, path) = scratch();
+        std::fs::create_dir(&path).unwrap();
+        set_mode(&path, mode).unwrap();
+        let error = DataDir::open(&path, "example.org").unwrap_err();
+        assert!(
+            matches!(error, DataDirError::Writable { mode: found, .. } if found == mode),
+            "{error}"
+        );
+        assert_eq!(
+            std::fs::read_dir(&path).unwrap().count(),
+            0,
+            "nothing was written"
+        );
+        set_mode(&path, mode & 0o755).unwrap();
+        DataDir::open(&path, "example.org").unwrap();
+    }
+}
+
+#[test]
+fn another_users_directory_is_refused_even_by_root() {
+    let (_scratch, path) = scratch();
+    std::fs::create_dir(&path).unwrap();
+    let me = rustix::process::geteuid().as_raw();
+    check_owner(&path, me).unwrap();
+    if me == 0 {
+        // Root's own serves everybody, and another's does not serve root.
+        check_owner(&path, 1000).unwrap();
+        std::os::unix::fs::chown(&path, Some(1000), None).unwrap();
+        check_owner(&path, 1000).unwrap();
+        let error = DataDir::open(&path, "example.org").unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DataDirError::Owner {
+                    owner: 1000,
+                    user: 0,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(error.to_string().contains("chown"), "{error}");
+    } else {
+        let error = check_owner(&path, 0).unwrap_err();
+        assert!(
+            matches!(error, DataDirError::Owner { owner, user: 0, .. } if owner == me),
+            "{error}"
+        );
+    }
 }
 
 #[test]
