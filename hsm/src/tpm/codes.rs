@@ -40,7 +40,7 @@ fn number(error: Error) -> Option<u32> {
 }
 
 /// Codes whose upper half is zero are the TPM's own; a resource manager passes them on with 11 or 12 there
-/// (TSS 2.0 Overview and Common Structures, section 2.4.1).
+/// (TSS 2.0 Overview and Common Structures, response codes).
 fn is_of_the_tpm(error: Error) -> bool {
     number(error).is_none_or(|number| matches!(number >> 16, 0 | 11 | 12))
 }

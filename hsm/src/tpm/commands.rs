@@ -19,6 +19,7 @@ use super::codes::{self, Failure, Step};
 use super::config::{Authorization, PcrSelection};
 use super::connection::{Connection, Protect};
 use super::error::TpmError;
+use super::pcr::policy;
 use super::records::{Blob, PcrValues, SECRET_LEN};
 use super::signature;
 
@@ -129,8 +130,8 @@ impl Connection {
 
     /// Seals a secret, to PCR values if they are given.
     pub(super) fn seal(&mut self, secret: &[u8], pcrs: Option<&PcrValues>) -> Step<Blob> {
-        let policy = match pcrs {
-            Some(values) => self.pcr_policy(values)?,
+        let digest = match pcrs {
+            Some(values) => Digest::try_from(&policy(values)?[..])?,
             None => Digest::default(),
         };
         // With a policy, there is no way in but the policy.
@@ -145,7 +146,7 @@ impl Connection {
             .with_public_algorithm(PublicAlgorithm::KeyedHash)
             .with_name_hashing_algorithm(HashingAlgorithm::Sha256)
             .with_object_attributes(attributes)
-            .with_auth_policy(policy)
+            .with_auth_policy(digest)
             .with_keyed_hash_parameters(PublicKeyedHashParameters::new(KeyedHashScheme::Null))
             .with_keyed_hash_unique_identifier(Digest::default())
             .build()?;

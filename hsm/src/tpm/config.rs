@@ -169,6 +169,16 @@ impl PcrBank {
             Self::Sha512 => "sha512",
         }
     }
+
+    /// TPM_ALG_ID (TPM 2.0 Library, part 2, table of algorithm identifiers).
+    #[cfg(feature = "tpm")]
+    pub(super) const fn algorithm(self) -> u16 {
+        match self {
+            Self::Sha256 => 0x000b,
+            Self::Sha384 => 0x000c,
+            Self::Sha512 => 0x000d,
+        }
+    }
 }
 
 /// PCRs by bank, at least one: `sha256:7`, `sha256:0,2,7+sha384:14`. The numbers are 0 to 23.

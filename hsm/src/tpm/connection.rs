@@ -4,6 +4,7 @@
 //! key can take part, and nobody on the way to it can change a command or read a secret parameter.
 
 use std::collections::VecDeque;
+use std::fs::OpenOptions;
 
 use tss_esapi::attributes::SessionAttributesBuilder;
 use tss_esapi::constants::{CapabilityType, SessionType, StartupType, Tss2ResponseCodeKind};
@@ -45,7 +46,7 @@ impl Connection {
     pub(super) fn open(tcti: &Tcti) -> Result<Self, TpmError> {
         let unreachable = |error: Error| TpmError::Unreachable {
             tcti: tcti.clone(),
-            reason: codes::reason(error),
+            reason: device_error(tcti).unwrap_or_else(|| codes::reason(error)),
         };
         let name: TctiNameConf = tcti.as_str().parse().map_err(unreachable)?;
         let mut context = Context::new(name).map_err(unreachable)?;
@@ -231,6 +232,7 @@ impl Connection {
             .with_continue_session(true)
             .with_decrypt(matches!(protect, Protect::Both))
             .with_encrypt(matches!(protect, Protect::Both | Protect::Answer))
+            .with_audit(matches!(protect, Protect::Origin))
             .build();
         Ok(self.context.tr_sess_set_attributes(session, attributes, mask)?)
     }
@@ -239,8 +241,10 @@ impl Connection {
 /// Which parameters a session encrypts.
 #[derive(Clone, Copy)]
 pub(super) enum Protect {
-    /// None: nothing in them is secret.
+    /// None: nothing in them is secret, and a password is proven anyway.
     Nothing,
+    /// None, for commands that need no password, so that the answer is the TPM's all the same.
+    Origin,
     /// The first of the answer.
     Answer,
     /// The first of the command and of the answer.
@@ -272,6 +276,13 @@ impl Drop for Connection {
             }
         }
     }
+}
+
+/// Why a device cannot be opened, which libtss2 keeps to itself.
+fn device_error(tcti: &Tcti) -> Option<String> {
+    let path = tcti.as_str().strip_prefix("device:")?;
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.err().map(|error| error.to_string())
 }
 
 /// Sees to it that the TPM takes commands. The firmware has started it, or a resource manager; a bare simulator may

@@ -277,7 +277,12 @@ impl Line {
                     self.work(&mut job);
                     *lock(busy) = None;
                 }
-                Err(RecvTimeoutError::Timeout) => self.connection = None,
+                Err(RecvTimeoutError::Timeout) => {
+                    // This talks to the TPM too, and may hang: whoever waits in vain meanwhile may give up on it.
+                    *lock(busy) = Some(Instant::now());
+                    self.connection = None;
+                    *lock(busy) = None;
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

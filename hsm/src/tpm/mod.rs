@@ -14,7 +14,8 @@
 //! What this protects: a copy of the directory is worth nothing without this very TPM, nor is the TPM without the
 //! directory. What it does not: whoever runs code as this user on this machine can have the TPM sign, and unseal; a
 //! seed is in this process's memory while it signs, and the library's working copy of it is wiped but not locked.
-//! A cleared TPM has lost all keys, which is recognised and said. Destroying a key removes its file, and the key from
+//! Which TPM is the right one is settled when the store is made: it goes by the storage root key it found then. A cleared
+//! TPM has lost all keys, which is recognised and said. Destroying a key removes its file, and the key from
 //! the TPM's own memory.
 //!
 //! Talking to a TPM needs libtss2, so it comes with the cargo feature `tpm` alone. Without it, [`open`] says so.

@@ -21,7 +21,7 @@ use super::connection::{Connection, Protect};
 use super::error::TpmError;
 use crate::secret::Passphrase;
 
-/// TCG TPM v2.0 Provisioning Guidance, section 7.5.1.
+/// TCG TPM v2.0 Provisioning Guidance.
 const HANDLE: u32 = 0x8100_0001;
 
 const MAKE: &str = "keep a storage root key";
@@ -189,7 +189,7 @@ impl Connection {
     }
 }
 
-/// A storage key on P-256 with AES-128: TCG EK Credential Profile, template H-1's like, for the owner hierarchy.
+/// A storage key on P-256 with AES-128, and nothing that would make it differ from one run to the next.
 fn template() -> Step<Public> {
     let attributes = ObjectAttributesBuilder::new()
         .with_fixed_tpm(true)

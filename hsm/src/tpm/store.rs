@@ -27,8 +27,8 @@ use crate::software::key_dir::{self, KeyDir};
 use crate::software::key_file::Opened;
 use crate::store::{KeyInfo, KeyStore, StoreError, Unsupported};
 
-/// Persistent keys go where the owner's keys go that are not for storage (TCG Registry of Reserved TPM 2.0 Handles
-/// and Localities, section 2.3.1).
+/// Persistent keys go beyond the handles that are reserved for storage and endorsement keys (TCG Registry of Reserved
+/// TPM 2.0 Handles and Localities).
 const HANDLES: RangeInclusive<u32> = 0x8102_0000..=0x8102_00ff;
 
 /// Keys on a TPM, their blobs in a directory.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use symbolon_crypto::{Component, HeldKey, MlDsaContext, SignError};
 use symbolon_hsm::conformance::{Outcome, run_with_reopen};
 use symbolon_hsm::{
-    KekSource, KeyLabel, KeyStore, Placement, SoftwareStore, StoreError, TpmConfig, TpmError, tpm,
+    Authorization, KekSource, KeyLabel, KeyStore, Placement, SoftwareStore, StoreError, TpmConfig, TpmError,
+    tpm,
 };
 
 use self::swtpm::Swtpm;
@@ -67,11 +68,15 @@ fn reason(error: SignError) -> TpmError {
 
 #[test]
 fn both_placements_conform_and_leave_nothing_in_the_tpm() {
-    for placement in [Placement::Wrapped, Placement::Persistent] {
+    for (placement, authorization) in [
+        (Placement::Wrapped, Authorization::Session),
+        (Placement::Persistent, Authorization::Password),
+    ] {
         let Some(tpm) = Swtpm::new() else { return };
         let scratch = tempfile::tempdir().expect("scratch");
         let config = TpmConfig {
             placement,
+            authorization,
             ..TpmConfig::new(tpm.tcti())
         };
         let store = open(&scratch.path().join("keys"), &config);
