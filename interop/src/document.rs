@@ -81,7 +81,7 @@ impl Documents {
                 jwt_authorities: vec![authority],
                 ..TrustBundle::new(trust_domain)
             },
-            token: minted.token,
+            token: minted.token.to_string(),
         })
     }
 }

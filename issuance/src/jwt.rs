@@ -10,6 +10,7 @@ use spiffe::{SpiffeId, TrustDomain};
 use symbolon_crypto::{Component, HeldKey, MlDsaContext};
 use symbolon_pki::jwt::{MAX_TOKEN_LEN, ecdsa_der_to_jose};
 use symbolon_pki::time::{from_unix_seconds, unix_seconds};
+use zeroize::Zeroizing;
 
 use crate::error::{AuthorityError, IssuanceError, ProfileError, RequestError, SigningError};
 use crate::prepare::check_identity;
@@ -104,8 +105,8 @@ pub struct JwtSvidRequest<'a> {
 /// A JWT-SVID that was minted. A bearer token: whoever has it is believed, so `Debug` does not show it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct IssuedJwt {
-    /// The token, in JWS compact serialisation.
-    pub token: String,
+    /// The token, in JWS compact serialisation; wiped when dropped.
+    pub token: Zeroizing<String>,
     /// Its `iat`.
     pub issued_at: SystemTime,
     /// Its `exp`.
@@ -159,7 +160,8 @@ pub fn mint_jwt_svid(
         }
         .into());
     }
-    let mut token = String::with_capacity(length);
+    // All of it at once: a buffer that grew would leave the beginning behind in the old one.
+    let mut token = Zeroizing::new(String::with_capacity(length));
     token.push_str(&authority.header);
     URL_SAFE_NO_PAD.encode_string(claims, &mut token);
     let signature = sign(&*authority.key, token.as_bytes())?;

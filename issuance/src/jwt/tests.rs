@@ -73,6 +73,7 @@ fn the_token_says_what_was_asked() {
     );
     assert_eq!((jwt.issued_at, jwt.expires_at), (at(NOW), at(NOW + 300)));
     assert!(!format!("{jwt:?}").contains(parts[1]));
+    let _wiped_when_dropped: Zeroizing<String> = jwt.token;
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(super) async fn mint(
             let not_after = seconds(issued.expires_at);
             tracing::info!(event = SVID_ISSUED, %spiffe_id, form = "jwt", entry_id, not_after);
             Ok(types::Jwtsvid {
-                token: issued.token,
+                token: issued.token.to_string(),
                 id: Some((&spiffe_id).into()),
                 expires_at: not_after,
                 issued_at: seconds(issued.issued_at),
