@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Pool, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection as _, Pool, Sqlite, SqliteConnection, Transaction};
 
 use super::{Datastore, DatastoreError, Result};
 use codec::failed;
@@ -71,6 +71,7 @@ impl SqliteDatastore {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_at_rest(connection)))
             .connect_with(
                 connect_options(path)
                     .journal_mode(SqliteJournalMode::Wal)
@@ -173,6 +174,14 @@ impl Datastore for SqliteDatastore {
     }
 }
 
+/// Whether a connection can begin anew; one that cannot is replaced. On a full disk, among others, SQLite rolls a
+/// transaction back by itself, and a connection that was not told of it would refuse every transaction to come.
+async fn is_at_rest(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // What the end of the transaction left to be done is done before this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<()> {
     transaction.commit().await.map_err(failed("commit"))
 }
@@ -218,4 +227,22 @@ fn has_log(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     fs::metadata(log).is_ok_and(|meta| meta.len() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_rolled_back_by_itself_is_not_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteDatastore::open(&dir.path().join("db")).await.unwrap();
+        let mut transaction = store.begin().await.unwrap();
+        // As it does when the disk is full.
+        sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        assert!(transaction.commit().await.is_err());
+        for _ in 0..2 {
+            commit(store.begin().await.unwrap()).await.unwrap();
+        }
+    }
 }
