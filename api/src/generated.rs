@@ -1,6 +1,7 @@
 //! The compiled files, in modules named like their packages: generated code reaches from one package into another by
 //! that shape.
 #![allow(
+    clippy::allow_attributes_without_reason,
     missing_docs,
     unused_qualifications,
     reason = "written by a generator; its documentation is what the .proto files say"

@@ -4,7 +4,10 @@
 //! small-input backends the second, so this module calls the EVP functions below it. It is the one place in this
 //! crate that may be unsafe, and it is kept small enough to read in one go: an owned `EVP_PKEY` behind
 //! [`MlDsaKey`], the operations on it, and no pointer that outlives the call that made it.
-#![allow(unsafe_code)] // the C interface of aws-lc; every block says why it is sound
+#![allow(
+    unsafe_code,
+    reason = "the C interface of aws-lc; every block says why it is sound"
+)]
 
 use std::ptr::{self, NonNull};
 

@@ -36,7 +36,10 @@ pub(crate) struct CompositeSpec {
 }
 
 impl CompositeSpec {
-    #[allow(clippy::panic)] // runs when the compiler builds the table, and nowhere else
+    #[allow(
+        clippy::panic,
+        reason = "runs when the compiler builds the table, and nowhere else"
+    )]
     pub(crate) const fn new(label: &'static str, pre_hash: PreHash, arc: u8) -> Self {
         match MlDsaContext::new(label.as_bytes()) {
             Ok(ml_dsa_context) => Self {
