@@ -1,8 +1,8 @@
 //! Developer commands: `cargo xtask <command>`.
 //!
 //! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
-//! `docs`, `book-test`, `interop`, `bench` and `deny`. It knows how to drive cargo, the system's package
-//! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
+//! `docs`, `book-test`, `interop`, `pq-token`, `bench` and `deny`. It knows how to drive cargo, the system's
+//! package manager and a few outside tools; it must not link any crate of the project, so that it still builds when
 //! they do not.
 
 mod book;
@@ -10,6 +10,7 @@ mod book_test;
 mod interop;
 mod lint;
 mod needs;
+mod pq_token;
 mod process;
 mod python;
 mod suites;
@@ -62,6 +63,8 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Build the PKCS#11 token with ML-DSA that tests use, once, and print the module's path
+    PqToken,
     /// Run the benches
     Bench {
         /// Passed on to `cargo bench`
@@ -97,6 +100,10 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Interop { peers, .. } => interop::interop(&workspace, &peers),
+        Task::PqToken => {
+            println!("{}", pq_token::module(&workspace)?.display());
+            Ok(())
+        }
         Task::Bench { arguments } => {
             let mut command = workspace.cargo(&["bench", "--package", "symbolon-benches"]);
             command.args(arguments);

@@ -43,6 +43,46 @@ pub(crate) const TO_BUILD_TESTS: &[Need] = &[
     },
 ];
 
+/// To build the PQ token of `interop/pq-token/`.
+pub(crate) const TO_BUILD_PQ_TOKEN: &[Need] = &[Need {
+    what: "libclang with its headers",
+    why: "the PQ token's build reads the C headers of PKCS#11 and OpenSSL with it",
+    packages: &["libclang-dev"],
+    // LIBCLANG_PATH is how its users are told of one elsewhere.
+    probe: (
+        "sh",
+        &[
+            "-c",
+            "test -d \"$LIBCLANG_PATH\" || ls /usr/lib/llvm-*/lib/libclang.so",
+        ],
+    ),
+}];
+
+/// To run the tests of keys on PKCS#11 tokens.
+pub(crate) const TO_TEST_TOKENS: &[Need] = &[
+    Need {
+        what: "SoftHSM 2",
+        why: "keys are made and used on its software tokens",
+        packages: &["softhsm2"],
+        probe: ("softhsm2-util", &["--version"]),
+    },
+    Need {
+        what: "OpenSC's tools",
+        why: "pkcs11-tool is asked what it sees of our keys on a token",
+        packages: &["opensc"],
+        probe: ("opensc-tool", &["--info"]),
+    },
+    Need {
+        what: "p11-kit with its client module",
+        why: "a token is used in a process of its own, which is then stopped and killed",
+        packages: &["p11-kit", "p11-kit-modules"],
+        probe: (
+            "sh",
+            &["-c", "p11-kit --help && ls /usr/lib/*/pkcs11/p11-kit-client.so"],
+        ),
+    },
+];
+
 /// To build the cargo feature `tpm`.
 pub(crate) const TO_BUILD_TPM: &[Need] = &[Need {
     what: "libtss2 with its headers",

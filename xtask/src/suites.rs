@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::Workspace;
-use crate::{book_test, needs, process, python, tally};
+use crate::{book_test, needs, pq_token, process, python, tally};
 
 /// The environment variable by which tests outside a program's own crate find it: the folder with `symbolon` and
 /// `symbolon-agent`.
@@ -84,8 +84,13 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
     if uses_python {
         wanted.push(needs::TO_RUN_PYTHON);
     }
+    let uses_tokens = matches!(part, Part::All | Part::Unit);
+    if uses_tokens {
+        wanted.push(needs::TO_TEST_TOKENS);
+    }
     needs::ensure(&wanted)?;
     let python = uses_python.then(|| python::interpreter(workspace)).transpose()?;
+    let pq_token = uses_tokens.then(|| pq_token::module(workspace)).transpose()?;
 
     let started = Instant::now();
     // Tests start the programs, and `cargo test` alone builds a program only for its own crate's tests. Building
@@ -98,6 +103,9 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
         .env(PROGRAMS, workspace.debug_programs());
     if let Some(python) = python {
         command.env(python::VARIABLE, python);
+    }
+    if let Some(module) = pq_token {
+        command.env(pq_token::VARIABLE, module);
     }
     counted("cargo test", &mut command, started)
 }
