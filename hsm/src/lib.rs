@@ -5,6 +5,7 @@
 //! executable form: every backend passes the same suite.
 //!
 //! - [`software`]: one encrypted file a key, for those without hardware.
+//! - [`pkcs11`]: keys on PKCS#11 tokens.
 //! - [`tpm`]: keys in a TPM 2.0, with the cargo feature `tpm`.
 //! - [`registry`]: the stores of one process by the names its configuration gives them.
 //! - [`secret`]: passphrases, and where they come from.
@@ -16,6 +17,7 @@
 
 pub mod conformance;
 pub mod names;
+pub mod pkcs11;
 mod private_file;
 pub mod registry;
 pub mod secret;
@@ -24,6 +26,7 @@ pub mod store;
 pub mod tpm;
 
 pub use names::{KeyId, KeyLabel, NameError, StoreName};
+pub use pkcs11::{Pkcs11Config, Pkcs11Error, Pkcs11Store, Pkcs11Uri, TokenSelector};
 pub use private_file::PrivateFileError;
 pub use registry::{RegistryError, Stores};
 pub use secret::{Passphrase, PassphraseError, SecretSource, SourceSyntaxError};

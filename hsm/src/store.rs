@@ -6,6 +6,7 @@ use std::sync::Arc;
 use symbolon_crypto::{Component, HeldKey, KeyError, PublicKey};
 
 use crate::names::{KeyId, KeyLabel};
+use crate::pkcs11::Pkcs11Error;
 use crate::software::SoftwareError;
 use crate::tpm::TpmError;
 
@@ -106,6 +107,9 @@ pub enum StoreError {
     /// The software store failed.
     #[error(transparent)]
     Software(#[from] SoftwareError),
+    /// The PKCS#11 token, or its module, failed.
+    #[error(transparent)]
+    Pkcs11(#[from] Pkcs11Error),
     /// The TPM failed, or what is kept of it.
     #[error(transparent)]
     Tpm(#[from] TpmError),

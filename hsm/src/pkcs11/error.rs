@@ -104,7 +104,9 @@ pub enum Pkcs11Error {
         limit: Duration,
     },
     /// Earlier calls still hang in the module, as many as may; no more are let in.
-    #[error("{count} earlier calls to the token {token} have not come back; restart when it does not recover")]
+    #[error(
+        "{count} earlier calls to the token {token} have not come back; restart when it does not recover"
+    )]
     Stuck {
         /// The token's label, or the module's path.
         token: String,
@@ -209,6 +211,14 @@ pub enum Pkcs11Error {
     /// Randomness for a new key's id could not be had.
     #[error("cannot make an id for a new key")]
     Random(#[from] symbolon_crypto::random::RandomError),
+    /// A limit that makes no sense.
+    #[error("the {what} of a token is {allowed}")]
+    Limit {
+        /// Which limit.
+        what: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+    },
     /// A `pkcs11:` URI that cannot be understood, or asks for what must not be.
     #[error(transparent)]
     Uri(#[from] UriError),

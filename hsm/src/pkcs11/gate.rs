@@ -1,8 +1,9 @@
 //! Who may be inside a module, and when it may be started again.
 //!
 //! A module may be finalised only while nobody is in it. So every call passes the gate; a recovery closes it, waits
-//! until those inside have left, starts the module again and opens it. Each such start is a new *epoch*: sessions and
-//! object handles belong to one epoch and are worth nothing in the next.
+//! until those inside have left, starts the module again and opens it. When some do not leave, because the module
+//! keeps them, they are left where they are and a second copy of the module is started beside theirs. Each start is a
+//! new *epoch*: sessions and object handles belong to one epoch and are worth nothing in the next.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,20 +13,40 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    state: Mutex<State>,
+/// How long those inside have to leave, at most, before a copy is started beside theirs. A call that would have come
+/// back later still does, and nothing is lost but the copy's memory.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Copies that are left to those who do not come out. Each may hold some threads for good.
+const MOST_COPIES: usize = 8;
+
+/// The gate of a module whose binding is a `C`.
+#[derive(Debug)]
+pub(super) struct Gate<C> {
+    state: Mutex<State<C>>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<C> {
+    module: C,
     epoch: u64,
     inside: usize,
     closed: bool,
     last: Option<Instant>,
     /// Recoveries since a call last succeeded.
     fruitless: u32,
+    /// Copies that were left behind.
+    copies: usize,
+}
+
+/// How a module is to be started.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Start {
+    /// Nobody is inside: it can be finalised and initialised.
+    Again,
+    /// Somebody is: theirs must be left alone.
+    Beside,
 }
 
 /// Why a recovery did not happen, or did not help.
@@ -33,7 +54,7 @@ struct State {
 pub(super) enum NotRecovered<E> {
     /// The last one is too recent.
     TooSoon,
-    /// So many calls are inside and do not come out.
+    /// So many calls are inside and do not come out, and there are as many copies as may be.
     Occupied(usize),
     /// The module did not start again.
     Failed(E),
@@ -45,15 +66,32 @@ pub(super) struct ClosedTooLong;
 
 /// Leave to be inside, until dropped.
 #[derive(Debug)]
-pub(super) struct Pass<'a> {
-    gate: &'a Gate,
+pub(super) struct Pass<'a, C> {
+    gate: &'a Gate<C>,
+    module: C,
     epoch: u64,
     succeeded: bool,
 }
 
-impl Gate {
+impl<C: Clone> Gate<C> {
+    /// An open gate in front of a module that was just started.
+    pub(super) fn new(module: C) -> Self {
+        Self {
+            state: Mutex::new(State {
+                module,
+                epoch: 0,
+                inside: 0,
+                closed: false,
+                last: None,
+                fruitless: 0,
+                copies: 0,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
     /// Goes in, as soon as the gate is open.
-    pub(super) fn enter(&self, deadline: Instant) -> Result<Pass<'_>, ClosedTooLong> {
+    pub(super) fn enter(&self, deadline: Instant) -> Result<Pass<'_, C>, ClosedTooLong> {
         let mut state = self.lock();
         while state.closed {
             state = self.wait(state, deadline).ok_or(ClosedTooLong)?;
@@ -61,25 +99,29 @@ impl Gate {
         state.inside += 1;
         Ok(Pass {
             gate: self,
+            module: state.module.clone(),
             epoch: state.epoch,
             succeeded: false,
         })
     }
 
-    /// Starts the module again with `restart`, because a call of the epoch `seen` found its token gone. Whoever
-    /// comes here with a pass waits for themselves. Done when somebody else did it in the meantime.
+    /// How many copies were left behind.
+    pub(super) fn copies(&self) -> usize {
+        self.lock().copies
+    }
+
+    /// Starts the module again with `start`, because a call of the epoch `seen` found its token gone. Whoever comes
+    /// here must not hold a pass. Done when somebody else did it in the meantime.
     pub(super) fn recover<E>(
         &self,
         seen: u64,
         deadline: Instant,
-        restart: impl FnOnce() -> Result<(), E>,
+        start: impl FnOnce(&C, Start) -> Result<C, E>,
     ) -> Result<(), NotRecovered<E>> {
         let mut state = self.lock();
         while state.closed {
             let inside = state.inside;
-            state = self
-                .wait(state, deadline)
-                .ok_or(NotRecovered::Occupied(inside))?;
+            state = self.wait(state, deadline).ok_or(NotRecovered::Occupied(inside))?;
         }
         if state.epoch != seen {
             return Ok(());
@@ -91,44 +133,76 @@ impl Gate {
             return Err(NotRecovered::TooSoon);
         }
         state.closed = true;
+        let module = state.module.clone();
         // Half of what is left, so that the caller has time to try again.
-        let patience = deadline.saturating_duration_since(Instant::now()) / 2;
-        let until = Instant::now() + patience;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let until = Instant::now() + (left / 2).min(PATIENCE);
+        let mut how = Start::Again;
         while state.inside > 0 {
-            let inside = state.inside;
+            let (inside, copies) = (state.inside, state.copies);
             match self.wait(state, until) {
                 Some(woken) => state = woken,
+                None if copies < MOST_COPIES => {
+                    how = Start::Beside;
+                    state = self.lock();
+                    break;
+                }
                 None => {
-                    let mut state = self.lock();
-                    if state.inside == 0 {
-                        break;
-                    }
-                    state.closed = false;
-                    state.last = Some(Instant::now());
-                    drop(state);
-                    self.changed.notify_all();
+                    self.open(None);
                     return Err(NotRecovered::Occupied(inside));
                 }
             }
         }
-        self.restart(restart)
+        drop(state);
+        // Opens the gate even if `start` panics.
+        let mut opening = Opening {
+            gate: self,
+            started: (how == Start::Again).then(|| (module.clone(), how)),
+        };
+        let started = start(&module, how).map_err(NotRecovered::Failed)?;
+        opening.started = Some((started, how));
+        Ok(())
     }
 
-    /// The gate is closed and nobody is inside.
-    fn restart<E>(&self, restart: impl FnOnce() -> Result<(), E>) -> Result<(), NotRecovered<E>> {
-        // Opens again even if `restart` panics.
-        let reopened = Reopen(self);
-        let result = restart();
-        drop(reopened);
-        result.map_err(NotRecovered::Failed)
+    /// Lets calls in again: in a new epoch, if the module was started, or at least was finalised.
+    fn open(&self, started: Option<(C, Start)>) {
+        let mut state = self.lock();
+        state.closed = false;
+        state.last = Some(Instant::now());
+        state.fruitless = state.fruitless.saturating_add(1);
+        if let Some((module, how)) = started {
+            state.module = module;
+            state.epoch += 1;
+            state.inside = 0;
+            state.copies += usize::from(how == Start::Beside);
+        }
+        drop(state);
+        self.changed.notify_all();
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+struct Opening<'a, C: Clone> {
+    gate: &'a Gate<C>,
+    started: Option<(C, Start)>,
+}
+
+impl<C: Clone> Drop for Opening<'_, C> {
+    fn drop(&mut self) {
+        self.gate.open(self.started.take());
+    }
+}
+
+impl<C> Gate<C> {
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a change; `None` when `deadline` has passed.
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, deadline: Instant) -> Option<MutexGuard<'a, State>> {
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State<C>>,
+        deadline: Instant,
+    ) -> Option<MutexGuard<'a, State<C>>> {
         let left = deadline.checked_duration_since(Instant::now())?;
         if left.is_zero() {
             return None;
@@ -138,24 +212,15 @@ impl Gate {
     }
 }
 
-struct Reopen<'a>(&'a Gate);
-
-impl Drop for Reopen<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.closed = false;
-        state.epoch += 1;
-        state.fruitless = state.fruitless.saturating_add(1);
-        state.last = Some(Instant::now());
-        drop(state);
-        self.0.changed.notify_all();
-    }
-}
-
-impl Pass<'_> {
+impl<C> Pass<'_, C> {
     /// The epoch this pass is for.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The module's binding in this epoch.
+    pub(super) fn module(&self) -> &C {
+        &self.module
     }
 
     /// Leaves after a call that succeeded: the module is of use as it is.
@@ -164,11 +229,15 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl<C> Drop for Pass<'_, C> {
     fn drop(&mut self) {
         let mut state = self.gate.lock();
+        if state.epoch != self.epoch {
+            // Inside a copy that was given up.
+            return;
+        }
         state.inside = state.inside.saturating_sub(1);
-        if self.succeeded && state.epoch == self.epoch {
+        if self.succeeded {
             state.fruitless = 0;
         }
         if state.closed && state.inside == 0 {
@@ -180,7 +249,7 @@ impl Drop for Pass<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
     use super::*;
@@ -193,56 +262,60 @@ mod tests {
         Instant::now() + Duration::from_secs(30)
     }
 
-    fn epoch(gate: &Gate) -> u64 {
+    fn epoch(gate: &Gate<u32>) -> u64 {
         gate.enter(soon()).expect("open").epoch()
+    }
+
+    fn again(module: &u32, how: Start) -> Result<u32, &'static str> {
+        assert_eq!(how, Start::Again);
+        Ok(*module)
+    }
+
+    fn not_now(_: &u32, _: Start) -> Result<u32, &'static str> {
+        panic!("nothing is to be started")
     }
 
     #[test]
     fn a_recovery_begins_an_epoch_and_one_is_enough_for_all() {
-        let gate = Gate::default();
+        let gate = Gate::new(7);
         assert_eq!(epoch(&gate), 0);
-        gate.recover::<()>(0, later(), || Ok(())).expect("recovered");
+        gate.recover(0, later(), again).expect("recovered");
         assert_eq!(epoch(&gate), 1);
-        gate.recover::<()>(0, later(), || panic!("somebody did it already"))
-            .expect("recovered");
+        gate.recover(0, later(), not_now).expect("recovered");
         assert_eq!(epoch(&gate), 1);
+        assert_eq!(gate.copies(), 0);
     }
 
     #[test]
     fn recoveries_keep_their_distance() {
-        let gate = Gate::default();
-        assert_eq!(gate.recover(0, later(), || Err("no")), Err(NotRecovered::Failed("no")));
-        assert_eq!(
-            gate.recover::<()>(1, later(), || panic!("too soon")),
-            Err(NotRecovered::TooSoon)
-        );
+        let gate = Gate::new(7);
+        let failed = gate.recover(0, later(), |_, _| Err("no"));
+        assert_eq!(failed, Err(NotRecovered::Failed("no")));
+        assert_eq!(gate.recover(1, later(), not_now), Err(NotRecovered::TooSoon));
         // Fruitless ones ever more so.
         gate.lock().last = Instant::now().checked_sub(PAUSE);
-        assert_eq!(
-            gate.recover::<()>(1, later(), || panic!("too soon")),
-            Err(NotRecovered::TooSoon)
-        );
+        assert_eq!(gate.recover(1, later(), not_now), Err(NotRecovered::TooSoon));
         gate.enter(soon()).expect("open").succeeded();
-        gate.recover::<()>(1, later(), || Ok(())).expect("recovered");
+        gate.recover(1, later(), again).expect("recovered");
     }
 
     #[test]
-    fn nobody_is_inside_while_the_module_restarts() {
-        let gate = Gate::default();
-        let (left, has_left) = mpsc::channel();
+    fn nobody_is_inside_while_the_module_starts_again() {
+        let gate = Gate::new(7);
+        let left = AtomicBool::new(false);
         let pass = gate.enter(soon()).expect("open");
         thread::scope(|scope| {
             let recovery = scope.spawn(|| {
-                gate.recover::<()>(0, later(), || {
-                    has_left.try_recv().expect("the other has left");
-                    Ok(())
+                gate.recover(0, later(), |module, how| {
+                    assert!(left.load(Ordering::SeqCst), "somebody is still inside");
+                    again(module, how)
                 })
             });
             while !gate.lock().closed {
                 thread::yield_now();
             }
             assert_eq!(gate.enter(soon()).expect_err("closed"), ClosedTooLong);
-            left.send(()).expect("send");
+            left.store(true, Ordering::SeqCst);
             drop(pass);
             recovery.join().expect("join").expect("recovered");
         });
@@ -250,13 +323,35 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stays_inside_prevents_a_recovery_and_nothing_else() {
-        let gate = Gate::default();
-        let _stuck = gate.enter(soon()).expect("open");
-        assert_eq!(
-            gate.recover::<()>(0, soon(), || panic!("somebody is inside")),
-            Err(NotRecovered::Occupied(1))
-        );
-        assert_eq!(epoch(&gate), 0);
+    fn whoever_stays_inside_keeps_their_copy_and_the_others_get_a_new_one() {
+        let gate = Gate::new(7);
+        let stays = gate.enter(soon()).expect("open");
+        gate.recover::<()>(0, soon(), |module, how| {
+            assert_eq!((*module, how), (7, Start::Beside));
+            Ok(8)
+        })
+        .expect("recovered");
+        assert_eq!((*stays.module(), stays.epoch()), (7, 0));
+        let new = gate.enter(soon()).expect("open");
+        assert_eq!((*new.module(), new.epoch()), (8, 1));
+        // Leaving late is nothing to those who are in the new copy.
+        drop(stays);
+        assert_eq!(gate.lock().inside, 1);
+        assert_eq!(gate.copies(), 1);
+    }
+
+    #[test]
+    fn copies_are_bounded_and_one_that_does_not_start_changes_nothing() {
+        let gate = Gate::new(7);
+        let stays = gate.enter(soon()).expect("open");
+        let failed = gate.recover(0, soon(), |_, _| Err("no"));
+        assert_eq!(failed, Err(NotRecovered::Failed("no")));
+        assert_eq!((epoch(&gate), gate.copies()), (0, 0));
+        gate.lock().copies = MOST_COPIES;
+        gate.lock().last = None;
+        assert_eq!(gate.recover(0, soon(), not_now), Err(NotRecovered::Occupied(1)));
+        drop(stays);
+        gate.lock().last = None;
+        gate.recover(0, later(), again).expect("recovered");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,18 +11,21 @@ use std::time::Instant;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as Cryptoki, RvError};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::error::{Pkcs11Error, code, words};
-use super::gate::{Gate, NotRecovered};
+use super::gate::{Gate, NotRecovered, Start};
 use super::pins::Pins;
 
 /// A loaded module. Modules stay until the process ends: unloading one under its own threads, or finalising it
 /// at exit, is what modules are worst at.
 pub(super) struct Module {
     path: PathBuf,
-    context: Pkcs11,
-    gate: Gate,
+    file: PathBuf,
+    gate: Gate<Pkcs11>,
     pins: Pins,
+    /// Why it is not initialised, if the last attempt failed.
+    failure: Mutex<Option<String>>,
 }
 
 impl fmt::Debug for Module {
@@ -105,42 +110,20 @@ impl Module {
 
     /// Loads the library and initialises it.
     fn open(file: &Path, given: &Path) -> Result<Self, Pkcs11Error> {
+        let context = library(file, given)?;
         let path = given.to_owned();
-        let context = match Pkcs11::new(file) {
-            Ok(context) => context,
-            Err(Cryptoki::LibraryLoading(error)) => {
-                return Err(Pkcs11Error::NotAModule {
-                    path,
-                    reason: format!("it cannot be loaded as a library ({error})"),
-                });
-            }
-            Err(Cryptoki::MissingSymbol(name)) => {
-                return Err(Pkcs11Error::NotAModule {
-                    path,
-                    reason: format!("it is a library without {name}"),
-                });
-            }
-            Err(other) => {
-                return Err(Pkcs11Error::NotAModule {
-                    path,
-                    reason: words(&other),
-                });
-            }
-        };
         match context.initialize(arguments()) {
             Ok(()) => Ok(Self {
                 path,
-                context,
-                gate: Gate::default(),
+                file: file.to_owned(),
+                gate: Gate::new(context),
                 pins: Pins::new()?,
+                failure: Mutex::default(),
             }),
             Err(error) if code(&error) == Some(&RvError::CryptokiAlreadyInitialized) => {
                 Err(Pkcs11Error::ModuleShared { path })
             }
-            Err(error) => Err(Pkcs11Error::ModuleStart {
-                path,
-                what: words(&error),
-            }),
+            Err(error) => Err(not_started(given, &error)),
         }
     }
 
@@ -149,12 +132,7 @@ impl Module {
         &self.path
     }
 
-    /// The binding. Only for whoever holds a pass of [`gate`](Self::gate).
-    pub(super) fn context(&self) -> &Pkcs11 {
-        &self.context
-    }
-
-    pub(super) fn gate(&self) -> &Gate {
+    pub(super) fn gate(&self) -> &Gate<Pkcs11> {
         &self.gate
     }
 
@@ -162,27 +140,88 @@ impl Module {
         &self.pins
     }
 
-    /// Finalises and initialises the module, because a token was found gone in the epoch `seen`.
+    /// Starts the module again, because a token was found gone in the epoch `seen`.
     pub(super) fn recover(&self, seen: u64, deadline: Instant) -> Result<(), NotRecovered<Pkcs11Error>> {
-        self.gate.recover(seen, deadline, || {
-            tracing::warn!(module = %self.path.display(), "a PKCS#11 token is gone: starting its module again");
-            match self.context.clone().finalize() {
-                Err(error) if code(&error) != Some(&RvError::CryptokiNotInitialized) => {
-                    // A device that is gone may well say so here; what counts is whether it starts.
-                    tracing::warn!(module = %self.path.display(), error = words(&error), "C_Finalize failed");
-                }
-                _ => {}
-            }
-            match self.context.initialize(arguments()) {
-                Err(error) if code(&error) != Some(&RvError::CryptokiAlreadyInitialized) => {
-                    Err(Pkcs11Error::ModuleStart {
-                        path: self.path.clone(),
-                        what: words(&error),
-                    })
-                }
-                _ => Ok(()),
-            }
+        self.gate.recover(seen, deadline, |context, how| match how {
+            Start::Again => self.start_again(context),
+            Start::Beside => self.start_beside(),
         })
+    }
+
+    fn start_again(&self, context: &Pkcs11) -> Result<Pkcs11, Pkcs11Error> {
+        tracing::warn!(module = %self.path.display(), "a PKCS#11 token is gone: starting its module again");
+        match context.clone().finalize() {
+            Err(error) if code(&error) != Some(&RvError::CryptokiNotInitialized) => {
+                // A device that is gone may well say so here; what counts is whether it starts.
+                tracing::warn!(module = %self.path.display(), error = words(&error), "C_Finalize failed");
+            }
+            _ => {}
+        }
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match context.initialize(arguments()) {
+            Err(error) if code(&error) != Some(&RvError::CryptokiAlreadyInitialized) => {
+                *failure = Some(words(&error));
+                Err(not_started(&self.path, &error))
+            }
+            _ => {
+                *failure = None;
+                Ok(context.clone())
+            }
+        }
+    }
+
+    /// What a call says that finds the module not initialised: why it is not.
+    pub(super) fn explain(&self, error: &Cryptoki) -> Option<Pkcs11Error> {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = failure
+            .clone()
+            .filter(|_| code(error) == Some(&RvError::CryptokiNotInitialized))?;
+        let path = self.path.clone();
+        Some(Pkcs11Error::ModuleStart { path, what })
+    }
+
+    /// Loads a second copy of the library, with variables of its own. The system takes a library for loaded when it
+    /// is the same file, so the copy is another one, in memory.
+    fn start_beside(&self) -> Result<Pkcs11, Pkcs11Error> {
+        tracing::warn!(
+            module = %self.path.display(),
+            "calls hang in a PKCS#11 module whose token is gone: starting a copy of it beside them"
+        );
+        let copy = || -> std::io::Result<OwnedFd> {
+            let copy = memfd_create("pkcs11-module", MemfdFlags::CLOEXEC)?;
+            let mut to = File::from(copy);
+            std::io::copy(&mut File::open(&self.file)?, &mut to)?;
+            Ok(to.into())
+        };
+        let copy = copy().map_err(|source| Pkcs11Error::ModuleMissing {
+            path: self.path.clone(),
+            source,
+        })?;
+        let file = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let context = library(Path::new(&file), &self.path)?;
+        context
+            .initialize(arguments())
+            .map_err(|error| not_started(&self.path, &error))?;
+        Ok(context)
+    }
+}
+
+/// Loads a library that must be a module.
+fn library(file: &Path, given: &Path) -> Result<Pkcs11, Pkcs11Error> {
+    Pkcs11::new(file).map_err(|error| Pkcs11Error::NotAModule {
+        path: given.to_owned(),
+        reason: match error {
+            Cryptoki::LibraryLoading(error) => format!("it cannot be loaded as a library ({error})"),
+            Cryptoki::MissingSymbol(name) => format!("it is a library without {name}"),
+            other => words(&other),
+        },
+    })
+}
+
+fn not_started(path: &Path, error: &Cryptoki) -> Pkcs11Error {
+    Pkcs11Error::ModuleStart {
+        path: path.to_owned(),
+        what: words(error),
     }
 }
 
@@ -225,7 +264,10 @@ mod tests {
 
         std::fs::write(&path, "not a library").expect("write");
         let error = load(&path);
-        assert!(error.to_string().contains("cannot be loaded as a library"), "{error}");
+        assert!(
+            error.to_string().contains("cannot be loaded as a library"),
+            "{error}"
+        );
         // Not remembered as being loaded.
         load(&path);
 
@@ -235,11 +277,18 @@ mod tests {
 
     #[test]
     fn a_library_without_the_entry_point_is_no_module() {
-        let libraries = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6", "/lib64/libm.so.6"];
+        let libraries = [
+            "/lib/x86_64-linux-gnu/libm.so.6",
+            "/lib/aarch64-linux-gnu/libm.so.6",
+            "/lib64/libm.so.6",
+        ];
         let Some(library) = libraries.map(Path::new).into_iter().find(|path| path.exists()) else {
             panic!("no libm where any Linux has one");
         };
         let error = load(library).to_string();
-        assert!(error.ends_with("it is a library without C_GetFunctionList"), "{error}");
+        assert!(
+            error.ends_with("it is a library without C_GetFunctionList"),
+            "{error}"
+        );
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 pub(super) struct Limits {
     /// Workers that take calls, at most; at least 1.
     pub(super) workers: usize,
-    /// Workers whose caller has given up on them, at most.
+    /// Workers whose caller has given up on them, at most, in each copy of a module.
     pub(super) stuck: usize,
 }
 
@@ -100,11 +100,12 @@ impl<W: 'static> Pool<W> {
         self.0.work.notify_all();
     }
 
-    /// Runs `job` on a worker, until `deadline`. When the caller has left by then, `abandoned` gets what the job
+    /// Runs `job` on a worker, until `deadline`. `copies` of the module were left to those who hang in them. When the caller has left by then, `abandoned` gets what the job
     /// made, to undo it; exactly one of the two sees it.
     pub(super) fn run<T: Send + 'static>(
         &self,
         deadline: Instant,
+        copies: usize,
         job: impl FnOnce(&mut W, &dyn Watch) -> T + Send + 'static,
         abandoned: impl FnOnce(&mut W, T) + Send + 'static,
     ) -> Result<T, PoolError> {
@@ -113,13 +114,17 @@ impl<W: 'static> Pool<W> {
             phase: Mutex::new(Phase::Queued),
             done: Condvar::new(),
         });
-        self.submit(Box::new(Errand {
+        let errand = Errand {
             call: Arc::clone(&call),
             work: Some((job, abandoned)),
-        }))?;
+        };
+        self.submit(Box::new(errand), copies)?;
         let mut phase = lock(&call.phase);
         while matches!(*phase, Phase::Queued | Phase::Running) {
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else {
+            let Some(left) = deadline
+                .checked_duration_since(Instant::now())
+                .filter(|d| !d.is_zero())
+            else {
                 break;
             };
             phase = call
@@ -140,9 +145,9 @@ impl<W: 'static> Pool<W> {
         }
     }
 
-    fn submit(&self, job: Job<W>) -> Result<(), PoolError> {
+    fn submit(&self, job: Job<W>, copies: usize) -> Result<(), PoolError> {
         let mut state = lock(&self.0.state);
-        if state.stuck >= state.limits.stuck {
+        if state.stuck >= state.limits.stuck.saturating_mul(copies.saturating_add(1)) {
             return Err(PoolError::Stuck(state.stuck));
         }
         state.queue.push_back(job);
@@ -200,23 +205,18 @@ impl<W> Drop for Pool<W> {
 fn work<W>(shared: &Shared<W>) {
     let mut own = (shared.make)();
     while let Some(job) = next(shared) {
-        match job.run(&mut own) {
-            Outcome::Kept => {}
-            Outcome::Abandoned => {
-                let mut state = lock(&shared.state);
-                state.stuck = state.stuck.saturating_sub(1);
-                if state.workers >= state.limits.workers {
-                    // Somebody took this one's place.
-                    return;
-                }
-                state.workers += 1;
-            }
-            Outcome::Broken { abandoned } => {
-                let mut state = lock(&shared.state);
-                let count = if abandoned { &mut state.stuck } else { &mut state.workers };
-                *count = count.saturating_sub(1);
+        let Outcome { abandoned, broken } = job.run(&mut own);
+        if broken {
+            own = (shared.make)();
+        }
+        if abandoned {
+            let mut state = lock(&shared.state);
+            state.stuck = state.stuck.saturating_sub(1);
+            if state.workers >= state.limits.workers {
+                // Somebody took this one's place.
                 return;
             }
+            state.workers += 1;
         }
     }
 }
@@ -268,13 +268,19 @@ impl<T> Watch for Call<T> {
 }
 
 /// How a call went, for the worker's accounts.
-enum Outcome {
-    /// The caller has it, or had left before it began.
-    Kept,
+struct Outcome {
     /// The caller left while it ran.
-    Abandoned,
-    /// It panicked: the worker's own state is not to be trusted.
-    Broken { abandoned: bool },
+    abandoned: bool,
+    /// It panicked: what the worker owns is not to be trusted.
+    broken: bool,
+}
+
+impl Outcome {
+    /// The caller has it, or had left before it began.
+    const KEPT: Self = Self {
+        abandoned: false,
+        broken: false,
+    };
 }
 
 /// A queued call, whatever it returns.
@@ -294,12 +300,12 @@ where
     A: FnOnce(&mut W, T) + Send,
 {
     fn run(mut self: Box<Self>, own: &mut W) -> Outcome {
-        let Some((job, abandoned)) = self.work.take() else {
-            return Outcome::Kept;
+        let Some((job, undo)) = self.work.take() else {
+            return Outcome::KEPT;
         };
         let mut phase = lock(&self.call.phase);
         if matches!(*phase, Phase::Abandoned) {
-            return Outcome::Kept;
+            return Outcome::KEPT;
         }
         *phase = Phase::Running;
         drop(phase);
@@ -307,28 +313,24 @@ where
         let result = catch_unwind(AssertUnwindSafe(|| job(own, &*self.call)));
 
         let mut phase = lock(&self.call.phase);
-        let was_abandoned = matches!(*phase, Phase::Abandoned);
-        match result {
-            Ok(result) if was_abandoned => {
+        let abandoned = matches!(*phase, Phase::Abandoned);
+        let broken = match result {
+            Ok(result) if abandoned => {
                 drop(phase);
-                match catch_unwind(AssertUnwindSafe(|| abandoned(own, result))) {
-                    Ok(()) => Outcome::Abandoned,
-                    Err(_) => Outcome::Broken { abandoned: true },
-                }
+                catch_unwind(AssertUnwindSafe(|| undo(own, result))).is_err()
             }
             Ok(result) => {
                 *phase = Phase::Done(result);
                 self.call.done.notify_one();
-                Outcome::Kept
+                false
             }
             Err(_) => {
                 *phase = Phase::Broken;
                 self.call.done.notify_one();
-                Outcome::Broken {
-                    abandoned: was_abandoned,
-                }
+                true
             }
-        }
+        };
+        Outcome { abandoned, broken }
     }
 }
 
@@ -336,3 +338,7 @@ where
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

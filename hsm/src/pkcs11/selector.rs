@@ -32,7 +32,8 @@ impl TokenSelector {
 
     /// Whether the token in `slot` is meant.
     pub(super) fn matches(&self, slot: u64, info: &TokenInfo) -> bool {
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         is(&self.label, info.label())
             && is(&self.serial, info.serial_number())
             && is(&self.manufacturer, info.manufacturer_id())

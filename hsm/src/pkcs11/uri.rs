@@ -48,6 +48,9 @@ pub enum UriError {
     /// It is longer than any that means something.
     #[error("a token's URI has at most {MAX_LEN} bytes")]
     Length,
+    /// It names a token, and not the module that leads there.
+    #[error("a token's URI must have module-path, which says how the token is reached")]
+    NoModule,
     /// The PIN itself stands in it, where every user of the machine and every log can read it.
     #[error("pin-value is refused, because a URI is no place for a PIN: use pin-source")]
     PinValue,
@@ -92,7 +95,8 @@ const MAX_LEN: usize = 16 * 1024;
 impl Pkcs11Uri {
     /// Whether `text` is meant to be one.
     pub fn is_meant(text: &str) -> bool {
-        text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:"))
+        text.get(..7)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkcs11:"))
     }
 
     /// The id of the key that `id` names, as the store writes it.
@@ -216,7 +220,10 @@ impl FromStr for Pkcs11Uri {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut parsed = Self::default();
         // `pin-value` first, so that its error comes before one about something else beside it.
-        if query.split('&').any(|part| part.split('=').next() == Some("pin-value")) {
+        if query
+            .split('&')
+            .any(|part| part.split('=').next() == Some("pin-value"))
+        {
             return Err(UriError::PinValue);
         }
         for (part, text, separator) in [("path", path, ';'), ("query", query, '&')] {
@@ -300,7 +307,9 @@ impl fmt::Display for Pkcs11Uri {
             ),
             (
                 "pin-source",
-                self.pin_source.as_ref().map(|source| source.to_string().into_bytes()),
+                self.pin_source
+                    .as_ref()
+                    .map(|source| source.to_string().into_bytes()),
             ),
         ];
         f.write_str("pkcs11:")?;

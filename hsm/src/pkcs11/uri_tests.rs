@@ -32,7 +32,10 @@ fn everything_that_we_understand_is_read() {
         uri.module_path.as_deref(),
         Some(std::path::Path::new("/usr/lib/softhsm/libsofthsm2.so"))
     );
-    assert_eq!(uri.pin_source, Some(SecretSource::File("/run/secrets/pin".into())));
+    assert_eq!(
+        uri.pin_source,
+        Some(SecretSource::File("/run/secrets/pin".into()))
+    );
     assert_eq!(parse(&uri.to_string()), uri);
 }
 
@@ -69,7 +72,11 @@ fn a_pin_in_a_uri_is_refused_and_never_repeated() {
 
 #[test]
 fn sources_of_pins_are_files_variables_and_people() {
-    let source = |value: &str| parse(&format!("pkcs11:?pin-source={value}")).pin_source.expect(value);
+    let source = |value: &str| {
+        parse(&format!("pkcs11:?pin-source={value}"))
+            .pin_source
+            .expect(value)
+    };
     for file in ["/run/pin", "file:/run/pin", "file:///run/pin"] {
         assert_eq!(source(file), SecretSource::File("/run/pin".into()));
     }
@@ -78,7 +85,16 @@ fn sources_of_pins_are_files_variables_and_people() {
     // RFC 7512 allows a command here; we do not.
     for bad in ["%7Ccat%20/run/pin", "|cat", "", "http://example.org/pin"] {
         let error = refused(&format!("pkcs11:?pin-source={bad}"));
-        assert!(matches!(error, UriError::Value { name: "pin-source", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                UriError::Value {
+                    name: "pin-source",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }
 
