@@ -121,6 +121,30 @@ fn keys_are_written_for_their_owner_alone_and_inspect_says_what_everything_is() 
 }
 
 #[test]
+fn a_key_is_not_written_into_what_lies_in_its_way() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let home = Home::new();
+    let _up = home.up();
+    let (dir, elsewhere) = (home.path().join("id"), home.path().join("elsewhere"));
+    let mode = |name: &str| {
+        let found = std::fs::symlink_metadata(dir.join(name)).unwrap();
+        assert!(found.is_file(), "{found:?}");
+        found.permissions().mode() & 0o777
+    };
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(&elsewhere, "").unwrap();
+    symlink(&elsewhere, dir.join("svid.0.key")).unwrap();
+    std::fs::write(dir.join("svid.0.key.new"), "left by a crash, for all to read").unwrap();
+    written(&home, "classical", "id");
+    assert_eq!(mode("svid.0.key"), 0o600);
+
+    symlink(&elsewhere, dir.join("svid.0.key.new")).unwrap();
+    let (code, error) = home.fails(&["svid", "fetch", "--write", dir.to_str().unwrap()]);
+    assert!(code == 1 && error.contains("svid.0.key"), "{code} {error}");
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "");
+}
+
+#[test]
 fn a_jwt_is_fetched_verified_and_refused_for_another_audience() {
     let home = Home::new();
     let _up = home.up();

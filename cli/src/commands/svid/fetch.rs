@@ -1,13 +1,12 @@
 //! `symbolon svid fetch`.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use symbolon_host::data_dir::write_whole;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::jwt::verify_jwt_svid;
 use symbolon_pki::pem;
@@ -48,7 +47,7 @@ fn write(dir: &Path, context: &X509Context) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .with_context(|| display(dir))?;
+        .with_context(|| format!("cannot write {}", dir.display()))?;
     for form in Form::ALL {
         let prefix = if form == Form::Classical {
             String::new()
@@ -73,44 +72,24 @@ fn write(dir: &Path, context: &X509Context) -> Result<()> {
                 .flat_map(|bundle| bundle.authorities_of(form))
                 .map(|authority| authority.certificate.clone())
                 .collect();
-            write_file(
+            write_whole(
                 &dir.join(format!("{prefix}svid.{index}.pem")),
-                0o644,
                 pem::encode_certificates(&chain).as_bytes(),
-            )?;
-            write_file(
-                &dir.join(format!("{prefix}svid.{index}.key")),
-                0o600,
-                pem::encode_private_key(&svid.private_key)?.as_bytes(),
-            )?;
-            write_file(
-                &dir.join(format!("{prefix}bundle.{index}.pem")),
                 0o644,
+            )?;
+            write_whole(
+                &dir.join(format!("{prefix}svid.{index}.key")),
+                pem::encode_private_key(&svid.private_key)?.as_bytes(),
+                0o600,
+            )?;
+            write_whole(
+                &dir.join(format!("{prefix}bundle.{index}.pem")),
                 pem::encode_certificates(&roots).as_bytes(),
+                0o644,
             )?;
         }
     }
     Ok(())
-}
-
-/// Writes a whole file; one that is there is replaced, with the new permissions.
-fn write_file(path: &Path, mode: u32, content: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = Path::new(&temporary);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(temporary)
-        .and_then(|mut file| file.write_all(content))
-        .and_then(|()| std::fs::rename(temporary, path));
-    written.with_context(|| display(path))
-}
-
-fn display(path: &Path) -> String {
-    format!("cannot write {}", path.display())
 }
 
 #[derive(Serialize)]
