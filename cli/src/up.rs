@@ -36,16 +36,25 @@ pub(crate) async fn run(common: &Common, options: &Up) -> Result<()> {
     let progress = progress(common.output);
     let mut stack = tokio::select! {
         stack = Stack::start(common, options, &progress) => stack?,
-        signal = symbolon_host::shutdown::requested() => return signal.map(drop).map_err(Into::into),
+        signal = symbolon_host::shutdown::requested() => return Err(interrupted(signal?)),
     };
+    let mut shown = false;
     let outcome = tokio::select! {
-        outcome = show(common, options, &mut stack, began, &progress) => outcome,
-        signal = symbolon_host::shutdown::requested() => signal.map(drop).map_err(Into::into),
+        outcome = show(common, options, &mut stack, began, &progress, &mut shown) => outcome,
+        signal = symbolon_host::shutdown::requested() => match signal {
+            Ok(signal) if !shown => Err(interrupted(signal)),
+            signal => signal.map(drop).map_err(Into::into),
+        },
     };
     progress.finish_and_clear();
     let stopped = stack.stop().await;
     // What went wrong first is what matters; what went wrong in stopping is likely its consequence.
     outcome.and(stopped)
+}
+
+/// Whoever waits for the report is not to take its absence for success.
+fn interrupted(signal: &str) -> anyhow::Error {
+    anyhow::anyhow!("stopped by {signal} before everything was done")
 }
 
 async fn show(
@@ -54,6 +63,7 @@ async fn show(
     stack: &mut Stack,
     began: Instant,
     progress: &ProgressBar,
+    shown: &mut bool,
 ) -> Result<()> {
     progress.set_message("fetching this user's identity in three forms");
     let (context, first_svid) = fetch(stack.agent_socket(), began).await?;
@@ -84,6 +94,7 @@ async fn show(
         first_svid_ms: u64::try_from(first_svid.as_millis()).unwrap_or(u64::MAX),
     };
     common.output.print(&report)?;
+    *shown = true;
     if options.once {
         return Ok(());
     }

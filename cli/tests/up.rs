@@ -117,6 +117,23 @@ fn it_stays_up_until_a_signal_and_stops_cleanly() {
 }
 
 #[test]
+fn a_signal_before_the_report_is_no_success() {
+    let home = Home::new();
+    let mut child = home
+        .symbolon(&["up", "--once"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("it has begun", || home.data().join("VERSION").exists());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    let status = wait(&mut child);
+    let mut report = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut report).unwrap();
+    assert!(!status.success() && report.is_empty(), "{status} {report}");
+}
+
+#[test]
 fn the_layout_is_the_documented_one_and_others_may_only_reach_the_workload_api() {
     use std::os::unix::fs::PermissionsExt as _;
     let home = Home::new();
