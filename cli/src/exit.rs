@@ -69,6 +69,9 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Usage>() || cause.is::<ConfigError>() {
             return USAGE;
         }
+        if let Some(ClientError::Argument(_)) = cause.downcast_ref() {
+            return USAGE;
+        }
         if let Some(error) = cause.downcast_ref::<ClientError>() {
             return if error.is_unreachable() {
                 UNREACHABLE
@@ -78,6 +81,7 @@ fn code(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<WorkloadApiError>() {
             return match error {
+                WorkloadApiError::Endpoint(_) => USAGE,
                 WorkloadApiError::Connect(_) => UNREACHABLE,
                 _ => REFUSED,
             };
@@ -113,4 +117,18 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_before_anybody_is_asked_is_wrong_usage() {
+        let too_long = ClientError::Argument("ttl is longer than 68 years".to_owned());
+        assert_eq!(code(&too_long.into()), USAGE);
+        let elsewhere = "http://example.org".parse::<symbolon_tls::workload_api::Endpoint>();
+        let error = WorkloadApiError::from(elsewhere.unwrap_err());
+        assert_eq!(code(&error.into()), USAGE);
+    }
 }
