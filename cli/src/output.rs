@@ -117,10 +117,28 @@ mod tests {
                 [long, "composite".to_owned()],
             ],
         );
-        assert!(text.starts_with("FORM"), "{text}");
+        assert!(text.starts_with("ID"), "{text}");
         for line in text.lines() {
             assert!(line.chars().count() <= usize::from(WIDTH), "{line}");
             assert_eq!(line, line.trim_end());
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_last_column_is_never_broken() {
+        let serial = "2cd378e31ab35bfd39bb2fc5805aa178".to_owned();
+        for identity in ["spiffe://example.org/uid/0".to_owned(), "x/".repeat(300)] {
+            let row = [
+                serial.clone(),
+                "workload".to_owned(),
+                "composite".to_owned(),
+                "2026-11-22T06:15:45Z".to_owned(),
+                identity.clone(),
+            ];
+            let text = table(["serial", "profile", "form", "expires", "identity"], [row]);
+            assert!(text.contains(&serial), "{text}");
+            let whole: String = text.split_whitespace().collect();
+            assert!(identity.len() > 100 || whole.contains(&identity), "{text}");
         }
     }
 
