@@ -1,7 +1,7 @@
 //! A software TPM of a test's own: on free ports, its state in a temporary directory, gone with the test.
 
-use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -62,6 +62,11 @@ impl Swtpm {
     }
 
     fn try_start(&mut self) -> bool {
+        // It writes this once it has its ports, so that nobody else's ports are taken for them.
+        let pid_file = self.state.path().join("pid");
+        if let Err(error) = std::fs::remove_file(&pid_file) {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        }
         let mut process = command("swtpm")
             .args(["socket", "--tpm2", "--flags", "startup-clear", "--tpmstate"])
             .arg(format!("dir={}", self.state.path().display()))
@@ -69,17 +74,19 @@ impl Swtpm {
             .arg(format!("type=tcp,port={}", self.port))
             .arg("--ctrl")
             .arg(format!("type=tcp,port={}", self.port + 1))
+            .arg("--pid")
+            .arg(format!("file={}", pid_file.display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("swtpm");
-        let control = (Ipv4Addr::LOCALHOST, self.port + 1);
         let started = eventually(|| {
             if process.try_wait().expect("wait").is_some() {
                 return Some(false);
             }
-            TcpStream::connect(control).is_ok().then_some(true)
+            let pid = std::fs::read_to_string(&pid_file).ok()?;
+            (pid.trim() == process.id().to_string()).then_some(true)
         });
         self.process = Some(process);
         if !started {
