@@ -28,7 +28,7 @@ pub struct KeyInfo {
 /// Every call blocks (a file, a token, a TPM) and may be made from many threads at once; an async caller uses
 /// a thread on which it may wait. What else a caller may rely on is what [`crate::conformance`] checks.
 pub trait KeyStore: Send + Sync + fmt::Debug {
-    /// The kind of store as configuration writes it: `software`, later `pkcs11` and `tpm`.
+    /// The kind of store as configuration writes it: `software`, `pkcs11` or `tpm`.
     fn kind(&self) -> &'static str;
 
     /// Says whether [`generate`](Self::generate) can make keys of `component`, before any key is made.
