@@ -1,5 +1,7 @@
 //! Documents: valid by the official schemas, the same after a round trip, the same from any number of threads.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use symbolon_migration_planner::algorithm::{Algorithm, Function};

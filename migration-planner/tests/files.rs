@@ -1,5 +1,7 @@
 //! Files made by OpenSSL, OpenSSH, GnuPG and the JDK, and what the scanners find in them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeSet;

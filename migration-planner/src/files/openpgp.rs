@@ -283,7 +283,7 @@ impl Reading {
 
     fn signature(&mut self, body: &[u8], found: &mut Fragment) {
         let (key, hash) = match body.first() {
-            Some(4 | 5 | 6) => (body.get(2), body.get(3)),
+            Some(4..=6) => (body.get(2), body.get(3)),
             Some(2 | 3) => (body.get(15), body.get(16)),
             _ => (None, None),
         };

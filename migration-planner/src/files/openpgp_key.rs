@@ -231,7 +231,7 @@ pub(super) fn name(number: u8) -> Option<&'static str> {
         17 => "DSA",
         18 => "ECDH",
         19 => "ECDSA",
-        22 => "EdDSA",
+        22 => "Ed25519",
         25 => "x25519",
         26 => "x448",
         27 => "Ed25519",

@@ -22,6 +22,9 @@ const MAX_BLOCK: usize = 16 << 20;
 /// Most blocks in one file.
 const MAX_BLOCKS: usize = 100_000;
 
+/// Blocks with no more than this between their markers are placeholders in documentation.
+const PLACEHOLDER: usize = 32;
+
 /// Old keys were written with bits after the last byte, and with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -108,18 +111,21 @@ fn block(label: &str, body: &[u8], line: u64, here: Occurrence, found: &mut Frag
     let end = memmem::find(window, END);
     let content = window.get(..end.unwrap_or(window.len())).unwrap_or_default();
     let mut clean = Clean::of(content);
-    if clean.base64.len() < 16 || (end.is_none() && clean.lines < 2) {
-        return 0; // only mentioned
-    }
+    // A marker alone on its line was meant to open a block; one in the midst of others may be only mentioned.
+    let opens = body.starts_with(b"\n") || body.starts_with(b"\r") || body.starts_with(b"\\n");
+    let short = clean.base64.len() < 16;
     if clean.junk {
-        // Prose or a template between the markers, or somebody's redaction.
-        if end.is_some() {
+        // Prose or a template between the markers, somebody's redaction, or damage.
+        if opens && content.len() > PLACEHOLDER && (end.is_some() || !short) {
             found.unread(
                 Reason::Malformed,
                 Some(line),
                 format!("the {label} block is not base64"),
             );
         }
+        return 0;
+    }
+    if short || (end.is_none() && !opens) {
         return 0;
     }
     let Some(end) = end else {
@@ -242,7 +248,6 @@ struct Clean {
     base64: Zeroizing<Vec<u8>>,
     /// The cipher in OpenSSL's traditional header.
     dek_info: Option<String>,
-    lines: usize,
     /// There is something that is neither base64 nor explained.
     junk: bool,
 }
@@ -261,6 +266,7 @@ impl Clean {
     fn line(&mut self, line: &[u8]) {
         // Indentation, quotes, comment signs and the operators that join strings in source.
         let line = line.trim_ascii();
+        let line = line.strip_prefix(b"// ").unwrap_or(line);
         let line = trim(line, |byte| b" \t\"'`,;*#|<>()".contains(&byte));
         let line = match line {
             [b'+' | b'.' | b'/', b' ' | b'"' | b'\'', rest @ ..] => {
@@ -278,7 +284,6 @@ impl Clean {
         if line.is_empty() || line == b"//" || line == b"+" {
             return;
         }
-        self.lines += 1;
         if let Some(colon) = memchr::memchr(b':', line) {
             let name = line.get(..colon).unwrap_or_default();
             if name.eq_ignore_ascii_case(b"DEK-Info") {

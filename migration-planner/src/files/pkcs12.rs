@@ -32,7 +32,7 @@ pub(crate) fn read(der: &[u8], here: Occurrence, found: &mut Fragment) -> Option
         return None;
     }
     let auth_safe = inside.optional(SEQUENCE)?;
-    let (kind, content, _) = pkcs7::data(&auth_safe)?;
+    let info = pkcs7::Info::read(&auth_safe)?;
     let detail = MaterialDetail {
         material: "other".to_owned(),
         what: "PKCS#12 store".to_owned(),
@@ -53,10 +53,10 @@ pub(crate) fn read(der: &[u8], here: Occurrence, found: &mut Fragment) -> Option
     if let Some(mac) = inside.enter(SEQUENCE) {
         store.mac(mac, found);
     }
-    match content {
+    match info.octets {
         Some(content) => store.safes(&content, found),
         None => {
-            let what = if kind == pkcs7::SIGNED_DATA {
+            let what = if info.kind == pkcs7::SIGNED_DATA {
                 "signed with a public key"
             } else {
                 "of an unknown type"
@@ -102,13 +102,16 @@ impl Store {
             return found.unread(Reason::Malformed, None, "the PKCS#12 store's content is damaged");
         };
         for info in list.each().take(MAX_BAGS) {
-            match pkcs7::data(&info) {
-                Some((_, Some(content), _)) => self.contents(&content, 0, found),
-                Some((kind, None, content)) if kind == pkcs7::ENCRYPTED_DATA => {
-                    self.encrypted(&content, found)
+            match pkcs7::Info::read(&info) {
+                Some(pkcs7::Info {
+                    octets: Some(content),
+                    ..
+                }) => self.contents(&content, 0, found),
+                Some(info) if info.kind == pkcs7::ENCRYPTED_DATA => {
+                    self.encrypted(&info.content, found);
                 }
-                Some((kind, None, _)) => {
-                    let detail = format!("a part of the PKCS#12 store is of type {kind}");
+                Some(info) => {
+                    let detail = format!("a part of the PKCS#12 store is of type {}", info.kind);
                     found.unread(Reason::Encrypted, None, detail);
                 }
                 None => found.unread(Reason::Malformed, None, "a part of the PKCS#12 store is damaged"),

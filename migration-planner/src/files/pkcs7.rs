@@ -1,5 +1,7 @@
 //! PKCS#7 and CMS (RFC 5652): certificates and revocation lists in it, how it is signed, how it is encrypted.
 
+use std::borrow::Cow;
+
 use symbolon_crypto::digest::sha256;
 
 use super::asn1::{self, Element, INTEGER, OCTET_STRING, Reader, SEQUENCE, SET};
@@ -203,16 +205,28 @@ pub(crate) fn uses(
     found.connect(id, role, &algorithm);
 }
 
-/// The content of a ContentInfo of type data, if it is one: what PKCS#12 nests in.
-pub(crate) fn data<'a>(
-    info: &Element<'a>,
-) -> Option<(String, Option<std::borrow::Cow<'a, [u8]>>, Element<'a>)> {
-    let mut inside = info.inside();
-    let kind = inside.oid()?;
-    let content = inside.optional(asn1::context(0))?;
-    let octets = (kind == DATA).then(|| content.inside().element()).flatten();
-    let octets = octets
-        .filter(|element| element.tag & 0x1f == OCTET_STRING)
-        .map(|element| element.octets());
-    Some((kind, octets, content))
+/// A ContentInfo, as PKCS#12 nests them.
+pub(crate) struct Info<'a> {
+    pub(crate) kind: String,
+    /// The content, if it is of type data.
+    pub(crate) octets: Option<Cow<'a, [u8]>>,
+    /// The explicit tag with whatever is in it.
+    pub(crate) content: Element<'a>,
+}
+
+impl<'a> Info<'a> {
+    pub(crate) fn read(info: &Element<'a>) -> Option<Self> {
+        let mut inside = info.inside();
+        let kind = inside.oid()?;
+        let content = inside.optional(asn1::context(0))?;
+        let octets = (kind == DATA).then(|| content.inside().element()).flatten();
+        let octets = octets
+            .filter(|element| element.tag & 0x1f == OCTET_STRING)
+            .map(|element| element.octets());
+        Some(Self {
+            kind,
+            octets,
+            content,
+        })
+    }
 }

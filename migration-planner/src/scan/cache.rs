@@ -30,7 +30,7 @@ pub(super) struct Key([u8; KEY]);
 pub(super) struct Cache {
     scanners: [u8; 32],
     bytes: Vec<u8>,
-    index: Vec<(Key, usize, usize)>,
+    index: Index,
     next: Mutex<BufWriter<File>>,
     temporary: PathBuf,
     path: PathBuf,
@@ -57,7 +57,7 @@ impl Cache {
         names.sort();
         let scanners = sha256(names.concat().as_bytes());
         let bytes = if use_old { read(path) } else { Vec::new() };
-        let index = index(&bytes);
+        let index = Index::of(&bytes);
         let mut temporary = path.to_owned().into_os_string();
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
@@ -102,9 +102,7 @@ impl Cache {
 
     /// What was found in this state of the file, as JSON; empty for nothing.
     pub(super) fn get(&self, key: &Key) -> Option<&[u8]> {
-        let at = self.index.binary_search_by(|(known, ..)| known.cmp(key)).ok()?;
-        let &(_, start, len) = self.index.get(at)?;
-        self.bytes.get(start..start.checked_add(len)?)
+        self.index.find(key, &self.bytes)
     }
 
     /// Keeps what was found, unless the file changed so lately that it may have changed since, or reading failed in a
@@ -170,20 +168,74 @@ fn read(path: &Path) -> Vec<u8> {
     }
 }
 
-fn index(bytes: &[u8]) -> Vec<(Key, usize, usize)> {
-    let mut index = Vec::new();
-    let mut at = MAGIC.len();
-    while let Some((key, rest)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk::<KEY>()) {
-        let Some((len, _)) = rest.split_first_chunk::<4>() else {
-            break;
+/// Where the records are: an open-addressed table of their places in the file. Keys are digests, so their first bytes
+/// are hash enough.
+#[derive(Debug, Default)]
+struct Index {
+    /// Place of a record; 0 for none. A power of two of them, at most half taken.
+    slots: Vec<u32>,
+}
+
+impl Index {
+    fn of(bytes: &[u8]) -> Self {
+        let mut places = Vec::new();
+        let mut at = MAGIC.len();
+        while let Some((_, found)) = record(bytes, at) {
+            let Ok(place) = u32::try_from(at) else { break };
+            places.push(place);
+            at += KEY + 4 + found.len();
+        }
+        if places.is_empty() {
+            return Self::default();
+        }
+        let mut index = Self {
+            slots: vec![0; (places.len() * 2).next_power_of_two()],
         };
-        let Ok(len) = usize::try_from(u32::from_be_bytes(*len)) else {
-            break;
-        };
-        let start = at + KEY + 4;
-        index.push((Key(*key), start, len));
-        at = start.saturating_add(len);
+        for place in places {
+            if let Some((key, _)) = record(bytes, place as usize)
+                && let Some(free) = index.probe(&key).find(|slot| index.slots.get(*slot) == Some(&0))
+                && let Some(slot) = index.slots.get_mut(free)
+            {
+                *slot = place;
+            }
+        }
+        index
     }
-    index.sort_unstable();
-    index
+
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The slots in which a key may be, in order.
+    fn probe(&self, key: &Key) -> impl Iterator<Item = usize> + use<> {
+        let (start, _) = key.0.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        let len = self.slots.len();
+        let mask = len.saturating_sub(1);
+        #[expect(clippy::cast_possible_truncation, reason = "any bits of a digest do")]
+        let first = u64::from_be_bytes(*start) as usize;
+        (0..len).map(move |step| first.wrapping_add(step) & mask)
+    }
+
+    fn find<'a>(&self, key: &Key, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        for slot in self.probe(key) {
+            match self.slots.get(slot).copied() {
+                None | Some(0) => return None,
+                Some(place) => {
+                    let (known, found) = record(bytes, place as usize)?;
+                    if known == *key {
+                        return Some(found);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The record at a place: its key and what was found.
+fn record(bytes: &[u8], at: usize) -> Option<(Key, &[u8])> {
+    let (key, rest) = bytes.get(at..)?.split_first_chunk::<KEY>()?;
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
+    Some((Key(*key), rest.get(..len)?))
 }

@@ -88,7 +88,7 @@ impl Classifier {
             for trigger in scanner.triggers() {
                 match *trigger {
                     Trigger::Extension(text) => {
-                        *classifier.extensions.entry(text.as_bytes()).or_default() |= bit
+                        *classifier.extensions.entry(text.as_bytes()).or_default() |= bit;
                     }
                     Trigger::FileName(text) => *classifier.names.entry(text.as_bytes()).or_default() |= bit,
                     Trigger::PathContains(part) => classifier.paths.push((part, bit)),

@@ -8,6 +8,7 @@
 mod cache;
 mod classify;
 pub mod conformance;
+mod counts;
 mod ignored;
 mod limits;
 mod piece;

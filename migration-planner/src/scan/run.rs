@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::cache::Cache;
 use super::classify::Classifier;
+use super::counts::Counts;
 use super::ignored::Ignored;
 use super::queue::{Memory, Queue};
 use super::walk::{Names, Root};
@@ -61,33 +62,6 @@ pub(super) struct Shared<'a> {
     stopped: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) files: AtomicU64,
-    pub(super) unchanged: AtomicU64,
-    pub(super) bytes: AtomicU64,
-    pub(super) places: AtomicU64,
-    pub(super) unread: AtomicU64,
-    pub(super) contacts: AtomicU64,
-    /// The share that is done, in units of 2⁻⁵² of the whole.
-    done: AtomicU64,
-}
-
-const WHOLE: f64 = 4_503_599_627_370_496.0;
-
-impl Counts {
-    pub(super) fn finished(&self, share: f64) {
-        // A share is between 0 and 1, so the product fits.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 2^52"
-        )]
-        let units = (share.clamp(0.0, 1.0) * WHOLE) as u64;
-        self.done.fetch_add(units, Ordering::Relaxed);
-    }
-}
-
 impl Shared<'_> {
     /// Whether it is time to stop, and tells the caller how far it is, now and then.
     pub(super) fn tick(&self) -> bool {
@@ -115,25 +89,7 @@ impl Shared<'_> {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let elapsed = self.started.elapsed();
-        #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
-        let done = (of(&self.counts.done) as f64 / WHOLE).clamp(0.0, 1.0);
-        // Too early, the estimate is worth nothing.
-        let remaining = (done > 0.01 && elapsed > Duration::from_secs(1))
-            .then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * (1.0 - done) / done).ok())
-            .flatten();
-        Snapshot {
-            files: of(&self.counts.files),
-            unchanged: of(&self.counts.unchanged),
-            bytes: of(&self.counts.bytes),
-            places: of(&self.counts.places),
-            unread: of(&self.counts.unread),
-            contacts: of(&self.counts.contacts),
-            done,
-            elapsed,
-            remaining,
-        }
+        self.counts.snapshot(self.started.elapsed())
     }
 }
 

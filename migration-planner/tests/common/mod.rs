@@ -1,6 +1,11 @@
 //! What the tests of this crate share: the official schemas, and a tree of samples made by other people's tools.
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, outside any test function"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -164,7 +169,7 @@ fn make_samples(path: &Path) {
             path,
             "gpg",
             &[&["--batch", "--pinentry-mode", "loopback"], arguments].concat(),
-        )
+        );
     };
     std::fs::create_dir(path.join("gnupg")).unwrap();
     #[cfg(unix)]
@@ -187,7 +192,7 @@ fn make_samples(path: &Path) {
         "",
         "--quick-gen-key",
         "Eve <eve@example.org>",
-        "ed25519",
+        "future-default",
         "default",
         "never",
     ]);

@@ -1,0 +1,166 @@
+//! Files: taking over what is known of them, reading them once, showing them to scanners.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
+
+use super::{LIST_BUFFER, SMALL, Worker, words};
+use crate::inventory::{Access, Fragment, Reason, Subject};
+use crate::scan::text::from_utf16;
+use crate::scan::walk::{look_at, open_file};
+use crate::scan::{Budget, File, Piece};
+
+impl Worker<'_> {
+    pub(super) fn file(&mut self, directory: BorrowedFd<'_>, name: &[u8], start: usize, wanted: u64) {
+        if let Some(cache) = self.shared.cache.as_ref().filter(|cache| cache.has_findings()) {
+            let stat = match look_at(directory, name) {
+                Ok(stat) => stat,
+                Err(error) => return self.failed(error),
+            };
+            let key = cache.key(&stat, &self.shown);
+            if let Some(json) = cache.get(&key)
+                && self.take_over(json)
+            {
+                let tally = self.inventory.coverage.of(Subject::Files);
+                tally.read += 1;
+                tally.bytes += stat.st_size.cast_unsigned();
+                self.since.unchanged += 1;
+                if let Err(error) = cache.put_json(&key, json) {
+                    self.cache_error.get_or_insert(error);
+                }
+                return;
+            }
+        }
+        match open_file(directory, name) {
+            Ok((fd, stat)) => self.opened_file(fd.as_fd(), &stat, name, start, wanted),
+            Err(Errno::LOOP) => self.unread(Reason::Vanished, "it has become a symbolic link"),
+            Err(Errno::NXIO) => self.unread(Reason::SpecialFile, "it has become a pipe or a socket"),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Takes over what an earlier scan found; false when that cannot be understood.
+    pub(super) fn take_over(&mut self, json: &[u8]) -> bool {
+        if json.is_empty() {
+            return true;
+        }
+        match serde_json::from_slice::<Fragment>(json) {
+            Ok(found) => {
+                self.found = found;
+                self.keep();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn opened_file(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        stat: &Stat,
+        name: &[u8],
+        start: usize,
+        wanted: u64,
+    ) {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != FileType::RegularFile {
+            return self.unread(Reason::SpecialFile, &format!("it has become a {}", words(kind)));
+        }
+        let size = stat.st_size.cast_unsigned();
+        let limit = self.shared.request.limits.file_size;
+        if size > limit {
+            return self.unread(
+                Reason::TooLarge,
+                &format!("it has {size} bytes, more than the {limit} that are read"),
+            );
+        }
+        let _room = (size > SMALL).then(|| self.shared.memory.take(size));
+        let mut bytes = std::mem::take(&mut self.bytes);
+        match read_whole(fd, size, limit, &mut bytes) {
+            Ok(true) => {
+                let tally = self.inventory.coverage.of(Subject::Files);
+                tally.read += 1;
+                tally.bytes += bytes.len() as u64;
+                self.since.bytes += bytes.len() as u64;
+                self.look(&bytes, stat, name, start, wanted);
+            }
+            Ok(false) => self.unread(
+                Reason::TooLarge,
+                &format!("it grew beyond the {limit} bytes that are read"),
+            ),
+            Err(error) => self.failed(error),
+        }
+        if bytes.capacity() as u64 > SMALL {
+            bytes = Vec::with_capacity(LIST_BUFFER);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Shows the bytes to every scanner that wants them.
+    pub(super) fn look(&mut self, raw: &[u8], stat: &Stat, name: &[u8], start: usize, wanted: u64) {
+        let decoded = from_utf16(raw);
+        let bytes = decoded.as_ref().map_or(raw, String::as_bytes);
+        let classifier = &self.shared.classifier;
+        let set = classifier.by_content(bytes, wanted | classifier.by_name(name));
+        self.found.reset(&self.shown);
+        if set != 0 {
+            let shown = std::mem::take(&mut self.shown);
+            let file = File {
+                path: &shown,
+                name: shown.get(start..).unwrap_or_default(),
+                bytes,
+                access: Access {
+                    mode: stat.st_mode & 0o7777,
+                    uid: stat.st_uid,
+                    gid: stat.st_gid,
+                },
+                budget: Budget::starting_now(self.shared.request.limits.file_time),
+            };
+            for (index, scanner) in self.shared.request.scanners.iter().enumerate() {
+                if set >> index & 1 == 1 {
+                    self.found.on_behalf_of(scanner.name());
+                    scanner.scan(&Piece::File(file), &mut self.found);
+                }
+            }
+            self.shown = shown;
+        }
+        if let Some(cache) = &self.shared.cache {
+            let key = cache.key(stat, &self.shown);
+            if let Err(error) = cache.put(&key, stat, &self.found) {
+                self.cache_error.get_or_insert(error);
+            }
+        }
+        self.keep();
+    }
+}
+
+/// Reads to the end, or to `limit`: false when there is more.
+pub(super) fn read_whole(
+    fd: BorrowedFd<'_>,
+    size: u64,
+    limit: u64,
+    bytes: &mut Vec<u8>,
+) -> Result<bool, Errno> {
+    bytes.clear();
+    // One byte more than the size shows by a short read that this is the end, without another call.
+    let expected = usize::try_from(size.min(limit))
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
+    bytes.reserve(expected);
+    loop {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(LIST_BUFFER);
+        }
+        let room = bytes.capacity() - bytes.len();
+        let before = bytes.len();
+        match rustix::io::read(fd, rustix::buffer::spare_capacity(bytes)) {
+            Ok(0) => return Ok(true),
+            // A regular file gives all that there is.
+            Ok(count) if count < room && before as u64 + count as u64 == size => return Ok(true),
+            Ok(_) if bytes.len() as u64 > limit => return Ok(false),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
