@@ -38,6 +38,9 @@ const MAX_STREAMS: u32 = 128;
 const MAX_METADATA: u32 = 16 * 1024;
 /// After this long a connection is asked to end, as in SPIRE, so that agents come back to whichever server is there.
 const MAX_AGE: Duration = Duration::from_secs(3 * 60);
+/// How long calls in progress may take to end then, before the connection is broken off. Longer than any stream waits
+/// for its caller; without it a caller that does not read its answers would be there for good.
+const MAX_AGE_GRACE: Duration = Duration::from_secs(90);
 /// How often a silent client is asked for a sign of life, and how long it may take.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
@@ -67,6 +70,7 @@ pub(super) async fn serve_tcp(
     let connections = incoming(listener, acceptor, MAX_HANDSHAKES);
     builder(gate)
         .max_connection_age(MAX_AGE)
+        .max_connection_age_grace(MAX_AGE_GRACE)
         .add_routes(routes(&core))
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await
