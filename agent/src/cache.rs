@@ -16,7 +16,7 @@ use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::suite::Form;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use self::entry::{Entries, Entry, Selector};
+pub(crate) use self::entry::{Entries, Entry, Selector, Version};
 pub(crate) use self::jwt::{JwtCache, JwtKey};
 pub(crate) use self::matches::{Identity, Matches, Offer};
 pub(crate) use self::slots::Lease;
@@ -255,6 +255,6 @@ impl State {
         let entry = self.entries.get(&key.entry_id)?;
         let bundle = self.bundle.as_ref()?;
         bundle.authorities_of(key.form).next()?;
-        (!entry.has_expired(now)).then(|| slot.due_at(entry, bundle))
+        (!entry.has_expired(now)).then(|| slot.due_at(entry, bundle, now))
     }
 }

@@ -20,6 +20,14 @@ const MAX_TEXT: usize = 4096;
 /// Most selectors of an entry.
 const MAX_SELECTORS: usize = 256;
 
+/// Which state of an entry: one that is deleted and made again under the same id starts at the same revision.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Version {
+    /// Seconds since 1970.
+    pub(crate) created_at: i64,
+    pub(crate) revision: i64,
+}
+
 /// Who gets which identity.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
@@ -28,8 +36,7 @@ pub(crate) struct Entry {
     /// What a workload must show, all of it. Never empty.
     pub(crate) selectors: BTreeSet<Selector>,
     pub(crate) hint: String,
-    pub(crate) revision: i64,
-    pub(crate) created_at: i64,
+    pub(crate) version: Version,
     pub(crate) expires_at: Option<SystemTime>,
     /// Whether the Workload API serves it; entries whose SVIDs go to a secret store are not served.
     pub(crate) served: bool,
@@ -70,8 +77,10 @@ impl Entry {
                 .map(|selector| (selector.r#type, selector.value))
                 .collect(),
             hint: wire.hint,
-            revision: wire.revision_number,
-            created_at: wire.created_at,
+            version: Version {
+                created_at: wire.created_at,
+                revision: wire.revision_number,
+            },
             expires_at: u64::try_from(wire.expires_at)
                 .ok()
                 .filter(|at| *at > 0)
@@ -162,7 +171,7 @@ mod tests {
     fn differences_are_counted() {
         let entry = |id: &str, revision| {
             let mut entry = read(wire()).unwrap();
-            (entry.id, entry.revision) = (id.to_owned(), revision);
+            (entry.id, entry.version.revision) = (id.to_owned(), revision);
             (id.to_owned(), Arc::new(entry))
         };
         let old = Entries::from([entry("a", 1), entry("b", 1), entry("c", 1)]);

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use symbolon_pki::bundle::TrustBundle;
 use zeroize::Zeroizing;
 
-use super::Entry;
+use super::{Entry, Version};
 use crate::server::MintedJwt;
 use crate::time::renewal_at;
 
@@ -15,7 +15,7 @@ use crate::time::renewal_at;
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct JwtKey {
     entry_id: String,
-    revision: i64,
+    version: Version,
     audience: BTreeSet<String>,
 }
 
@@ -24,7 +24,7 @@ impl JwtKey {
     pub(crate) fn new(entry: &Entry, audience: &[String]) -> Self {
         Self {
             entry_id: entry.id.clone(),
-            revision: entry.revision,
+            version: entry.version,
             audience: audience.iter().cloned().collect(),
         }
     }
@@ -145,7 +145,7 @@ mod tests {
     fn key(audience: &str) -> JwtKey {
         JwtKey {
             entry_id: "entry".to_owned(),
-            revision: 0,
+            version: Version::default(),
             audience: [audience.to_owned()].into(),
         }
     }

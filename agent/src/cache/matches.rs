@@ -52,7 +52,7 @@ pub(super) fn entries(all: &Entries, selectors: &BTreeSet<Selector>, now: System
     let fits =
         |entry: &&Arc<Entry>| entry.served && !entry.has_expired(now) && entry.selectors.is_subset(selectors);
     let mut mine: Vec<_> = all.values().filter(fits).cloned().collect();
-    mine.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    mine.sort_by(|a, b| (a.version.created_at, &a.id).cmp(&(b.version.created_at, &b.id)));
     let mut hints = HashSet::new();
     mine.retain(|entry| entry.hint.is_empty() || hints.insert(entry.hint.clone()));
     mine
@@ -71,7 +71,7 @@ pub(super) fn identities(
         let has_authority = bundle.authorities_of(*form).next().is_some();
         for entry in entries {
             let (offer, lease) = match has_authority {
-                true => want(slots, &Key::new(&entry.id, *form), now),
+                true => want(slots, entry, *form, now),
                 false => (Offer::NoAuthority, None),
             };
             found.push(Identity {
@@ -85,12 +85,15 @@ pub(super) fn identities(
     found
 }
 
-fn want(slots: &mut Slots, key: &Key, now: SystemTime) -> (Offer, Option<Lease>) {
-    let Some((slot, lease)) = slots.want(key) else {
+fn want(slots: &mut Slots, entry: &Entry, form: Form, now: SystemTime) -> (Offer, Option<Lease>) {
+    let Some((slot, lease)) = slots.want(&Key::new(&entry.id, form)) else {
         return (Offer::NoRoom, None);
     };
+    // One for an older state of the entry will do until the next is there, but not one for somebody else.
     let offer = match (&slot.svid, &slot.problem) {
-        (Some(svid), _) if svid.not_after > now => Offer::Ready(svid.clone()),
+        (Some(svid), _) if svid.not_after > now && svid.spiffe_id == entry.spiffe_id => {
+            Offer::Ready(svid.clone())
+        }
         (_, Some(problem)) => Offer::Failed(problem.clone()),
         (_, None) => Offer::Pending,
     };
@@ -118,8 +121,10 @@ mod tests {
             spiffe_id: SpiffeId::new(format!("spiffe://example.org/{id}")).unwrap(),
             selectors: set(selectors),
             hint: hint.to_owned(),
-            revision: 0,
-            created_at,
+            version: super::super::Version {
+                created_at,
+                revision: 0,
+            },
             expires_at: None,
             served: true,
             prefetch: true,

@@ -32,6 +32,13 @@ impl Key {
 /// Held by whoever is using an SVID: it is not given up for another meanwhile.
 pub(crate) type Lease = Arc<()>;
 
+/// A time in which nothing is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Pause {
+    from: SystemTime,
+    until: SystemTime,
+}
+
 /// One wanted SVID.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
@@ -40,19 +47,22 @@ pub(super) struct Slot {
     asked_for: u64,
     lease: Lease,
     failures: u32,
-    /// Not tried before this.
-    retry_at: Option<SystemTime>,
+    pause: Option<Pause>,
     pub(super) problem: Option<Arc<SvidProblem>>,
 }
 
 impl Slot {
     /// When the next one is to be fetched.
-    pub(super) fn due_at(&self, entry: &Entry, bundle: &TrustBundle) -> SystemTime {
+    pub(super) fn due_at(&self, entry: &Entry, bundle: &TrustBundle, now: SystemTime) -> SystemTime {
         let natural = match &self.svid {
-            Some(svid) if svid.revision == entry.revision && svid.stands_by(bundle) => svid.renew_at,
+            Some(svid) if svid.version == entry.version && svid.stands_by(bundle) => svid.renew_at,
             _ => SystemTime::UNIX_EPOCH,
         };
-        self.retry_at.map_or(natural, |retry_at| retry_at.max(natural))
+        // A pause that has yet to begin is from before the clock was set back, and could last for ever.
+        match self.pause {
+            Some(pause) if pause.from <= now => pause.until.max(natural),
+            _ => natural,
+        }
     }
 
     pub(super) fn put(&mut self, svid: Arc<WorkloadSvid>, now: SystemTime) {
@@ -62,14 +72,20 @@ impl Slot {
             asked_for: self.asked_for,
             lease: self.lease.clone(),
             failures: 0,
-            retry_at: Some(now + renewal_in.min(SHORTEST_PAUSE)),
+            pause: Some(Pause {
+                from: now,
+                until: now + renewal_in.min(SHORTEST_PAUSE),
+            }),
             problem: None,
         };
     }
 
     pub(super) fn fail(&mut self, problem: SvidProblem, now: SystemTime, backoff: Backoff, dice: u16) {
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now + backoff.wait(self.failures, dice));
+        self.pause = Some(Pause {
+            from: now,
+            until: now + backoff.wait(self.failures, dice),
+        });
         self.problem = Some(Arc::new(problem));
     }
 
@@ -145,7 +161,7 @@ impl Slots {
             _ => false,
         };
         for slot in self.slots.values_mut().filter(transient) {
-            slot.retry_at = None;
+            slot.pause = None;
             slot.problem = None;
         }
     }
@@ -203,6 +219,29 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_back_does_not_prolong_a_pause() {
+        let domain = spiffe::TrustDomain::new("example.org").unwrap();
+        let bundle = TrustBundle::new(domain.clone());
+        let wire = symbolon_api::spire::api::types::Entry {
+            id: "web".to_owned(),
+            spiffe_id: Some((&spiffe::SpiffeId::new("spiffe://example.org/web").unwrap()).into()),
+            selectors: vec![Default::default()],
+            ..Default::default()
+        };
+        let entry = Entry::from_wire(wire, &domain).unwrap();
+        let backoff = Backoff {
+            first: Duration::from_secs(5),
+            longest: Duration::from_secs(480),
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let mut slot = Slot::default();
+        slot.fail(SvidProblem::Key("none".to_owned()), now, backoff, 0);
+        assert_eq!(slot.due_at(&entry, &bundle, now), now + Duration::from_secs(5));
+        let earlier = now - Duration::from_secs(3600);
+        assert!(slot.due_at(&entry, &bundle, earlier) <= earlier);
+    }
+
+    #[test]
     fn failures_wait_ever_longer_and_absence_is_forgiven() {
         let backoff = Backoff {
             first: Duration::from_secs(5),
@@ -222,7 +261,10 @@ mod tests {
         }
         let again = CallError::Timeout.into();
         slots.get_mut(&key("away")).unwrap().fail(again, now, backoff, 0);
-        let retry = |slots: &mut Slots, entry: &str| slots.get_mut(&key(entry)).unwrap().retry_at;
+        let retry = |slots: &mut Slots, entry: &str| {
+            let slot = slots.get_mut(&key(entry)).unwrap();
+            slot.pause.map(|pause| pause.until)
+        };
         assert_eq!(retry(&mut slots, "away"), Some(now + Duration::from_secs(10)));
         slots.retry_transient();
         assert_eq!(retry(&mut slots, "away"), None);

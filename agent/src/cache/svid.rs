@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use spiffe::SpiffeId;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::certificate::{Certificate, CertificateError};
 use symbolon_pki::key::{Pkcs8Error, PrivateKey};
@@ -10,7 +11,7 @@ use symbolon_pki::suite::Form;
 use symbolon_pki::verify::{ChainError, verify_x509_svid};
 use zeroize::Zeroizing;
 
-use super::Entry;
+use super::{Entry, Version};
 use crate::server::CallError;
 use crate::time::renewal_at;
 
@@ -29,8 +30,10 @@ pub(crate) struct WorkloadSvid {
     pub(crate) authority_id: Skid,
     /// Serial number of the leaf, in hexadecimal.
     pub(crate) serial: String,
-    /// The entry's revision that it was fetched for.
-    pub(crate) revision: i64,
+    /// Whose it is. The entry may come to be about another one.
+    pub(crate) spiffe_id: SpiffeId,
+    /// The state of the entry that it was fetched for.
+    pub(crate) version: Version,
 }
 
 /// A private key in PKCS#8, never printed.
@@ -109,7 +112,8 @@ impl WorkloadSvid {
             renew_at: renewal_at(now, verified.not_after, dice),
             authority_id: verified.authority_id,
             serial: leaf.map(Certificate::serial_hex).unwrap_or_default(),
-            revision: entry.revision,
+            spiffe_id: verified.spiffe_id,
+            version: entry.version,
         })
     }
 

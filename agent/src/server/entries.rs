@@ -16,7 +16,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::CallError;
-use crate::cache::{Entries, Entry};
+use crate::cache::{Entries, Entry, Version};
 use crate::telemetry;
 
 /// Most entries that one agent takes.
@@ -46,8 +46,12 @@ pub(crate) async fn sync_entries(
     found.take(first.entries);
     let mut missing = Vec::new();
     for revision in first.revisions {
+        let version = Version {
+            created_at: revision.created_at,
+            revision: revision.revision_number,
+        };
         match known.get(&revision.id) {
-            Some(entry) if entry.revision == revision.revision_number => found.keep(entry),
+            Some(entry) if entry.version == version => found.keep(entry),
             _ => missing.push(revision.id),
         }
     }
