@@ -8,6 +8,7 @@ use std::time::Duration;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use tokio_util::sync::CancellationToken;
 
+use self::identity::in_full;
 use crate::agent::Context;
 use crate::attest::EvidenceSource;
 use crate::cache::Entries;
@@ -34,6 +35,8 @@ pub(crate) struct Keeper {
     must_attest: bool,
     /// The bundle to fall back to before the first sync.
     resumed_bundle: Option<TrustBundle>,
+    /// The bundle that is known to be in its file.
+    kept_bundle: Option<Arc<TrustBundle>>,
     clocks_disagree: bool,
 }
 
@@ -41,13 +44,19 @@ pub(crate) struct Keeper {
 enum Failure {
     /// It is tried again later.
     Later(String),
+    /// Something of this machine's, such as a disk that is full. It ends an agent that was never ready, for somebody may
+    /// be waiting at a terminal; one that serves workloads goes on with what it has, and tries again later.
+    Local(AgentError),
     /// It ends the agent.
     End(AgentError),
 }
 
 impl From<AgentError> for Failure {
     fn from(error: AgentError) -> Self {
-        Self::End(error)
+        match error {
+            AgentError::Defect(_) => Self::End(error),
+            other => Self::Local(other),
+        }
     }
 }
 
@@ -73,6 +82,7 @@ impl Keeper {
             svid: None,
             must_attest: false,
             resumed_bundle,
+            kept_bundle: None,
             clocks_disagree: false,
         };
         if let Some(bundle) = &keeper.resumed_bundle {
@@ -101,6 +111,10 @@ impl Keeper {
                 () = cancel.cancelled() => return Ok(()),
                 outcome = self.sync() => outcome,
             };
+            let outcome = match outcome {
+                Err(Failure::Local(error)) if self.was_ready() => Err(Failure::Later(in_full(&error))),
+                outcome => outcome,
+            };
             let wait = match outcome {
                 Ok(()) => {
                     if failures > 0 {
@@ -128,7 +142,7 @@ impl Keeper {
                         .send_modify(|status| status.last_error = Some(error));
                     wait
                 }
-                Err(Failure::End(error)) => return Err(error),
+                Err(Failure::Local(error) | Failure::End(error)) => return Err(error),
             };
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
@@ -166,10 +180,9 @@ impl Keeper {
     async fn fetch(&mut self) -> Result<(TrustBundle, Entries), CallError> {
         let context = self.context.clone();
         let trust_domain = &context.config.trust_domain;
-        let now = || context.clock.now();
         let (bundle, offset) = context
             .link
-            .call(async |channel| fetch_bundle(channel, trust_domain, now()).await)
+            .call(async |channel| fetch_bundle(channel, trust_domain, &*context.clock).await)
             .await?;
         self.note_offset(offset);
         let known = context.cache.entries();
@@ -185,11 +198,11 @@ impl Keeper {
         let bundle = Arc::new(bundle);
         if context.cache.bundle().as_ref() != Some(&bundle) {
             context.link.trust(BundleSet::from_iter([bundle.clone()]));
-            let (vault, bundle) = (self.vault.clone(), bundle.clone());
-            blocking(move || vault.keep_bundle(&bundle)).await?;
         }
         let count = entries.len();
-        context.cache.update(bundle, entries);
+        context.cache.update(bundle.clone(), entries);
+        self.keep(bundle).await?;
+        let context = &self.context;
         let now = context.clock.now();
         context.status.send_modify(|status| {
             if !matches!(status.phase, Phase::Stopped(_)) {
@@ -200,6 +213,23 @@ impl Keeper {
             status.syncs += 1;
             status.last_error = None;
         });
+        Ok(())
+    }
+
+    /// Writes the bundle for the next run. If that fails this one goes on, and the next sync tries again.
+    async fn keep(&mut self, bundle: Arc<TrustBundle>) -> Result<(), Failure> {
+        if self.kept_bundle.as_ref() == Some(&bundle) {
+            return Ok(());
+        }
+        let (vault, keeping) = (self.vault.clone(), bundle.clone());
+        match blocking(move || vault.keep_bundle(&keeping)).await {
+            Ok(()) => self.kept_bundle = Some(bundle),
+            Err(error) if self.was_ready() => {
+                let error = in_full(&error);
+                tracing::warn!(error, "the trust bundle cannot be kept for the next run");
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! this one call decides whom the agent believes from then on.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,6 +14,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureSch
 use spiffe::SpiffeId;
 use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::time::SystemClock;
 use symbolon_tls::grpc::ALPN_H2;
 use symbolon_tls::{KexPolicy, crypto_provider};
 use tokio::net::TcpStream;
@@ -30,7 +31,7 @@ pub(super) async fn fetch_bundle(address: &str, server: SpiffeId) -> Result<Trus
     let trust_domain = server.trust_domain().clone();
     let fetched = tokio::time::timeout(server::CALL_TIMEOUT, async {
         let channel = connect(address, server).await?;
-        server::fetch_bundle(channel, &trust_domain, SystemTime::UNIX_EPOCH).await
+        server::fetch_bundle(channel, &trust_domain, &SystemClock).await
     });
     let (bundle, _) = fetched.await.map_err(|_| CallError::Timeout)??;
     Ok(bundle)

@@ -1,6 +1,6 @@
 //! The trust bundle.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use spiffe::TrustDomain;
 use symbolon_api::spire::api::server::bundle::v1::GetBundleRequest;
@@ -10,7 +10,7 @@ use symbolon_api::{MAX_MESSAGE, forms};
 use symbolon_pki::bundle::{JwtAuthority, MAX_AUTHORITIES, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Form;
-use symbolon_pki::time::from_unix_seconds;
+use symbolon_pki::time::{Clock, from_unix_seconds};
 use tonic::Request;
 use tonic::transport::Channel;
 
@@ -20,16 +20,17 @@ use super::{CallError, OffsetSeconds, clock_offset};
 pub(crate) async fn fetch_bundle(
     channel: Channel,
     trust_domain: &TrustDomain,
-    now: SystemTime,
+    clock: &dyn Clock,
 ) -> Result<(TrustBundle, Option<OffsetSeconds>), CallError> {
     let mut request = Request::new(GetBundleRequest { output_mask: None });
     forms::request(request.metadata_mut(), Form::ALL.iter().map(|form| form.name()))
         .map_err(CallError::answer)?;
+    let asked_at = clock.now();
     let answer = BundleClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)
         .get_bundle(request)
         .await?;
-    let offset = clock_offset(answer.metadata(), now);
+    let offset = clock_offset(answer.metadata(), asked_at, clock.now());
     let bundle = bundle_from_wire(trust_domain, answer.into_inner()).map_err(CallError::Answer)?;
     Ok((bundle, offset))
 }

@@ -42,7 +42,6 @@ impl Keeper {
     async fn attest(&mut self) -> Result<(), Failure> {
         match self.try_to_attest().await {
             Ok(()) => Ok(()),
-            Err(AgentError::Banned { spiffe_id }) => Err(AgentError::Banned { spiffe_id }.into()),
             Err(error @ AgentError::Attestation(_)) if is_transient(&error) => {
                 Err(Failure::Later(in_full(&error)))
             }
@@ -52,7 +51,7 @@ impl Keeper {
                     error = in_full(&error),
                     "not attested"
                 );
-                Err(error.into())
+                Err(Failure::End(error))
             }
             Err(error) => {
                 if let Some(reason) = lacks_evidence(&error) {
@@ -88,7 +87,7 @@ impl Keeper {
             let granted = attest_agent(&link, prover.as_mut(), form, csr).await?;
             // Still as nobody in particular: everyone may have the bundle.
             let fetched = link
-                .call(async |channel| fetch_bundle(channel, &config.trust_domain, context.clock.now()).await)
+                .call(async |channel| fetch_bundle(channel, &config.trust_domain, &*context.clock).await)
                 .await?;
             Ok((granted, fetched))
         };
@@ -119,8 +118,10 @@ impl Keeper {
     /// Renews. Failing is no reason to stop: the present SVID still has half of its life.
     async fn renew(&mut self, svid: &OwnSvid) -> Result<(), Failure> {
         if svid.reattestable {
-            self.must_attest = true;
-            return Ok(());
+            return match self.try_to_attest().await {
+                Ok(()) => Ok(()),
+                Err(error) => self.not_attested_anew(svid, error),
+            };
         }
         let bundle = self.context.cache.bundle();
         let Some(bundle) = bundle.or_else(|| self.resumed_bundle.clone().map(Arc::new)) else {
@@ -159,6 +160,19 @@ impl Keeper {
         }
     }
 
+    /// The present SVID is good for as long as it lives, whatever has become of the evidence.
+    fn not_attested_anew(&mut self, svid: &OwnSvid, error: AgentError) -> Result<(), Failure> {
+        match error {
+            AgentError::Attestation(error) if error.is_ban() => Err(self.banned(svid)),
+            error @ AgentError::Defect(_) => Err(error.into()),
+            error => {
+                let (event, error) = (telemetry::AGENT_RENEWAL_FAILED, in_full(&error));
+                tracing::warn!(event, error, "not attested anew");
+                Ok(())
+            }
+        }
+    }
+
     fn not_renewed(&mut self, svid: &OwnSvid, error: CallError) -> Result<(), Failure> {
         if error.is_ban() {
             return Err(self.banned(svid));
@@ -173,10 +187,10 @@ impl Keeper {
         let spiffe_id = svid.spiffe_id().clone();
         tracing::error!(event = telemetry::AGENT_BANNED, %spiffe_id, "the server has banned this agent");
         // Blocks, and nothing else is left to be done.
-        match self.vault.forget() {
-            Ok(()) => AgentError::Banned { spiffe_id }.into(),
-            Err(error) => error.into(),
-        }
+        Failure::End(match self.vault.forget() {
+            Ok(()) => AgentError::Banned { spiffe_id },
+            Err(error) => error,
+        })
     }
 
     /// Calls the server as this from now on.
@@ -202,7 +216,7 @@ impl Keeper {
         self.context.config.form.unwrap_or_else(default)
     }
 
-    fn was_ready(&self) -> bool {
+    pub(super) fn was_ready(&self) -> bool {
         !matches!(self.context.status.borrow().phase, Phase::Starting)
     }
 

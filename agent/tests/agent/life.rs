@@ -44,6 +44,25 @@ async fn the_agents_own_svid_is_renewed_at_half_life() {
 }
 
 #[tokio::test]
+async fn a_key_store_that_fails_for_a_while_ends_no_agent_that_serves() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    let first = agent.status();
+    let keys = site.dir.path().join("node/agent/keys");
+    let away = site.dir.path().join("away");
+    std::fs::rename(&keys, &away).unwrap();
+    site.time.advance(HALF + TENTH);
+    let failing = status_of(&agent, |status| status.last_error.is_some());
+    let failing = site.time.pass(Duration::from_secs(5), failing).await;
+    assert!(matches!(failing.phase, Phase::Ready), "{failing:?}");
+    assert_eq!(failing.not_after, first.not_after);
+
+    std::fs::rename(&away, &keys).unwrap();
+    let renewed = status_of(&agent, |status| status.not_after > first.not_after);
+    site.time.pass(Duration::from_secs(480), renewed).await;
+}
+
+#[tokio::test]
 async fn workload_svids_are_renewed_at_half_life_with_new_keys() {
     use futures_util::StreamExt;
 
