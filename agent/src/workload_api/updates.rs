@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use symbolon_api::spiffe::workload as wire;
+use symbolon_pki::suite::Form;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -28,6 +29,10 @@ pub(super) enum Next<T> {
 pub(super) trait Subject: Send + Sync + 'static {
     type Message: Clone + PartialEq + Send + 'static;
 
+    /// The forms of the X.509-SVIDs that it is about. They are wanted from then on, so those who are given none must not
+    /// name any.
+    fn forms<'a>(&self, wanted: &'a Wanted) -> &'a [Form];
+
     /// What to say now. `patient` is whether to wait for what is still being fetched.
     ///
     /// # Errors
@@ -40,6 +45,10 @@ pub(super) struct X509Svids;
 
 impl Subject for X509Svids {
     type Message = wire::X509svidResponse;
+
+    fn forms<'a>(&self, wanted: &'a Wanted) -> &'a [Form] {
+        &wanted.forms
+    }
 
     fn next(&self, found: Matches, wanted: &Wanted, patient: bool) -> Result<Next<Self::Message>, Status> {
         let Matches {
@@ -81,6 +90,10 @@ pub(super) struct X509Bundles;
 impl Subject for X509Bundles {
     type Message = wire::X509BundlesResponse;
 
+    fn forms<'a>(&self, _: &'a Wanted) -> &'a [Form] {
+        &[]
+    }
+
     fn next(&self, found: Matches, wanted: &Wanted, _: bool) -> Result<Next<Self::Message>, Status> {
         Ok(Next::Message(
             answers::x509_bundles(&found.bundle, wanted),
@@ -94,6 +107,10 @@ pub(super) struct JwtBundles;
 
 impl Subject for JwtBundles {
     type Message = wire::JwtBundlesResponse;
+
+    fn forms<'a>(&self, _: &'a Wanted) -> &'a [Form] {
+        &[]
+    }
 
     fn next(&self, found: Matches, _: &Wanted, _: bool) -> Result<Next<Self::Message>, Status> {
         Ok(Next::Message(answers::jwt_bundles(&found.bundle), Vec::new()))
@@ -150,7 +167,8 @@ struct Following<S: Subject> {
 impl<S: Subject> Following<S> {
     async fn first(&mut self) -> Result<(S::Message, usize), Status> {
         // Nobody waits for a sync longer than once.
-        let mut found = self.api.find_or_sync(&self.caller, &self.wanted.forms).await?;
+        let forms = self.subject.forms(&self.wanted);
+        let mut found = self.api.find_or_sync(&self.caller, forms).await?;
         loop {
             let identities = found.entries.len();
             if let Next::Message(message, leases) = self.subject.next(found, &self.wanted, true)? {
@@ -158,12 +176,17 @@ impl<S: Subject> Following<S> {
                 return Ok((message, identities));
             }
             self.changed().await?;
-            found = self.api.find(&self.caller, &self.wanted.forms).await?;
+            found = self.find().await?;
         }
     }
 
+    async fn find(&self) -> Result<Matches, Status> {
+        let forms = self.subject.forms(&self.wanted);
+        self.api.find(&self.caller, forms).await
+    }
+
     async fn what_is_there(&mut self) -> Result<(S::Message, usize), Status> {
-        let found = self.api.find(&self.caller, &self.wanted.forms).await?;
+        let found = self.find().await?;
         let identities = found.entries.len();
         match self.subject.next(found, &self.wanted, false)? {
             Next::Message(message, leases) => {
@@ -203,7 +226,7 @@ impl<S: Subject> Following<S> {
 
     /// `None` while there is nothing better than what was sent.
     async fn next(&mut self) -> Result<Option<S::Message>, Status> {
-        let found = self.api.find(&self.caller, &self.wanted.forms).await?;
+        let found = self.find().await?;
         match self.subject.next(found, &self.wanted, true) {
             Ok(Next::Message(message, leases)) => {
                 self.leases = leases;

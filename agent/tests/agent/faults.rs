@@ -105,6 +105,89 @@ async fn a_reattestable_agent_attests_anew_instead_of_renewing() {
 }
 
 #[tokio::test]
+async fn a_reattestable_agent_that_is_refused_goes_on_while_its_svid_lives() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    private_file(&site.dir.path().join("token"), "kite-8");
+    site.server.script().refuses_nodes = true;
+    site.time.advance(Duration::from_secs(2000));
+    site.sync(&agent).await;
+    let status = agent.status();
+    assert!(matches!(status.phase, Phase::Ready), "{status:?}");
+    assert_eq!(status.spiffe_id, Some(id("/spire/agent/join_token/kite-7")));
+
+    site.server.script().refuses_nodes = false;
+    let renewed = status_of(&agent, |status| {
+        status.spiffe_id == Some(id("/spire/agent/join_token/kite-8"))
+    });
+    site.time.pass(Duration::from_secs(5), renewed).await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_cannot_be_kept_is_served_all_the_same() {
+    let site = Site::start().await;
+    site.server.script().entries = vec![entry_for("web", 1, &[&my_uid()])];
+    let agent = site.agent().await;
+    let kept = site.dir.path().join("node/agent/bundle");
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::create_dir_all(kept.join("in the way")).unwrap();
+    site.server.add_authority(Form::Classical);
+    site.sync(&agent).await;
+    let bundles = within(workload(&agent).await.fetch_x509_bundles(&[]))
+        .await
+        .unwrap();
+    let bundle = bundles.get(&domain()).unwrap();
+    assert_eq!(bundle.authorities_of(Form::Classical).count(), 2);
+    assert!(matches!(agent.status().phase, Phase::Ready));
+
+    std::fs::remove_dir_all(&kept).unwrap();
+    site.sync(&agent).await;
+    assert!(kept.is_file());
+}
+
+#[tokio::test]
+async fn who_asks_for_bundles_alone_has_no_svids_issued() {
+    let site = Site::start().await;
+    site.server.script().entries = vec![entry_for("web", 1, &[&my_uid()])];
+    let mut config = site.config();
+    config.svids.prefetch = Vec::new();
+    let agent = site.agent_with(config).await;
+    let workload = workload(&agent).await;
+    within(workload.fetch_x509_bundles(&Form::ALL)).await.unwrap();
+    within(workload.fetch_jwt_bundles()).await.unwrap();
+    // The form that is fetched last: what was wanted before it has been fetched by then.
+    within(workload.fetch_x509(&Form::ALL[2..])).await.unwrap();
+    assert_eq!(site.server.script().batches, [1]);
+}
+
+#[tokio::test]
+async fn an_entry_made_again_under_its_old_id_is_another_one() {
+    let site = Site::start().await;
+    let others = ["a", "b"].map(|name| entry_for(name, 1, &["uid:4242"]));
+    {
+        let mut script = site.server.script();
+        // Fewer than there are entries, so that revisions are sent first.
+        script.page = 2;
+        script.entries = others.into();
+        script.entries.push(entry_for("web", 1, &[&my_uid()]));
+    }
+    let agent = site.agent().await;
+    let workload = workload(&agent).await;
+    let mut stream = workload.watch_x509(&[]).await.unwrap();
+    let before = within(stream.next()).await.unwrap().unwrap();
+    assert_eq!(before.svids[0].spiffe_id(), &id("/web"));
+
+    {
+        let mut script = site.server.script();
+        script.entries[2].spiffe_id = Some((&id("/db")).into());
+        script.entries[2].created_at = 1;
+        script.instead_of = Some(id("/db"));
+    }
+    let after = site.time.pass(Duration::from_secs(5), stream.next()).await;
+    assert_eq!(after.unwrap().unwrap().svids[0].spiffe_id(), &id("/db"));
+}
+
+#[tokio::test]
 async fn many_entries_come_in_pages_and_only_once() {
     let site = Site::start().await;
     let entry = |n: usize| entry_for(&format!("e{n}"), 1, &["uid:4242"]);

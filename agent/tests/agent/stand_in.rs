@@ -37,6 +37,8 @@ pub(crate) struct Script {
     pub(crate) denial: Option<Reason>,
     /// Nothing is answered but this.
     pub(crate) away: bool,
+    /// Nobody is attested.
+    pub(crate) refuses_nodes: bool,
     /// Batches with SVIDs of this form are never answered.
     pub(crate) silent_about: Option<Form>,
     /// Larger batches are refused.

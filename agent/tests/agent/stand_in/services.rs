@@ -60,6 +60,9 @@ impl AgentService for StandIn {
         let csr = Csr::from_der(&params.params.unwrap().csr).unwrap();
         let spiffe_id = id(&format!("/spire/agent/join_token/{token}"));
         let certificate = self.certify(SvidProfile::Agent, &spiffe_id, csr.key());
+        if self.script().refuses_nodes {
+            return Err(Status::permission_denied("not this node"));
+        }
         self.script().attestations += 1;
         let result = agent::attest_agent_response::Result {
             svid: Some(types::X509svid {
