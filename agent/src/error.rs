@@ -17,7 +17,7 @@ use crate::server::CallError;
 #[non_exhaustive]
 pub enum AgentError {
     /// The configuration makes no sense.
-    #[error("the agent's configuration is wrong: {0}")]
+    #[error("the agent's configuration is wrong")]
     Config(#[from] Problem),
     /// A file or directory of the agent's cannot be used.
     #[error("cannot use {path}", path = .path.display())]
@@ -65,13 +65,13 @@ pub enum AgentError {
     #[error("the Workload API cannot be served")]
     Socket(#[from] SocketError),
     /// The node has nothing to attest with, or nothing fresh.
-    #[error("this node cannot attest: {0}")]
+    #[error("this node cannot attest")]
     Evidence(#[from] EvidenceError),
     /// The server does not take this node for an agent, or is not the server it should be.
-    #[error("this node was not attested: {0}")]
+    #[error("this node was not attested")]
     Attestation(#[source] CallError),
     /// The server gave something that is no agent's SVID.
-    #[error("this node was not attested: what the server gave is not an agent's SVID: {0}")]
+    #[error("this node was not attested: what the server gave is not an agent's SVID")]
     Granted(#[source] NotAnSvid),
     /// The server has shut this agent out for good; its SVID and key are destroyed.
     #[error(

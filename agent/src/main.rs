@@ -81,14 +81,7 @@ async fn run(config: AgentConfig) -> anyhow::Result<()> {
         }
         _ = agent.stopped() => {}
     }
-    // The error is shared with whoever else followed the agent, which is nobody.
-    agent
-        .shutdown()
-        .await
-        .map_err(|error| match std::sync::Arc::try_unwrap(error) {
-            Ok(error) => error.into(),
-            Err(shared) => anyhow::anyhow!("{shared}"),
-        })
+    Ok(agent.shutdown().await?)
 }
 
 async fn healthcheck(socket: PathBuf) -> anyhow::Result<()> {

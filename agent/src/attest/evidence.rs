@@ -41,12 +41,12 @@ pub enum EvidenceError {
         reason: String,
     },
     /// What is there is no join token.
-    #[error("{from}: {source}")]
+    #[error("{from}: {problem}")]
     Malformed {
         /// Where it came from.
         from: String,
         /// What is wrong with it.
-        source: InvalidToken,
+        problem: InvalidToken,
     },
     /// This agent has used the token.
     #[error("the join token from {from} was used up by this agent before; it needs a fresh one")]
@@ -114,8 +114,11 @@ fn read(source: &SecretSource) -> Result<JoinToken, EvidenceError> {
     let secret = match source.read(nobody_to_ask) {
         Ok(secret) => Zeroizing::new(secret.expose().to_vec()),
         Err(PassphraseError::Length { found } | PassphraseError::LengthFrom { found, .. }) => {
-            let source = InvalidToken(found);
-            return Err(EvidenceError::Malformed { from: from(), source });
+            let problem = InvalidToken(found);
+            return Err(EvidenceError::Malformed {
+                from: from(),
+                problem,
+            });
         }
         Err(PassphraseError::NoVariable { .. }) => return Err(unreadable("it is not set".to_owned())),
         Err(PassphraseError::File(error)) => {
@@ -125,7 +128,10 @@ fn read(source: &SecretSource) -> Result<JoinToken, EvidenceError> {
         Err(error) => return Err(unreadable(error.to_string())),
     };
     let token = secret.trim_ascii();
-    JoinToken::parse(token).map_err(|source| EvidenceError::Malformed { from: from(), source })
+    JoinToken::parse(token).map_err(|problem| EvidenceError::Malformed {
+        from: from(),
+        problem,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 #[non_exhaustive]
 pub enum CallError {
     /// There is no connection.
-    #[error("{0}")]
+    #[error(transparent)]
     Connect(#[from] ChannelError),
     /// The server refused or failed.
     #[error("the server answered {:?}: {}", .0.code(), .0.message())]

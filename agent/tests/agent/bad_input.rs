@@ -46,7 +46,11 @@ async fn a_node_without_good_evidence_is_told_so() {
     );
     private_file(&site.token_path(), "never-made");
     let error = refusal(&site, site.agent_config()).await;
-    assert!(error.contains("does not exist or has been used"), "{error}");
+    assert_eq!(
+        error.matches("does not exist or has been used").count(),
+        1,
+        "said once: {error}"
+    );
     let mut config = site.agent_config();
     config.attestor.join_token_file = None;
     let agent = site.try_agent(config).await.unwrap();
