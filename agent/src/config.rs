@@ -5,20 +5,18 @@
 //! ```
 
 mod check;
-mod read;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use spiffe::TrustDomain;
-use symbolon_host::config::ConfigError;
+use symbolon_host::config::{ConfigError, distinct_from_text, from_text, optional_from_text};
 use symbolon_host::duration::HumanDuration;
 use symbolon_host::logging::LogFormat;
 use symbolon_pki::suite::Form;
 
 pub use self::check::Problem;
-use self::read::{forms, from_text, optional_from_text};
 
 /// An agent's configuration. Field for field what the file says; [`validate`](Self::validate) checks what hangs
 /// together.
@@ -128,7 +126,7 @@ impl Default for WorkloadApiConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct SvidsConfig {
     /// Forms fetched before anyone asks. Default: classical.
-    #[serde(deserialize_with = "forms")]
+    #[serde(deserialize_with = "distinct_from_text")]
     pub prefetch: Vec<Form>,
     /// Most X.509-SVIDs held. Default: 1000.
     pub max_x509: usize,

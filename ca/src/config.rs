@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use spiffe::TrustDomain;
-use symbolon_host::config::ConfigError;
+use symbolon_host::config::{ConfigError, from_text, optional_from_text};
 use symbolon_host::duration::HumanDuration;
 use symbolon_host::logging::LogFormat;
 use symbolon_hsm::StoreName;
 use symbolon_pki::suite::{Family, Form, Suite};
 
 pub use self::check::{Problem, Warning};
-use self::read::{from_text, one_or_many};
+use self::read::one_or_many;
 use crate::authorities::{AuthoritySettings, FamilySettings};
 
 /// Where the API listens unless configured otherwise; SPIRE's port, so that stock agents find it.
@@ -155,7 +155,7 @@ pub struct FamiliesConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct FamilyConfig {
     /// What they sign with. Default: `ecdsa-p256`, `ml-dsa-65`, `mldsa65-ecdsa-p256`, and `ecdsa-p256` for tokens.
-    #[serde(deserialize_with = "read::optional_from_text")]
+    #[serde(deserialize_with = "optional_from_text")]
     pub suite: Option<Suite>,
     /// The store of the key, or one for each of its components. Default: [`DEFAULT_STORE`].
     #[serde(deserialize_with = "one_or_many")]

@@ -1,30 +1,7 @@
-//! How values that are written as text are read.
-
-use std::fmt::Display;
-use std::str::FromStr;
+//! How stores are named.
 
 use serde::de::{Deserialize, Deserializer, Error};
 use symbolon_hsm::StoreName;
-
-/// A value that is written as text.
-pub(super) fn from_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: Display>,
-    D: Deserializer<'de>,
-{
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(D::Error::custom)
-}
-
-/// A value that is written as text, where there is one.
-pub(super) fn optional_from_text<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: FromStr<Err: Display>,
-    D: Deserializer<'de>,
-{
-    from_text(deserializer).map(Some)
-}
 
 /// One store, or a list of them.
 pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StoreName>, D::Error> {
