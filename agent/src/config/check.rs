@@ -71,6 +71,12 @@ impl AgentConfig {
                 "names more than one of `key_file`, `passphrase_file` and `passphrase_env`",
             );
         }
+        if sources == [false; 3] && self.data_dir.file_name().is_none() {
+            return problem(
+                "keys.key_file",
+                "is missing; beside a `data_dir` that ends in no name there is no place for it",
+            );
+        }
         if let Err(error) = symbolon_host::socket::check_path(&self.socket()) {
             return problem("workload_api.socket", &format!("is no use: {error}"));
         }
@@ -260,6 +266,12 @@ mod tests {
             (
                 format!("{all}[keys]\nkey_file = \"/a\"\npassphrase_env = \"B\""),
                 "more than one",
+            ),
+            // Beside `.` would be in it.
+            (all.replace("/var/lib/symbolon-agent", "."), "`keys.key_file`"),
+            (
+                all.replace("/var/lib/symbolon-agent", "node/.."),
+                "`keys.key_file`",
             ),
             (format!("{all}[workload_api]\nsocket = \"/{long}\""), "109 bytes"),
             (
