@@ -74,6 +74,9 @@ fn entries_are_made_shown_changed_and_deleted() {
     assert_eq!(changed["selectors"], serde_json::json!(["unix:uid:70001"]));
     assert_eq!(changed["hint"], "primary", "what was not named stays");
     assert_eq!(home.json(&["entry", "show", &id]), changed);
+    let (code, error) = home.fails(&["entry", "update", &id]);
+    assert!(code == 2 && error.contains("what to change"), "{code} {error}");
+    assert_eq!(home.json(&["entry", "show", &id]), changed);
     let listed = home.json(&["entry", "list", "--spiffe-id", WORKLOAD]);
     assert_eq!(listed["entries"].as_array().unwrap().len(), 1);
 

@@ -109,7 +109,7 @@ impl EntrySpec {
 }
 
 /// Changes of an entry: what is `None` stays as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct EntryChanges {
     /// The identity it gives.
     pub spiffe_id: Option<SpiffeId>,

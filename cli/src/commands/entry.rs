@@ -28,10 +28,14 @@ pub(crate) async fn run(common: &Common, command: Entry) -> Result<()> {
             common.output.print(&Many { entries })
         }
         Entry::Update { id, fields } => {
-            let entry = connect(common)
-                .await?
-                .update_entry(&id, &changes(fields)?)
-                .await?;
+            let changes = changes(fields)?;
+            if changes == EntryChanges::default() {
+                return Err(Usage(
+                    "say what to change; `symbolon entry update --help` has the options".to_owned(),
+                )
+                .into());
+            }
+            let entry = connect(common).await?.update_entry(&id, &changes).await?;
             common.output.print(&One(entry))
         }
         Entry::Delete { ids } => {
