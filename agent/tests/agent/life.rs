@@ -199,13 +199,15 @@ async fn the_configured_form_is_used_and_classical_is_enough() {
 
 #[tokio::test]
 async fn clocks_that_disagree_are_noticed() {
+    let began = std::time::Instant::now();
     let site = Site::start().await;
     let agent = site.agent().await;
     let offset = |agent: &symbolon_agent::RunningAgent| agent.status().clock_offset_seconds.unwrap();
-    assert!(offset(&agent).abs() <= 2, "{}", offset(&agent));
-    // The server's answers are dated by the machine's clock, which does not follow.
+    // The server's answers are dated by the machine's clock, which goes on while this test's stands still.
+    let elapsed = began.elapsed().as_secs() as i64;
+    assert!((-elapsed - 2..=2).contains(&offset(&agent)), "{}", offset(&agent));
     site.time.advance(Duration::from_secs(1000));
     site.sync(&agent).await;
-    assert!(offset(&agent) >= 1000, "{}", offset(&agent));
+    assert!(offset(&agent) >= 900, "{}", offset(&agent));
     assert!(agent.status().synced_at.unwrap() <= site.time.now());
 }
