@@ -67,11 +67,17 @@ impl Scanner for Der {
         let named = EXTENSIONS.contains(&file.extension().as_str());
         if !rest.is_empty() && (objects > 0 || named) {
             let offset = file.bytes.len() - rest.len();
-            let what = match asn1::element(rest) {
-                None => format!("from byte {offset} on it is cut off or damaged"),
-                Some(_) => format!("what begins at byte {offset} is ASN.1, but nothing that is known here"),
-            };
-            found.unread(Reason::Malformed, None, what);
+            match asn1::element(rest) {
+                None => {
+                    let what = format!("from byte {offset} on it is cut off or damaged");
+                    found.unread(Reason::Malformed, None, what);
+                }
+                Some(_) => {
+                    let what =
+                        format!("what begins at byte {offset} is ASN.1, but nothing that is known here");
+                    found.unread(Reason::Unsupported, None, what);
+                }
+            }
         }
     }
 }
@@ -92,6 +98,9 @@ pub(crate) fn object(der: &[u8], here: Occurrence, found: &mut Fragment) -> Opti
     match inside.peek()? {
         // A number first: a private key, or PKCS#12.
         INTEGER => pkcs12::read(der, here.clone(), found).or_else(|| {
+            if let Some(public) = spki::pkcs1(der) {
+                return Some(public.add("PKCS#1", without_access(here), found));
+            }
             let held = keys::pkcs8(der)
                 .or_else(|| keys::pkcs1(der))
                 .or_else(|| keys::sec1(der))

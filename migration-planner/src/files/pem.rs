@@ -206,17 +206,17 @@ fn object(
             Some(held.add(&place, here, found))
         }
         "PUBLIC KEY" => Some(spki::read(bytes)?.add("SPKI", plain(here), found)),
-        "RSA PUBLIC KEY" => {
-            let mut inside = super::asn1::Reader::new(bytes).enter(super::asn1::SEQUENCE)?;
-            let modulus = inside.body(super::asn1::INTEGER)?;
-            let key = spki::of_rsa(modulus, inside.body(super::asn1::INTEGER)?)?;
-            Some(key.add("PKCS#1", plain(here), found))
-        }
+        "RSA PUBLIC KEY" => Some(spki::pkcs1(bytes)?.add("PKCS#1", plain(here), found)),
         "PKCS7" | "CMS" | "PKCS #7 SIGNED DATA" => Some(pkcs7::read(bytes, plain(here), found)?),
         "DH PARAMETERS" | "X9.42 DH PARAMETERS" => {
             let mut inside = super::asn1::Reader::new(bytes).enter(super::asn1::SEQUENCE)?;
             let bits = super::asn1::bit_len(inside.body(super::asn1::INTEGER)?);
             Some(found.algorithm(crate::algorithm::sized("FFDHE", Some(bits)), plain(here)))
+        }
+        "DSA PARAMETERS" => {
+            let mut inside = super::asn1::Reader::new(bytes).enter(super::asn1::SEQUENCE)?;
+            let bits = super::asn1::bit_len(inside.body(super::asn1::INTEGER)?);
+            Some(found.algorithm(crate::algorithm::dsa(Some(bits)), plain(here)))
         }
         "EC PARAMETERS" => {
             let oid = super::asn1::Reader::new(bytes).oid();
@@ -266,7 +266,11 @@ impl Clean {
     fn line(&mut self, line: &[u8]) {
         // Indentation, quotes, comment signs and the operators that join strings in source.
         let line = line.trim_ascii();
-        let line = line.strip_prefix(b"// ").unwrap_or(line);
+        let comment = [&b"// "[..], b"/// ", b"//! "].into_iter();
+        let line = comment
+            .filter_map(|sign| line.strip_prefix(sign))
+            .next()
+            .unwrap_or(line);
         let line = trim(line, |byte| b" \t\"'`,;*#|<>()".contains(&byte));
         let line = match line {
             [b'+' | b'.' | b'/', b' ' | b'"' | b'\'', rest @ ..] => {
@@ -281,7 +285,7 @@ impl Clean {
             [rest @ .., b'\\'] => rest,
             line => line,
         };
-        if line.is_empty() || line == b"//" || line == b"+" {
+        if line.is_empty() || matches!(line, b"//" | b"///" | b"//!" | b"+") {
             return;
         }
         if let Some(colon) = memchr::memchr(b':', line) {

@@ -118,6 +118,17 @@ pub fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<PublicKey> {
     build(&[wrap(OID, RSA), vec![0x05, 0x00]].concat(), &key)
 }
 
+/// An `RSAPublicKey` (RFC 8017 appendix A.1.1): two numbers, and nothing else.
+pub(crate) fn pkcs1(der: &[u8]) -> Option<PublicKey> {
+    let mut inside = Reader::new(der).enter(SEQUENCE)?;
+    let (modulus, exponent) = (inside.body(INTEGER)?, inside.body(INTEGER)?);
+    // A signature of DSA or ECDSA is two numbers, too, but of about one size.
+    let plausible = asn1::bit_len(modulus) >= 512 && exponent.len() <= 8;
+    (plausible && inside.rest().is_empty())
+        .then(|| of_rsa(modulus, exponent))
+        .flatten()
+}
+
 /// The SubjectPublicKeyInfo of a DSA key from its parameters and its value.
 #[must_use]
 pub fn of_dsa(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Option<PublicKey> {

@@ -197,6 +197,13 @@ fn on_a_line(blob: &[u8], around: [&[u8]; 2], file: &File<'_>, line: u64, found:
         Some(key) => {
             key.add("SSH", here, found);
         }
+        None if alias::resolve(kind).is_some() => {
+            found.unread(
+                Reason::Malformed,
+                Some(line),
+                format!("an SSH key of type {kind} that is cut off or damaged"),
+            );
+        }
         None => {
             found.algorithm_spelt(kind, &[], here);
             found.unread(
