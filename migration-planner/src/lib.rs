@@ -13,3 +13,4 @@ pub mod cbom;
 pub mod files;
 pub mod inventory;
 pub mod scan;
+pub mod source;

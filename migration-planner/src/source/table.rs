@@ -107,7 +107,8 @@ impl Pattern {
             return (plain(captured) && plain(function)).then_some(captured);
         }
         let capture = rest.strip_suffix(after)?;
-        plain(capture).then_some(capture)
+        // Giving back what an algorithm needed is no use of it.
+        (plain(capture) && !capture.ends_with("_free")).then_some(capture)
     }
 }
 

@@ -71,12 +71,21 @@ fn last_named(node: Node<'_>) -> Option<Node<'_>> {
 /// What is inside of parentheses, references, casts and the like, which change nothing here.
 pub(super) fn inside(node: Node<'_>) -> Option<Node<'_>> {
     match node.kind() {
-        "parenthesized_expression" | "await_expression" | "await" | "try_expression" | "spread_element"
-        | "as_expression" | "satisfies_expression" | "non_null_expression" | "literal_element"
-        | "expression_statement" | "array_type" => node.named_child(0),
-        "reference_expression" | "cast_expression" | "type_cast_expression" | "type_conversion_expression" => {
-            node.child_by_field_name("value").or_else(|| last_named(node))
-        }
+        "parenthesized_expression"
+        | "await_expression"
+        | "await"
+        | "try_expression"
+        | "spread_element"
+        | "as_expression"
+        | "satisfies_expression"
+        | "non_null_expression"
+        | "literal_element"
+        | "expression_statement"
+        | "array_type" => node.named_child(0),
+        "reference_expression"
+        | "cast_expression"
+        | "type_cast_expression"
+        | "type_conversion_expression" => node.child_by_field_name("value").or_else(|| last_named(node)),
         "unary_expression" | "pointer_expression" => {
             let operator = node.child_by_field_name("operator")?.kind();
             let inner = node
@@ -154,10 +163,21 @@ pub(super) fn is_import(kind: &str) -> bool {
 pub(super) fn assignment(node: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
     let field = |name| node.child_by_field_name(name);
     let (name, value) = match node.kind() {
-        "assignment" | "assignment_expression" | "short_var_declaration" | "assignment_statement"
+        "assignment"
+        | "assignment_expression"
+        | "short_var_declaration"
+        | "assignment_statement"
         | "assignment_pattern" => (field("left")?, field("right")?),
-        "variable_declarator" | "const_spec" | "var_spec" | "const_item" | "static_item" | "enumerator"
-        | "enum_assignment" | "default_parameter" | "typed_default_parameter" | "preproc_def"
+        "variable_declarator"
+        | "const_spec"
+        | "var_spec"
+        | "const_item"
+        | "static_item"
+        | "enumerator"
+        | "enum_assignment"
+        | "default_parameter"
+        | "typed_default_parameter"
+        | "preproc_def"
         | "field_initializer" => (field("name")?, field("value")?),
         "public_field_definition" | "field_definition" => {
             (field("name").or_else(|| field("property"))?, field("value")?)
@@ -176,8 +196,13 @@ pub(super) fn assignment(node: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
 /// The text of a string literal, without prefix and quotes. Escapes stay as they are: no name of an algorithm has one.
 pub(super) fn literal(node: Node<'_>, source: &[u8]) -> Option<String> {
     match node.kind() {
-        "string_literal" | "string" | "interpreted_string_literal" | "raw_string_literal"
-        | "template_string" | "char_literal" | "preproc_arg" => {
+        "string_literal"
+        | "string"
+        | "interpreted_string_literal"
+        | "raw_string_literal"
+        | "template_string"
+        | "char_literal"
+        | "preproc_arg" => {
             let whole = text(node, source).trim();
             let (open, _) = whole
                 .char_indices()
@@ -212,8 +237,14 @@ pub(super) fn literal(node: Node<'_>, source: &[u8]) -> Option<String> {
 /// The value of a whole number as written.
 pub(super) fn number(node: Node<'_>, source: &[u8]) -> Option<i64> {
     match node.kind() {
-        "integer" | "int_literal" | "decimal_integer_literal" | "hex_integer_literal" | "number_literal"
-        | "number" | "integer_literal" | "preproc_arg" => parse_number(text(node, source)),
+        "integer"
+        | "int_literal"
+        | "decimal_integer_literal"
+        | "hex_integer_literal"
+        | "number_literal"
+        | "number"
+        | "integer_literal"
+        | "preproc_arg" => parse_number(text(node, source)),
         _ => None,
     }
 }
@@ -231,6 +262,8 @@ fn parse_number(text: &str) -> Option<i64> {
     }
     let end = plain.find(|c: char| !c.is_ascii_digit()).unwrap_or(plain.len());
     let (digits, suffix) = plain.split_at(end);
-    let suffixed = ["", "u", "U", "l", "L", "ul", "UL", "n", "u8", "u16", "u32", "u64", "usize", "i32", "i64"];
+    let suffixed = [
+        "", "u", "U", "l", "L", "ul", "UL", "n", "u8", "u16", "u32", "u64", "usize", "i32", "i64",
+    ];
     suffixed.contains(&suffix).then(|| digits.parse().ok()).flatten()
 }

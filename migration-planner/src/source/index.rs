@@ -1,0 +1,319 @@
+//! One walk over a syntax tree: imports, variables with their values, calls, and the names that are not part of one.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use tree_sitter::{Node, Tree};
+
+use super::imports::{Imports, module_name};
+use super::tree::{self, text};
+
+/// The most nodes looked at in one file.
+const MAX_NODES: usize = 4_000_000;
+
+/// A variable's value, in the part of the file in which it can be seen.
+#[derive(Clone, Copy, Debug)]
+struct Bound<'t> {
+    scope: usize,
+    at: usize,
+    value: Node<'t>,
+}
+
+/// A function's range and the one around it.
+#[derive(Debug)]
+struct Scope {
+    range: Range<usize>,
+    parent: usize,
+}
+
+/// What a file says, ready to be asked.
+#[derive(Debug)]
+pub(super) struct Index<'t, 's> {
+    pub(super) source: &'s [u8],
+    root: Node<'t>,
+    pub(super) imports: Imports,
+    /// Calls in the order of the file.
+    pub(super) calls: Vec<Node<'t>>,
+    /// Dotted and plain names that are no part of a longer one and are not called.
+    pub(super) names: Vec<Node<'t>>,
+    /// Whether the file was too large to be looked at whole.
+    pub(super) cut: bool,
+    scopes: Vec<Scope>,
+    variables: HashMap<&'s str, Vec<Bound<'t>>>,
+    /// The variable that gets a node's value, by the node's identifier.
+    targets: HashMap<usize, &'s str>,
+    /// Calls by the variable that they are methods of or that is among their arguments.
+    uses: HashMap<&'s str, Vec<Node<'t>>>,
+}
+
+impl<'t, 's> Index<'t, 's> {
+    /// Walks the tree once.
+    pub(super) fn new(tree: &'t Tree, source: &'s [u8]) -> Self {
+        let root = tree.root_node();
+        let mut index = Self {
+            source,
+            root,
+            imports: Imports::default(),
+            calls: Vec::new(),
+            names: Vec::new(),
+            cut: false,
+            scopes: vec![Scope {
+                range: 0..source.len(),
+                parent: 0,
+            }],
+            variables: HashMap::new(),
+            targets: HashMap::new(),
+            uses: HashMap::new(),
+        };
+        // A node, the scope that it is in, and whether it is part of a longer name or the function of a call.
+        let mut open = vec![(root, 0_usize, false)];
+        let mut children = Vec::new();
+        let mut seen = 0_usize;
+        while let Some((node, scope, part)) = open.pop() {
+            seen += 1;
+            if seen > MAX_NODES {
+                index.cut = true;
+                break;
+            }
+            let kind = node.kind();
+            if tree::is_import(kind) {
+                index.imports.read(node, source);
+                continue;
+            }
+            let scope = index.enter(node, kind, scope);
+            if let Some((name, value)) = tree::assignment(node) {
+                index.bind(name, value, scope);
+            }
+            let call = tree::call(node);
+            let inner = tree::member(node).map(|(object, _)| object.id());
+            if let Some(parts) = call {
+                index.calls.push(node);
+                index.note_uses(node, parts);
+            } else if (inner.is_some() || tree::is_name(kind)) && !part {
+                index.names.push(node);
+            }
+            let mut cursor = node.walk();
+            children.clear();
+            for child in node.named_children(&mut cursor) {
+                let of_name = match call {
+                    Some(parts) => {
+                        child.id() == parts.function.id()
+                            || parts.object.is_some_and(|object| object.id() == child.id())
+                    }
+                    None => inner.is_some(),
+                } || (part && matches!(kind, "generic_function" | "parenthesized_expression"));
+                children.push((child, scope, of_name));
+            }
+            open.extend(children.drain(..).rev());
+        }
+        index
+    }
+
+    /// The whole file.
+    pub(super) fn root(&self) -> Node<'t> {
+        self.root
+    }
+
+    fn enter(&mut self, node: Node<'t>, kind: &str, scope: usize) -> usize {
+        if !tree::is_scope(kind) {
+            return scope;
+        }
+        self.scopes.push(Scope {
+            range: node.byte_range(),
+            parent: scope,
+        });
+        self.scopes.len() - 1
+    }
+
+    fn bind(&mut self, name: Node<'t>, value: Node<'t>, scope: usize) {
+        let source = self.source;
+        if name.kind() == "object_pattern" {
+            if let Some(path) = self.required(value) {
+                self.imports.destructure(name, &path, source);
+            } else if let Some(path) = self.dotted(value) {
+                self.imports.destructure(name, &path, source);
+            }
+            return;
+        }
+        // `a, b := f()` gives what `f` makes to `a`; `a, b = 1, 2` goes pair by pair.
+        let names = parts_of_list(name);
+        let values = parts_of_list(value);
+        for (at, name) in names.iter().enumerate() {
+            let Some(value) = values.get(at).or(if at == 0 { values.first() } else { None }) else {
+                continue;
+            };
+            let Some(name) = variable_name(*name, source) else {
+                continue;
+            };
+            let mut value = *value;
+            self.targets.insert(value.id(), name);
+            while let Some(inner) = tree::inside(value) {
+                value = inner;
+                self.targets.insert(value.id(), name);
+            }
+            if let Some(path) = self.required(value) {
+                self.imports.alias(name, path);
+                continue;
+            }
+            self.variables.entry(name).or_default().push(Bound {
+                scope,
+                at: value.start_byte(),
+                value,
+            });
+        }
+    }
+
+    /// The module that `require('x')` or `import('x')` names.
+    fn required(&self, value: Node<'t>) -> Option<String> {
+        let mut value = value;
+        while let Some(inner) = tree::inside(value) {
+            value = inner;
+        }
+        let parts = tree::call(value)?;
+        let function = text(parts.function, self.source);
+        let argument = parts.arguments?.named_child(0)?;
+        matches!(function, "require" | "import")
+            .then(|| tree::literal(argument, self.source).map(|module| module_name(&module)))
+            .flatten()
+    }
+
+    /// A plain dotted name through the imports, for destructuring.
+    fn dotted(&self, node: Node<'t>) -> Option<String> {
+        let written = text(node, self.source);
+        let plain = written
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$'));
+        if !plain || written.is_empty() {
+            return None;
+        }
+        let (first, rest) = written.split_once('.').unwrap_or((written, ""));
+        let first = self.imports.get(first).unwrap_or(first);
+        let path = if rest.is_empty() {
+            first.to_owned()
+        } else {
+            format!("{first}.{rest}")
+        };
+        Some(path)
+    }
+
+    fn note_uses(&mut self, node: Node<'t>, parts: tree::Parts<'t>) {
+        let source = self.source;
+        let receiver = parts
+            .object
+            .or_else(|| tree::member(parts.function).map(|(object, _)| object));
+        let mut names: Vec<&'s str> = receiver
+            .and_then(|receiver| variable_name(receiver, source))
+            .into_iter()
+            .collect();
+        if let Some(arguments) = parts.arguments {
+            let mut cursor = arguments.walk();
+            for argument in arguments.named_children(&mut cursor) {
+                names.extend(variable_name(argument, source));
+            }
+        }
+        for name in names {
+            self.uses.entry(name).or_default().push(node);
+        }
+    }
+
+    /// The innermost scope around a byte.
+    fn scope_at(&self, byte: usize) -> usize {
+        // Scopes are listed in the order of their beginnings.
+        let mut scope = self
+            .scopes
+            .partition_point(|scope| scope.range.start <= byte)
+            .saturating_sub(1);
+        while let Some(here) = self.scopes.get(scope) {
+            if here.range.contains(&byte) || scope == 0 {
+                break;
+            }
+            scope = here.parent;
+        }
+        scope
+    }
+
+    /// The value of a variable as it is seen at a byte: the last one before it in the innermost scope that has any.
+    pub(super) fn variable(&self, name: &str, byte: usize) -> Option<Node<'t>> {
+        let bound = self.variables.get(name)?;
+        let mut scope = self.scope_at(byte);
+        loop {
+            let here = bound.iter().filter(|bound| bound.scope == scope);
+            let before = here.clone().rfind(|bound| bound.at < byte);
+            // A constant of the file or the class may stand below its use.
+            let found = before.or_else(|| (scope == 0).then(|| here.clone().next()).flatten());
+            if let Some(bound) = found {
+                return Some(bound.value);
+            }
+            if scope == 0 {
+                return None;
+            }
+            scope = self.scopes.get(scope)?.parent;
+        }
+    }
+
+    /// The variable that gets the value of this node.
+    pub(super) fn target(&self, node: Node<'t>) -> Option<&'s str> {
+        self.targets.get(&node.id()).copied()
+    }
+
+    /// Later calls, in the same scope or one inside of it, of which this variable is the object or an argument.
+    pub(super) fn uses_of(&self, name: &str, from: Node<'t>) -> impl Iterator<Item = Node<'t>> {
+        let after = from.end_byte();
+        let within = self
+            .scopes
+            .get(self.scope_at(from.start_byte()))
+            .map(|scope| scope.range.clone())
+            .unwrap_or_default();
+        let end = self.rebound(name, after).unwrap_or(usize::MAX);
+        self.uses
+            .get(name)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(move |call| {
+                let at = call.start_byte();
+                at >= after && at < end && within.contains(&at)
+            })
+    }
+
+    /// Where the variable gets its next value.
+    fn rebound(&self, name: &str, after: usize) -> Option<usize> {
+        let bound = self.variables.get(name)?;
+        bound.iter().map(|bound| bound.at).filter(|at| *at > after).min()
+    }
+}
+
+/// The parts of a list on one side of an assignment, or the side itself.
+fn parts_of_list(side: Node<'_>) -> Vec<Node<'_>> {
+    match side.kind() {
+        "expression_list" | "pattern_list" | "identifier_list" | "tuple_pattern" => {
+            let mut cursor = side.walk();
+            side.named_children(&mut cursor).collect()
+        }
+        _ => vec![side],
+    }
+}
+
+/// The name of a variable, a field of `self` included.
+pub(super) fn variable_name<'s>(node: Node<'_>, source: &'s [u8]) -> Option<&'s str> {
+    let mut node = node;
+    for _ in 0..8 {
+        if tree::is_name(node.kind()) {
+            return Some(text(node, source));
+        }
+        node = match node.kind() {
+            "pointer_declarator" | "array_declarator" | "reference_declarator" => {
+                node.child_by_field_name("declarator")?
+            }
+            "mut_pattern" => node.named_child(node.named_child_count().checked_sub(1)?.try_into().ok()?)?,
+            "private_property_identifier" => return Some(text(node, source)),
+            "keyword_argument" => node.child_by_field_name("value")?,
+            _ => match tree::member(node) {
+                Some((object, name)) if matches!(text(object, source), "self" | "this") => name,
+                Some(_) => return None,
+                None => tree::inside(node)?,
+            },
+        };
+    }
+    None
+}
