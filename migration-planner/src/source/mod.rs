@@ -338,4 +338,6 @@ fn protocol(name: &str) -> Option<ProtocolDetail> {
 }
 
 #[cfg(test)]
+mod bait_tests;
+#[cfg(test)]
 mod tests;

@@ -108,7 +108,7 @@ impl Pattern {
         }
         let capture = rest.strip_suffix(after)?;
         // Giving back what an algorithm needed is no use of it.
-        (plain(capture) && !capture.ends_with("_free")).then_some(capture)
+        (plain(capture) && capture != "free" && !capture.ends_with("_free")).then_some(capture)
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::scan::conformance;
 
 /// What a file of a language has, as `line name`.
-fn seen(language: &'static Language, name: &str, text: &str) -> Vec<String> {
+pub(super) fn seen(language: &'static Language, name: &str, text: &str) -> Vec<String> {
     let found = conformance::show(&Source(language), name, text.as_bytes());
     let mut seen: Vec<String> = found
         .assets()
