@@ -1,12 +1,13 @@
 //! Developer commands: `cargo xtask <command>`.
 //!
 //! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
-//! `docs`, `book-test`, `interop`, `pq-token`, `bench` and `deny`. It knows how to drive cargo, the system's
-//! package manager and a few outside tools; it must not link any crate of the project, so that it still builds when
-//! they do not.
+//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus` and `deny`. It knows how to drive cargo, the
+//! system's package manager and a few outside tools; it must not link any crate of the project, so that it
+//! still builds when they do not.
 
 mod book;
 mod book_test;
+mod corpus;
 mod interop;
 mod lint;
 mod needs;
@@ -71,6 +72,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure the source scanners against corpora that others labelled; fetches nothing
+    Corpus {
+        /// A folder with check-outs of sonar-cryptography and cipherscope
+        directory: std::path::PathBuf,
+    },
     /// Check licences, advisories, banned crates and sources with cargo-deny
     Deny {
         /// Which checks: advisories, bans, licenses, sources; all when none is named
@@ -109,6 +115,7 @@ fn run(task: Task) -> Result<()> {
             command.args(arguments);
             process::run(&mut command)
         }
+        Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
         Task::Deny { checks } => deny(&workspace, &checks),
     }
 }
