@@ -299,6 +299,11 @@ fn an_unchanged_tree_is_not_read_again() {
     let third = scan(&request).unwrap();
     assert_eq!((unchanged(), third == second), (3, true));
 
+    assert!(
+        !folder.path().join("cache.new").exists(),
+        "nothing is left behind"
+    );
+
     request.verify = true;
     assert_eq!(scan(&request).unwrap(), first);
     assert_eq!(unchanged(), 0);

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::read::{Facts, Reading, certificate, list, places, text};
+use super::json::{Facts, list, places, text};
+use super::read::{Reading, certificate};
 use crate::algorithm::{Algorithm, Function, Primitive, alias, curve, oid};
 use crate::inventory::{
     Asset, AssetId, Detail, KeyDetail, KeyKind, LibraryDetail, MaterialDetail, ProtocolDetail, Role,

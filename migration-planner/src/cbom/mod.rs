@@ -9,6 +9,7 @@ mod csv;
 mod document;
 mod dto;
 mod import;
+mod json;
 mod properties;
 mod protocol;
 mod read;

@@ -1,16 +1,15 @@
 //! Documents back to inventories: ours without loss, other tools' as far as they go.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::import;
-use super::properties::read_context;
+use super::json::{Facts, facts, first, list, occurrence, places, text};
 use crate::algorithm::Algorithm;
 use crate::inventory::{
     Asset, AssetId, CertificateDetail, CipherSuite, Detail, Edge, Inventory, KeyDetail, KeyKind,
-    LibraryDetail, MaterialDetail, Occurrence, Protection, ProtocolDetail, Reason, Role, ServiceDetail,
-    Subject, Unread,
+    LibraryDetail, MaterialDetail, Protection, ProtocolDetail, Reason, Role, ServiceDetail, Subject, Unread,
 };
 
 /// The largest document read, in bytes.
@@ -61,9 +60,6 @@ pub fn read(bytes: &[u8]) -> Result<Inventory, ReadError> {
     reading.dependencies(&document);
     Ok(reading.finish())
 }
-
-/// A component's `symbolon:` properties, by name.
-pub(super) type Facts = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) struct Reading {
     /// The document's own number, which keeps its references apart from other documents'.
@@ -364,58 +360,5 @@ fn protocol(part: &Value, facts: &Facts) -> ProtocolDetail {
         groups: numbered("group"),
         signature_schemes: numbered("signature-scheme"),
         lists,
-    }
-}
-
-/// A member that is text.
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
-}
-
-/// A member that is a list; nothing if it is none.
-pub(super) fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-pub(super) fn first<'a>(facts: &'a Facts, name: &str) -> Option<&'a str> {
-    facts
-        .get(name)
-        .and_then(|values| values.first())
-        .map(String::as_str)
-}
-
-fn facts(component: &Value) -> Facts {
-    let mut facts = Facts::new();
-    for property in list(component, "properties") {
-        let name = text(property, "name").and_then(|name| name.strip_prefix("symbolon:"));
-        if let (Some(name), Some(value)) = (name, text(property, "value")) {
-            facts.entry(name.to_owned()).or_default().insert(value.to_owned());
-        }
-    }
-    facts
-}
-
-/// Where a component was seen.
-pub(super) fn places(component: &Value) -> impl Iterator<Item = Occurrence> {
-    let none = Value::Object(Map::new());
-    let evidence = component.get("evidence").unwrap_or(&none).clone();
-    list(&evidence, "occurrences")
-        .map(occurrence)
-        .collect::<Vec<_>>()
-        .into_iter()
-}
-
-fn occurrence(value: &Value) -> Occurrence {
-    let number = |name: &str| value.get(name).and_then(Value::as_u64);
-    let (access, context) = text(value, "additionalContext")
-        .map(read_context)
-        .unwrap_or_default();
-    Occurrence {
-        location: text(value, "location").unwrap_or_default().to_owned(),
-        line: number("line"),
-        offset: number("offset"),
-        symbol: text(value, "symbol").map(str::to_owned),
-        context,
-        access,
     }
 }

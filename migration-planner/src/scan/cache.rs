@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::Stat;
@@ -35,6 +36,9 @@ pub(super) struct Cache {
     temporary: PathBuf,
     path: PathBuf,
     started: i64,
+    /// How many records were taken over, and whether there is a new one.
+    kept: AtomicUsize,
+    changed: AtomicBool,
 }
 
 impl Cache {
@@ -72,6 +76,8 @@ impl Cache {
             temporary,
             path: path.to_owned(),
             started,
+            kept: AtomicUsize::new(0),
+            changed: AtomicBool::new(false),
         })
     }
 
@@ -116,14 +122,20 @@ impl Cache {
         if recent || passing {
             return Ok(());
         }
+        self.changed.store(true, Ordering::Relaxed);
         if found.is_empty() {
-            return self.put_json(key, &[]);
+            return self.write(key, &[]);
         }
-        self.put_json(key, &serde_json::to_vec(found)?)
+        self.write(key, &serde_json::to_vec(found)?)
     }
 
-    /// Keeps what was found, as JSON.
-    pub(super) fn put_json(&self, key: &Key, json: &[u8]) -> std::io::Result<()> {
+    /// Keeps what was taken over, as JSON.
+    pub(super) fn put_again(&self, key: &Key, json: &[u8]) -> std::io::Result<()> {
+        self.kept.fetch_add(1, Ordering::Relaxed);
+        self.write(key, json)
+    }
+
+    fn write(&self, key: &Key, json: &[u8]) -> std::io::Result<()> {
         let Ok(len) = u32::try_from(json.len()) else {
             return Ok(());
         };
@@ -140,6 +152,13 @@ impl Cache {
             problem,
         };
         let next = self.next.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !self.changed.into_inner()
+            && self.kept.into_inner() == self.index.records
+            && self.index.records > 0
+        {
+            // The old one says the same, and is on the disk already.
+            return std::fs::remove_file(&self.temporary).map_err(problem);
+        }
         let file = next.into_inner().map_err(|error| problem(error.into_error()))?;
         file.sync_data().map_err(problem)?;
         std::fs::rename(&self.temporary, &self.path).map_err(problem)
@@ -174,6 +193,7 @@ fn read(path: &Path) -> Vec<u8> {
 struct Index {
     /// Place of a record; 0 for none. A power of two of them, at most half taken.
     slots: Vec<u32>,
+    records: usize,
 }
 
 impl Index {
@@ -190,6 +210,7 @@ impl Index {
         }
         let mut index = Self {
             slots: vec![0; (places.len() * 2).next_power_of_two()],
+            records: places.len(),
         };
         for place in places {
             if let Some((key, _)) = record(bytes, place as usize)

@@ -26,7 +26,7 @@ impl Worker<'_> {
                 tally.read += 1;
                 tally.bytes += stat.st_size.cast_unsigned();
                 self.since.unchanged += 1;
-                if let Err(error) = cache.put_json(&key, json) {
+                if let Err(error) = cache.put_again(&key, json) {
                     self.cache_error.get_or_insert(error);
                 }
                 return;
