@@ -14,7 +14,6 @@ const MAX_NODES: usize = 4_000_000;
 /// A variable's value, in the part of the file in which it can be seen.
 #[derive(Clone, Copy, Debug)]
 struct Bound<'t> {
-    scope: usize,
     at: usize,
     value: Node<'t>,
 }
@@ -39,7 +38,8 @@ pub(super) struct Index<'t, 's> {
     /// Whether the file was too large to be looked at whole.
     pub(super) cut: bool,
     scopes: Vec<Scope>,
-    variables: HashMap<&'s str, Vec<Bound<'t>>>,
+    /// By scope and name, in the order of the file.
+    variables: HashMap<(usize, &'s str), Vec<Bound<'t>>>,
     /// The variable that gets a node's value, by the node's identifier.
     targets: HashMap<usize, &'s str>,
     /// Calls by the variable that they are methods of or that is among their arguments.
@@ -155,8 +155,7 @@ impl<'t, 's> Index<'t, 's> {
                 self.imports.alias(name, path);
                 continue;
             }
-            self.variables.entry(name).or_default().push(Bound {
-                scope,
+            self.variables.entry((scope, name)).or_default().push(Bound {
                 at: value.start_byte(),
                 value,
             });
@@ -234,15 +233,15 @@ impl<'t, 's> Index<'t, 's> {
 
     /// The value of a variable as it is seen at a byte: the last one before it in the innermost scope that has any.
     pub(super) fn variable(&self, name: &str, byte: usize) -> Option<Node<'t>> {
-        let bound = self.variables.get(name)?;
         let mut scope = self.scope_at(byte);
         loop {
-            let here = bound.iter().filter(|bound| bound.scope == scope);
-            let before = here.clone().rfind(|bound| bound.at < byte);
-            // A constant of the file or the class may stand below its use.
-            let found = before.or_else(|| (scope == 0).then(|| here.clone().next()).flatten());
-            if let Some(bound) = found {
-                return Some(bound.value);
+            if let Some(bound) = self.variables.get(&(scope, name)) {
+                let before = bound.partition_point(|bound| bound.at < byte).checked_sub(1);
+                // A constant of the file or the class may stand below its use.
+                let at = before.or((scope == 0).then_some(0));
+                if let Some(bound) = at.and_then(|at| bound.get(at)) {
+                    return Some(bound.value);
+                }
             }
             if scope == 0 {
                 return None;
@@ -259,27 +258,20 @@ impl<'t, 's> Index<'t, 's> {
     /// Later calls, in the same scope or one inside of it, of which this variable is the object or an argument.
     pub(super) fn uses_of(&self, name: &str, from: Node<'t>) -> impl Iterator<Item = Node<'t>> {
         let after = from.end_byte();
-        let within = self
-            .scopes
-            .get(self.scope_at(from.start_byte()))
-            .map(|scope| scope.range.clone())
-            .unwrap_or_default();
-        let end = self.rebound(name, after).unwrap_or(usize::MAX);
-        self.uses
-            .get(name)
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(move |call| {
-                let at = call.start_byte();
-                at >= after && at < end && within.contains(&at)
-            })
+        let scope = self.scope_at(from.start_byte());
+        let within = self.scopes.get(scope).map_or(0, |scope| scope.range.end);
+        let end = self.rebound(scope, name, after).unwrap_or(usize::MAX).min(within);
+        let uses = self.uses.get(name).map(Vec::as_slice).unwrap_or_default();
+        let first = uses.partition_point(|call| call.start_byte() < after);
+        let later = uses.get(first..).unwrap_or_default().iter().copied();
+        later.take_while(move |call| call.start_byte() < end)
     }
 
-    /// Where the variable gets its next value.
-    fn rebound(&self, name: &str, after: usize) -> Option<usize> {
-        let bound = self.variables.get(name)?;
-        bound.iter().map(|bound| bound.at).filter(|at| *at > after).min()
+    /// Where the variable gets its next value in this scope.
+    fn rebound(&self, scope: usize, name: &str, after: usize) -> Option<usize> {
+        let bound = self.variables.get(&(scope, name))?;
+        let next = bound.partition_point(|bound| bound.at <= after);
+        bound.get(next).map(|bound| bound.at)
     }
 }
 
