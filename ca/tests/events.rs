@@ -18,7 +18,7 @@ use symbolon_ca::telemetry;
 use symbolon_pki::suite::Form;
 use tracing_subscriber::fmt::MakeWriter;
 
-use support::{Key, TestServer, attest, id};
+use support::{Key, TestServer, asking, attest, id};
 
 /// Log lines in memory.
 #[derive(Clone, Default)]
@@ -91,7 +91,7 @@ async fn every_decision_is_an_event_with_the_request_it_belongs_to() {
         params: vec![ask(Key::new(Form::MlDsa).csr(None)), ask(vec![1])],
     };
     SvidClient::new(agent.channel.clone())
-        .batch_new_x509svid(request)
+        .batch_new_x509svid(asking(request, "ml-dsa"))
         .await
         .unwrap();
     server.client.delete_entry(&entry).await.unwrap();

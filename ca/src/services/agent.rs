@@ -98,13 +98,13 @@ impl api::agent_server::Agent for AgentService {
         &self,
         request: Request<Streaming<api::AttestAgentRequest>>,
     ) -> Result<Response<Self::AttestAgentStream>, Status> {
-        let asks_for_forms = forms_of(request.metadata())?.len() > 1;
+        let forms = forms_of(request.metadata())?;
         let (sender, replies) = mpsc::channel(1);
         let core = Arc::clone(&self.0);
         let work = async move {
             let stopping = core.stopping.clone();
             let done = tokio::select! {
-                done = attest::run(&core, request.into_inner(), sender.clone(), asks_for_forms) => done,
+                done = attest::run(&core, request.into_inner(), sender.clone(), forms) => done,
                 () = stopping.cancelled() => Err(Status::unavailable("the server is stopping")),
             };
             if let Err(status) = &done {
@@ -124,8 +124,8 @@ impl api::agent_server::Agent for AgentService {
         request: Request<api::RenewAgentRequest>,
     ) -> Result<Response<api::RenewAgentResponse>, Status> {
         let agent = calling_agent(&request)?;
-        let asks_for_forms = forms_of(request.metadata())?.len() > 1;
-        let svid = renew::run(&self.0, &agent, request.into_inner(), asks_for_forms).await?;
+        let forms = forms_of(request.metadata())?;
+        let svid = renew::run(&self.0, &agent, request.into_inner(), &forms).await?;
         Ok(Response::new(api::RenewAgentResponse { svid: Some(svid) }))
     }
 

@@ -2,24 +2,32 @@
 //! callers can make the server compute is bounded by them.
 
 use rayon::prelude::*;
+use symbolon_api::FORMS_METADATA;
 use symbolon_pki::csr::Csr;
+use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use crate::issuer::Issuer;
 
-/// Reads one request and verifies its proof of possession.
+/// Reads one request and verifies its proof of possession. Its key has to be of one of `forms`, which the caller asked
+/// for: a caller who asked for none never comes by a post-quantum certificate.
 ///
 /// # Errors
 /// `InvalidArgument`, naming `csr` and what is wrong with it, for composites with the half.
-pub(super) async fn read(issuer: &Issuer, der: Vec<u8>) -> Result<Csr, Status> {
-    let read = read_all(issuer, vec![der]).await.pop();
+pub(super) async fn read(issuer: &Issuer, der: Vec<u8>, forms: &[Form]) -> Result<Csr, Status> {
+    let read = read_all(issuer, vec![der], forms).await.pop();
     read.unwrap_or_else(|| Err(Status::internal("a certificate request was lost")))
 }
 
 /// Reads many, in parallel; the results stand in their order.
-pub(super) async fn read_all(issuer: &Issuer, requests: Vec<Vec<u8>>) -> Vec<Result<Csr, Status>> {
+pub(super) async fn read_all(
+    issuer: &Issuer,
+    requests: Vec<Vec<u8>>,
+    forms: &[Form],
+) -> Vec<Result<Csr, Status>> {
     let count = requests.len();
-    let read = move || requests.par_iter().map(|der| read_one(der)).collect();
+    let forms = forms.to_vec();
+    let read = move || requests.par_iter().map(|der| read_one(der, &forms)).collect();
     let stopping = || {
         (0..count)
             .map(|_| Err(Status::unavailable("the server is stopping")))
@@ -28,9 +36,16 @@ pub(super) async fn read_all(issuer: &Issuer, requests: Vec<Vec<u8>>) -> Vec<Res
     issuer.on_signers(read).await.unwrap_or_else(stopping)
 }
 
-fn read_one(der: &[u8]) -> Result<Csr, Status> {
+fn read_one(der: &[u8], forms: &[Form]) -> Result<Csr, Status> {
     if der.is_empty() {
         return Err(Status::invalid_argument("csr is missing"));
     }
-    Csr::from_der(der).map_err(|error| Status::invalid_argument(format!("csr: {error}")))
+    let csr = Csr::from_der(der).map_err(|error| Status::invalid_argument(format!("csr: {error}")))?;
+    if forms.contains(&csr.form()) {
+        return Ok(csr);
+    }
+    Err(Status::invalid_argument(format!(
+        "csr: its key is of form {form}, which the request did not ask for; send the metadata {FORMS_METADATA}: {form}",
+        form = csr.form(),
+    )))
 }

@@ -28,8 +28,8 @@ impl api::svid_server::Svid for SvidService {
         &self,
         request: Request<api::MintX509svidRequest>,
     ) -> Result<Response<api::MintX509svidResponse>, Status> {
-        let asks_for_forms = forms_of(request.metadata())?.len() > 1;
-        let svid = mint::x509(&self.0, request.into_inner(), asks_for_forms).await?;
+        let forms = forms_of(request.metadata())?;
+        let svid = mint::x509(&self.0, request.into_inner(), &forms).await?;
         Ok(Response::new(api::MintX509svidResponse { svid: Some(svid) }))
     }
 
@@ -53,13 +53,13 @@ impl api::svid_server::Svid for SvidService {
         request: Request<api::BatchNewX509svidRequest>,
     ) -> Result<Response<api::BatchNewX509svidResponse>, Status> {
         let agent = calling_agent(&request)?;
-        let asks_for_forms = forms_of(request.metadata())?.len() > 1;
+        let forms = forms_of(request.metadata())?;
         let params = request.into_inner().params;
         if params.is_empty() {
             return Err(Status::invalid_argument("params is missing"));
         }
         check_batch("params", params.len())?;
-        let results = batch::run(&self.0, &agent, params, asks_for_forms).await;
+        let results = batch::run(&self.0, &agent, params, &forms).await;
         Ok(Response::new(api::BatchNewX509svidResponse { results }))
     }
 
@@ -98,9 +98,10 @@ pub(super) async fn issue_one(core: &Core, order: X509Order) -> Result<IssuedX50
     }
 }
 
-/// An SVID as a message. Its form is said where it is news: to stock software all are classical.
-pub(super) fn svid_message(issued: IssuedX509, hint: &str, asks_for_forms: bool) -> types::X509svid {
-    let says_form = asks_for_forms || issued.form != Form::Classical;
+/// An SVID as a message, for a request that asked for `forms`. Its form is said to those who asked: to stock software all
+/// are classical.
+pub(super) fn svid_message(issued: IssuedX509, hint: &str, forms: &[Form]) -> types::X509svid {
+    let says_form = forms != [Form::Classical];
     types::X509svid {
         cert_chain: issued.chain,
         id: Some((&issued.spiffe_id).into()),

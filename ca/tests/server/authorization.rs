@@ -22,7 +22,7 @@ use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::{Key, TestServer, domain, id};
+use crate::support::{Key, TestServer, asking_for_key, domain, id};
 
 async fn code_of_count(channel: Channel) -> Code {
     match EntryClient::new(channel)
@@ -37,10 +37,14 @@ async fn code_of_count(channel: Channel) -> Code {
 /// An SVID of a workload, minted.
 async fn workload(server: &TestServer, path: &str, form: Form) -> Arc<SvidIdentity> {
     let key = Key::new(form);
-    let request = MintX509svidRequest {
-        csr: key.csr(Some(&id(path))),
-        ttl: 0,
-    };
+    let csr = key.csr(Some(&id(path)));
+    let request = asking_for_key(
+        MintX509svidRequest {
+            csr: csr.clone(),
+            ttl: 0,
+        },
+        &csr,
+    );
     let svid = SvidClient::new(server.local().await)
         .mint_x509svid(request)
         .await

@@ -6,17 +6,25 @@ use symbolon_ca::client::{CertificateQuery, Reader};
 use symbolon_pki::suite::Form;
 use tonic::Code;
 
-use crate::support::{Key, TestServer, foreign_request, id};
+use crate::support::{Key, TestServer, asking_for_key, foreign_request, id};
 
 #[tokio::test]
 async fn operators_mint_what_the_request_names() {
     let server = TestServer::start().await;
     let mut client = SvidClient::new(server.local().await);
     for form in Form::ALL {
-        let request = api::MintX509svidRequest {
-            csr: Key::new(form).csr(Some(&id("/minted"))),
+        let csr = Key::new(form).csr(Some(&id("/minted")));
+        let message = api::MintX509svidRequest {
+            csr: csr.clone(),
             ttl: 60,
         };
+        if form != Form::Classical {
+            let status = client.mint_x509svid(message.clone()).await.unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument);
+            let words = format!("of form {form}, which the request did not ask for");
+            assert!(status.message().contains(&words), "{status}");
+        }
+        let request = asking_for_key(message, &csr);
         let svid = client
             .mint_x509svid(request)
             .await

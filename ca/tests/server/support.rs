@@ -16,7 +16,7 @@ use symbolon_ca::server::{RunningServer, Server, ServerError};
 use symbolon_hsm::StoreName;
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::csr::CsrBuilder;
+use symbolon_pki::csr::{Csr, CsrBuilder};
 use symbolon_pki::key::{PrivateKey, SuiteSigner};
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
@@ -24,6 +24,7 @@ use symbolon_pki::verify::{VerifiedSvid, verify_x509_svid};
 use symbolon_tls::grpc::{ALPN_H2, ChannelOptions, channel};
 use symbolon_tls::{AuthorizeId, ClientOptions, Connector, StaticSource, SvidIdentity};
 use tempfile::TempDir;
+use tokio_stream::Stream;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
@@ -233,7 +234,7 @@ impl TestAgent {
     pub(crate) async fn renew(&self, key: &Key) -> Result<types::X509svid, Status> {
         let params = Some(AgentX509svidParams { csr: key.csr(None) });
         let answer = AgentClient::new(self.channel.clone())
-            .renew_agent(RenewAgentRequest { params })
+            .renew_agent(asking_for_key(RenewAgentRequest { params }, &key.csr(None)))
             .await?;
         Ok(answer.into_inner().svid.unwrap())
     }
@@ -275,9 +276,14 @@ pub(crate) async fn attest(
             r#type: method.to_owned(),
             payload: payload.to_vec(),
         }),
-        params: Some(AgentX509svidParams { csr }),
+        params: Some(AgentX509svidParams { csr: csr.clone() }),
     };
-    attest_step(channel, Some(attest_agent_request::Step::Params(params))).await
+    let step = attest_agent_request::Step::Params(params);
+    let request = asking_for_key(
+        tokio_stream::iter([AttestAgentRequest { step: Some(step) }]),
+        &csr,
+    );
+    attest_with(channel, request).await
 }
 
 /// Opens attestation with this message.
@@ -285,7 +291,17 @@ pub(crate) async fn attest_step(
     channel: Channel,
     step: Option<attest_agent_request::Step>,
 ) -> Result<attest_agent_response::Result, Status> {
-    let request = tokio_stream::iter([AttestAgentRequest { step }]);
+    attest_with(
+        channel,
+        Request::new(tokio_stream::iter([AttestAgentRequest { step }])),
+    )
+    .await
+}
+
+async fn attest_with(
+    channel: Channel,
+    request: Request<impl Stream<Item = AttestAgentRequest> + Send + 'static>,
+) -> Result<attest_agent_response::Result, Status> {
     let mut answers = AgentClient::new(channel)
         .attest_agent(request)
         .await?
@@ -298,6 +314,15 @@ pub(crate) async fn attest_step(
     match answer.step {
         Some(attest_agent_response::Step::Result(result)) => Ok(result),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A request that asks for the form of the key in `csr`, as our agents do; one for a classical key asks for nothing, as
+/// stock agents do.
+pub(crate) fn asking_for_key<T>(message: T, csr: &[u8]) -> Request<T> {
+    match Csr::from_der(csr).map(|csr| csr.form()) {
+        Ok(Form::Classical) | Err(_) => Request::new(message),
+        Ok(form) => asking(message, form.name()),
     }
 }
 

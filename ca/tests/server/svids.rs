@@ -150,8 +150,23 @@ async fn results_stand_in_order_and_name_what_was_wrong() {
         params: cases.iter().map(|case| case.0.clone()).collect(),
     };
     let mut client = SvidClient::new(agent.channel.clone());
+    let unasked = client
+        .batch_new_x509svid(request.clone())
+        .await
+        .unwrap()
+        .into_inner()
+        .results;
+    let svids = unasked.iter().filter_map(|result| result.svid.as_ref());
+    assert!(
+        svids
+            .clone()
+            .all(|svid| server.verify(&svid.cert_chain).form == Form::Classical),
+        "who asks for no form gets nothing post-quantum"
+    );
+    assert_eq!(server.certificate_count().await, before + 2);
+    let before = before + 2;
     let results = client
-        .batch_new_x509svid(request)
+        .batch_new_x509svid(asking(request, "ml-dsa,composite"))
         .await
         .unwrap()
         .into_inner()

@@ -10,6 +10,7 @@ use symbolon_api::spire::api::server::agent::v1::{
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_attestation::{AttestationError, Attested, Challenger, check_len};
 use symbolon_issuance::SvidProfile;
+use symbolon_pki::suite::Form;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
@@ -35,7 +36,7 @@ pub(super) async fn run(
     core: &Core,
     mut requests: Streaming<AttestAgentRequest>,
     replies: Sender,
-    asks_for_forms: bool,
+    forms: Vec<Form>,
 ) -> Result<answer::Step, Status> {
     let missing = |field: &str| Status::invalid_argument(format!("{field} is missing"));
     let params = match next(&mut requests).await?.and_then(|message| message.step) {
@@ -65,7 +66,7 @@ pub(super) async fn run(
         );
         Status::failed_precondition(message)
     })?;
-    let csr = csr::read(&core.issuer, svid_params.csr).await?;
+    let csr = csr::read(&core.issuer, svid_params.csr, &forms).await?;
 
     let mut node = Node { requests, replies };
     let attested = verifier
@@ -92,7 +93,7 @@ pub(super) async fn run(
         form = %issued.form,
     );
     Ok(answer::Step::Result(answer::Result {
-        svid: Some(svid_message(issued, "", asks_for_forms)),
+        svid: Some(svid_message(issued, "", &forms)),
         reattestable: attested.can_reattest,
     }))
 }

@@ -5,6 +5,7 @@ use symbolon_api::spire::api::server::agent::v1::RenewAgentRequest;
 use symbolon_api::spire::api::types;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_issuance::SvidProfile;
+use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use crate::datastore::{AgentCertificate, AgentChange, AgentRecord, DatastoreError};
@@ -21,7 +22,7 @@ pub(super) async fn run(
     core: &Core,
     agent: &AgentRecord,
     request: RenewAgentRequest,
-    asks_for_forms: bool,
+    forms: &[Form],
 ) -> Result<types::X509svid, Status> {
     if agent.can_reattest {
         let message = format!("agent {} attests again instead of renewing", agent.spiffe_id);
@@ -30,7 +31,7 @@ pub(super) async fn run(
     let params = request
         .params
         .ok_or_else(|| Status::invalid_argument("params is missing"))?;
-    let csr = csr::read(&core.issuer, params.csr).await?;
+    let csr = csr::read(&core.issuer, params.csr, forms).await?;
     let order = X509Order {
         profile: SvidProfile::Agent,
         spiffe_id: agent.spiffe_id.clone(),
@@ -64,5 +65,5 @@ pub(super) async fn run(
         serial = issued.serial_hex,
         form = %issued.form,
     );
-    Ok(svid_message(issued, "", asks_for_forms))
+    Ok(svid_message(issued, "", forms))
 }

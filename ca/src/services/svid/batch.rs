@@ -23,7 +23,7 @@ pub(super) async fn run(
     core: &Core,
     agent: &AgentRecord,
     params: Vec<NewX509svidParams>,
-    asks_for_forms: bool,
+    forms: &[Form],
 ) -> Vec<batch_new_x509svid_response::Result> {
     let authorized = core.registrations.authorized(agent, core.clock.now());
     let by_id: HashMap<&str, &Arc<EntryRecord>> = authorized
@@ -43,7 +43,7 @@ pub(super) async fn run(
         ids.push(params.entry_id);
         items.push(item);
     }
-    let mut read = csr::read_all(&core.issuer, requests).await.into_iter();
+    let mut read = csr::read_all(&core.issuer, requests, forms).await.into_iter();
     let mut room = MAX_REPLY;
     let mut orders = Vec::new();
     let items: Vec<Result<Item<'_>, Status>> = items
@@ -66,7 +66,7 @@ pub(super) async fn run(
             Some(result) => Ok((item.entry, result?)),
             None => Err(Status::internal("the issuer gave no answer")),
         });
-        result(outcome, &entry_id, asks_for_forms)
+        result(outcome, &entry_id, forms)
     };
     items.into_iter().zip(ids).map(finish).collect()
 }
@@ -151,12 +151,12 @@ fn reserve(core: &Core, room: usize, order: &X509Order) -> Result<usize, Status>
 fn result(
     outcome: Result<(&EntryRecord, IssuedX509), Status>,
     entry_id: &str,
-    asks_for_forms: bool,
+    forms: &[Form],
 ) -> batch_new_x509svid_response::Result {
     match outcome {
         Ok((entry, issued)) => {
             log_issued(&issued, Some(entry_id));
-            let svid = svid_message(issued, &entry.hint, asks_for_forms);
+            let svid = svid_message(issued, &entry.hint, forms);
             batch_new_x509svid_response::Result {
                 status: Some(ok()),
                 svid: Some(svid),

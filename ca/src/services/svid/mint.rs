@@ -3,6 +3,7 @@
 use symbolon_api::spire::api::server::svid::v1::{MintJwtsvidRequest, MintX509svidRequest};
 use symbolon_api::spire::api::types;
 use symbolon_issuance::SvidProfile;
+use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use super::{issue_one, jwt, log_issued, svid_message};
@@ -18,16 +19,16 @@ use crate::wire::{lifetime, workload_id};
 pub(super) async fn x509(
     core: &Core,
     request: MintX509svidRequest,
-    asks_for_forms: bool,
+    forms: &[Form],
 ) -> Result<types::X509svid, Status> {
-    let outcome = match order(core, request).await {
+    let outcome = match order(core, request, forms).await {
         Ok(order) => issue_one(core, order).await,
         Err(status) => Err(status),
     };
     match outcome {
         Ok(issued) => {
             log_issued(&issued, None);
-            Ok(svid_message(issued, "", asks_for_forms))
+            Ok(svid_message(issued, "", forms))
         }
         Err(status) => {
             tracing::warn!(event = SVID_REFUSED, code = ?status.code(), reason = status.message());
@@ -36,9 +37,9 @@ pub(super) async fn x509(
     }
 }
 
-async fn order(core: &Core, request: MintX509svidRequest) -> Result<X509Order, Status> {
+async fn order(core: &Core, request: MintX509svidRequest, forms: &[Form]) -> Result<X509Order, Status> {
     let ttl = lifetime("ttl", request.ttl)?;
-    let csr = csr::read(&core.issuer, request.csr).await?;
+    let csr = csr::read(&core.issuer, request.csr, forms).await?;
     let invalid = |message: String| Status::invalid_argument(format!("csr: {message}"));
     let id = csr.spiffe_id().map_err(|error| invalid(error.to_string()))?;
     let id = id.ok_or_else(|| invalid("it names no SPIFFE ID".to_owned()))?;
