@@ -40,6 +40,7 @@ fn ratios() -> Result<(), AnyError> {
         "{:<20} {:>14} {:>14} {:>8}",
         "suite", "issuance", "primitives", "ratio"
     );
+    let mut over = Vec::new();
     for suite in Suite::ALL {
         let issuer = Issuer::new(suite)?;
         let measured = paired::measure(
@@ -49,7 +50,10 @@ fn ratios() -> Result<(), AnyError> {
         )?;
         let verdict = match BOUND_FOR.contains(&suite) {
             true if measured.ratio <= BOUND => "  within 1.25",
-            true => "  OVER 1.25",
+            true => {
+                over.push(suite.name());
+                "  OVER 1.25"
+            }
             false => "",
         };
         println!(
@@ -60,5 +64,12 @@ fn ratios() -> Result<(), AnyError> {
             measured.ratio,
         );
     }
-    Ok(())
+    if over.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "issuance costs more than {BOUND} × its primitives for {}",
+        over.join(", ")
+    )
+    .into())
 }

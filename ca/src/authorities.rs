@@ -145,6 +145,11 @@ impl Authorities {
         self.current.load().component_keys.contains(spki_sha256)
     }
 
+    /// The families that are configured.
+    pub fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        self.settings.families.iter().map(|settings| settings.family)
+    }
+
     /// The trust domain.
     pub fn trust_domain(&self) -> &TrustDomain {
         &self.settings.trust_domain

@@ -5,6 +5,7 @@
 
 mod endpoints;
 mod error;
+mod health;
 mod maintenance;
 mod stores;
 

@@ -1,13 +1,14 @@
 //! Developer commands: `cargo xtask <command>`.
 //!
 //! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
-//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus` and `deny`. It knows how to drive cargo, the
-//! system's package manager and a few outside tools; it must not link any crate of the project, so that it
-//! still builds when they do not.
+//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus`, `footprint` and `deny`. It knows how to drive cargo, the system's package
+//! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
+//! they do not.
 
 mod book;
 mod book_test;
 mod corpus;
+mod footprint;
 mod interop;
 mod lint;
 mod needs;
@@ -72,6 +73,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure the optimised `symbolon up`: time to the first SVID, and memory
+    Footprint,
     /// Measure the source scanners against corpora that others labelled; fetches nothing
     Corpus {
         /// A folder with check-outs of sonar-cryptography and cipherscope
@@ -115,6 +118,7 @@ fn run(task: Task) -> Result<()> {
             command.args(arguments);
             process::run(&mut command)
         }
+        Task::Footprint => footprint::footprint(&workspace),
         Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
         Task::Deny { checks } => deny(&workspace, &checks),
     }

@@ -58,6 +58,34 @@ pub(crate) const TO_BUILD_PQ_TOKEN: &[Need] = &[Need {
     ),
 }];
 
+/// To make the files that the migration planner's tests read.
+pub(crate) const TO_TEST_PLANNER: &[Need] = &[
+    Need {
+        what: "OpenSSL's command",
+        why: "the migration planner reads certificates, keys and stores that it made",
+        packages: &["openssl"],
+        probe: ("openssl", &["version"]),
+    },
+    Need {
+        what: "OpenSSH's client tools",
+        why: "the migration planner reads keys that ssh-keygen made",
+        packages: &["openssh-client"],
+        probe: ("sh", &["-c", "command -v ssh-keygen"]),
+    },
+    Need {
+        what: "GnuPG",
+        why: "the migration planner reads OpenPGP keys that it made",
+        packages: &["gnupg"],
+        probe: ("gpg", &["--version"]),
+    },
+    Need {
+        what: "Java's keytool",
+        why: "the migration planner reads Java key stores that it made",
+        packages: &["default-jre-headless"],
+        probe: ("keytool", &["-help"]),
+    },
+];
+
 /// To run the tests of keys on PKCS#11 tokens.
 pub(crate) const TO_TEST_TOKENS: &[Need] = &[
     Need {

@@ -87,6 +87,7 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
     let uses_tokens = matches!(part, Part::All | Part::Unit);
     if uses_tokens {
         wanted.push(needs::TO_TEST_TOKENS);
+        wanted.push(needs::TO_TEST_PLANNER);
     }
     needs::ensure(&wanted)?;
     let python = uses_python.then(|| python::interpreter(workspace)).transpose()?;

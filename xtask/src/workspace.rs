@@ -33,6 +33,11 @@ impl Workspace {
         self.metadata.target_directory.as_std_path().join("debug")
     }
 
+    /// Where `cargo build --release` puts the optimised programs.
+    pub(crate) fn release_programs(&self) -> PathBuf {
+        self.metadata.target_directory.as_std_path().join("release")
+    }
+
     /// The crates of the workspace.
     pub(crate) fn members(&self) -> Vec<&Package> {
         self.metadata.workspace_packages()

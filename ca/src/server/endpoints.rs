@@ -22,7 +22,7 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 use tower::layer::util::{Identity, Stack};
 
-use super::ServerError;
+use super::{ServerError, health};
 use crate::authorization::rules::TABLE;
 use crate::authorization::{AuthorizationLayer, Gate};
 use crate::config::ServerConfig;
@@ -90,8 +90,7 @@ pub(super) fn serve_socket(
     gate: Arc<Gate>,
     stop: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), ServerError>> + Send + 'static, ServerError> {
-    // Everything is "serving" from the first call that gets through, since what comes before is done.
-    let (_reporter, health) = tonic_health::server::health_reporter();
+    let (reporter, health_service) = tonic_health::server::health_reporter();
     let describe = || {
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -104,19 +103,19 @@ pub(super) fn serve_socket(
     };
     let unreadable = |error: tonic_reflection::server::Error| ServerError::Reflection(Box::new(error));
     let routes = routes(&core)
-        .add_service(health)
+        .add_service(health_service)
         .add_service(describe().build_v1().map_err(unreadable)?)
         .add_service(describe().build_v1alpha().map_err(unreadable)?);
     let connections = UnixListenerStream::new(listener).map(|accepted| accepted.map(AnyAuthority::new));
     Ok(async move {
-        builder(gate)
+        let serving = builder(gate)
             .add_routes(routes)
-            .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
-            .await
-            .map_err(|source| ServerError::Endpoint {
-                endpoint: "private socket",
-                source,
-            })
+            .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+        let (served, ()) = tokio::join!(serving, health::report(core, reporter, stop));
+        served.map_err(|source| ServerError::Endpoint {
+            endpoint: "private socket",
+            source,
+        })
     })
 }
 
