@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use symbolon_crypto::{Component, HeldKey, MlDsaContext};
 use symbolon_hsm::pkcs11::{Pkcs11Config, Pkcs11Store};
-use symbolon_hsm::{KeyLabel, KeyStore};
+use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore};
 
-use self::tokens::{Kind, PIN, Server, Token, on, until};
+use self::tokens::{Kind, PIN, Server, Token, eventually, on, until};
 
 const THREADS: usize = 8;
 
@@ -101,6 +101,14 @@ impl Load {
     }
 }
 
+/// Waits until the store has the keys that it had, and no others.
+fn lists(store: &Pkcs11Store, before: &[KeyInfo]) {
+    eventually("the list", || match store.list() {
+        Ok(now) if now == before => Ok(()),
+        other => Err(other),
+    });
+}
+
 /// Runs `story` while many threads sign, and ends the load whatever happens in it.
 fn under_load(what: &str, key: &dyn HeldKey, deadline: Duration, story: impl FnOnce(&Load)) {
     struct Stop<'a>(&'a Load);
@@ -150,7 +158,7 @@ fn softhsm_comes_back_when_its_storage_does() {
                     load.goes_on(200);
                 }
             });
-            until("the list", || store.list().is_ok_and(|now| now == before));
+            lists(&store, &before);
         },
     );
 }
@@ -178,7 +186,44 @@ fn the_pq_token_comes_back_when_its_storage_does() {
                     store.destroy(&info.id).expect("destroy");
                 }
             });
-            until("the list", || store.list().is_ok_and(|now| now == before));
+            lists(&store, &before);
+        },
+    );
+}
+
+#[test]
+fn a_pin_changed_by_others_is_tried_once_when_the_token_comes_back() {
+    on(
+        Kind::SoftHsm,
+        "a_pin_changed_by_others_is_tried_once_when_the_token_comes_back",
+        |token| {
+            let store = store(token, Duration::from_secs(10));
+            let key = key(&store, Component::EcdsaP256Sha256);
+            let sign = || key.sign(b"message", MlDsaContext::EMPTY);
+            token.tool(&["--change-pin", "--new-pin", "13572468"]);
+            sign().expect("we are logged in, whatever the PIN is now");
+            let away = token.folder.join("away");
+            std::fs::rename(token.storage(), &away).expect("away");
+            sign().expect_err("away");
+            std::fs::rename(&away, token.storage()).expect("back");
+
+            let said = "the key store could not sign: the token symbolon test refuses the PIN (it is wrong); it will \
+                        not be tried again";
+            until("the refusal", || {
+                sign().is_err_and(|error| error.to_string() == said)
+            });
+            for _ in 0..50 {
+                assert_eq!(sign().expect_err("refused").to_string(), said);
+            }
+            // With another one refused, the token would say that only one try is left.
+            let flags = token.describe();
+            assert!(
+                flags.contains("user PIN count low") && !flags.contains("final"),
+                "{flags}"
+            );
+            token
+                .tool_with_pin("13572468", &["--list-objects"])
+                .expect("the new PIN");
         },
     );
 }
@@ -203,7 +248,7 @@ fn a_token_behind_a_server_comes_back_when_the_server_does() {
                     load.goes_on(200);
                 }
             });
-            until("the list", || store.list().is_ok_and(|now| now == before));
+            lists(&store, &before);
             drop(server);
         },
     );
@@ -215,7 +260,7 @@ fn a_token_that_hangs_holds_nobody_up_beyond_the_deadline() {
         Kind::Remote,
         "a_token_that_hangs_holds_nobody_up_beyond_the_deadline",
         |token| {
-            let deadline = Duration::from_millis(500);
+            let deadline = Duration::from_secs(2);
             let server = Server::start(token);
             let store = store(token, deadline);
             let key = key(&store, Component::EcdsaP256Sha256);

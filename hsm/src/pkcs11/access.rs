@@ -90,6 +90,11 @@ impl Access {
         }
     }
 
+    /// Whether the token was ever found.
+    pub(super) fn is_known(&self) -> bool {
+        self.serial.get().is_some()
+    }
+
     /// How many sessions are open.
     pub(super) fn sessions(&self) -> usize {
         let stay = self.stay.lock().unwrap_or_else(PoisonError::into_inner);

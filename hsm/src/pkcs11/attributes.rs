@@ -30,9 +30,11 @@ pub struct KeyAttributes {
     pub local: Option<bool>,
     /// `CKA_SIGN`: it may sign.
     pub sign: Option<bool>,
+    /// `CKA_ALWAYS_AUTHENTICATE`: each signature wants the PIN anew.
+    pub always_authenticate: Option<bool>,
 }
 
-const WANTED: [AttributeType; 8] = [
+const WANTED: [AttributeType; 9] = [
     AttributeType::Token,
     AttributeType::Private,
     AttributeType::Sensitive,
@@ -41,6 +43,7 @@ const WANTED: [AttributeType; 8] = [
     AttributeType::NeverExtractable,
     AttributeType::Local,
     AttributeType::Sign,
+    AttributeType::AlwaysAuthenticate,
 ];
 
 impl KeyAttributes {
@@ -57,6 +60,7 @@ impl KeyAttributes {
                 Attribute::NeverExtractable(value) => read.never_extractable = Some(value),
                 Attribute::Local(value) => read.local = Some(value),
                 Attribute::Sign(value) => read.sign = Some(value),
+                Attribute::AlwaysAuthenticate(value) => read.always_authenticate = Some(value),
                 _ => {}
             }
         }
@@ -74,6 +78,15 @@ impl KeyAttributes {
         ]
     }
 
+    fn faults(&self) -> Vec<String> {
+        let mut found = faults(&self.claims());
+        // Older tokens do not have it; then it is false.
+        if self.always_authenticate == Some(true) {
+            found.push("CKA_ALWAYS_AUTHENTICATE is true".to_owned());
+        }
+        found
+    }
+
     /// What a key that the token has just made must be besides.
     fn claims_of_new(&self) -> [(&'static str, Option<bool>, bool); 3] {
         [
@@ -85,12 +98,12 @@ impl KeyAttributes {
 
     /// Refuses a key that is not held as we say that keys on tokens are.
     pub(super) fn check(&self, token: &str, id: &KeyId) -> Result<(), Pkcs11Error> {
-        refuse(token, id, faults(&self.claims()))
+        refuse(token, id, self.faults())
     }
 
     /// As [`check`](Self::check), for a key that the token made a moment ago.
     pub(super) fn check_new(&self, token: &str, id: &KeyId) -> Result<(), Pkcs11Error> {
-        let mut found = faults(&self.claims());
+        let mut found = self.faults();
         found.extend(faults(&self.claims_of_new()));
         refuse(token, id, found)
     }
@@ -148,6 +161,7 @@ mod tests {
             never_extractable: Some(true),
             local: Some(true),
             sign: Some(true),
+            always_authenticate: None,
         }
     }
 
@@ -166,6 +180,13 @@ mod tests {
             "the key 00ff on the token ca is not held as it must be: CKA_SENSITIVE is not told, CKA_EXTRACTABLE is \
              true"
         );
+        let wants_the_pin_each_time = KeyAttributes {
+            always_authenticate: Some(true),
+            ..held()
+        };
+        wants_the_pin_each_time
+            .check("ca", &id)
+            .expect_err("nobody is there to type it");
     }
 
     #[test]

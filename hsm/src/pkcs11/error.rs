@@ -233,6 +233,14 @@ impl Pkcs11Error {
             _ => false,
         }
     }
+
+    /// Whether it says what is wrong with objects, so that it is wrong itself if the module has forgotten some.
+    pub(super) fn is_about_objects(&self) -> bool {
+        matches!(
+            self,
+            Self::NoPublicKey { .. } | Self::PublicKey { .. } | Self::Mismatch { .. } | Self::KeyType { .. }
+        )
+    }
 }
 
 /// How a token refuses a PIN.

@@ -38,6 +38,8 @@ struct State<C> {
     fruitless: u32,
     /// Copies that were left behind.
     copies: usize,
+    /// Whether what the module says of its objects is in doubt until it is started again.
+    doubtful: bool,
 }
 
 /// How a module is to be started.
@@ -85,6 +87,7 @@ impl<C: Clone> Gate<C> {
                 last: None,
                 fruitless: 0,
                 copies: 0,
+                doubtful: false,
             }),
             changed: Condvar::new(),
         }
@@ -103,6 +106,19 @@ impl<C: Clone> Gate<C> {
             epoch: state.epoch,
             succeeded: false,
         })
+    }
+
+    /// Notes that a token failed in `epoch` as if it were gone. It may be back before the module was started again,
+    /// and then some modules have forgotten one object and remember another.
+    pub(super) fn doubt(&self, epoch: u64) {
+        let mut state = self.lock();
+        state.doubtful |= state.epoch == epoch;
+    }
+
+    /// Whether that was noted.
+    pub(super) fn is_doubtful(&self, epoch: u64) -> bool {
+        let state = self.lock();
+        state.doubtful || state.epoch != epoch
     }
 
     /// How many copies were left behind.
@@ -174,6 +190,7 @@ impl<C: Clone> Gate<C> {
             state.module = module;
             state.epoch += 1;
             state.inside = 0;
+            state.doubtful = false;
             state.copies += usize::from(how == Start::Beside);
         }
         drop(state);
@@ -284,6 +301,19 @@ mod tests {
         gate.recover(0, later(), not_now).expect("recovered");
         assert_eq!(epoch(&gate), 1);
         assert_eq!(gate.copies(), 0);
+    }
+
+    #[test]
+    fn a_doubt_lasts_until_the_module_is_started_again() {
+        let gate = Gate::new(7);
+        assert!(!gate.is_doubtful(0));
+        gate.doubt(0);
+        assert!(gate.is_doubtful(0));
+        gate.recover(0, later(), again).expect("recovered");
+        assert!(!gate.is_doubtful(1));
+        // What belongs to an earlier epoch is not about this one.
+        gate.doubt(0);
+        assert!(!gate.is_doubtful(1) && gate.is_doubtful(0));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::desk::{Desk, Fault};
 use super::error::{Pkcs11Error, code};
 use super::kinds;
 use super::objects::Found;
-use super::token::Token;
+use super::token::{Relies, Token};
 use crate::names::KeyId;
 
 /// A private key that never leaves its token. It goes on signing when the token went away and came back.
@@ -70,7 +70,12 @@ impl HeldKey for TokenKey {
         // however long we wait.
         let context = context.as_bytes().to_vec();
         self.token
-            .call("signing", move |desk| key.sign(desk, &input, &context), |_, _| {})
+            .call(
+                "signing",
+                Relies::OnHandle,
+                move |desk| key.sign(desk, &input, &context),
+                |_, _| {},
+            )
             .map_err(|error| SignError::Backend(Box::new(error)))
     }
 }
@@ -83,8 +88,12 @@ impl Key {
         let sign = |handle| desk.session.sign(&mechanism, handle, input);
         let returned = if epoch == desk.epoch {
             match sign(handle) {
-                // The key may have a new handle; or the token is gone, which looking for it tells.
-                Err(error) if is_handle(code(&error)) => sign(self.locate(desk)?)?,
+                // The key may have a new handle. If it has none, the token may be gone: the error says so.
+                Err(error) if is_handle(code(&error)) => match self.locate(desk) {
+                    Ok(handle) => sign(handle)?,
+                    Err(Fault::Unknown(_)) => return Err(error.into()),
+                    Err(fault) => return Err(fault),
+                },
                 other => other?,
             }
         } else {

@@ -42,12 +42,12 @@ use self::access::Access;
 pub use self::attributes::KeyAttributes;
 pub use self::config::Pkcs11Config;
 pub use self::description::{MechanismOffer, TokenDescription};
-use self::desk::Fault;
+use self::desk::{Desk, Fault};
 pub use self::error::{PinRefusal, Pkcs11Error};
 use self::key::TokenKey;
 use self::module::Module;
 pub use self::selector::TokenSelector;
-use self::token::Token;
+use self::token::{Relies, Token};
 pub use self::uri::{ObjectType, Pkcs11Uri, UriError};
 use crate::names::{KeyId, KeyLabel};
 use crate::secret::{Passphrase, PassphraseError};
@@ -91,7 +91,7 @@ impl Pkcs11Store {
         let module = Module::load(&config.module, Instant::now() + config.deadline)?;
         let access = Access::new(module, config.token.clone(), pin, config.deadline);
         let token = Token::new(access, config.max_sessions);
-        let description = token.call("looking at it", description::of, |_, _| {})?;
+        let description = token.call("looking at it", Relies::OnObjects, description::of, |_, _| {})?;
         token.bound(description.usable_sessions(config.max_sessions));
         Ok(Self {
             token: Arc::new(token),
@@ -112,6 +112,7 @@ impl Pkcs11Store {
         let id = id.clone();
         self.token.call(
             "reading a key",
+            Relies::OnObjects,
             move |desk| {
                 let found = desk.find(&id)?.ok_or_else(|| Fault::Unknown(id.clone()))?;
                 Ok(found.attributes)
@@ -148,6 +149,7 @@ impl KeyStore for Pkcs11Store {
         let mut again = false;
         let (epoch, found) = self.token.call(
             "generating a key",
+            Relies::OnObjects,
             move |desk| {
                 if std::mem::replace(&mut again, true) {
                     // The token went away in the middle of it.
@@ -167,6 +169,7 @@ impl KeyStore for Pkcs11Store {
         let id = id.clone();
         let (epoch, found) = self.token.call(
             "opening a key",
+            Relies::OnObjects,
             move |desk| {
                 let found = desk.find(&id)?.ok_or_else(|| Fault::Unknown(id.clone()))?;
                 found.attributes.check(&desk.token(), &id)?;
@@ -178,7 +181,9 @@ impl KeyStore for Pkcs11Store {
     }
 
     fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
-        self.token.call("listing its keys", |desk| desk.list(), |_, _| {})
+        let list = |desk: &Desk<'_>| desk.list();
+        self.token
+            .call("listing its keys", Relies::OnObjects, list, |_, _| {})
     }
 
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {
@@ -186,6 +191,7 @@ impl KeyStore for Pkcs11Store {
         let mut gone = false;
         self.token.call(
             "destroying a key",
+            Relies::OnObjects,
             move |desk| match desk.destroy(&id) {
                 Ok(true) => Ok(()),
                 // Destroyed by us, before the token went away in the middle of it.

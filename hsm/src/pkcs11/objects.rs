@@ -83,9 +83,6 @@ impl Desk<'_> {
                 entries.extend(self.entry(private)?);
             }
         }
-        if entries.is_empty() {
-            self.none::<()>()?;
-        }
         entries.sort_by(|one, other| one.id.cmp(&other.id));
         for pair in entries.windows(2) {
             if let [one, other] = pair
@@ -106,6 +103,8 @@ impl Desk<'_> {
                 Err(fault) => return Err(fault),
             }
         }
+        // What is not found must not be there, instead of out of reach.
+        self.none::<()>()?;
         Ok(infos)
     }
 

@@ -8,7 +8,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a pool that is dropped waits for its workers.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How many threads a pool may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +55,7 @@ struct Shared<W> {
     make: fn() -> W,
     state: Mutex<State<W>>,
     work: Condvar,
+    ended: Condvar,
 }
 
 struct State<W> {
@@ -60,6 +64,8 @@ struct State<W> {
     workers: usize,
     idle: usize,
     stuck: usize,
+    /// All of them: workers, stuck ones, and those about to end.
+    threads: usize,
     closed: bool,
 }
 
@@ -86,9 +92,11 @@ impl<W: 'static> Pool<W> {
                 workers: 0,
                 idle: 0,
                 stuck: 0,
+                threads: 0,
                 closed: false,
             }),
             work: Condvar::new(),
+            ended: Condvar::new(),
         }))
     }
 
@@ -153,8 +161,8 @@ impl<W: 'static> Pool<W> {
         state.queue.push_back(job);
         // An idle worker may be about to take an earlier call, so each idle one counts for one queued call.
         if state.queue.len() > state.idle && state.workers < state.limits.workers {
-            match self.start_worker() {
-                Ok(()) => state.workers += 1,
+            match self.start_worker(&mut state) {
+                Ok(()) => {}
                 Err(error) if state.workers == 0 => {
                     state.queue.pop_back();
                     return Err(PoolError::Thread(error));
@@ -178,26 +186,37 @@ impl<W: 'static> Pool<W> {
             stuck = state.stuck,
             "a call has not come back within its deadline"
         );
-        if !state.queue.is_empty() && state.workers < state.limits.workers && self.start_worker().is_ok() {
-            state.workers += 1;
+        if !state.queue.is_empty()
+            && state.workers < state.limits.workers
+            && let Err(error) = self.start_worker(&mut state)
+        {
+            tracing::warn!(pool = self.0.name, %error, "cannot start another worker");
         }
     }
 
-    fn start_worker(&self) -> io::Result<()> {
+    fn start_worker(&self, state: &mut State<W>) -> io::Result<()> {
         let shared = Arc::clone(&self.0);
         let name = format!("pkcs11 {}", self.0.name);
-        std::thread::Builder::new()
-            .name(name)
-            .spawn(move || work(&shared))
-            .map(drop)
+        std::thread::Builder::new().name(name).spawn(move || {
+            work(&shared);
+            lock(&shared.state).threads -= 1;
+            shared.ended.notify_all();
+        })?;
+        state.threads += 1;
+        state.workers += 1;
+        Ok(())
     }
 }
 
 impl<W> Drop for Pool<W> {
-    /// Ends the workers when they have nothing to do. A stuck one is not waited for.
+    /// Ends the workers, and waits a little for those that are not stuck: a process that exits while they are still
+    /// leaving a module may crash in the module's own clean-up.
     fn drop(&mut self) {
-        lock(&self.0.state).closed = true;
+        let mut state = lock(&self.0.state);
+        state.closed = true;
         self.0.work.notify_all();
+        let at_work = |state: &mut State<W>| state.threads > state.stuck;
+        drop(self.0.ended.wait_timeout_while(state, FAREWELL, at_work));
     }
 }
 

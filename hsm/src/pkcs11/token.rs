@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::access::Access;
 use super::desk::{Desk, Fault, Seat};
-use super::error::Pkcs11Error;
+use super::error::{Pkcs11Error, says_little};
 use super::gate::NotRecovered;
 use super::pool::{Limits, Pool, PoolError, Watch};
 use crate::store::{StoreError, Unsupported};
@@ -44,7 +44,13 @@ impl Token {
 
     /// Does `work` at a desk of the token, and once more if the token had gone away and came back. When the caller
     /// has left before it was done, `undo` gets what came of it.
-    pub(super) fn call<T, W, U>(&self, doing: &'static str, work: W, undo: U) -> Result<T, StoreError>
+    pub(super) fn call<T, W, U>(
+        &self,
+        doing: &'static str,
+        relies: Relies,
+        work: W,
+        undo: U,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnMut(&Desk<'_>) -> Result<T, Fault> + Send + 'static,
@@ -62,7 +68,13 @@ impl Token {
                 deadline,
                 copies,
                 move |seat, watch| {
-                    let result = attend(&access, seat, watch, doing, &mut work);
+                    let order = Order {
+                        access: &access,
+                        watch,
+                        doing,
+                        relies,
+                    };
+                    let result = order.attend(seat, &mut work);
                     (result, work)
                 },
                 move |seat, (result, _)| {
@@ -107,6 +119,15 @@ impl Token {
     }
 }
 
+/// What work relies on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Relies {
+    /// On what the token says of its objects: that a key is there, that there are no others.
+    OnObjects,
+    /// On an object that was found earlier; whoever asked sees by the result that it was the right one.
+    OnHandle,
+}
+
 /// Why work was not done.
 enum NotDone {
     /// The token has no session left for this worker; others have one.
@@ -114,77 +135,115 @@ enum NotDone {
     Failed(StoreError),
 }
 
-/// Does the work on the worker's own session, with one recovery if the token is gone.
-fn attend<T>(
-    access: &Arc<Access>,
-    seat: &mut Seat,
-    watch: &dyn Watch,
+/// Work for a worker, and for whom.
+struct Order<'a> {
+    access: &'a Arc<Access>,
+    watch: &'a dyn Watch,
     doing: &'static str,
-    work: &mut impl FnMut(&Desk<'_>) -> Result<T, Fault>,
-) -> Result<T, NotDone> {
-    let module = access.module();
-    let failed = |error: Pkcs11Error| NotDone::Failed(error.into());
-    let mut may_recover = true;
-    loop {
-        let pass = module.gate().enter(watch.deadline()).map_err(|_| {
-            failed(Pkcs11Error::TimedOut {
-                token: access.name(),
-                doing: "waiting for its module to start again",
-                limit: access.limit(),
-            })
-        })?;
-        let epoch = pass.epoch();
-        let fault = match seat.sit(access, &pass).and_then(|desk| work(&desk)) {
-            Ok(done) => {
-                pass.succeeded();
-                return Ok(done);
-            }
-            Err(fault) => fault,
-        };
-        let error = match fault {
-            Fault::Unknown(id) => {
-                pass.succeeded();
-                let kind = super::KIND;
-                return Err(NotDone::Failed(StoreError::UnknownKey { kind, id }));
-            }
-            Fault::Unsupported(component, reason) => {
-                pass.succeeded();
-                let kind = super::KIND;
-                let unsupported = Unsupported {
-                    kind,
-                    component,
-                    reason,
+    relies: Relies,
+}
+
+impl Order<'_> {
+    /// Does the work on the worker's own session, with one recovery if the token is gone.
+    fn attend<T>(
+        &self,
+        seat: &mut Seat,
+        work: &mut impl FnMut(&Desk<'_>) -> Result<T, Fault>,
+    ) -> Result<T, NotDone> {
+        let module = self.access.module();
+        let mut may_recover = true;
+        loop {
+            let pass = module.gate().enter(self.watch.deadline()).map_err(|_| {
+                failed(Pkcs11Error::TimedOut {
+                    token: self.access.name(),
+                    doing: "waiting for its module to start again",
+                    limit: self.access.limit(),
+                })
+            })?;
+            let epoch = pass.epoch();
+            let doubtful = self.relies == Relies::OnObjects && module.gate().is_doubtful(epoch);
+            let error = if doubtful {
+                self.in_doubt()
+            } else {
+                let fault = match seat.sit(self.access, &pass).and_then(|desk| work(&desk)) {
+                    Ok(done) => {
+                        pass.succeeded();
+                        return Ok(done);
+                    }
+                    Err(fault) => fault,
                 };
-                return Err(NotDone::Failed(unsupported.into()));
+                self.judge(seat, fault, epoch)?
+            };
+            drop(pass);
+            if !may_recover || self.watch.is_abandoned() {
+                return Err(failed(error));
             }
-            Fault::NoSession(error) => return Err(NotDone::NoSession(access.error(&error, doing, false))),
-            Fault::Known(error) => error,
-            Fault::Call(error) => {
-                let gone = seat.finds_gone(&error);
-                if !gone {
-                    // The session may be in the middle of something; the next call gets a new one.
-                    seat.leave();
+            may_recover = false;
+            match module.recover(epoch, self.watch.deadline()) {
+                Ok(()) => {}
+                Err(NotRecovered::TooSoon) => return Err(failed(error)),
+                Err(NotRecovered::Failed(why)) => return Err(failed(why)),
+                Err(NotRecovered::Occupied(count)) => {
+                    let token = self.access.name();
+                    return Err(failed(Pkcs11Error::Stuck { token, count }));
                 }
-                module
-                    .explain(&error)
-                    .unwrap_or_else(|| access.error(&error, doing, gone))
-            }
-        };
-        drop(pass);
-        if !error.is_gone() || !may_recover || watch.is_abandoned() {
-            return Err(failed(error));
-        }
-        may_recover = false;
-        match module.recover(epoch, watch.deadline()) {
-            Ok(()) => {}
-            Err(NotRecovered::TooSoon) => return Err(failed(error)),
-            Err(NotRecovered::Failed(why)) => return Err(failed(why)),
-            Err(NotRecovered::Occupied(count)) => {
-                let token = access.name();
-                return Err(failed(Pkcs11Error::Stuck { token, count }));
             }
         }
     }
+
+    /// What a fault is for the caller: `Ok` when the token is gone and finding it again may help.
+    fn judge(&self, seat: &mut Seat, fault: Fault, epoch: u64) -> Result<Pkcs11Error, NotDone> {
+        let kind = super::KIND;
+        let gate = self.access.module().gate();
+        match fault {
+            Fault::Unknown(_) if gate.is_doubtful(epoch) => Ok(self.in_doubt()),
+            Fault::Unknown(id) => Err(NotDone::Failed(StoreError::UnknownKey { kind, id })),
+            Fault::Unsupported(component, reason) => Err(NotDone::Failed(
+                Unsupported {
+                    kind,
+                    component,
+                    reason,
+                }
+                .into(),
+            )),
+            Fault::NoSession(error) => Err(NotDone::NoSession(self.access.error(&error, self.doing, false))),
+            Fault::Known(error) if error.is_gone() => {
+                // That there is no such token is no news of one that was never there.
+                if self.access.is_known() {
+                    gate.doubt(epoch);
+                }
+                Ok(error)
+            }
+            Fault::Known(error) if error.is_about_objects() && gate.is_doubtful(epoch) => Ok(error),
+            Fault::Known(error) => Err(failed(error)),
+            Fault::Call(error) => {
+                let gone = seat.finds_gone(&error);
+                if gone || says_little(&error) {
+                    gate.doubt(epoch);
+                }
+                if !gone {
+                    // The session may be in the middle of something; the next call gets a new one.
+                    seat.leave();
+                    return Err(failed(self.access.error(&error, self.doing, false)));
+                }
+                let explained = self.access.module().explain(&error);
+                Ok(explained.unwrap_or_else(|| self.access.error(&error, self.doing, true)))
+            }
+        }
+    }
+
+    fn in_doubt(&self) -> Pkcs11Error {
+        Pkcs11Error::Token {
+            token: self.access.name(),
+            doing: self.doing,
+            what: "it was gone a moment ago and is not looked at again yet".to_owned(),
+            gone: true,
+        }
+    }
+}
+
+fn failed(error: Pkcs11Error) -> NotDone {
+    NotDone::Failed(error.into())
 }
 
 /// Undoes what came after its caller had left. Nobody is there to be told when that fails: the log is.

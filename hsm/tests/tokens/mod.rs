@@ -16,6 +16,7 @@
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -280,6 +281,17 @@ impl Token {
         }
     }
 
+    /// What `pkcs11-tool` says of the tokens there are, without a PIN.
+    pub fn describe(&self) -> String {
+        run(&mut tool(
+            self.kind,
+            &self.folder,
+            &self.module,
+            &["--list-slots"],
+        ))
+        .expect("pkcs11-tool")
+    }
+
     /// The token's storage, which can be moved.
     pub fn storage(&self) -> PathBuf {
         self.folder.join("storage")
@@ -316,45 +328,43 @@ impl Server {
             .arg(&socket)
             .arg("pkcs11:token=symbolon%20test");
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        // A group of its own, with all that it starts.
+        command.process_group(0);
         let child = command.spawn().expect("p11-kit");
         until("the server's socket", || socket.exists());
         Self(child)
     }
 
-    /// Stops or continues the server and whatever process it made for us.
+    /// Stops or continues the server and the processes that it has for its connections.
     pub fn signal(&self, signal: &str) {
-        for process in self.family() {
-            let mut kill = Command::new("kill");
-            run(kill.args([signal, &process])).expect("kill");
-        }
+        run(&mut self.kill(signal)).expect("kill");
     }
 
-    /// The server and the children that it has for its connections.
-    fn family(&self) -> Vec<String> {
-        let own = self.0.id().to_string();
-        let path = format!("/proc/{own}/task/{own}/children");
-        let children = std::fs::read_to_string(path).unwrap_or_default();
-        let mut family: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
-        family.push(own);
-        family
+    fn kill(&self, signal: &str) -> Command {
+        let mut kill = Command::new("kill");
+        kill.args([signal, "--", &format!("-{}", self.0.id())]);
+        kill
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let family = self.family();
-        let mut kill = Command::new("kill");
-        // Those that are gone already are no failure.
-        kill.arg("-KILL").args(family).stderr(Stdio::null()).status().ok();
+        // One that is gone already is no failure.
+        self.kill("-KILL").stderr(Stdio::null()).status().ok();
         self.0.wait().ok();
     }
 }
 
 /// Waits until `holds`, or fails.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually(what, || if holds() { Ok(()) } else { Err("not so") });
+}
+
+/// Waits until `attempt` succeeds, or fails with its last error.
+pub fn eventually<E: std::fmt::Debug>(what: &str, mut attempt: impl FnMut() -> Result<(), E>) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what} does not come about");
+    while let Err(error) = attempt() {
+        assert!(Instant::now() < deadline, "{what} does not come about: {error:?}");
         std::thread::yield_now();
     }
 }
