@@ -250,6 +250,9 @@ pub(crate) struct EntryMore {
     /// Told to the workload beside the SVID, so that it can tell several apart
     #[arg(long, value_name = "TEXT")]
     pub hint: Option<String>,
+    /// Let its identity administer the server over TCP
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub admin: Option<bool>,
 }
 
 #[derive(Debug, Args)]

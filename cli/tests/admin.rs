@@ -215,6 +215,37 @@ fn tables_fit_a_terminal_and_serials_stand_whole() {
     }
 }
 
+#[test]
+fn an_administrator_calls_the_server_over_tcp_with_its_own_svid_and_nobody_else_does() {
+    let home = Home::new();
+    let up = support::Up::start(&home, &[]);
+    let address = up
+        .output
+        .lines()
+        .find_map(|line| line.strip_prefix("server"))
+        .unwrap()
+        .trim()
+        .to_owned();
+    let url = format!("https://{address}");
+    let (code, error) = home.fails(&["entry", "list", "--server", &url]);
+    assert!(code == 5, "{code} {error}");
+
+    let user = format!("spiffe://example.org/uid/{}", rustix::process::getuid().as_raw());
+    let entries = home.json(&["entry", "list", "--spiffe-id", &user]);
+    let id = text(&entries["entries"][0]["id"]);
+    assert_eq!(home.json(&["entry", "update", &id, "--admin"])["admin"], true);
+    until("the server takes the administrator", || {
+        home.run(&["entry", "list", "--server", &url]).status.success()
+    });
+    assert_eq!(
+        home.json(&["entry", "show", &id, "--server", &url])["admin"],
+        true
+    );
+    home.ok(&["entry", "update", &id, "--admin=false"]);
+    let (code, _) = home.fails(&["entry", "list", "--server", &url]);
+    assert_eq!(code, 5);
+}
+
 /// A program that is stopped when dropped.
 struct Process(Child);
 

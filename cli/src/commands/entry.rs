@@ -55,6 +55,7 @@ fn spec(fields: EntryFields) -> Result<EntrySpec> {
         jwt_svid_ttl: more.jwt_ttl.map(|ttl| ttl.0),
         dns_names: more.dns_name,
         hint: more.hint.unwrap_or_default(),
+        admin: more.admin.unwrap_or_default(),
         ..EntrySpec::new(
             spiffe_id(&fields.spiffe_id)?,
             spiffe_id(&fields.parent_id)?,
@@ -74,6 +75,7 @@ fn changes(fields: EntryChange) -> Result<EntryChanges> {
         jwt_svid_ttl: fields.more.jwt_ttl.map(|ttl| ttl.0),
         dns_names: given(&fields.more.dns_name),
         hint: fields.more.hint,
+        admin: fields.more.admin,
         ..EntryChanges::default()
     })
 }
