@@ -5,7 +5,7 @@
 //! entries of their own, and is written and read as a CycloneDX CBOM ([`cbom`]).
 //!
 //! This crate must not know how keys are used to sign or decrypt: it names algorithms by their identifiers, and
-//! asks no cryptographic library whether it can compute them. It writes nothing but what its caller asks for,
+//! computes nothing with them but the public half of a private key, which tells which key it is. It writes nothing but what its caller asks for,
 //! contacts nothing that was not named, and no secret's value ever enters an inventory.
 
 pub mod algorithm;
