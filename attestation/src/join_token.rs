@@ -57,20 +57,7 @@ impl JoinToken {
     /// # Errors
     /// That of the random generator.
     pub fn generate() -> Result<Self, random::RandomError> {
-        let mut bytes = Zeroizing::new([0_u8; 16]);
-        random::fill(&mut *bytes)?;
-        let mut value = u128::from_be_bytes(*bytes);
-        value = value & !(0xf << 76) | 4 << 76;
-        value = value & !(0b11 << 62) | 0b10 << 62;
-        let digits = Zeroizing::new(format!("{value:032x}"));
-        let mut text = Zeroizing::new(String::with_capacity(36));
-        for (position, digit) in digits.chars().enumerate() {
-            if matches!(position, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            text.push(digit);
-        }
-        Ok(Self(text))
+        Ok(Self(random::uuid()?))
     }
 
     /// The token itself, for whoever hands it to the operator or the server.

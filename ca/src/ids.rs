@@ -10,20 +10,8 @@ use crate::status::failure;
 /// # Errors
 /// `Internal` when the random generator fails.
 pub(crate) fn fresh() -> Result<String, Status> {
-    let mut bytes = [0; 16];
-    random::fill(&mut bytes).map_err(|error| failure("no id could be drawn", &error))?;
-    let value = u128::from_be_bytes(bytes);
-    let value = value & !(0xf << 76) | 4 << 76;
-    let value = value & !(0b11 << 62) | 0b10 << 62;
-    let group = |shift: u32, digits: u32| (value >> shift) & ((1 << (4 * digits)) - 1);
-    Ok(format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        group(96, 8),
-        group(80, 4),
-        group(64, 4),
-        group(48, 4),
-        group(0, 12)
-    ))
+    let id = random::uuid().map_err(|error| failure("no id could be drawn", &error))?;
+    Ok(id.to_string())
 }
 
 #[cfg(test)]
