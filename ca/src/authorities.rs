@@ -33,6 +33,7 @@ use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, Datas
 use crate::record::Recorder;
 
 pub use error::AuthoritiesError;
+pub(crate) use settings::may_sign;
 pub use settings::{AuthoritySettings, FamilySettings};
 pub use slots::{Change, ChangeKind};
 

@@ -90,7 +90,7 @@ impl FamilySettings {
 }
 
 /// Whether `family` issues with `suite`. JWT-SVIDs have a closed list of algorithms, of which we sign with ES256.
-fn may_sign(family: Family, suite: Suite) -> bool {
+pub(crate) fn may_sign(family: Family, suite: Suite) -> bool {
     match family {
         Family::Jwt => suite == Suite::EcdsaP256,
         _ => suite.family() == family,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use symbolon_host::duration::HumanDuration;
 use symbolon_hsm::{KekSource, Passphrase, PassphraseError, SecretSource, StoreName};
-use symbolon_pki::suite::{Family, Suite};
+use symbolon_pki::suite::Suite;
 
 use super::{ServerConfig, StoreConfig};
+use crate::authorities::may_sign;
 
 /// Lifetimes of X.509-SVIDs above this one are warned of.
 const LONG_SVID: Duration = Duration::from_secs(24 * 60 * 60);
@@ -119,11 +120,7 @@ impl ServerConfig {
         let stores = self.effective_stores();
         for family in self.authority_settings().families {
             let key = |field: &str| format!("families.{}.{field}", family.family);
-            let fits = |suite: &Suite| match family.family {
-                // JWT-SVIDs have a closed list of algorithms; ES256 is the one that we sign with.
-                Family::Jwt => *suite == Suite::EcdsaP256,
-                other => suite.family() == other,
-            };
+            let fits = |suite: &Suite| may_sign(family.family, *suite);
             if !fits(&family.suite) {
                 let allowed: Vec<_> = Suite::ALL.into_iter().filter(fits).map(Suite::name).collect();
                 let reason = format!(
@@ -249,6 +246,8 @@ fn nobody_to_ask() -> Result<Passphrase, PassphraseError> {
 mod tests {
     use spiffe::TrustDomain;
     use symbolon_host::logging::LogFormat;
+
+    use symbolon_pki::suite::Family;
 
     use super::*;
 
