@@ -15,7 +15,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::args::{Cli, Command, Common};
+use crate::args::{Cli, Command};
 use crate::exit::Usage;
 use crate::up;
 
@@ -69,9 +69,4 @@ fn read_input(path: &Path) -> Result<Vec<u8>> {
 fn spiffe_id(text: &str) -> Result<spiffe::SpiffeId> {
     text.parse()
         .map_err(|error| Usage(format!("{text:?} is no SPIFFE ID: {error}")).into())
-}
-
-/// The client for the server that the common options name.
-async fn server(common: &Common) -> Result<symbolon_ca::client::Client> {
-    server::connect(common).await
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use symbolon_pki::suite::Form;
 use symbolon_tls::workload_api::WorkloadApiClient;
 
-use super::server;
+use super::server::connect;
 use crate::args::Common;
 use crate::output::{Show, facts};
 use crate::paths;
@@ -60,7 +60,7 @@ pub(crate) async fn run(common: &Common) -> Result<()> {
 }
 
 async fn check_server(common: &Common) -> Result<()> {
-    if server(common).await?.is_healthy().await? {
+    if connect(common).await?.is_healthy().await? {
         Ok(())
     } else {
         bail!("it answers, but says that it cannot serve");

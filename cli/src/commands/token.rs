@@ -5,7 +5,8 @@ use serde::Serialize;
 use symbolon_ca::views::TokenView;
 use symbolon_pki::time::rfc3339;
 
-use super::{server, spiffe_id};
+use super::server::connect;
+use super::spiffe_id;
 use crate::args::{Common, Token};
 use crate::output::{Show, facts};
 
@@ -15,7 +16,7 @@ pub(crate) async fn run(common: &Common, command: Token) -> Result<()> {
         spiffe_id: alias,
     } = command;
     let alias = alias.as_deref().map(spiffe_id).transpose()?;
-    let made = server(common)
+    let made = connect(common)
         .await?
         .create_join_token(ttl.0, alias.as_ref())
         .await?;
