@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use symbolon_crypto::random::RandomError;
 
 use crate::private_file::PrivateFileError;
+use crate::secret::PassphraseError;
 
 /// Why a software store could not be opened, read or written. Every message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +108,20 @@ pub enum SoftwareError {
         key_file: PathBuf,
         /// The store's directory.
         store: PathBuf,
+    },
+    /// Nothing says where the key that encrypts the store is.
+    #[error("say where the key that encrypts the key store {store} is: ?key-file=PATH or ?passphrase-source=SOURCE after its path", store = store.display())]
+    KekUnsaid {
+        /// The store's directory.
+        store: PathBuf,
+    },
+    /// The passphrase could not be had from where it should be.
+    #[error("cannot get the passphrase of the key store {store}", store = store.display())]
+    KekSource {
+        /// The store's directory.
+        store: PathBuf,
+        /// What is wrong with its source.
+        source: PassphraseError,
     },
     /// There are key files, but the file that says how they are encrypted is gone.
     #[error("the key store {store} has keys but its file {header} is missing; restore it from a backup", store = store.display(), header = super::HEADER_FILE)]

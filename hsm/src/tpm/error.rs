@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use symbolon_crypto::Component;
 
 use super::config::Tcti;
+use crate::secret::PassphraseError;
 
 /// Why a TPM store could not be opened or used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,6 +57,9 @@ pub enum TpmError {
         /// The TPM's reason.
         reason: String,
     },
+    /// The owner password could not be had from where it should be.
+    #[error("cannot get the TPM's owner password")]
+    OwnerAuthSource(#[source] Arc<PassphraseError>),
     /// The password of the owner hierarchy is wrong or missing.
     #[error("the TPM's owner password is wrong or missing, and it is needed to {doing}")]
     OwnerAuth {
