@@ -61,7 +61,7 @@ pub enum PrivateFileError {
 ///
 /// # Errors
 /// [`PrivateFileError`]; nothing is read from a file that others can get at.
-pub(crate) fn read_private(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+pub fn read_private(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(|source| read_error(path, source))?;
     check_private(path, &metadata, 0o600)?;

@@ -26,10 +26,10 @@ const SALT_LEN: usize = 16;
 /// The parameters that a store was made with, kept in its header so that better defaults do not lock it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KdfRecord {
+pub(crate) struct KdfRecord {
     kdf: Kdf,
     /// Memory in KiB.
-    pub(super) memory_kib: u32,
+    pub(crate) memory_kib: u32,
     /// Passes over the memory.
     passes: u32,
     /// Degree of parallelism.
@@ -46,7 +46,7 @@ enum Kdf {
 
 impl KdfRecord {
     /// Today's cost and a fresh salt.
-    pub(super) fn new() -> Result<Self, SoftwareError> {
+    pub(crate) fn new() -> Result<Self, SoftwareError> {
         let mut salt = [0; SALT_LEN];
         random::fill(&mut salt)?;
         Ok(Self {
@@ -59,7 +59,7 @@ impl KdfRecord {
     }
 
     /// Checks what a file asks for against the bounds.
-    pub(super) fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
         let lanes = 1..=MOST_LANES;
         // Eight blocks a lane is the least that the algorithm is defined for.
         let memory = self.lanes.saturating_mul(8)..=MOST_MEMORY_KIB;
@@ -72,7 +72,7 @@ impl KdfRecord {
     }
 
     /// Computes the key-encryption key. Takes the time and the memory that the parameters say.
-    pub(super) fn derive(&self, passphrase: &Passphrase) -> Result<Zeroizing<[u8; KEK_LEN]>, SoftwareError> {
+    pub(crate) fn derive(&self, passphrase: &Passphrase) -> Result<Zeroizing<[u8; KEK_LEN]>, SoftwareError> {
         let failed = || SoftwareError::Library {
             doing: "stretch a passphrase with Argon2id",
         };

@@ -14,7 +14,7 @@ pub(crate) mod cipher;
 mod error;
 pub(crate) mod files;
 mod header;
-mod kdf;
+pub(crate) mod kdf;
 mod kek;
 pub(crate) mod key_dir;
 pub(crate) mod key_file;
