@@ -14,7 +14,9 @@ use symbolon_hsm::conformance::{self, Outcome};
 use symbolon_hsm::pkcs11::{PinRefusal, Pkcs11Config, Pkcs11Error, Pkcs11Store, Pkcs11Uri, TokenSelector};
 use symbolon_hsm::{KeyId, KeyLabel, KeyStore, SecretSource, StoreError};
 
-use self::tokens::{Kind, LABEL, PIN, Token, on};
+use symbolon_test_tokens::{Kind, LABEL, PIN, Token, on};
+
+use self::tokens::Stored as _;
 
 const CLASSICAL: [Component; 3] = [
     Component::EcdsaP256Sha256,
@@ -190,16 +192,7 @@ fn a_pin_locked_by_others_is_reported_and_left_alone() {
         Kind::Pq,
         "a_pin_locked_by_others_is_reported_and_left_alone",
         |token| {
-            let mut tries = 0;
-            while tries < 30 {
-                tries += 1;
-                let said = token
-                    .tool_with_pin("00000000", &["--list-objects"])
-                    .expect_err("wrong PIN");
-                if said.contains("CKR_PIN_LOCKED") {
-                    break;
-                }
-            }
+            token.lock_pin();
             for _ in 0..3 {
                 let error = pkcs11(token.open_with(&token.config(), PIN).expect_err("locked"));
                 let locked = matches!(
@@ -254,13 +247,7 @@ fn tokens_are_found_by_what_is_said_of_them_and_nothing_less() {
             };
             open(other_serial).expect_err("another serial number");
 
-            let pin = token.secret_file("pin", &format!("{PIN}\n"));
-            let uri = format!(
-                "pkcs11:token=symbolon%20test?module-path={}&pin-source=file:{}",
-                token.module.display(),
-                pin.display()
-            );
-            let uri: Pkcs11Uri = uri.parse().expect("uri");
+            let uri: Pkcs11Uri = token.uri().parse().expect("uri");
             let config = Pkcs11Config::from_uri(&uri).expect("config");
             let store = Pkcs11Store::open(&config, || panic!("nobody is to be asked")).expect("by URI");
             assert_eq!(store.kind(), "pkcs11");

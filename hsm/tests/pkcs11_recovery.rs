@@ -16,7 +16,9 @@ use symbolon_crypto::{Component, HeldKey, MlDsaContext};
 use symbolon_hsm::pkcs11::{Pkcs11Config, Pkcs11Store};
 use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore};
 
-use self::tokens::{Kind, PIN, Server, Token, eventually, on, until};
+use symbolon_test_tokens::{Kind, P11KitServer, PIN, Token, eventually, on, resident, until};
+
+use self::tokens::Stored as _;
 
 const THREADS: usize = 8;
 
@@ -139,11 +141,10 @@ fn softhsm_comes_back_when_its_storage_does() {
             let store = store(token, deadline);
             let key = key(&store, Component::EcdsaP256Sha256);
             let before = store.list().expect("list");
-            let away = token.folder.join("away");
             under_load("storage", &*key, deadline, |load| {
                 for _ in 0..3 {
                     load.goes_on(200);
-                    std::fs::rename(token.storage(), &away).expect("away");
+                    token.take_away();
                     load.breaks();
                     // A token that is away is not one without keys.
                     let error = store.list().expect_err("away").to_string();
@@ -154,7 +155,7 @@ fn softhsm_comes_back_when_its_storage_does() {
                         .generate(Component::EcdsaP256Sha256, &before[0].label)
                         .map(drop)
                         .expect_err("away");
-                    std::fs::rename(&away, token.storage()).expect("back");
+                    token.bring_back();
                     load.goes_on(200);
                 }
             });
@@ -173,14 +174,13 @@ fn the_pq_token_comes_back_when_its_storage_does() {
             let store = store(token, deadline);
             let key = key(&store, Component::MlDsa65);
             let before = store.list().expect("list");
-            let away = token.folder.join("away");
             under_load("storage", &*key, deadline, |load| {
                 load.goes_on(50);
-                std::fs::rename(token.storage(), &away).expect("away");
+                token.take_away();
                 // This token keeps its file open, and goes on; whatever it does, it is no half-made key.
                 load.goes_on(50);
                 let made = store.generate(Component::MlDsa44, &before[0].label);
-                std::fs::rename(&away, token.storage()).expect("back");
+                token.bring_back();
                 load.goes_on(50);
                 if let Ok((info, _)) = made {
                     store.destroy(&info.id).expect("destroy");
@@ -202,10 +202,9 @@ fn a_pin_changed_by_others_is_tried_once_when_the_token_comes_back() {
             let sign = || key.sign(b"message", MlDsaContext::EMPTY);
             token.tool(&["--change-pin", "--new-pin", "13572468"]);
             sign().expect("we are logged in, whatever the PIN is now");
-            let away = token.folder.join("away");
-            std::fs::rename(token.storage(), &away).expect("away");
+            token.take_away();
             sign().expect_err("away");
-            std::fs::rename(&away, token.storage()).expect("back");
+            token.bring_back();
 
             let said = "the key store could not sign: the token symbolon test refuses the PIN (it is wrong); it will \
                         not be tried again";
@@ -235,7 +234,7 @@ fn a_token_behind_a_server_comes_back_when_the_server_does() {
         "a_token_behind_a_server_comes_back_when_the_server_does",
         |token| {
             let deadline = Duration::from_secs(10);
-            let mut server = Some(Server::start(token));
+            let mut server = Some(P11KitServer::start(token));
             let store = store(token, deadline);
             let key = key(&store, Component::EcdsaP256Sha256);
             let before = store.list().expect("list");
@@ -244,7 +243,7 @@ fn a_token_behind_a_server_comes_back_when_the_server_does() {
                     load.goes_on(200);
                     drop(server.take());
                     load.breaks();
-                    server = Some(Server::start(token));
+                    server = Some(P11KitServer::start(token));
                     load.goes_on(200);
                 }
             });
@@ -261,7 +260,7 @@ fn a_token_that_hangs_holds_nobody_up_beyond_the_deadline() {
         "a_token_that_hangs_holds_nobody_up_beyond_the_deadline",
         |token| {
             let deadline = Duration::from_secs(2);
-            let server = Server::start(token);
+            let server = P11KitServer::start(token);
             let store = store(token, deadline);
             let key = key(&store, Component::EcdsaP256Sha256);
             under_load("hanging", &*key, deadline, |load| {
@@ -279,17 +278,6 @@ fn a_token_that_hangs_holds_nobody_up_beyond_the_deadline() {
             });
         },
     );
-}
-
-/// Memory of this process in bytes.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("VmRSS");
-    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
-    digits.parse::<usize>().expect("kB") * 1024
 }
 
 /// Signs `count` times from many threads.
@@ -315,9 +303,9 @@ fn memory_stays_flat(token: &Token, component: Component, count: usize) {
     let store = token.open();
     let key = key(&store, component);
     sign_many(&*key, count / 4);
-    let before = resident();
+    let before = resident(std::process::id());
     sign_many(&*key, count);
-    let after = resident();
+    let after = resident(std::process::id());
     println!("{component}: {before} bytes before {count} signatures, {after} after");
     assert!(after < before + 1024 * 1024, "{before} before, {after} after");
 }

@@ -5,7 +5,6 @@
     reason = "helpers of tests fail as tests do"
 )]
 
-mod swtpm;
 mod trouble;
 
 use std::path::Path;
@@ -14,11 +13,10 @@ use std::sync::Arc;
 use symbolon_crypto::{Component, HeldKey, MlDsaContext, SignError};
 use symbolon_hsm::conformance::{Outcome, run_with_reopen};
 use symbolon_hsm::{
-    Authorization, KekSource, KeyLabel, KeyStore, Placement, SoftwareStore, StoreError, TpmConfig, TpmError,
-    tpm,
+    Authorization, KekSource, KeyLabel, KeyStore, Placement, SoftwareStore, StoreError, Tcti, TpmConfig,
+    TpmError, tpm,
 };
-
-use self::swtpm::Swtpm;
+use symbolon_test_tokens::Swtpm;
 
 /// What a TPM store makes keys of.
 const OFFERED: [Component; 5] = [
@@ -28,6 +26,10 @@ const OFFERED: [Component; 5] = [
     Component::MlDsa65,
     Component::MlDsa87,
 ];
+
+fn tcti(tpm: &Swtpm) -> Tcti {
+    tpm.tcti().parse().expect("tcti")
+}
 
 fn open(dir: &Path, config: &TpmConfig) -> Arc<dyn KeyStore> {
     tpm::open(dir, config).expect("open")
@@ -77,7 +79,7 @@ fn both_placements_conform_and_leave_nothing_in_the_tpm() {
         let config = TpmConfig {
             placement,
             authorization,
-            ..TpmConfig::new(tpm.tcti())
+            ..TpmConfig::new(tcti(&tpm))
         };
         let store = open(&scratch.path().join("keys"), &config);
         let bystander = generate(&*store, Component::EcdsaP256Sha256);
@@ -113,7 +115,7 @@ fn keys_survive_resets_and_restarts() {
     for placement in [Placement::Wrapped, Placement::Persistent] {
         let config = TpmConfig {
             placement,
-            ..TpmConfig::new(tpm.tcti())
+            ..TpmConfig::new(tcti(&tpm))
         };
         let dir = scratch.path().join(format!("{placement:?}"));
         let store = open(&dir, &config);
@@ -148,7 +150,7 @@ fn a_changed_pcr_refuses_to_unseal_and_is_named() {
     let config = TpmConfig {
         // More in a bank than the TPM reads at once, and two banks, whose order goes into the policy.
         pcrs: "sha384:7,16+sha256:0,1,2,3,4,5,6,7,8,9".parse().expect("pcrs"),
-        ..TpmConfig::new(tpm.tcti())
+        ..TpmConfig::new(tcti(&tpm))
     };
     let store = open(&scratch.path().join("keys"), &config);
     let sealed = generate(&*store, Component::MlDsa65);
@@ -157,8 +159,7 @@ fn a_changed_pcr_refuses_to_unseal_and_is_named() {
         signs(&*sealed).expect("sign");
     }
 
-    let measured = format!("16:sha384={}", "ab".repeat(48));
-    tpm.tool("tpm2_pcrextend", &[&measured]);
+    tpm.extend("sha384:16", &"ab".repeat(48));
     for _ in 0..2 {
         let error = signs(&*sealed).expect_err("another PCR");
         let text = error.to_string();
@@ -194,7 +195,7 @@ fn a_changed_pcr_refuses_to_unseal_and_is_named() {
 fn a_cleared_tpm_is_recognised_and_an_evicted_root_is_not_taken_for_one() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let config = TpmConfig::new(tpm.tcti());
+    let config = TpmConfig::new(tcti(&tpm));
     let old = scratch.path().join("old");
     let store = open(&old, &config);
     let keys = [Component::EcdsaP256Sha256, Component::MlDsa65].map(|component| generate(&*store, component));
@@ -233,7 +234,7 @@ fn a_cleared_tpm_is_recognised_and_an_evicted_root_is_not_taken_for_one() {
 fn what_lies_in_a_directory_is_checked() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let config = TpmConfig::new(tpm.tcti());
+    let config = TpmConfig::new(tcti(&tpm));
     let dirs = ["a", "b", "software"].map(|name| scratch.path().join(name));
     let [a, b, software] = &dirs;
     let (first, second) = (open(a, &config), open(b, &config));

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use symbolon_crypto::{Component, MlDsaContext};
 use symbolon_hsm::{Passphrase, StoreError, TpmConfig, TpmError};
 
-use crate::swtpm::{Swtpm, eventually};
-use crate::{generate, open, reason, refused, signs};
+use symbolon_test_tokens::{Swtpm, eventually, until};
+
+use crate::{generate, open, reason, refused, signs, tcti};
 
 #[test]
 fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile() {
@@ -15,7 +16,7 @@ fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile()
     const EACH: usize = 125;
     let Some(mut tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let config = TpmConfig::new(tpm.tcti());
+    let config = TpmConfig::new(tcti(&tpm));
     let store = open(&scratch.path().join("keys"), &config);
     let keys = [Component::EcdsaP256Sha256, Component::MlDsa44].map(|component| generate(&*store, component));
     let (good, bad) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -50,16 +51,16 @@ fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile()
                 }
             });
         }
-        eventually(|| (good.load(Ordering::SeqCst) >= 50).then_some(()));
+        until("signatures", || good.load(Ordering::SeqCst) >= 50);
         tpm.kill();
-        eventually(|| (bad.load(Ordering::SeqCst) >= 16).then_some(()));
+        until("errors", || bad.load(Ordering::SeqCst) >= 16);
         tpm.start();
     });
     let (good, bad) = (good.into_inner(), bad.into_inner());
     assert_eq!(good + bad, THREADS * EACH);
     // Requests fail quickly while it is away, so that few may be left when it is back.
     for key in &keys {
-        eventually(|| signs(&**key).ok());
+        eventually("a signature", || signs(&**key));
     }
     assert_eq!(store.list().expect("list").len(), 2);
 }
@@ -70,7 +71,7 @@ fn a_tpm_that_hangs_is_given_up_on_in_time_and_used_again_when_it_answers() {
     let scratch = tempfile::tempdir().expect("scratch");
     let config = TpmConfig {
         deadline: Duration::from_secs(1),
-        ..TpmConfig::new(tpm.tcti())
+        ..TpmConfig::new(tcti(&tpm))
     };
     let store = open(&scratch.path().join("keys"), &config);
     let key = generate(&*store, Component::EcdsaP256Sha256);
@@ -91,11 +92,13 @@ fn a_tpm_that_hangs_is_given_up_on_in_time_and_used_again_when_it_answers() {
     assert!(matches!(said.last(), Some(TpmError::Hanging { .. })), "{said:?}");
 
     tpm.signal("CONT");
-    eventually(|| signs(&*key).ok());
+    eventually("a signature", || signs(&*key));
     drop((key, store));
     // Those that were given up on come to their end too.
-    eventually(|| tpm.handles("handles-transient").is_empty().then_some(()));
-    eventually(|| tpm.handles("handles-loaded-session").is_empty().then_some(()));
+    until("nothing left", || tpm.handles("handles-transient").is_empty());
+    until("nothing left", || {
+        tpm.handles("handles-loaded-session").is_empty()
+    });
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn no_tpm_is_said_at_once_and_makes_no_store() {
     let Some(mut tpm) = Swtpm::new() else { return };
     tpm.kill();
     let scratch = tempfile::tempdir().expect("scratch");
-    let error = refused(&scratch.path().join("keys"), &TpmConfig::new(tpm.tcti()));
+    let error = refused(&scratch.path().join("keys"), &TpmConfig::new(tcti(&tpm)));
     assert!(matches!(error, TpmError::Unreachable { .. }), "{error}");
     assert!(!scratch.path().join("keys/store").exists());
     let nowhere = TpmConfig::new("device:/dev/no-such-tpm".parse().expect("tcti"));
@@ -116,7 +119,7 @@ fn the_owners_password_is_asked_for_where_the_owner_is_needed() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
     tpm.tool("tpm2_changeauth", &["-c", "owner", "ours"]);
-    let config = TpmConfig::new(tpm.tcti());
+    let config = TpmConfig::new(tcti(&tpm));
     let error = refused(&scratch.path().join("keys"), &config);
     assert!(matches!(error, TpmError::OwnerAuth { .. }), "{error}");
 
@@ -169,7 +172,7 @@ fn a_bank_that_the_tpm_does_not_keep_is_said_before_any_key_is_made() {
     tpm.reset();
     let config = TpmConfig {
         pcrs: "sha384:7".parse().expect("pcrs"),
-        ..TpmConfig::new(tpm.tcti())
+        ..TpmConfig::new(tcti(&tpm))
     };
     let store = open(&scratch.path().join("keys"), &config);
     let error = store.offers(Component::MlDsa65).expect_err("no bank").to_string();

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, Option<u8>)] = &[
     ("symbolon-cli", Some(5)),
     ("symbolon-benches", None),
     ("symbolon-interop", None),
+    ("symbolon-test-tokens", None),
     ("xtask", None),
 ];
 

@@ -1,38 +1,35 @@
 //! A software TPM of a test's own: on free ports, its state in a temporary directory, gone with the test.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
-use symbolon_hsm::Tcti;
 use tempfile::TempDir;
 
-/// More than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{eventually, skip};
 
 /// The programs of swtpm and tpm2-tools that tests run.
 const NEEDED: [&str; 3] = ["swtpm", "swtpm_ioctl", "tpm2_getcap"];
 
-pub(crate) struct Swtpm {
+/// A TPM 2.0 that is there. While a process has it open, nobody else is served: swtpm takes one connection at a time.
+#[derive(Debug)]
+pub struct Swtpm {
     state: TempDir,
     port: u16,
     process: Option<Child>,
 }
 
 impl Swtpm {
-    /// A new TPM; `None`, and a line that says so, when this machine has no swtpm. With `SYMBOLON_REQUIRE_TOKENS=1`
-    /// that fails the test instead.
-    pub(crate) fn new() -> Option<Self> {
+    /// A new TPM; `None`, and a line that says so, when this machine has no swtpm; see [`skip`].
+    ///
+    /// # Panics
+    /// As [`skip`] does, and when swtpm does not start.
+    pub fn new() -> Option<Self> {
         let missing: Vec<&str> = NEEDED.into_iter().filter(|program| !is_there(program)).collect();
         if !missing.is_empty() {
-            let missing = missing.join(", ");
-            let required = std::env::var("SYMBOLON_REQUIRE_TOKENS").is_ok_and(|value| value == "1");
-            assert!(!required, "tokens are required, and there is no {missing}");
-            // Straight to the stream: what `eprintln!` writes is hidden when a test passes.
-            let skipped = format!("SKIPPED: no {missing}\n");
-            std::io::stderr().write_all(skipped.as_bytes()).expect("stderr");
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            skip(&test, &format!("there is no {}", missing.join(", ")));
             return None;
         }
         let mut swtpm = Self {
@@ -50,13 +47,29 @@ impl Swtpm {
         panic!("swtpm does not start");
     }
 
-    pub(crate) fn tcti(&self) -> Tcti {
-        let text = format!("swtpm:host=127.0.0.1,port={}", self.port);
-        text.parse().expect("tcti")
+    /// How libtss2 reaches it: `swtpm:host=…,port=…`.
+    pub fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// The folder with what the TPM keeps when it is off.
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// The number of its process.
+    ///
+    /// # Panics
+    /// When it was killed.
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// Starts it anew on the same ports, with the state it had.
-    pub(crate) fn start(&mut self) {
+    ///
+    /// # Panics
+    /// When it runs, or does not start.
+    pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         assert!(self.try_start(), "swtpm does not start again");
     }
@@ -81,12 +94,14 @@ impl Swtpm {
             .stderr(Stdio::null())
             .spawn()
             .expect("swtpm");
-        let started = eventually(|| {
+        let started = eventually("swtpm", || {
             if process.try_wait().expect("wait").is_some() {
-                return Some(false);
+                return Ok(false);
             }
-            let pid = std::fs::read_to_string(&pid_file).ok()?;
-            (pid.trim() == process.id().to_string()).then_some(true)
+            match std::fs::read_to_string(&pid_file) {
+                Ok(pid) if pid.trim() == process.id().to_string() => Ok(true),
+                other => Err(other),
+            }
         });
         self.process = Some(process);
         if !started {
@@ -96,7 +111,10 @@ impl Swtpm {
     }
 
     /// Kills it, as a power cut would.
-    pub(crate) fn kill(&mut self) {
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("kill");
             process.wait().expect("wait");
@@ -104,26 +122,44 @@ impl Swtpm {
     }
 
     /// Turns the TPM off in an orderly way and on again, without ending the simulator: `_TPM_Init`.
-    pub(crate) fn reset(&self) {
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn reset(&self) {
         self.tool("tpm2_shutdown", &["--clear"]);
         let control = format!("127.0.0.1:{}", self.port + 1);
         let ran = command("swtpm_ioctl").args(["--tcp", &control, "-i"]).status();
         assert!(ran.expect("swtpm_ioctl").success());
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        let process = self.process.as_ref().expect("it runs");
+    /// Measures a digest (hex digits, as long as the bank's) into a PCR, named as in `sha256:16`.
+    ///
+    /// # Panics
+    /// When the TPM refuses.
+    pub fn extend(&self, pcr: &str, digest: &str) {
+        let (bank, index) = pcr.split_once(':').expect("bank:index");
+        self.tool("tpm2_pcrextend", &[&format!("{index}:{bank}={digest}")]);
+    }
+
+    /// Sends it a signal such as `STOP` or `CONT`.
+    ///
+    /// # Panics
+    /// When it was killed.
+    pub fn signal(&self, name: &str) {
         let ran = Command::new("kill")
-            .args(["-s", name, &process.id().to_string()])
+            .args(["-s", name, &self.process().to_string()])
             .status();
         assert!(ran.expect("kill").success());
     }
 
     /// Runs one of tpm2-tools on it, and gives what it printed. It waits until whoever has the TPM lets go.
-    pub(crate) fn tool(&self, program: &str, arguments: &[&str]) -> String {
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn tool(&self, program: &str, arguments: &[&str]) -> String {
         let output = command(program)
             .args(arguments)
-            .env("TPM2TOOLS_TCTI", self.tcti().as_str())
+            .env("TPM2TOOLS_TCTI", self.tcti())
             .output()
             .expect(program);
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -132,7 +168,10 @@ impl Swtpm {
     }
 
     /// Handles that are loaded or kept, of a kind as tpm2_getcap calls it.
-    pub(crate) fn handles(&self, kind: &str) -> Vec<String> {
+    ///
+    /// # Panics
+    /// When the TPM does not answer.
+    pub fn handles(&self, kind: &str) -> Vec<String> {
         let listed = self.tool("tpm2_getcap", &[kind]);
         listed
             .lines()
@@ -144,19 +183,6 @@ impl Swtpm {
 impl Drop for Swtpm {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// Asks again and again, until there is an answer.
-pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
-    let (_never, tick) = mpsc::channel::<()>();
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < until, "it never happened");
-        assert!(tick.recv_timeout(Duration::from_millis(5)).is_err());
     }
 }
 
@@ -185,11 +211,11 @@ fn is_there(program: &str) -> bool {
 
 /// swtpm's protocol has its control channel on the next port.
 fn two_free_ports() -> u16 {
-    eventually(|| {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
-        let port = first.local_addr().ok()?.port();
-        let next = port.checked_add(1)?;
-        TcpListener::bind((Ipv4Addr::LOCALHOST, next)).ok()?;
-        Some(port)
+    eventually("two free ports", || {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = first.local_addr()?.port();
+        let next = port.checked_add(1).ok_or(ErrorKind::AddrNotAvailable)?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, next))?;
+        Ok::<_, std::io::Error>(port)
     })
 }

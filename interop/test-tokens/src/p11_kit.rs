@@ -1,0 +1,61 @@
+//! `p11-kit server`: a token in a process of its own, which can be killed, stopped and started again.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+
+use crate::pkcs11::{Kind, LABEL, Token, run};
+use crate::until;
+
+/// The process that a [`Kind::Remote`] token lives in; killed when dropped.
+#[derive(Debug)]
+pub struct P11KitServer(Child);
+
+impl P11KitServer {
+    /// Serves the token until dropped. Starting another for the same token, after the first was dropped, brings the
+    /// token back under the same address.
+    ///
+    /// # Panics
+    /// When it does not start, or the token is of another kind.
+    pub fn start(token: &Token) -> Self {
+        assert_eq!(token.kind, Kind::Remote, "served tokens are Kind::Remote");
+        let socket = token.socket();
+        std::fs::remove_file(&socket).ok();
+        let mut command = Command::new("p11-kit");
+        command
+            .envs(token.server_environment())
+            .args(["server", "--foreground", "--provider"])
+            .arg(Kind::SoftHsm.module().expect("SoftHSM"))
+            .arg("--name")
+            .arg(&socket)
+            .arg(format!("pkcs11:token={}", LABEL.replace(' ', "%20")))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            // A group of its own, with all that it starts: it has a process for each connection.
+            .process_group(0);
+        let child = command.spawn().expect("p11-kit");
+        until("the server's socket", || socket.exists());
+        Self(child)
+    }
+
+    /// Sends a signal such as `-STOP` or `-CONT` to the server and to the processes that it has for its connections.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn signal(&self, signal: &str) {
+        run(&mut self.kill(signal)).expect("kill");
+    }
+
+    fn kill(&self, signal: &str) -> Command {
+        let mut kill = Command::new("kill");
+        kill.args([signal, "--", &format!("-{}", self.0.id())]);
+        kill
+    }
+}
+
+impl Drop for P11KitServer {
+    fn drop(&mut self) {
+        // One that is gone already is no failure.
+        self.kill("-KILL").stderr(Stdio::null()).status().ok();
+        self.0.wait().ok();
+    }
+}
