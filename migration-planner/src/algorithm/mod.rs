@@ -13,6 +13,7 @@ mod family;
 mod hybrid;
 mod name;
 pub mod oid;
+pub mod suite;
 
 use std::collections::BTreeSet;
 
