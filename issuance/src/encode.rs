@@ -98,8 +98,8 @@ pub(crate) fn svid_subject(first_dns_name: Option<&str>) -> Result<Vec<u8>, Issu
 }
 
 /// The subject of an authority, unique because it holds the serial number.
-pub(crate) fn authority_subject(serial: &Serial) -> Result<Vec<u8>, IssuanceError> {
-    name_der(names::authority_name(serial.as_bytes()))
+pub(crate) fn authority_subject(organization: &str, serial: &Serial) -> Result<Vec<u8>, IssuanceError> {
+    name_der(names::authority_name_of(organization, serial.as_bytes()))
 }
 
 fn name_der(name: Result<x509_cert::name::Name, names::NameError>) -> Result<Vec<u8>, IssuanceError> {

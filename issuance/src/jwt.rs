@@ -71,6 +71,11 @@ impl JwtAuthority {
         &self.key_id
     }
 
+    /// Whether its key is this program's own software: then signing is computing, and waits for nothing.
+    pub fn is_own_software(&self) -> bool {
+        self.key.is_own_software()
+    }
+
     /// When its public key is no longer published; no token outlives it.
     pub fn not_after(&self) -> SystemTime {
         self.not_after

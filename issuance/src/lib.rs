@@ -38,7 +38,8 @@ pub use dns::{MAX_DNS_NAMES, check_dns_name};
 pub use error::{AuthorityError, IssuanceError, ProfileError, RequestError, SigningError};
 pub use linted::{Facts, HasSigner, IssuedCertificate, Linted};
 pub use prepare::{
-    AuthoritySpec, IntermediateRequest, SvidRequest, prepare_authority, prepare_intermediate, prepare_svid,
+    AuthoritySpec, IntermediateRequest, RootSpec, SvidRequest, prepare_authority, prepare_intermediate,
+    prepare_root, prepare_svid,
 };
 pub use profile::{BACKDATE, MAX_SPIFFE_ID_LEN, Profile, SvidProfile};
 pub use serial::{Serial, SerialError};

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_crypto::Component;
 use symbolon_pki::key::{SubjectKey, SuiteSigner};
+use symbolon_pki::names::AUTHORITY_ORGANIZATION;
 use symbolon_pki::skid::Skid;
 
 use crate::authority::Authority;
@@ -46,6 +47,15 @@ pub struct AuthoritySpec<'a> {
     pub ttl: Duration,
     /// How many authorities may stand below it in a chain; `None` is no limit.
     pub path_len: Option<u8>,
+}
+
+/// What a root is to be whose subject names the organization that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct RootSpec<'a> {
+    /// As every self-signed authority.
+    pub authority: AuthoritySpec<'a>,
+    /// The organization in its subject: 1 to 64 characters.
+    pub organization: &'a str,
 }
 
 /// What an authority below another one is to be.
@@ -111,6 +121,7 @@ pub fn prepare_svid(authority: &Authority, request: &SvidRequest<'_>) -> Result<
         ttl,
         now,
         path_len: None,
+        organization: AUTHORITY_ORGANIZATION,
         issuer: Issuer::Authority(authority),
         issuer_key: Arc::clone(authority.public_key()),
     }
@@ -129,11 +140,29 @@ pub fn prepare_authority(
     serial: Serial,
     now: SystemTime,
 ) -> Result<Linted, IssuanceError> {
+    let root = RootSpec {
+        authority: *spec,
+        organization: AUTHORITY_ORGANIZATION,
+    };
+    prepare_root(&root, signer, serial, now)
+}
+
+/// As [`prepare_authority`], with an organization in the subject.
+///
+/// # Errors
+/// As [`prepare_authority`]; an organization of no or more than 64 characters is found by the lint.
+pub fn prepare_root(
+    root: &RootSpec<'_>,
+    signer: &SuiteSigner,
+    serial: Serial,
+    now: SystemTime,
+) -> Result<Linted, IssuanceError> {
+    let spec = &root.authority;
     let validity = Validity::self_signed(now, spec.ttl)?;
     let key = SubjectKey::Suite(signer.public_key().clone());
     let key_id = key.skid();
     let spiffe_id = domain_identity(spec.trust_domain)?;
-    let subject = encode::authority_subject(&serial)?;
+    let subject = encode::authority_subject(root.organization, &serial)?;
     Draft {
         profile: Profile::SelfSignedAuthority,
         serial: &serial,
@@ -148,6 +177,7 @@ pub fn prepare_authority(
         ttl: spec.ttl,
         now,
         path_len: spec.path_len,
+        organization: root.organization,
         issuer: Issuer::Itself(signer.suite()),
         issuer_key: signer.public_key().as_bytes().into(),
     }
@@ -188,7 +218,7 @@ pub fn prepare_intermediate(
         serial: &serial,
         algorithm_and_issuer: &authority.template().algorithm_and_issuer,
         validity,
-        subject: &encode::authority_subject(&serial)?,
+        subject: &encode::authority_subject(AUTHORITY_ORGANIZATION, &serial)?,
         extensions: &encode::authority_extensions(path_len, authority.authority_id()),
         spiffe_id: &spiffe_id,
         uri: &authority_id_of(authority.trust_domain()),
@@ -197,6 +227,7 @@ pub fn prepare_intermediate(
         ttl,
         now,
         path_len,
+        organization: AUTHORITY_ORGANIZATION,
         issuer: Issuer::Authority(authority),
         issuer_key: Arc::clone(authority.public_key()),
     }
@@ -218,6 +249,7 @@ struct Draft<'a> {
     ttl: Duration,
     now: SystemTime,
     path_len: Option<u8>,
+    organization: &'a str,
     issuer: Issuer<'a>,
     issuer_key: Arc<[u8]>,
 }
@@ -262,6 +294,7 @@ impl Draft<'_> {
             dns_names: self.dns_names,
             spki: &spki,
             path_len: self.path_len,
+            organization: self.organization,
             ttl: self.ttl,
             now: self.now,
             issuer: self.issuer,

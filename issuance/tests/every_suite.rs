@@ -192,6 +192,42 @@ fn a_self_signed_authority_says_what_was_asked() {
 }
 
 #[test]
+fn a_root_names_its_organization_and_intermediates_below_it_verify() {
+    let signer = signer(Suite::MlDsa65EcdsaP256);
+    let root_of = |organization| {
+        let root = symbolon_issuance::RootSpec {
+            authority: symbolon_issuance::AuthoritySpec {
+                trust_domain: &trust_domain(),
+                ttl: DAY,
+                path_len: Some(1),
+            },
+            organization,
+        };
+        symbolon_issuance::prepare_root(&root, &signer, serial(), now())
+    };
+    let issued = root_of("Exämple & Söhne").unwrap().sign(&signer).unwrap();
+    let root = certificate(&issued);
+    assert!(root.subject().contains("O=Exämple & Söhne"), "{}", root.subject());
+    let root = symbolon_issuance::Authority::new(root, signer.clone()).unwrap();
+    let below = intermediate(&root, Suite::MlDsa65EcdsaP256, Some(0));
+    let leaf_key = key(Suite::MlDsa65EcdsaP256);
+    let spiffe_id = id("/web");
+    let leaf = prepare(&below, workload(&spiffe_id, &leaf_key))
+        .unwrap()
+        .sign(&below)
+        .unwrap();
+    let chain = [certificate(&leaf), below.certificate().clone()];
+    verify_x509_svid(&chain, &bundle(root.certificate()), now()).unwrap();
+    for wrong in ["", &"x".repeat(65)] {
+        let error = root_of(wrong).unwrap_err();
+        assert!(
+            matches!(error, symbolon_issuance::IssuanceError::Lint(_)),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn rsa_keys_of_stock_clients_may_encipher() {
     let key = SubjectKey::from_spki_der(include_bytes!("data/rsa-2048.spki.der")).unwrap();
     let authority = authority(Suite::EcdsaP256);

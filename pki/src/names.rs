@@ -19,6 +19,9 @@ pub const MAX_COMMON_NAME: usize = 64;
 #[error("the subject name cannot be encoded: {0}")]
 pub struct NameError(#[from] der::Error);
 
+/// The organization in an authority's subject, when nobody asks for another.
+pub const AUTHORITY_ORGANIZATION: &str = "SPIFFE";
+
 /// The subject of an authority: `C=US, O=SPIFFE, serialNumber=<decimal>`.
 ///
 /// `serial` is the certificate's own serial number, big-endian; it is written in decimal as SPIRE does. Since
@@ -27,9 +30,17 @@ pub struct NameError(#[from] der::Error);
 /// # Errors
 /// [`NameError`] when the encoding fails, which no serial within RFC 5280's 20 octets makes happen.
 pub fn authority_name(serial: &[u8]) -> Result<Name, NameError> {
+    authority_name_of(AUTHORITY_ORGANIZATION, serial)
+}
+
+/// As [`authority_name`], with another organization: `C=US, O=<organization>, serialNumber=<decimal>`.
+///
+/// # Errors
+/// [`NameError`] when the encoding fails.
+pub fn authority_name_of(organization: &str, serial: &[u8]) -> Result<Name, NameError> {
     build(&[
         (rfc4519::C, "US"),
-        (rfc4519::O, "SPIFFE"),
+        (rfc4519::O, organization),
         (rfc4519::SERIAL_NUMBER, &decimal(serial)),
     ])
 }

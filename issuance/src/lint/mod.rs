@@ -38,6 +38,8 @@ pub struct Expected<'a> {
     pub spki: &'a [u8],
     /// For an authority, how many may stand below it.
     pub path_len: Option<u8>,
+    /// For an authority, the organization in its subject.
+    pub organization: &'a str,
     /// How long it is to live from `now` on, if the authority lives as long.
     pub ttl: Duration,
     /// The moment of the request.

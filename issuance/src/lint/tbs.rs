@@ -97,7 +97,10 @@ fn subject(der: &[u8], expected: &Expected<'_>, findings: &mut Findings) {
     let serial = expected.serial.decimal();
     let mut wanted = vec![(COUNTRY, "US")];
     if expected.profile.is_authority() {
-        wanted.extend([(ORGANIZATION, "SPIFFE"), (SERIAL_NUMBER, serial.as_str())]);
+        wanted.extend([
+            (ORGANIZATION, expected.organization),
+            (SERIAL_NUMBER, serial.as_str()),
+        ]);
     } else {
         wanted.push((ORGANIZATION, "SPIRE"));
         let common_name = expected

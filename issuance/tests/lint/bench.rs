@@ -46,6 +46,7 @@ impl Bench {
     /// The rules that `tbs` breaks as a certificate for `spki`.
     pub(crate) fn lint(&self, tbs: &[u8], spki: &[u8]) -> Vec<Rule> {
         let expected = Expected {
+            organization: "SPIFFE",
             profile: Profile::Svid(SvidProfile::Workload),
             serial: &self.serial,
             spiffe_id: &self.spiffe_id,

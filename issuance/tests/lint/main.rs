@@ -46,6 +46,7 @@ fn an_authority_must_stand_below_its_issuer() {
     let spki = certificate.spki_der().to_vec();
     let spiffe_id = SpiffeId::new("spiffe://example.org").unwrap();
     let mut expected = Expected {
+        organization: "SPIFFE",
         profile: Profile::IntermediateAuthority,
         serial: &serial,
         spiffe_id: &spiffe_id,
