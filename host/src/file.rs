@@ -5,7 +5,7 @@
 //! itself keeps writers apart, in this process and in others.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -93,8 +93,20 @@ impl Pending {
     /// # Errors
     /// The system's. What was in its place is then still there, unless it was the very last step that failed: the
     /// flush of the directory, before which the new file may or may not survive a loss of power.
-    pub fn commit(mut self, content: &[u8]) -> io::Result<()> {
-        self.file.write_all(content)?;
+    pub fn commit(self, content: &[u8]) -> io::Result<()> {
+        self.commit_with(|out| out.write_all(content))
+    }
+
+    /// As [`commit`](Self::commit), with content that `write` makes piece by piece. When `write` fails, what was in
+    /// the file's place stays.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit), and those of `write`.
+    pub fn commit_with(mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 16, &self.file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
         self.file.sync_all()?;
         fs::rename(&self.at, &self.path)?;
         self.committed = true;
@@ -206,6 +218,25 @@ mod tests {
         write_whole(&path, b"secret", 0o600).unwrap_err();
         drop(Pending::of(&scratch.path().join("given up"), 0o600).unwrap());
         assert_eq!(names(scratch.path()), ["taken"]);
+    }
+
+    #[test]
+    fn content_that_fails_half_way_changes_nothing() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("file");
+        write_whole(&path, b"old", 0o600).unwrap();
+        let failed = Pending::of(&path, 0o600).unwrap().commit_with(|out| {
+            out.write_all(&[b'n'; 1 << 17])?;
+            Err(io::Error::other("no more"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "no more");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        Pending::of(&path, 0o600)
+            .unwrap()
+            .commit_with(|out| (0..1000).try_for_each(|number| writeln!(out, "{number}")))
+            .unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1000);
+        assert_eq!(names(scratch.path()), ["file"]);
     }
 
     #[test]

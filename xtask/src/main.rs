@@ -18,6 +18,7 @@ mod python;
 mod suites;
 mod tally;
 mod tools;
+mod tree;
 mod workspace;
 
 use std::process::ExitCode;
@@ -80,6 +81,14 @@ enum Task {
         /// A folder with check-outs of sonar-cryptography and cipherscope
         directory: std::path::PathBuf,
     },
+    /// Make a tree of files to measure scans on, the same everywhere
+    Tree {
+        /// Where; it must be empty or not there
+        directory: std::path::PathBuf,
+        /// How many files
+        #[arg(long, default_value_t = 1_000_000)]
+        files: u64,
+    },
     /// Check licences, advisories, banned crates and sources with cargo-deny
     Deny {
         /// Which checks: advisories, bans, licenses, sources; all when none is named
@@ -120,6 +129,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Footprint => footprint::footprint(&workspace),
         Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
+        Task::Tree { directory, files } => tree::tree(&directory, files),
         Task::Deny { checks } => deny(&workspace, &checks),
     }
 }
