@@ -12,5 +12,6 @@ pub mod algorithm;
 pub mod cbom;
 pub mod files;
 pub mod inventory;
+pub mod issued;
 pub mod scan;
 pub mod source;

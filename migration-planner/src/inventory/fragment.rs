@@ -25,6 +25,19 @@ pub struct Fragment {
     pub(super) unread: Vec<Unread>,
 }
 
+/// A list of a protocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ProtocolPart {
+    /// Its cipher suites.
+    Suites,
+    /// Its groups and other key exchanges.
+    Groups,
+    /// Its signature schemes and host key algorithms.
+    SignatureSchemes,
+    /// One of its other lists, by name.
+    List(&'static str),
+}
+
 impl Fragment {
     /// Nothing yet, at this place.
     #[must_use]
@@ -176,8 +189,13 @@ impl Fragment {
             protection: None,
         };
         let name = format!("{} public key", algorithm.name);
+        // Of a key that stands in several formats the detail has one.
+        let world = match format {
+            "SPKI" | "PKCS#1" => "PKIX",
+            other => other,
+        };
         let asset = Asset::new(name, Detail::Key(Box::new(detail)), &[spki_sha256.as_bytes()]);
-        let id = self.add(asset.seen(occurrence.clone()));
+        let id = self.add(asset.seen(occurrence.clone()).fact("found-as", world));
         let algorithm = self.algorithm(algorithm, occurrence);
         self.connect(&id, Role::Uses, &algorithm);
         id
@@ -206,9 +224,10 @@ impl Fragment {
             KeyKind::Public => "public key",
             KeyKind::Secret => "secret key",
         };
-        let name = match &detail.algorithm {
-            Some(algorithm) => format!("{algorithm} {what}"),
-            None => format!("encrypted {what}"),
+        let name = match (&detail.algorithm, &detail.protection) {
+            (Some(algorithm), _) => format!("{algorithm} {what}"),
+            (None, Some(Protection::Encrypted { .. })) => format!("encrypted {what}"),
+            (None, _) => what.to_owned(),
         };
         let asset = Asset::new(name, Detail::Key(Box::new(detail.clone())), &identity);
         let id = self.add(asset.seen(occurrence.clone()));
@@ -231,25 +250,43 @@ impl Fragment {
 
     /// Adds a protocol, the algorithms of its suites, groups and schemes, and edges to them.
     pub fn protocol(&mut self, detail: ProtocolDetail, occurrence: Occurrence) -> AssetId {
+        self.protocol_in_parts(detail, &occurrence, |_| occurrence.clone())
+    }
+
+    /// The same, where its lists stand in other places than the protocol itself.
+    pub fn protocol_in_parts(
+        &mut self,
+        detail: ProtocolDetail,
+        occurrence: &Occurrence,
+        place_of: impl Fn(ProtocolPart) -> Occurrence,
+    ) -> AssetId {
         let name = match &detail.version {
             Some(version) => format!("{} {version}", detail.protocol.to_uppercase()),
             None => detail.protocol.to_uppercase(),
         };
         // The detail has no maps with random order, so its JSON is the same everywhere.
         let identity = serde_json::to_vec(&detail).unwrap_or_default();
-        let mut spellings: Vec<String> = Vec::new();
-        for suite in &detail.suites {
-            spellings.extend(suite.algorithms.iter().cloned());
-        }
-        spellings.extend(detail.groups.iter().cloned());
-        spellings.extend(detail.signature_schemes.iter().cloned());
+        let mut spellings: Vec<(String, Occurrence)> = Vec::new();
+        let mut add = |part: ProtocolPart, names: &mut dyn Iterator<Item = &String>| {
+            let place = place_of(part);
+            spellings.extend(names.map(|name| (name.clone(), place.clone())));
+        };
+        add(
+            ProtocolPart::Suites,
+            &mut detail.suites.iter().flat_map(|suite| &suite.algorithms),
+        );
+        add(ProtocolPart::Groups, &mut detail.groups.iter());
+        add(ProtocolPart::SignatureSchemes, &mut detail.signature_schemes.iter());
         for list in ["ciphers", "macs"] {
-            spellings.extend(detail.lists.get(list).into_iter().flatten().cloned());
+            add(
+                ProtocolPart::List(list),
+                &mut detail.lists.get(list).into_iter().flatten(),
+            );
         }
         let asset = Asset::new(name, Detail::Protocol(Box::new(detail)), &[&identity]);
         let id = self.add(asset.seen(occurrence.clone()));
-        for spelling in spellings {
-            let algorithm = self.algorithm_spelt(&spelling, &[], occurrence.clone());
+        for (spelling, place) in spellings {
+            let algorithm = self.algorithm_spelt(&spelling, &[], place);
             self.connect(&id, Role::Offers, &algorithm);
         }
         id

@@ -37,6 +37,9 @@ pub struct Options {
     pub skip_ignored: bool,
     /// Leave out what matches one of these patterns, in the notation of `.gitignore`.
     pub exclude: Vec<String>,
+    /// Files that the caller itself writes. Directories do not show them, nor those with `.new` after their names in
+    /// which they are prepared: two scans of the same tree are to find the same.
+    pub own: Vec<PathBuf>,
 }
 
 impl ScanRequest {

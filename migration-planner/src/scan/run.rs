@@ -1,5 +1,6 @@
 //! A scan from request to inventory: threads, tasks, progress.
 
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +47,35 @@ pub(super) struct Place {
     pub(super) share: f64,
 }
 
+/// A file that the caller writes, as directories show it.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// Device and inode of its directory.
+    directory: (u64, u64),
+    name: Vec<u8>,
+}
+
+impl Own {
+    /// The file, and the one in which it is prepared.
+    fn of(path: &Path) -> Vec<Self> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // Without its directory it is nowhere to be shown.
+        let (Some(name), Ok(stat)) = (path.file_name(), rustix::fs::stat(parent)) else {
+            return Vec::new();
+        };
+        [&b""[..], b".new"]
+            .map(|suffix| Self {
+                directory: (stat.st_dev, stat.st_ino),
+                name: [name.as_bytes(), suffix].concat(),
+            })
+            .into()
+    }
+}
+
 /// What all threads share.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
@@ -56,6 +86,7 @@ pub(super) struct Shared<'a> {
     pub(super) memory: Memory,
     pub(super) excluded: Option<Arc<Ignored>>,
     pub(super) counts: Counts,
+    own: Vec<Own>,
     budget: Option<Budget>,
     started: Instant,
     last_told: AtomicU64,
@@ -81,6 +112,21 @@ impl Shared<'_> {
             }
         }
         self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Names in this directory that are the caller's own.
+    pub(super) fn own_in(&self, directory: BorrowedFd<'_>) -> Vec<&[u8]> {
+        if self.own.is_empty() {
+            return Vec::new();
+        }
+        let Ok(stat) = rustix::fs::fstat(directory) else {
+            return Vec::new();
+        };
+        self.own
+            .iter()
+            .filter(|own| own.directory == (stat.st_dev, stat.st_ino))
+            .map(|own| own.name.as_slice())
+            .collect()
     }
 
     /// Whether the caller cancelled, as against time having run out.
@@ -126,6 +172,12 @@ pub fn scan(request: &ScanRequest) -> Result<Inventory, ScanError> {
         memory: Memory::new(request.limits.in_memory),
         excluded: Ignored::excluding(&request.options.exclude)?,
         counts: Counts::default(),
+        own: request
+            .options
+            .own
+            .iter()
+            .flat_map(|path| Own::of(path))
+            .collect(),
         budget: request.limits.total_time.map(Budget::starting_now),
         started: Instant::now(),
         last_told: AtomicU64::new(0),

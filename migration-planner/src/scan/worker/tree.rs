@@ -83,6 +83,7 @@ impl Worker<'_> {
         let mut left_out = 0;
         let mut specials = Vec::new();
         let options = &self.shared.request.options;
+        let own = self.shared.own_in(fd.as_fd());
         let listed = list(fd.as_fd(), &mut entries, |entry| {
             let (name, is_dir) = match &entry {
                 Entry::Directory(name) => (*name, true),
@@ -92,6 +93,9 @@ impl Worker<'_> {
                     return;
                 }
             };
+            if own.contains(&name) {
+                return;
+            }
             let hidden = options.skip_hidden && name.starts_with(b".");
             if hidden
                 || place

@@ -1,0 +1,75 @@
+//! One key in several places.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::inventory::{AssetId, Detail, Inventory, KeyKind, Role};
+
+/// In how many ways a public key is used.
+#[derive(Debug, Default)]
+struct Uses {
+    certificates: BTreeSet<String>,
+    presented_by: BTreeSet<AssetId>,
+    private_places: BTreeSet<String>,
+}
+
+/// Marks public keys that are used in several places with the fact `shared-key`: `certificates` when several
+/// certificates hold it, `formats` when it stands in different formats (X.509, SSH,
+/// OpenPGP, JWK), `private-key` when its private half is in several files, `services` when several services show it.
+/// Keys are told apart by the SHA-256 of their SubjectPublicKeyInfo, so a key is the same in all of these.
+pub fn mark_shared_keys(inventory: &mut Inventory) {
+    let mut uses: BTreeMap<AssetId, Uses> = BTreeMap::new();
+    for edge in inventory.edges() {
+        let Some(from) = inventory.get(&edge.from) else {
+            continue;
+        };
+        match (edge.role, &from.detail) {
+            (Role::Certifies, Detail::Certificate(detail)) => {
+                uses.entry(edge.to.clone())
+                    .or_default()
+                    .certificates
+                    .insert(detail.sha256.clone());
+            }
+            (Role::Presents, Detail::Service(_)) => {
+                uses.entry(edge.to.clone())
+                    .or_default()
+                    .presented_by
+                    .insert(edge.from.clone());
+            }
+            (Role::PrivateOf, _) => {
+                let places = from.evidence.iter().map(|place| place.location.clone());
+                uses.entry(edge.to.clone())
+                    .or_default()
+                    .private_places
+                    .extend(places);
+            }
+            _ => {}
+        }
+    }
+    let mut marks: Vec<(AssetId, &str)> = Vec::new();
+    for asset in inventory.assets() {
+        let Detail::Key(key) = &asset.detail else { continue };
+        if key.kind != KeyKind::Public {
+            continue;
+        }
+        if asset.facts_of("found-as").nth(1).is_some() {
+            marks.push((asset.id().clone(), "formats"));
+        }
+        let Some(uses) = uses.get(asset.id()) else {
+            continue;
+        };
+        for (count, word) in [
+            (uses.certificates.len(), "certificates"),
+            (uses.presented_by.len(), "services"),
+            (uses.private_places.len(), "private-key"),
+        ] {
+            if count > 1 {
+                marks.push((asset.id().clone(), word));
+            }
+        }
+    }
+    for (id, word) in marks {
+        if let Some(asset) = inventory.get_mut(&id) {
+            asset.add_fact("shared-key", word);
+        }
+    }
+}
