@@ -3,13 +3,17 @@
 //! Nothing leaves [`Issuer`] that is not on record. Whole batches are prepared and signed in parallel and recorded
 //! together; who may ask for what was decided before.
 
+mod signers;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
+use rayon::ThreadPoolBuildError;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use spiffe::SpiffeId;
-use symbolon_crypto::random;
+use symbolon_crypto::{digest, random};
 use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
 use symbolon_issuance::{
     Authority, IssuanceError, IssuedCertificate, Linted, Serial, SerialError, SvidProfile, SvidRequest,
@@ -18,10 +22,12 @@ use symbolon_issuance::{
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
-use tokio::sync::oneshot;
 
+use self::signers::{Lane, Signers};
 use crate::authorities::Authorities;
-use crate::datastore::{CertificateIntent, CertificateProfile, CertificateWrite, DatastoreError};
+use crate::datastore::{
+    CertificateProfile, CertificateWrite, DatastoreError, RecordKind, SubjectKeyClaim,
+};
 use crate::record::{RecordError, Recorder};
 use crate::records::{intent_of, issued_record};
 
@@ -74,9 +80,15 @@ pub enum IssueError {
     /// The key belongs to an authority, or half of it does.
     #[error("the key, or half of it, is the key of an authority; make a new one")]
     AuthorityKey,
+    /// A part of the key is, or was, part of another key that was certified.
+    #[error(
+        "the key, or half of it, is part of another key that this server has certified; a component key serves in one \
+         key only: make a new one"
+    )]
+    KeyInUse,
     /// It could not be recorded.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(RecordError),
     /// No serial number could be drawn.
     #[error(transparent)]
     Serial(#[from] SerialError),
@@ -88,18 +100,30 @@ pub enum IssueError {
     Stopping,
 }
 
+impl From<RecordError> for IssueError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Datastore(DatastoreError::AlreadyExists {
+                kind: RecordKind::ComponentKey,
+                ..
+            }) => Self::KeyInUse,
+            other => Self::Record(other),
+        }
+    }
+}
+
 /// Signs for a server.
 #[derive(Debug)]
 pub struct Issuer {
     authorities: Arc<Authorities>,
     recorder: Recorder,
     clock: Arc<dyn Clock>,
-    signers: ThreadPool,
+    signers: Signers,
 }
 
 impl Issuer {
-    /// An issuer with `threads` signer threads; 0 is one for each processor. Tokens want as many as they have
-    /// sessions.
+    /// An issuer with `threads` threads that sign with software keys; 0 is one for each processor. Each family whose key
+    /// is held elsewhere has 16 of its own, unless [`with_holder_threads`](Self::with_holder_threads) says otherwise.
     ///
     /// # Errors
     /// The system's, if it gives no threads.
@@ -113,8 +137,15 @@ impl Issuer {
             authorities,
             recorder,
             clock,
-            signers: signer_threads(threads)?,
+            signers: Signers::new(threads)?,
         })
+    }
+
+    /// With `threads` for each family whose key is on a token or in a TPM: as many as it takes calls at once.
+    #[must_use]
+    pub fn with_holder_threads(mut self, threads: usize) -> Self {
+        self.signers = self.signers.with_holder_threads(threads);
+        self
     }
 
     /// The authorities it signs with.
@@ -140,18 +171,38 @@ impl Issuer {
         };
 
         let intended = self.record_intents(prepared, now).await;
-        let signed = self
-            .on_signers(move || {
-                intended
-                    .into_par_iter()
-                    .map(|result| result.and_then(Prepared::sign))
-                    .collect::<Vec<_>>()
-            })
-            .await;
-        match signed {
-            Some(signed) => self.record_issued(signed).await,
-            None => stopping(count),
+        let signed = self.sign(intended).await;
+        self.record_issued(signed).await
+    }
+
+    /// Signs each on the threads that are for its authority's key.
+    async fn sign(
+        &self,
+        intended: Vec<Result<Prepared, IssueError>>,
+    ) -> Vec<Result<IssuedCertificate, IssueError>> {
+        let mut signed = Vec::with_capacity(intended.len());
+        let mut lanes: BTreeMap<Lane, Vec<(usize, Prepared)>> = BTreeMap::new();
+        for (position, item) in intended.into_iter().enumerate() {
+            match item {
+                Ok(prepared) => {
+                    lanes.entry(prepared.lane()).or_default().push((position, prepared));
+                    signed.push(Err(IssueError::Stopping));
+                }
+                Err(error) => signed.push(Err(error)),
+            }
         }
+        let running = lanes.into_iter().map(|(lane, items)| {
+            self.signers.run(lane, move || {
+                let items = items.into_par_iter();
+                items.map(|(position, item)| (position, item.sign())).collect::<Vec<_>>()
+            })
+        });
+        for (position, result) in join_all(running).await.into_iter().flatten().flatten() {
+            if let Some(place) = signed.get_mut(position) {
+                *place = result;
+            }
+        }
+        signed
     }
 
     /// Mints a JWT-SVID. Tokens are not recorded one by one: they live for minutes and are bearer secrets.
@@ -169,7 +220,8 @@ impl Issuer {
             .jwt()
             .ok_or(IssueError::NoAuthority(Family::Jwt))?;
         let now = self.clock.now();
-        self.on_signers(move || {
+        let lane = Lane::of(Family::Jwt, signer.is_own_software());
+        let mint = move || {
             let mut token_id = [0; 16];
             random::fill(&mut token_id)?;
             let token_id = hex::encode(token_id);
@@ -182,22 +234,20 @@ impl Issuer {
                 jti,
             };
             Ok(mint_jwt_svid(&signer, &request)?)
-        })
-        .await
-        .unwrap_or(Err(IssueError::Stopping))
+        };
+        self.signers
+            .run(lane, mint)
+            .await
+            .unwrap_or(Err(IssueError::Stopping))
     }
 
-    /// Runs `work`, such as signing or verifying, on the signer threads; `None` if they are gone or it panicked.
+    /// Runs `work` that waits for no token, such as verifying, on the signer threads; `None` if they are gone or it
+    /// panicked.
     pub(crate) async fn on_signers<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let (done, result) = oneshot::channel();
-        self.signers.spawn(move || {
-            // The receiver is gone when the caller gave up; the work is then simply not wanted any more.
-            let _ = done.send(work());
-        });
-        result.await.ok()
+        self.signers.run(Lane::Processors, work).await
     }
 
     /// Records the intents of what was prepared, in one commit.
@@ -206,8 +256,7 @@ impl Issuer {
         prepared: Vec<Result<Prepared, IssueError>>,
         now: SystemTime,
     ) -> Vec<Result<Prepared, IssueError>> {
-        let intent = |prepared: &Prepared| prepared.intent(now).map(CertificateWrite::Intent);
-        self.record(prepared, intent).await
+        self.record(prepared, |prepared| prepared.intent(now)).await
     }
 
     /// Records the signed bytes, in one commit, and only then lets go of them.
@@ -281,6 +330,7 @@ impl From<IssuedCertificate> for IssuedX509 {
 struct Prepared {
     authority: Arc<Authority>,
     linted: Linted,
+    claim: SubjectKeyClaim,
     profile: SvidProfile,
     entry_id: Option<String>,
 }
@@ -291,12 +341,12 @@ impl Prepared {
         let authority = authorities
             .active(family)
             .ok_or(IssueError::NoAuthority(family))?;
-        if order
-            .key
-            .component_spki_hashes()
-            .iter()
-            .any(|hash| authorities.holds_component_key(hash))
-        {
+        let claim = SubjectKeyClaim {
+            key_sha256: digest::sha256(&order.key.spki_der()),
+            components: order.key.component_spki_hashes(),
+        };
+        let is_authoritys = |hash| authorities.holds_component_key(hash);
+        if claim.components.iter().any(is_authoritys) {
             return Err(IssueError::AuthorityKey);
         }
         let serial = Serial::random(random::fill)?;
@@ -315,18 +365,24 @@ impl Prepared {
         Ok(Self {
             authority,
             linted,
+            claim,
             profile: order.profile,
             entry_id: order.entry_id,
         })
     }
 
-    fn intent(&self, now: SystemTime) -> Result<CertificateIntent, DatastoreError> {
+    fn lane(&self) -> Lane {
+        Lane::of(self.authority.family(), self.authority.signer().is_own_software())
+    }
+
+    fn intent(&self, now: SystemTime) -> Result<CertificateWrite, DatastoreError> {
         let profile = match self.profile {
             SvidProfile::Server => CertificateProfile::Server,
             SvidProfile::Agent => CertificateProfile::Agent,
             SvidProfile::Workload => CertificateProfile::Workload,
         };
-        intent_of(self.linted.facts(), profile, self.entry_id.clone(), now)
+        let intent = intent_of(self.linted.facts(), profile, self.entry_id.clone(), now)?;
+        Ok(CertificateWrite::IntentWithKey(intent, self.claim.clone()))
     }
 
     fn sign(self) -> Result<IssuedCertificate, IssueError> {
@@ -334,32 +390,6 @@ impl Prepared {
     }
 }
 
-fn signer_threads(threads: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("signer-{index}"))
-        // Or one request that finds a bug would take the whole server with it.
-        .panic_handler(|_| tracing::error!("work on a signer thread panicked"))
-        .build()
-}
-
 fn stopping(count: usize) -> Vec<Result<IssuedX509, IssueError>> {
     (0..count).map(|_| Err(IssueError::Stopping)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_that_panics_ends_neither_the_process_nor_the_thread() {
-        let signers = signer_threads(1).unwrap();
-        let (lost, result) = oneshot::channel::<()>();
-        signers.spawn(move || {
-            let _lost = lost;
-            panic!("a bug");
-        });
-        assert!(result.blocking_recv().is_err(), "whoever waits is told");
-        assert_eq!(signers.install(|| 7), 7);
-    }
 }

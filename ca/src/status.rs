@@ -30,7 +30,7 @@ impl From<IssueError> for Status {
     fn from(error: IssueError) -> Self {
         let message = error.to_string();
         match error {
-            IssueError::AuthorityKey => Self::invalid_argument(message),
+            IssueError::AuthorityKey | IssueError::KeyInUse => Self::invalid_argument(message),
             IssueError::NoAuthority(_) => Self::failed_precondition(message),
             IssueError::Stopping => Self::unavailable(message),
             IssueError::Issuance(IssuanceError::Request(_) | IssuanceError::Profile(_)) => {

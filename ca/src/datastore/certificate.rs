@@ -146,11 +146,29 @@ pub struct CertificateRecord {
     pub der: Option<Vec<u8>>,
 }
 
+/// The claim of a public key on its components: none of them is part of any other key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SubjectKeyClaim {
+    /// SHA-256 of the whole key's SubjectPublicKeyInfo. The same key may be certified again, as at a renewal.
+    pub key_sha256: [u8; 32],
+    /// SHA-256 of each component's SubjectPublicKeyInfo.
+    pub components: Vec<[u8; 32]>,
+}
+
+impl SubjectKeyClaim {
+    /// The owner under which the components are claimed.
+    pub fn owner(&self) -> String {
+        format!("key/{}", hex::encode(self.key_sha256))
+    }
+}
+
 /// Something to be recorded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CertificateWrite {
-    /// A certificate is about to be signed.
+    /// A certificate is about to be signed whose key was claimed before: an authority's.
     Intent(CertificateIntent),
+    /// A certificate is about to be signed, and the components of its key are claimed with that.
+    IntentWithKey(CertificateIntent, SubjectKeyClaim),
     /// It has been.
     Issued(IssuedRecord),
 }
@@ -158,14 +176,21 @@ pub enum CertificateWrite {
 impl CertificateWrite {
     pub(crate) fn intent(&self) -> Option<&CertificateIntent> {
         match self {
-            Self::Intent(intent) => Some(intent),
+            Self::Intent(intent) | Self::IntentWithKey(intent, _) => Some(intent),
             Self::Issued(_) => None,
+        }
+    }
+
+    pub(crate) fn claim(&self) -> Option<&SubjectKeyClaim> {
+        match self {
+            Self::IntentWithKey(_, claim) => Some(claim),
+            Self::Intent(_) | Self::Issued(_) => None,
         }
     }
 
     pub(crate) fn issued(&self) -> Option<&IssuedRecord> {
         match self {
-            Self::Intent(_) => None,
+            Self::Intent(_) | Self::IntentWithKey(..) => None,
             Self::Issued(issued) => Some(issued),
         }
     }
@@ -199,7 +224,9 @@ pub trait CertificateStore: Send + Sync {
     ///
     /// The answer has one result for each write, in the order of `writes`. A write that cannot be recorded does not keep the
     /// others from being: [`DatastoreError::AlreadyExists`] for a serial number whose intent, or whose bytes, are
-    /// on record; [`DatastoreError::NotFound`] for bytes without an intent.
+    /// on record; [`DatastoreError::NotFound`] for bytes without an intent. A component that another key, or an
+    /// authority, has claimed is [`DatastoreError::AlreadyExists`] of a
+    /// [`ComponentKey`](super::RecordKind::ComponentKey): then neither intent nor claims of that write are recorded.
     ///
     /// # Errors
     /// When nothing at all was recorded.

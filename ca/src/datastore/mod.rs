@@ -35,7 +35,7 @@ pub use authority::{
 };
 pub use certificate::{
     CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord, CertificateState,
-    CertificateStore, CertificateSummary, CertificateWrite, IssuedRecord,
+    CertificateStore, CertificateSummary, CertificateWrite, IssuedRecord, SubjectKeyClaim,
 };
 pub use entry::{EntryCreation, EntryFilter, EntryRecord, EntryStore, Selector};
 pub use error::{DatastoreError, RecordKind, Result};

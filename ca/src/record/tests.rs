@@ -91,7 +91,7 @@ impl CertificateStore for GatedStore {
 
 fn serial_of(write: &CertificateWrite) -> &SerialNumber {
     match write {
-        CertificateWrite::Intent(intent) => &intent.serial,
+        CertificateWrite::Intent(intent) | CertificateWrite::IntentWithKey(intent, _) => &intent.serial,
         CertificateWrite::Issued(issued) => &issued.serial,
     }
 }

@@ -6,6 +6,7 @@
 mod agents;
 mod authorities;
 mod certificates;
+mod component_keys;
 mod entries;
 mod join_tokens;
 mod metadata;
@@ -49,6 +50,9 @@ const CHECKS: &[Check] = &[
     check!(authorities::no_component_key_is_used_twice),
     check!(authorities::pruning_spares_the_active_one_and_keeps_claims),
     check!(authorities::claims_are_all_or_none),
+    check!(component_keys::a_component_is_part_of_one_key),
+    check!(component_keys::a_serial_number_twice_claims_nothing),
+    check!(component_keys::a_key_is_an_authoritys_or_somebody_elses),
     check!(certificates::a_certificate_reads_back_in_both_states),
     check!(certificates::one_bad_write_does_not_spoil_the_others),
     check!(certificates::a_large_batch_is_recorded_whole),

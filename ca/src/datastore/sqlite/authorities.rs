@@ -9,6 +9,7 @@ use symbolon_hsm::names::{KeyId, StoreName};
 use symbolon_pki::suite::Family;
 
 use super::codec::{Columns, failed, position, seconds};
+use super::component_keys::{claim, claimed_by, used_up};
 use super::filter::Conditions;
 use super::{SqliteDatastore, commit};
 use crate::datastore::authority::claim_owner;
@@ -286,37 +287,6 @@ async fn sequence(connection: &mut SqliteConnection) -> Result<u64> {
         &row.map_err(failed("read the bundle's sequence number"))?,
     )
     .count("sequence")
-}
-
-/// Claims a component key; `false` when anyone, `owner` too, has a claim on it already.
-async fn claim(
-    connection: &mut SqliteConnection,
-    owner: &str,
-    spki_sha256: &[u8; 32],
-    at: SystemTime,
-) -> Result<bool> {
-    let claimed = sqlx::query(
-        "INSERT INTO component_key (spki_sha256, owner, claimed_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-    )
-    .bind(spki_sha256.as_slice())
-    .bind(owner)
-    .bind(seconds(at))
-    .execute(connection)
-    .await
-    .map_err(failed("claim a component key"))?;
-    Ok(claimed.rows_affected() == 1)
-}
-
-async fn claimed_by(connection: &mut SqliteConnection, spki_sha256: &[u8; 32]) -> Result<Option<String>> {
-    sqlx::query_scalar("SELECT owner FROM component_key WHERE spki_sha256 = ?")
-        .bind(spki_sha256.as_slice())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("look for a component key"))
-}
-
-fn used_up(spki_sha256: &[u8; 32]) -> DatastoreError {
-    DatastoreError::already_exists(RecordKind::ComponentKey, hex::encode(spki_sha256))
 }
 
 fn read(row: &SqliteRow) -> Result<AuthorityRecord> {

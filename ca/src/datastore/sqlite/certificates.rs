@@ -8,6 +8,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use symbolon_pki::suite::Form;
 
 use super::codec::{Columns, failed, seconds};
+use super::component_keys::{Part, claim_parts, taken, used_up};
 use super::filter::{Conditions, cut, start};
 use super::{SqliteDatastore, commit};
 use crate::datastore::{
@@ -109,6 +110,12 @@ impl CertificateStore for SqliteDatastore {
 
 /// Records everything, many rows a statement; `false` when something was refused and the rest is half done.
 async fn record_together(connection: &mut SqliteConnection, writes: &[CertificateWrite]) -> Result<bool> {
+    let parts: Vec<_> = writes.iter().flat_map(parts_of).collect();
+    for group in groups(&parts) {
+        if claim_parts(connection, group).await? != group.len() as u64 {
+            return Ok(false);
+        }
+    }
     let intents: Vec<_> = writes.iter().filter_map(CertificateWrite::intent).collect();
     for group in groups(&intents) {
         if insert_intents(connection, group).await? != group.len() as u64 {
@@ -124,6 +131,12 @@ async fn record_together(connection: &mut SqliteConnection, writes: &[Certificat
     Ok(true)
 }
 
+/// What `write` claims.
+fn parts_of(write: &CertificateWrite) -> impl Iterator<Item = Part> + '_ {
+    let pair = write.intent().zip(write.claim());
+    pair.into_iter().flat_map(|(intent, claim)| Part::of(intent, claim))
+}
+
 /// Records what can be recorded, one row a statement, with the same order and outcome as [`record_together`].
 async fn record_singly(
     connection: &mut SqliteConnection,
@@ -132,10 +145,21 @@ async fn record_singly(
     let mut results: Vec<Result<()>> = writes.iter().map(|_| Ok(())).collect();
     let exists = |serial: &SerialNumber| Err(DatastoreError::already_exists(RecordKind::Certificate, serial));
     for (write, result) in writes.iter().zip(&mut results) {
-        if let Some(intent) = write.intent()
-            && insert_intents(connection, &[intent]).await? == 0
+        let Some(intent) = write.intent() else {
+            continue;
+        };
+        if let Some(claim) = write.claim()
+            && let Some(component) = taken(connection, claim).await?
         {
+            *result = Err(used_up(&component));
+            continue;
+        }
+        if insert_intents(connection, &[intent]).await? == 0 {
             *result = exists(&intent.serial);
+            continue;
+        }
+        for part in parts_of(write) {
+            claim_parts(connection, &[part]).await?;
         }
     }
     for (write, result) in writes.iter().zip(&mut results) {

@@ -9,6 +9,7 @@ mod agents;
 mod authorities;
 mod certificates;
 mod codec;
+mod component_keys;
 mod entries;
 mod filter;
 mod join_tokens;
