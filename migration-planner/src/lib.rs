@@ -13,5 +13,6 @@ pub mod cbom;
 pub mod files;
 pub mod inventory;
 pub mod issued;
+pub mod risk;
 pub mod scan;
 pub mod source;

@@ -1,0 +1,494 @@
+//! Rating every asset of an inventory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Day;
+use super::catalogue::{Catalogue, Regime, Scenario};
+use super::effort::{Effort, MANY_PLACES, effort};
+use super::graph::{ANSWERS_FOR, Graph};
+use super::mosca::{Mosca, Shelf, mosca};
+use super::profile::{Known, Profile, Rules};
+use super::purpose::Purpose;
+use super::score::{DEPENDANTS_COUNTED, Inputs, Score, score};
+use super::threat::{Posture, Threat, posture, threats};
+use super::uses::{Use, Uses};
+use super::verdict::{Finding, Judge, Verdict};
+use crate::algorithm::Quantum;
+use crate::inventory::{Asset, AssetId, Detail, Inventory, KeyKind, Protection, Role};
+
+/// The key usages of certificates whose signatures are believed long after they were made.
+const LASTING: [&str; 4] = ["codeSigning", "emailProtection", "timeStamping", "nonRepudiation"];
+
+/// What every asset risks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// The day that it is for.
+    pub today: Day,
+    /// Who it is for.
+    pub organisation: String,
+    /// Every scenario, earliest first.
+    pub scenarios: Vec<Scenario>,
+    /// The scenario that is planned by.
+    pub plan_by: String,
+    /// The regimes that apply, in the profile's order.
+    pub regimes: Vec<Regime>,
+    /// Every asset that was rated.
+    pub ratings: BTreeMap<AssetId, Rating>,
+    /// Every asset that was not, and why.
+    pub unrated: BTreeMap<AssetId, Unrated>,
+}
+
+/// Why an asset has no rating of its own.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "because", rename_all = "kebab-case")]
+pub enum Unrated {
+    /// Another asset stands for it: a certificate for its key, a protocol for its algorithms.
+    StoodFor {
+        /// Which one.
+        by: AssetId,
+    },
+    /// It has no cryptography of its own: a library, a store that is not encrypted.
+    NoCryptography,
+}
+
+/// What one asset risks, with all that went into it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rating {
+    /// The worst that can happen.
+    pub threat: Threat,
+    /// Everything that can.
+    pub threats: BTreeSet<Threat>,
+    /// How well it is protected against a quantum computer today.
+    pub posture: Posture,
+    /// What it uses which algorithm for.
+    pub uses: BTreeSet<Use>,
+    /// Who is responsible, by the inventory and the profile.
+    pub owners: BTreeSet<Arc<str>>,
+    /// Who can reach it; absent when nobody told.
+    pub exposure: Option<Arc<str>>,
+    /// How much hangs on it, from 1 to 5.
+    pub importance: u8,
+    /// For how long what it encrypts must stay secret; absent when it encrypts nothing that a quantum computer reads.
+    pub confidentiality: Option<Shelf>,
+    /// For how long what it signs must be believed; absent when it signs nothing that a quantum computer forges.
+    pub signatures: Option<Shelf>,
+    /// How long moving it takes.
+    pub effort: Effort,
+    /// Mosca's inequality, for each scenario in order; empty when there is nothing that a quantum computer breaks.
+    pub mosca: Vec<Mosca>,
+    /// What the regimes that apply say, where they are not met.
+    pub verdicts: Vec<Verdict>,
+    /// The first of all days by which it must have moved.
+    pub bound: Option<Bound>,
+    /// How many assets depend on it, counted to 100.
+    pub dependants: usize,
+    /// A number for sorting.
+    pub score: Score,
+    /// What the profile decided, if that still holds.
+    pub decision: Option<super::profile::Decision>,
+}
+
+/// A day by which something must have moved, and what sets it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Bound {
+    /// A weakness of today: at once.
+    Weakness {
+        /// The weakness, by id.
+        weakness: Arc<str>,
+        /// Today.
+        day: Day,
+    },
+    /// A regime's rule.
+    Regime {
+        /// The regime, by id.
+        regime: Arc<str>,
+        /// The rule, by id.
+        rule: Arc<str>,
+        /// Its last day.
+        day: Day,
+    },
+    /// The scenario that is planned by.
+    Scenario {
+        /// The scenario, by id.
+        scenario: Arc<str>,
+        /// Its arrival less what must hold.
+        day: Day,
+    },
+}
+
+impl Bound {
+    /// The day.
+    #[must_use]
+    pub const fn day(&self) -> Day {
+        match self {
+            Self::Weakness { day, .. } | Self::Regime { day, .. } | Self::Scenario { day, .. } => *day,
+        }
+    }
+}
+
+impl Rating {
+    /// Mosca's inequality for this scenario.
+    #[must_use]
+    pub fn mosca_for(&self, scenario: &str) -> Option<&Mosca> {
+        self.mosca.iter().find(|mosca| &*mosca.scenario == scenario)
+    }
+
+    /// Whether somebody has to do something about it, whatever was decided.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.posture != Posture::Protected && self.threat.is_open() || !self.verdicts.is_empty()
+    }
+}
+
+/// Rates every asset.
+#[must_use]
+pub fn assess(inventory: &Inventory, profile: &Profile, catalogue: &Catalogue, today: Day) -> Assessment {
+    let graph = Graph::of(inventory);
+    let scenarios = profile.all_scenarios(catalogue);
+    let regimes: Vec<&Regime> = profile
+        .regimes
+        .iter()
+        .filter_map(|id| catalogue.regime(id))
+        .collect();
+    let mut assessor = Assessor {
+        graph: &graph,
+        uses: Uses::new(&graph, catalogue),
+        judge: Judge::new(regimes.clone(), today),
+        rules: Rules::of(profile),
+        catalogue,
+        profile,
+        scenarios: &scenarios,
+        today,
+    };
+    let mut ratings = BTreeMap::new();
+    let mut unrated = BTreeMap::new();
+    for asset in inventory.assets() {
+        match assessor.rate(asset) {
+            Ok(rating) => {
+                ratings.insert(asset.id().clone(), rating);
+            }
+            Err(why) => {
+                unrated.insert(asset.id().clone(), why);
+            }
+        }
+    }
+    Assessment {
+        today,
+        organisation: profile.organisation.clone(),
+        regimes: regimes.into_iter().cloned().collect(),
+        plan_by: profile.plan_by.clone(),
+        scenarios,
+        ratings,
+        unrated,
+    }
+}
+
+struct Assessor<'a> {
+    graph: &'a Graph<'a>,
+    uses: Uses<'a>,
+    judge: Judge<'a>,
+    rules: Rules<'a>,
+    catalogue: &'a Catalogue,
+    profile: &'a Profile,
+    scenarios: &'a [Scenario],
+    today: Day,
+}
+
+impl<'a> Assessor<'a> {
+    fn rate(&mut self, asset: &'a Asset) -> Result<Rating, Unrated> {
+        if let Some(by) = stands_for(self.graph, asset) {
+            return Err(Unrated::StoodFor { by });
+        }
+        let uses = self.uses.of(asset);
+        if uses.is_empty() {
+            return Err(Unrated::NoCryptography);
+        }
+        let inventory = self.graph.inventory;
+        let known = self.rules.about(inventory, asset);
+        let owners = owners(asset, &known);
+        let exposure = known
+            .exposure
+            .map(Arc::from)
+            .or_else(|| asset.exposure.as_deref().map(Arc::from));
+        let believed = self.believed(asset, &known);
+        let threats = threats(
+            &uses,
+            believed.months,
+            self.profile.defaults.long_signature_months,
+        );
+        let posture = posture(self.graph, asset, &uses);
+        let settled = posture == Posture::Protected;
+        let threat = if settled && !threats.contains(&Threat::WeakToday) {
+            Threat::Resistant
+        } else {
+            threats.first().copied().unwrap_or(Threat::Unknown)
+        };
+        let at_stake = |purpose: Purpose| {
+            let falls = |used: &&Use| matches!(used.quantum, Quantum::Broken | Quantum::Unknown);
+            !settled && uses.iter().filter(falls).any(|used| used.purpose == purpose)
+        };
+        let secret = at_stake(Purpose::KeyEstablishment) || (!settled && unknown_encryption(&uses));
+        let confidentiality = secret.then(|| self.secret(&known));
+        let signatures = at_stake(Purpose::Signature).then_some(believed);
+        let effort = self.effort(asset, threat, &owners, known.migration_months);
+        let mosca: Vec<Mosca> = self
+            .scenarios
+            .iter()
+            .filter_map(|scenario| {
+                mosca(
+                    scenario,
+                    self.today,
+                    confidentiality.as_ref(),
+                    signatures.as_ref(),
+                    effort.months,
+                )
+            })
+            .collect();
+        let verdicts = self.judge.of(&uses, &known.categories);
+        let planned = mosca
+            .iter()
+            .find(|mosca| *mosca.scenario == *self.profile.plan_by);
+        let bound = self.bound(&uses, &verdicts, planned);
+        let dependants = self.graph.dependants(asset.id(), DEPENDANTS_COUNTED);
+        let importance = known.importance.unwrap_or(self.profile.defaults.importance);
+        let score = score(Inputs {
+            threat,
+            mosca: planned,
+            exposure: exposure.as_deref(),
+            importance,
+            importance_told: known.importance.is_some(),
+            dependants,
+        });
+        let holds =
+            |decision: &&super::profile::Decision| decision.until.is_none_or(|until| until >= self.today);
+        Ok(Rating {
+            threat,
+            threats,
+            posture,
+            owners,
+            exposure,
+            importance,
+            confidentiality,
+            signatures,
+            effort,
+            mosca,
+            verdicts,
+            bound,
+            dependants,
+            score,
+            decision: known.decision.filter(holds).cloned(),
+            uses,
+        })
+    }
+
+    /// For how long what it encrypts must stay secret.
+    fn secret(&self, known: &Known<'_>) -> Shelf {
+        let (years, because) = match known.confidentiality_years {
+            Some(years) => (years, "the profile says so"),
+            None => (self.profile.defaults.confidentiality_years, "the default"),
+        };
+        Shelf {
+            months: years * 12,
+            because: Arc::from(because),
+        }
+    }
+
+    /// For how long what it signs must be believed.
+    fn believed(&self, asset: &Asset, known: &Known<'_>) -> Shelf {
+        let shelf = |months: u32, because: &str| Shelf {
+            months,
+            because: Arc::from(because),
+        };
+        if let Some(years) = known.signature_years {
+            return shelf(years * 12, "the profile says so");
+        }
+        let default = || shelf(self.profile.defaults.signature_years * 12, "the default");
+        match &asset.detail {
+            Detail::Protocol(_) | Detail::Service(_) => shelf(0, "it proves who is there now, nothing later"),
+            Detail::Key(key) if key.format == "SSH" || key.format == "OpenSSH" => {
+                shelf(0, "SSH proves who is there now, nothing later")
+            }
+            Detail::Certificate(certificate) => {
+                let end = certificate.not_after.as_deref().and_then(Day::of_rfc3339);
+                let lasting = LASTING.iter().any(|usage| certificate.usages.contains(*usage));
+                let valid = end.map(|end| self.today.months_until(end));
+                match (valid, lasting && !certificate.authority) {
+                    (Some(valid), false) => shelf(valid, "it is valid for so long"),
+                    (Some(valid), true) if valid > default().months => {
+                        shelf(valid, "it is valid for so long")
+                    }
+                    _ => default(),
+                }
+            }
+            _ => default(),
+        }
+    }
+
+    fn effort(
+        &self,
+        asset: &Asset,
+        threat: Threat,
+        owners: &BTreeSet<Arc<str>>,
+        told: Option<u32>,
+    ) -> Effort {
+        let kind = match (&asset.detail, threat) {
+            (_, Threat::WeakToday) => "repair",
+            (Detail::Certificate(certificate), _) if certificate.authority => "replace-issuer",
+            (Detail::Certificate(_), _) => "reissue-certificates",
+            (Detail::Key(_), _) => "replace-keys",
+            (Detail::Protocol(_) | Detail::Service(_), _) => "enable-post-quantum",
+            (Detail::Material(_), _) => "protect-stored-data",
+            (Detail::Algorithm(_) | Detail::Library(_), _) => "change-code",
+        };
+        let mut factors = Vec::new();
+        if in_hardware(self.graph, asset) {
+            factors.push("hardware");
+        }
+        if matches!(&asset.detail, Detail::Key(key) if key.format == "SSH" || key.format == "OpenSSH") {
+            factors.push("no-standard");
+        }
+        if asset.evidence.len() > MANY_PLACES {
+            factors.push("many-places");
+        }
+        if owners.is_empty() {
+            factors.push("no-owner");
+        }
+        effort(self.catalogue, kind, &factors, told)
+    }
+
+    fn bound(&self, uses: &BTreeSet<Use>, verdicts: &[Verdict], planned: Option<&Mosca>) -> Option<Bound> {
+        let weak = uses
+            .iter()
+            .find_map(|used| used.weakness.clone())
+            .map(|weakness| Bound::Weakness {
+                weakness,
+                day: self.today,
+            });
+        let regimes = verdicts.iter().map(|verdict| Bound::Regime {
+            regime: Arc::clone(&verdict.regime),
+            rule: Arc::clone(&verdict.rule),
+            day: verdict.until.unwrap_or(self.today),
+        });
+        let scenario = planned.map(|mosca| Bound::Scenario {
+            scenario: Arc::clone(&mosca.scenario),
+            day: mosca.done_by,
+        });
+        weak.into_iter()
+            .chain(regimes)
+            .chain(scenario)
+            .min_by_key(Bound::day)
+    }
+}
+
+fn owners(asset: &Asset, known: &Known<'_>) -> BTreeSet<Arc<str>> {
+    match known.owner {
+        Some(owner) => BTreeSet::from([Arc::from(owner)]),
+        None => asset
+            .owners
+            .iter()
+            .map(|owner| Arc::from(owner.as_str()))
+            .collect(),
+    }
+}
+
+fn unknown_encryption(uses: &BTreeSet<Use>) -> bool {
+    uses.iter()
+        .any(|used| used.purpose == Purpose::Encryption && used.quantum == Quantum::Unknown)
+}
+
+/// The asset that stands for this one, so that nothing is counted twice.
+fn stands_for(graph: &Graph<'_>, asset: &Asset) -> Option<AssetId> {
+    let id = asset.id();
+    let first = |role: Role| graph.back(id, role).next().map(|asset| asset.id().clone());
+    match &asset.detail {
+        // Algorithms are rated where they are used by themselves.
+        Detail::Algorithm(_) => {
+            if !graph.own_places(asset).is_empty() {
+                return None;
+            }
+            let mut from = graph
+                .edges_into(id)
+                .iter()
+                .filter(|edge| ANSWERS_FOR.contains(&edge.role));
+            from.next().map(|edge| edge.from.clone())
+        }
+        Detail::Key(key) => match key.kind {
+            KeyKind::Public => certificate_of(graph, id).or_else(|| first(Role::PrivateOf)),
+            KeyKind::Private => graph
+                .out(id, Role::PrivateOf)
+                .find_map(|public| certificate_of(graph, public.id())),
+            KeyKind::Secret => None,
+        },
+        Detail::Protocol(_) => {
+            let mut services = graph.back(id, Role::Offers);
+            services
+                .find(|asset| matches!(asset.detail, Detail::Service(_)))
+                .map(|asset| asset.id().clone())
+        }
+        _ => None,
+    }
+}
+
+fn certificate_of(graph: &Graph<'_>, public_key: &AssetId) -> Option<AssetId> {
+    graph
+        .back(public_key, Role::Certifies)
+        .find(|asset| matches!(asset.detail, Detail::Certificate(_)))
+        .map(|asset| asset.id().clone())
+}
+
+/// Whether its private key is held by hardware.
+fn in_hardware(graph: &Graph<'_>, asset: &Asset) -> bool {
+    let held = |asset: &Asset| matches!(&asset.detail, Detail::Key(key) if matches!(key.protection, Some(Protection::Hardware { .. })));
+    held(asset)
+        || graph
+            .out(asset.id(), Role::Certifies)
+            .any(|public| graph.back(public.id(), Role::PrivateOf).any(held))
+}
+
+impl Assessment {
+    /// The rating of an asset.
+    #[must_use]
+    pub fn rating(&self, id: &AssetId) -> Option<&Rating> {
+        self.ratings.get(id)
+    }
+
+    /// How many assets each threat is the worst of.
+    #[must_use]
+    pub fn by_threat(&self) -> BTreeMap<Threat, usize> {
+        let mut counts = BTreeMap::new();
+        for rating in self.ratings.values() {
+            *counts.entry(rating.threat).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The scenario that is planned by.
+    #[must_use]
+    pub fn planned(&self) -> Option<&Scenario> {
+        self.scenarios.iter().find(|scenario| scenario.id == self.plan_by)
+    }
+
+    /// How many assets a regime finds in each state, and how many it finds nothing wrong with.
+    #[must_use]
+    pub fn by_finding(&self, regime: &str) -> (BTreeMap<Finding, usize>, usize) {
+        let mut counts = BTreeMap::new();
+        let mut met = 0;
+        for rating in self.ratings.values() {
+            let worst = rating
+                .verdicts
+                .iter()
+                .filter(|verdict| &*verdict.regime == regime)
+                .map(|verdict| verdict.finding)
+                .min();
+            match worst {
+                Some(finding) => *counts.entry(finding).or_default() += 1,
+                None => met += 1,
+            }
+        }
+        (counts, met)
+    }
+}

@@ -1,0 +1,241 @@
+//! What each asset uses which algorithm for, and what follows when it falls.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::catalogue::{Catalogue, Weakness};
+use super::graph::{Graph, as_algorithm};
+use super::purpose::{self, Purpose};
+use crate::algorithm::{Algorithm, Quantum};
+use crate::inventory::{Asset, CertificateDetail, Detail, KeyDetail, KeyKind, Protection, Role};
+
+/// One algorithm that an asset uses, and for what.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Use {
+    /// For what.
+    pub purpose: Purpose,
+    /// The algorithm's canonical name, or `unknown`.
+    pub algorithm: Arc<str>,
+    /// How it comes to be used: `signed with`, `its key`, `offers`, `called here`.
+    pub how: &'static str,
+    /// How it fares against a quantum computer.
+    pub quantum: Quantum,
+    /// Strength against a classical computer, in bits, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classical_bits: Option<u32>,
+    /// The weakness of today that it has, by id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weakness: Option<Arc<str>>,
+}
+
+/// The key usages of certificates that are shown in protocols: whether a key transports keys there is decided by
+/// the protocol's suites, which are inventoried by themselves.
+const SHOWN_IN_PROTOCOLS: [&str; 2] = ["serverAuth", "clientAuth"];
+
+/// Uses of a certificate's key that encrypt.
+const ENCIPHERS: [&str; 3] = ["keyEncipherment", "dataEncipherment", "keyAgreement"];
+
+/// What collects the uses of assets.
+pub(crate) struct Uses<'a> {
+    graph: &'a Graph<'a>,
+    catalogue: &'a Catalogue,
+}
+
+impl<'a> Uses<'a> {
+    pub(crate) const fn new(graph: &'a Graph<'a>, catalogue: &'a Catalogue) -> Self {
+        Self { graph, catalogue }
+    }
+
+    /// What this asset uses, in order. Nothing for what has no cryptography of its own: a library, a store.
+    pub(crate) fn of(&self, asset: &'a Asset) -> BTreeSet<Use> {
+        let mut uses = BTreeSet::new();
+        let id = asset.id();
+        match &asset.detail {
+            Detail::Algorithm(algorithm) => self.add(&mut uses, algorithm, "called here", None),
+            Detail::Certificate(detail) => self.certificate(asset, detail, &mut uses),
+            Detail::Key(detail) => self.key(asset, detail, &mut uses),
+            Detail::Protocol(_) => self.offers(asset, &mut uses),
+            Detail::Service(_) => {
+                self.offers(asset, &mut uses);
+                for protocol in self.graph.out(id, Role::Offers) {
+                    self.offers(protocol, &mut uses);
+                }
+            }
+            Detail::Material(_) => {
+                for algorithm in self.graph.algorithms(id, Role::SignedWith) {
+                    self.add(&mut uses, algorithm, "signed with", Some(&[Purpose::Signature]));
+                }
+                for algorithm in self.graph.algorithms(id, Role::Uses) {
+                    self.add(&mut uses, algorithm, "uses", None);
+                }
+                self.protection(asset, &mut uses);
+            }
+            Detail::Library(_) => {}
+        }
+        uses
+    }
+
+    fn certificate(&self, asset: &'a Asset, detail: &CertificateDetail, uses: &mut BTreeSet<Use>) {
+        let signs = &[Purpose::Signature][..];
+        let mut signed = false;
+        for algorithm in self.graph.algorithms(asset.id(), Role::SignedWith) {
+            signed = true;
+            self.add(uses, algorithm, "signed with", Some(signs));
+        }
+        let has = |wanted: &[&str]| wanted.iter().any(|usage| detail.usages.contains(*usage));
+        let both = [Purpose::KeyEstablishment, Purpose::Signature];
+        let purposes = match () {
+            () if detail.authority || has(&SHOWN_IN_PROTOCOLS) || detail.format == "OpenSSH" => Some(signs),
+            () if has(&ENCIPHERS) => Some(&both[..]),
+            () if !detail.usages.is_empty() => Some(signs),
+            () => None,
+        };
+        let mut keyed = false;
+        for key in self.graph.out(asset.id(), Role::Certifies) {
+            for algorithm in self.graph.algorithms(key.id(), Role::Uses) {
+                keyed = true;
+                // A key that cannot sign does not become one that can by its certificate's usages.
+                let able = purpose::of(algorithm);
+                let purposes: Vec<Purpose> = match purposes {
+                    Some(purposes) => purposes.iter().copied().filter(|p| able.contains(p)).collect(),
+                    None => Vec::new(),
+                };
+                let purposes = (!purposes.is_empty()).then_some(purposes);
+                self.add(uses, algorithm, "its key", purposes.as_deref());
+            }
+        }
+        if !signed || !keyed {
+            uses.insert(unknown(Purpose::Signature, "not told"));
+        }
+    }
+
+    fn key(&self, asset: &'a Asset, detail: &KeyDetail, uses: &mut BTreeSet<Use>) {
+        let signs = &[Purpose::Signature][..];
+        let purposes = (detail.format == "SSH" || detail.format == "OpenSSH").then_some(signs);
+        let mut known = false;
+        for algorithm in self.graph.algorithms(asset.id(), Role::Uses) {
+            known = true;
+            self.add(uses, algorithm, "its key", purposes);
+        }
+        if !known {
+            match detail.kind {
+                KeyKind::Secret => {
+                    uses.insert(unknown(Purpose::Encryption, "not told"));
+                }
+                KeyKind::Private | KeyKind::Public => {
+                    let named = detail.algorithm.as_deref().map(Algorithm::named);
+                    match named {
+                        Some(algorithm) => self.add(uses, &algorithm, "its key", purposes),
+                        None => {
+                            uses.insert(unknown(Purpose::KeyEstablishment, "hidden by encryption"));
+                            uses.insert(unknown(Purpose::Signature, "hidden by encryption"));
+                        }
+                    }
+                }
+            }
+        }
+        if matches!(detail.protection, Some(Protection::Encrypted { .. })) {
+            self.protection(asset, uses);
+        }
+    }
+
+    fn protection(&self, asset: &'a Asset, uses: &mut BTreeSet<Use>) {
+        for algorithm in self.graph.algorithms(asset.id(), Role::ProtectedBy) {
+            self.add(uses, algorithm, "protected by", None);
+        }
+    }
+
+    fn offers(&self, asset: &'a Asset, uses: &mut BTreeSet<Use>) {
+        for role in [Role::Offers, Role::Uses] {
+            for algorithm in self.graph.out(asset.id(), role).filter_map(as_algorithm) {
+                self.add(uses, algorithm, "offers", None);
+            }
+        }
+        if let Detail::Protocol(detail) = &asset.detail {
+            let version = detail.version.as_deref().unwrap_or_default();
+            let name = format!("{} {version}", detail.protocol);
+            let withdrawn = |weakness: &&Weakness| weakness.protocols.contains(&name);
+            if let Some(weakness) = self.catalogue.weaknesses.iter().find(withdrawn) {
+                uses.insert(Use {
+                    purpose: Purpose::Integrity,
+                    algorithm: Arc::from(asset.name.as_str()),
+                    how: "speaks",
+                    quantum: Quantum::Symmetric,
+                    classical_bits: None,
+                    weakness: Some(Arc::from(weakness.id.as_str())),
+                });
+            }
+        }
+    }
+
+    fn add(
+        &self,
+        uses: &mut BTreeSet<Use>,
+        algorithm: &Algorithm,
+        how: &'static str,
+        purposes: Option<&[Purpose]>,
+    ) {
+        let natural;
+        let purposes: &[Purpose] = match purposes {
+            Some(purposes) => purposes,
+            None => {
+                natural = purpose::of(algorithm).into_iter().collect::<Vec<_>>();
+                &natural
+            }
+        };
+        let name: Arc<str> = Arc::from(algorithm.name.as_str());
+        for purpose in purposes {
+            uses.insert(Use {
+                purpose: *purpose,
+                algorithm: Arc::clone(&name),
+                how,
+                quantum: algorithm.quantum,
+                classical_bits: algorithm.classical_bits,
+                weakness: self.weakness(algorithm, *purpose),
+            });
+        }
+    }
+
+    fn weakness(&self, algorithm: &Algorithm, purpose: Purpose) -> Option<Arc<str>> {
+        let found = self.catalogue.weaknesses.iter().find(|weakness| {
+            if !weakness.purposes.is_empty() && !weakness.purposes.contains(&purpose) {
+                return false;
+            }
+            let named = names_match(&weakness.names, &algorithm.name)
+                && (weakness.purposes.is_empty() || purpose::of(algorithm).contains(&purpose));
+            let in_part = weakness.as_part
+                && matches!(purpose, Purpose::Signature)
+                && algorithm.parts.iter().any(|part| names_match(&weakness.names, part));
+            let short = algorithm.quantum == Quantum::Broken
+                && matches!((weakness.below_bits, algorithm.classical_bits), (Some(least), Some(bits)) if bits < least);
+            named || in_part || short
+        })?;
+        Some(Arc::from(found.id.as_str()))
+    }
+}
+
+/// Whether a list of names, some of which end in `*` for all that begin so or have one within, has this name.
+pub(crate) fn names_match(list: &[String], name: &str) -> bool {
+    list.iter().any(|pattern| match pattern.split_once('*') {
+        None => pattern == name,
+        Some((beginning, rest)) => {
+            let rest = rest.trim_end_matches('*');
+            name.strip_prefix(beginning)
+                .is_some_and(|tail| rest.is_empty() || tail.contains(rest))
+        }
+    })
+}
+
+/// A use of which nobody knows the algorithm.
+fn unknown(purpose: Purpose, how: &'static str) -> Use {
+    Use {
+        purpose,
+        algorithm: Arc::from("unknown"),
+        how,
+        quantum: Quantum::Unknown,
+        classical_bits: None,
+        weakness: None,
+    }
+}
