@@ -7,6 +7,7 @@
 //! | [`datastore`], [`record`], [`registrations`] | what is remembered, certificates in shared commits, entries in memory |
 //! | [`authorization`], [`caller`] | who calls, and who may call what |
 //! | [`client`], [`offline`], [`views`] | asking a server, or its data directory while none runs |
+//! | [`ceremony`] | a root made offline by several people, its transcript and its verification; no server |
 //! | [`telemetry`] | names of the events that decisions leave in the log |
 //!
 //! A request comes in over [`server`]'s endpoints, passes the [`authorization::Gate`], and reaches one of the services
@@ -18,6 +19,7 @@
 pub mod authorities;
 pub mod authorization;
 pub mod caller;
+pub mod ceremony;
 pub mod client;
 pub mod config;
 pub mod datastore;

@@ -1,0 +1,200 @@
+//! Who takes part in a session, and whether they are enough.
+
+use std::collections::BTreeSet;
+
+use super::event::{CustodianPresent, PinPart};
+use super::plan::{Name, Plan};
+
+/// Why a session cannot be held with these custodians.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuorumError {
+    /// Somebody whom the ceremony's file does not name.
+    #[error("{0} is no custodian of this ceremony")]
+    Unknown(Name),
+    /// One custodian twice.
+    #[error("{0} is named twice, and counts once")]
+    Twice(Name),
+    /// Everybody is given a share when the root is made, and somebody is missing.
+    #[error("{0} must be here: every custodian is given a share")]
+    Missing(Name),
+    /// Nobody is here who knows a part of a PIN and does not enter another part of it.
+    #[error("nobody is here to enter part {part} of the PIN of {store}: it takes one of {knowing}", store = .part.store, part = .part.part)]
+    NobodyKnows {
+        /// Which part.
+        part: PinPart,
+        /// Who knows it.
+        knowing: String,
+    },
+    /// Too few.
+    #[error("{found} custodians bring a share or a part of a PIN, and the quorum is {needed}")]
+    TooFew {
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        needed: u8,
+    },
+    /// A custodian whose role is not the one in the ceremony's file.
+    #[error("{0} has another role in the ceremony's file")]
+    Role(Name),
+    /// A part of a PIN that the custodian does not know.
+    #[error("{name} does not know part {part} of the PIN of {store}", store = .part.store, part = .part.part)]
+    NotTheirs {
+        /// Who is said to have entered it.
+        name: Name,
+        /// Which part.
+        part: PinPart,
+    },
+}
+
+/// Says who of those present brings what. `first` is the session that makes the root.
+///
+/// Parts of one PIN are entered by different custodians.
+pub(super) fn assign(
+    plan: &Plan,
+    present: &[Name],
+    first: bool,
+) -> Result<Vec<CustodianPresent>, QuorumError> {
+    let mut taking_part = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in present {
+        let custodian = plan
+            .custodian(name)
+            .ok_or_else(|| QuorumError::Unknown(name.clone()))?;
+        if !seen.insert(name) {
+            return Err(QuorumError::Twice(name.clone()));
+        }
+        taking_part.push(CustodianPresent {
+            name: name.clone(),
+            role: custodian.role.clone(),
+            share: plan.has_shares(),
+            pins: Vec::new(),
+        });
+    }
+    if first && plan.has_shares() {
+        let missing = plan
+            .custodians
+            .iter()
+            .find(|custodian| !seen.contains(&custodian.name));
+        if let Some(custodian) = missing {
+            return Err(QuorumError::Missing(custodian.name.clone()));
+        }
+    }
+    for (store, entry) in &plan.stores {
+        let mut chosen = Vec::new();
+        choose(&entry.pin, present, &mut chosen).map_err(|part| QuorumError::NobodyKnows {
+            knowing: entry
+                .pin
+                .get(part)
+                .map(|names| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", "))
+                .unwrap_or_default(),
+            part: PinPart {
+                store: store.clone(),
+                part: part + 1,
+            },
+        })?;
+        for (part, name) in chosen.iter().enumerate() {
+            let part = PinPart {
+                store: store.clone(),
+                part: part + 1,
+            };
+            taking_part
+                .iter_mut()
+                .filter(|custodian| custodian.name == **name)
+                .for_each(|custodian| custodian.pins.push(part.clone()));
+        }
+    }
+    check(plan, &taking_part, first)?;
+    Ok(taking_part)
+}
+
+/// Finds for each part of a PIN somebody who knows it, nobody twice; the error is the first part for which nobody is
+/// left. PINs have few parts, so trying is quick enough.
+fn choose<'a>(parts: &[Vec<Name>], present: &'a [Name], chosen: &mut Vec<&'a Name>) -> Result<(), usize> {
+    let at = chosen.len();
+    let Some(knowing) = parts.get(at) else {
+        return Ok(());
+    };
+    let mut furthest = at;
+    for name in present {
+        if chosen.contains(&name) || !knowing.contains(name) {
+            continue;
+        }
+        chosen.push(name);
+        match choose(parts, present, chosen) {
+            Ok(()) => return Ok(()),
+            Err(part) => furthest = furthest.max(part),
+        }
+        chosen.pop();
+    }
+    Err(furthest)
+}
+
+/// Whether these custodians were enough for a session, from what a transcript says of them.
+pub(super) fn check(plan: &Plan, present: &[CustodianPresent], first: bool) -> Result<(), QuorumError> {
+    let mut seen = BTreeSet::new();
+    for custodian in present {
+        let planned = plan
+            .custodian(&custodian.name)
+            .ok_or_else(|| QuorumError::Unknown(custodian.name.clone()))?;
+        if planned.role != custodian.role {
+            return Err(QuorumError::Role(custodian.name.clone()));
+        }
+        if !seen.insert(&custodian.name) {
+            return Err(QuorumError::Twice(custodian.name.clone()));
+        }
+        for part in &custodian.pins {
+            let parts = plan.stores.get(&part.store).map(|store| store.pin.as_slice());
+            let knowing = parts.and_then(|parts| parts.get(part.part.checked_sub(1)?));
+            let others = custodian.pins.iter().filter(|other| other.store == part.store);
+            if !knowing.is_some_and(|names| names.contains(&custodian.name)) || others.count() != 1 {
+                return Err(QuorumError::NotTheirs {
+                    name: custodian.name.clone(),
+                    part: part.clone(),
+                });
+            }
+        }
+    }
+    if first && plan.has_shares() {
+        for custodian in &plan.custodians {
+            if !seen.contains(&custodian.name) {
+                return Err(QuorumError::Missing(custodian.name.clone()));
+            }
+        }
+    }
+    for (store, entry) in &plan.stores {
+        for (index, knowing) in entry.pin.iter().enumerate() {
+            let part = PinPart {
+                store: store.clone(),
+                part: index + 1,
+            };
+            let entered = present.iter().filter(|custodian| custodian.pins.contains(&part));
+            if entered.count() != 1 {
+                return Err(QuorumError::NobodyKnows {
+                    part,
+                    knowing: knowing.iter().map(Name::as_str).collect::<Vec<_>>().join(", "),
+                });
+            }
+        }
+    }
+    let nothing_to_bring = !plan.has_shares() && plan.stores.values().all(|store| store.pin.is_empty());
+    let bringing = present.iter().filter(|custodian| {
+        nothing_to_bring || (plan.has_shares() && custodian.share) || !custodian.pins.is_empty()
+    });
+    let found = bringing.count();
+    if found < usize::from(plan.quorum) {
+        return Err(QuorumError::TooFew {
+            found,
+            needed: plan.quorum,
+        });
+    }
+    // The shares alone must reach the threshold, whoever enters PINs besides.
+    let with_shares = present.iter().filter(|custodian| custodian.share).count();
+    if plan.has_shares() && with_shares < usize::from(plan.quorum) {
+        return Err(QuorumError::TooFew {
+            found: with_shares,
+            needed: plan.quorum,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The root's name.
+
+use const_oid::ObjectIdentifier;
+
+use super::plan::Plan;
+
+/// organizationName (RFC 4519, section 2.19).
+pub(super) const ORGANIZATION_OID: ObjectIdentifier = const_oid::db::rfc4519::O;
+
+/// What a rehearsal's root begins its organization with.
+const DRY_RUN: &str = "DRY RUN ";
+
+/// Longest organization, in characters (RFC 5280, appendix A.1, `ub-organization-name`).
+const MAX_ORGANIZATION: usize = 64;
+
+/// The organization in the root's subject; that of a rehearsal says what it is.
+pub(super) fn organization(plan: &Plan, dry_run: bool) -> String {
+    if dry_run {
+        let words = format!("{DRY_RUN}{}", plan.organization);
+        words.chars().take(MAX_ORGANIZATION).collect()
+    } else {
+        plan.organization.clone()
+    }
+}
