@@ -8,6 +8,7 @@
 //! - [`pkcs11`]: keys on PKCS#11 tokens.
 //! - [`tpm`]: keys in a TPM 2.0, with the cargo feature `tpm`.
 //! - [`registry`]: the stores of one process by the names its configuration gives them.
+//! - [`custody`]: how keys are held, and evidence of it.
 //! - [`location`]: stores by URI or path, and one way to open any.
 //! - [`secret`]: passphrases, and where they come from.
 //! - [`sealed`]: one secret under a passphrase.
@@ -18,6 +19,7 @@
 //! [`HeldKey`]: symbolon_crypto::HeldKey
 
 pub mod conformance;
+pub mod custody;
 pub mod location;
 pub mod names;
 pub mod pkcs11;

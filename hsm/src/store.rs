@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use symbolon_crypto::{Component, HeldKey, KeyError, PublicKey};
 
+use crate::custody::{Certification, Custody, Holder, Holding};
 use crate::names::{KeyId, KeyLabel};
 use crate::pkcs11::Pkcs11Error;
 use crate::software::SoftwareError;
@@ -67,6 +68,48 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::UnknownKey`] when the store has no such key, or what went wrong in the backend.
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError>;
+
+    /// What is known of one key.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`StoreError::UnknownKey`].
+    fn info(&self, id: &KeyId) -> Result<KeyInfo, StoreError> {
+        let unknown = || StoreError::UnknownKey {
+            kind: self.kind(),
+            id: id.clone(),
+        };
+        let mut keys = self.list()?.into_iter();
+        keys.find(|key| key.id == *id).ok_or_else(unknown)
+    }
+
+    /// What holds the keys, as it describes itself. Unless a store has its own, it says nothing.
+    ///
+    /// # Errors
+    /// What went wrong in the backend.
+    fn holder(&self) -> Result<Holder, StoreError> {
+        Ok(Holder::Other)
+    }
+
+    /// How one key is held, read back from what holds it. Unless a store has its own, it says nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`] when the store has no such key, or what went wrong in the backend.
+    fn custody(&self, id: &KeyId) -> Result<Custody, StoreError> {
+        self.info(id)?;
+        Ok(Custody {
+            holding: Holding::Untold,
+            unusable: None,
+        })
+    }
+
+    /// Has the hardware certify that it holds a key, with a digest of the caller's in what it signs. Unless a store has
+    /// its own, it has nothing of the sort.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownKey`] when the store has no such key, or what went wrong in the backend.
+    fn certify(&self, _id: &KeyId, _about: &[u8; 32]) -> Result<Certification, StoreError> {
+        Ok(Certification::NotOffered)
+    }
 }
 
 /// A store cannot make or use keys of a component.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectHandle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::desk::{Desk, Fault};
 use super::error::Pkcs11Error;
@@ -11,7 +11,8 @@ use crate::names::KeyId;
 
 /// The attributes of a private key that say how it is held (PKCS#11 3.2, sections 4.4 and 4.9). `None` where the
 /// token does not tell.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct KeyAttributes {
     /// `CKA_TOKEN`: it outlives the session.
@@ -94,6 +95,12 @@ impl KeyAttributes {
             ("CKA_NEVER_EXTRACTABLE", self.never_extractable, true),
             ("CKA_LOCAL", self.local, true),
         ]
+    }
+
+    /// What keeps a key with these attributes from being used, in words; `None` when nothing does.
+    pub(super) fn fault(&self) -> Option<String> {
+        let faults = self.faults();
+        (!faults.is_empty()).then(|| faults.join(", "))
     }
 
     /// Refuses a key that is not held as we say that keys on tokens are.

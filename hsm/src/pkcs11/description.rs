@@ -49,6 +49,10 @@ pub struct MechanismOffer {
     pub component: &'static str,
     /// What is missing; `None` when nothing is.
     pub missing: Option<String>,
+    /// Whether the token says that its hardware makes such keys (`CKF_HW`); `None` when it makes none.
+    pub generates_in_hardware: Option<bool>,
+    /// Whether the token says that its hardware signs with them (`CKF_HW`); `None` when it does not.
+    pub signs_in_hardware: Option<bool>,
 }
 
 /// Asks the token.
@@ -56,9 +60,16 @@ pub(super) fn of(desk: &Desk<'_>) -> Result<TokenDescription, Fault> {
     let info = desk.context.get_token_info(desk.slot)?;
     let mut offers = Vec::new();
     for component in Component::ALL {
+        let needs = kinds::needs(component);
+        let in_hardware = |which: Option<MechanismType>| -> Result<Option<bool>, Fault> {
+            let info = which.map(|which| mechanism(desk, which)).transpose()?.flatten();
+            Ok(info.map(|info| info.hardware()))
+        };
         offers.push(MechanismOffer {
             component: component.name(),
             missing: missing(desk, &info, component)?,
+            generates_in_hardware: in_hardware(needs.as_ref().map(|needs| needs.generate))?,
+            signs_in_hardware: in_hardware(needs.as_ref().map(|needs| needs.sign))?,
         });
     }
     Ok(TokenDescription {
@@ -123,15 +134,16 @@ fn mechanism(
 impl TokenDescription {
     /// Whether the token makes and uses keys of a component; the error is what is missing.
     pub(super) fn offers(&self, component: Component) -> Result<(), String> {
-        let offer = self
-            .offers
-            .iter()
-            .find(|offer| offer.component == component.name());
-        match offer.map(|offer| &offer.missing) {
+        match self.offer(component).map(|offer| &offer.missing) {
             Some(None) => Ok(()),
             Some(Some(missing)) => Err(missing.clone()),
             None => Err("the token was not asked".to_owned()),
         }
+    }
+
+    pub(super) fn offer(&self, component: Component) -> Option<&MechanismOffer> {
+        let name = component.name();
+        self.offers.iter().find(|offer| offer.component == name)
     }
 
     /// The sessions to use at once: no more than we want, and than the token allows.

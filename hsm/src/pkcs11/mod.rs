@@ -46,9 +46,11 @@ use self::desk::{Desk, Fault};
 pub use self::error::{PinRefusal, Pkcs11Error};
 use self::key::TokenKey;
 use self::module::Module;
+use self::objects::Found;
 pub use self::selector::TokenSelector;
 use self::token::{Relies, Token};
 pub use self::uri::{ObjectType, Pkcs11Uri, UriError};
+use crate::custody::{Custody, Holder, Holding, TokenHolder, TokenKeyFacts};
 use crate::names::{KeyId, KeyLabel};
 use crate::secret::{Passphrase, PassphraseError};
 use crate::store::{KeyInfo, KeyStore, StoreError, Unsupported};
@@ -109,14 +111,15 @@ impl Pkcs11Store {
     /// # Errors
     /// As [`open`](KeyStore::open), except that attributes which are not as they must be are told, not refused.
     pub fn attributes(&self, id: &KeyId) -> Result<KeyAttributes, StoreError> {
+        self.found(id).map(|found| found.attributes)
+    }
+
+    fn found(&self, id: &KeyId) -> Result<Found, StoreError> {
         let id = id.clone();
         self.token.call(
             "reading a key",
             Relies::OnObjects,
-            move |desk| {
-                let found = desk.find(&id)?.ok_or_else(|| Fault::Unknown(id.clone()))?;
-                Ok(found.attributes)
-            },
+            move |desk| desk.find(&id)?.ok_or_else(|| Fault::Unknown(id.clone())),
             |_, _| {},
         )
     }
@@ -184,6 +187,35 @@ impl KeyStore for Pkcs11Store {
         let list = |desk: &Desk<'_>| desk.list();
         self.token
             .call("listing its keys", Relies::OnObjects, list, |_, _| {})
+    }
+
+    fn info(&self, id: &KeyId) -> Result<KeyInfo, StoreError> {
+        self.found(id).map(|found| found.info)
+    }
+
+    fn holder(&self) -> Result<Holder, StoreError> {
+        let told = self.description.clone();
+        Ok(Holder::Pkcs11(TokenHolder {
+            label: told.label,
+            manufacturer: told.manufacturer,
+            model: told.model,
+            serial: told.serial,
+            hardware_version: told.hardware_version,
+            firmware_version: told.firmware_version,
+        }))
+    }
+
+    fn custody(&self, id: &KeyId) -> Result<Custody, StoreError> {
+        let found = self.found(id)?;
+        let offer = self.description.offer(found.info.component);
+        Ok(Custody {
+            unusable: found.attributes.fault(),
+            holding: Holding::TokenObject(TokenKeyFacts {
+                attributes: found.attributes,
+                generated_in_hardware: offer.and_then(|offer| offer.generates_in_hardware),
+                signs_in_hardware: offer.and_then(|offer| offer.signs_in_hardware),
+            }),
+        })
     }
 
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {

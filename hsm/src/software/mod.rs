@@ -32,6 +32,7 @@ use self::files::DirLock;
 use self::header::Header;
 pub use self::kek::{KekSource, KekSpec};
 use self::key_dir::KeyDir;
+use crate::custody::{Custody, Holder, Holding, SoftwareHolder};
 use crate::names::{KeyId, KeyLabel};
 use crate::store::{KeyInfo, KeyStore, StoreError, Unsupported};
 
@@ -46,7 +47,11 @@ const ID_LEN: usize = 16;
 ///
 /// Any number of threads and processes may use one directory at once: each write appears whole or not at all.
 #[derive(Debug)]
-pub struct SoftwareStore(KeyDir);
+pub struct SoftwareStore {
+    keys: KeyDir,
+    /// What they are encrypted under, in words.
+    kek: &'static str,
+}
 
 impl SoftwareStore {
     /// Opens the store in `dir`, and makes it first if there is none: the directory (0700), and, for
@@ -63,7 +68,10 @@ impl SoftwareStore {
         let opened = match read_header(dir)? {
             Some(header) => {
                 let cipher = kek::for_store(source, &header, dir)?;
-                Self(KeyDir::new(KIND, dir, header.store_id, cipher))
+                Self {
+                    kek: header.kek.words(),
+                    keys: KeyDir::new(KIND, dir, header.store_id, cipher),
+                }
             }
             None => Self::create(dir, source)?,
         };
@@ -86,8 +94,12 @@ impl SoftwareStore {
     fn create(dir: &Path, source: &KekSource) -> Result<Self, SoftwareError> {
         let id = key_dir::random_id()?;
         let (cipher, record) = kek::for_new_store(source, dir)?;
+        let kek = record.words();
         files::write_new(dir, HEADER_FILE, &Header::encode(&id, record, &cipher)?)?;
-        Ok(Self(KeyDir::new(KIND, dir, id, cipher)))
+        Ok(Self {
+            keys: KeyDir::new(KIND, dir, id, cipher),
+            kek,
+        })
     }
 }
 
@@ -117,21 +129,39 @@ impl KeyStore for SoftwareStore {
         let secret = key.raw().map_err(|_| SoftwareError::Library {
             doing: "give out a key to be stored",
         })?;
-        self.0.add(&info, &secret)?;
+        self.keys.add(&info, &secret)?;
         Ok((info, Arc::new(key)))
     }
 
     fn open(&self, id: &KeyId) -> Result<Arc<dyn HeldKey>, StoreError> {
-        let opened = self.0.get(id)?;
-        Ok(Arc::new(opened.into_key(&self.0.path(id))?))
+        let opened = self.keys.get(id)?;
+        Ok(Arc::new(opened.into_key(&self.keys.path(id))?))
     }
 
     fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
-        Ok(self.0.list()?)
+        Ok(self.keys.list()?)
     }
 
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {
-        self.0.remove(id)
+        self.keys.remove(id)
+    }
+
+    fn info(&self, id: &KeyId) -> Result<KeyInfo, StoreError> {
+        Ok(self.keys.get(id)?.info)
+    }
+
+    fn holder(&self) -> Result<Holder, StoreError> {
+        Ok(Holder::Software(SoftwareHolder {
+            encrypted_under: self.kek.to_owned(),
+        }))
+    }
+
+    fn custody(&self, id: &KeyId) -> Result<Custody, StoreError> {
+        let key = self.keys.get(id)?.into_key(&self.keys.path(id));
+        Ok(Custody {
+            holding: Holding::EncryptedFile,
+            unusable: key.err().map(|error| error.to_string()),
+        })
     }
 }
 

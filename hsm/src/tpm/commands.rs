@@ -19,8 +19,8 @@ use super::codes::{self, Failure, Step};
 use super::config::{Authorization, PcrSelection};
 use super::connection::{Connection, Protect};
 use super::error::TpmError;
-use super::pcr::policy;
-use super::records::{Blob, PcrValues, SECRET_LEN};
+use super::policy::{self, PcrValues};
+use super::records::{Blob, SECRET_LEN};
 use super::signature;
 
 /// The curve and hash of an ECDSA component; `None` for every other.
@@ -85,7 +85,7 @@ impl Connection {
         })
     }
 
-    fn capability(&mut self, which: CapabilityType, first: u32) -> Step<Option<CapabilityData>> {
+    pub(super) fn capability(&mut self, which: CapabilityType, first: u32) -> Step<Option<CapabilityData>> {
         match self
             .context
             .execute_without_session(|context| context.get_capability(which, first, 1))
@@ -131,16 +131,16 @@ impl Connection {
     /// Seals a secret, to PCR values if they are given.
     pub(super) fn seal(&mut self, secret: &[u8], pcrs: Option<&PcrValues>) -> Step<Blob> {
         let digest = match pcrs {
-            Some(values) => Digest::try_from(&policy(values)?[..])?,
+            Some(values) => Digest::try_from(&policy::digest(values)?[..])?,
             None => Digest::default(),
         };
-        // With a policy, there is no way in but the policy.
+        // With a policy, there is no way to the secret but the policy. The password, an empty one, is enough for what
+        // does not give it out: to have it certified that the object is there, and under which policy.
         let attributes = ObjectAttributesBuilder::new()
             .with_fixed_tpm(true)
             .with_fixed_parent(true)
             .with_no_da(true)
             .with_user_with_auth(pcrs.is_none())
-            .with_admin_with_policy(pcrs.is_some())
             .build()?;
         let template = PublicBuilder::new()
             .with_public_algorithm(PublicAlgorithm::KeyedHash)

@@ -83,6 +83,13 @@ impl Tcti {
     }
 }
 
+impl Default for Tcti {
+    /// `device:/dev/tpmrm0`: the machine's own TPM, by the kernel's resource manager.
+    fn default() -> Self {
+        Self("device:/dev/tpmrm0".to_owned())
+    }
+}
+
 /// A text that names no TPM.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
@@ -171,7 +178,6 @@ impl PcrBank {
     }
 
     /// TPM_ALG_ID (TPM 2.0 Library, part 2, table of algorithm identifiers).
-    #[cfg(feature = "tpm")]
     pub(super) const fn algorithm(self) -> u16 {
         match self {
             Self::Sha256 => 0x000b,

@@ -161,6 +161,11 @@ impl Connection {
         Ok(handle)
     }
 
+    /// Takes note of a transient object that was made, so that it is given up in its turn.
+    pub(super) fn remember(&mut self, name: Vec<u8>, handle: KeyHandle) {
+        self.loaded.push_back(Object { name, handle });
+    }
+
     /// Makes room for the storage root key and one object more.
     pub(super) fn make_room(&mut self) -> Step<()> {
         while self.loaded.len() >= MOST_LOADED

@@ -13,7 +13,8 @@ use symbolon_crypto::{Component, HeldKey, MlDsaContext, PublicKey, SignError, So
 use super::access::{Tpm, in_reach, locked};
 use super::config::Authorization;
 use super::error::TpmError;
-use super::records::{Blob, PcrValues, Secret};
+use super::policy::PcrValues;
+use super::records::{Blob, Secret};
 
 /// An ECDSA key that signs in the TPM.
 pub(super) struct TpmKey {

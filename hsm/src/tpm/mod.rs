@@ -24,12 +24,16 @@
 #[cfg(feature = "tpm")]
 mod access;
 #[cfg(feature = "tpm")]
+mod certify;
+#[cfg(feature = "tpm")]
 mod codes;
 #[cfg(feature = "tpm")]
 mod commands;
 mod config;
 #[cfg(feature = "tpm")]
 mod connection;
+#[cfg(feature = "tpm")]
+mod custody;
 mod error;
 #[cfg(feature = "tpm")]
 mod header;
@@ -41,6 +45,7 @@ mod locked;
 mod manager;
 #[cfg(feature = "tpm")]
 mod pcr;
+pub(crate) mod policy;
 #[cfg(feature = "tpm")]
 mod records;
 #[cfg(feature = "tpm")]

@@ -1,6 +1,5 @@
 //! What a store must give its TPM to have a key back. It lies encrypted in the key's file.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::codes::Step;
 use super::error::TpmError;
+use super::policy::PcrValues;
 
 /// Bytes of a key's password, of a seed and of its mask.
 pub(super) const SECRET_LEN: usize = 32;
@@ -36,6 +36,11 @@ impl Blob {
 
     pub(super) fn public(&self) -> Step<Public> {
         Ok(Public::unmarshall(&self.public)?)
+    }
+
+    /// The public area, as the TPM marshals it.
+    pub(super) fn public_bytes(&self) -> &[u8] {
+        &self.public
     }
 
     pub(super) fn private(&self) -> Step<Private> {
@@ -69,9 +74,6 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(hidden)")
     }
 }
-
-/// PCR values by bank and number, both in the order the TPM hashes them in.
-pub(super) type PcrValues = BTreeMap<String, BTreeMap<u8, String>>;
 
 /// How a key is held.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -142,6 +144,8 @@ pub(super) mod in_base64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn samples() -> [Record; 2] {

@@ -12,12 +12,14 @@ use super::KIND;
 use super::access::{Tpm, evict, in_reach, locked, xor};
 use super::config::{Placement, TpmConfig};
 use super::connection::Connection;
+use super::custody;
 use super::error::TpmError;
 use super::header::{self, Header};
 use super::key::{SealedKey, Signing, TpmKey};
 use super::locked::Locked;
 use super::manager::{Manager, Reservation};
 use super::records::{Blob, Record, SECRET_LEN, Secret};
+use crate::custody::{Certification, Custody, Holder};
 use crate::names::{KeyId, KeyLabel};
 use crate::software::HEADER_FILE;
 use crate::software::SoftwareError;
@@ -260,6 +262,26 @@ impl KeyStore for TpmStore {
 
     fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
         Ok(self.dir.list()?)
+    }
+
+    fn info(&self, id: &KeyId) -> Result<KeyInfo, StoreError> {
+        Ok(self.read(id)?.0)
+    }
+
+    fn holder(&self) -> Result<Holder, StoreError> {
+        let root = Arc::clone(&self.tpm.root);
+        let describe = move |connection: &mut Connection| connection.describe(&root);
+        Ok(Holder::Tpm(self.tpm.call("say what it is", describe)?))
+    }
+
+    fn custody(&self, id: &KeyId) -> Result<Custody, StoreError> {
+        let (_, record) = self.read(id)?;
+        Ok(custody::of(&self.tpm, record)?)
+    }
+
+    fn certify(&self, id: &KeyId, about: &[u8; 32]) -> Result<Certification, StoreError> {
+        let (_, record) = self.read(id)?;
+        Ok(custody::certify(&self.tpm, record, *about)?)
     }
 
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod evidence;
 mod trouble;
 
 use std::path::Path;
