@@ -17,8 +17,8 @@ mod pem;
 mod pkcs12;
 mod pkcs7;
 pub mod spki;
-mod ssh;
-mod wire;
+pub(crate) mod ssh;
+pub(crate) mod wire;
 pub mod x509;
 
 pub use self::der::Der;

@@ -1,0 +1,236 @@
+//! SSH servers: what they offer, their host keys, and whether they go on without a post-quantum exchange.
+
+mod exchange;
+mod packet;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use self::packet::Offer;
+use super::address::Address;
+use super::line::Fault;
+use super::pace::Pace;
+use super::visit::Visit;
+use super::{Endpoint, Settings};
+use crate::algorithm::{Quantum, alias};
+use crate::files::{ssh, wire};
+use crate::inventory::{AssetId, Fragment, ProtocolDetail, Reason, Role};
+use crate::scan::{Piece, Scanner, Target, Trigger};
+
+/// SSH endpoints.
+#[derive(Debug)]
+pub(super) struct Ssh {
+    pub(super) settings: Settings,
+    pub(super) pace: Arc<Pace>,
+}
+
+impl Scanner for Ssh {
+    fn name(&self) -> &'static str {
+        "ssh"
+    }
+
+    fn triggers(&self) -> &[Trigger] {
+        &[Trigger::Scheme("ssh")]
+    }
+
+    fn scan(&self, piece: &Piece<'_>, found: &mut Fragment) {
+        let Piece::Target(Target::Uri { scheme, uri }, budget) = piece else {
+            return;
+        };
+        if scheme != "ssh" {
+            return;
+        }
+        let address = match Address::parse(uri, 22) {
+            Ok(address) => address,
+            Err(error) => return found.unread(Reason::Unsupported, None, error.to_string()),
+        };
+        let settings = &self.settings;
+        let most = settings.ssh_connections;
+        let visited =
+            Visit::of(&address, &self.pace, *budget, settings.patience, most).and_then(|mut visit| {
+                let (banner, offer) = exchange::offer(&mut visit.open()?)?;
+                Ok((look(&mut visit, banner, offer), visit))
+            });
+        match visited {
+            Ok((seen, visit)) => report(&seen, &Endpoint::of("ssh", &visit), found),
+            Err(fault) => found.unread(fault.reason(), None, fault.to_string()),
+        }
+    }
+}
+
+/// Everything that was learned of one server.
+#[derive(Debug, Default)]
+struct Seen {
+    banner: String,
+    offer: Offer,
+    /// Whether an exchange without a post-quantum half is accepted.
+    classical: Option<bool>,
+    /// Host keys by the algorithm that was asked for.
+    keys: BTreeMap<String, Vec<u8>>,
+    notes: Vec<(Reason, String)>,
+}
+
+fn look(visit: &mut Visit<'_>, banner: String, offer: Offer) -> Seen {
+    let mut seen = Seen {
+        banner,
+        offer,
+        ..Seen::default()
+    };
+    if let Err(fault) = keys(visit, &mut seen) {
+        let note = format!("host keys and what follows from their exchange: {fault}");
+        seen.notes.push((fault.reason(), note));
+    }
+    seen
+}
+
+/// Asks for a host key of each type. Errors are those that end the work.
+fn keys(visit: &mut Visit<'_>, seen: &mut Seen) -> Result<(), Fault> {
+    let offers = |method: &&str| seen.offer.exchanges.iter().any(|name| name == method);
+    let classical: Vec<&str> = exchange::CLASSICAL.into_iter().filter(offers).collect();
+    let hybrid: Vec<&str> = exchange::HYBRID.into_iter().filter(offers).collect();
+    let lists_classical = seen
+        .offer
+        .exchanges
+        .iter()
+        .any(|name| quantum_of(name) == Some(Quantum::Broken));
+
+    let mut kinds: Vec<String> = Vec::new();
+    for algorithm in &seen.offer.host_keys {
+        if !kinds.iter().any(|known| key_type(known) == key_type(algorithm)) {
+            kinds.push(algorithm.clone());
+        }
+    }
+    // Nothing classical in the list: whether it is so is seen by asking.
+    if !lists_classical && let Some(kind) = kinds.first() {
+        let mut line = visit.open()?;
+        let outcome = exchange::host_key(&mut line, &exchange::CLASSICAL, kind, &seen.offer);
+        match outcome {
+            Ok(_) => seen.classical = Some(true),
+            Err(Fault::Refused(_) | Fault::Closed) => seen.classical = Some(false),
+            Err(fault) => {
+                let note = format!("an exchange without a post-quantum half: {fault}");
+                seen.notes.push((fault.reason(), note));
+            }
+        }
+    }
+    // What cannot be computed here is taken from the list.
+    if lists_classical && classical.is_empty() {
+        seen.classical = Some(true);
+    }
+    let methods = if classical.is_empty() { &hybrid } else { &classical };
+    if methods.is_empty() {
+        let note = format!(
+            "host keys: no method that is computed here is offered ({})",
+            seen.offer.exchanges.join(", ")
+        );
+        seen.notes.push((Reason::Unsupported, note));
+        return Ok(());
+    }
+    for kind in kinds {
+        let mut line = visit.open()?;
+        match exchange::host_key(&mut line, methods, &kind, &seen.offer) {
+            Ok(blob) => {
+                if !classical.is_empty() {
+                    seen.classical = Some(true);
+                }
+                seen.keys.insert(kind, blob);
+            }
+            Err(fault) if fault.is_final() => return Err(fault),
+            Err(fault) => seen
+                .notes
+                .push((fault.reason(), format!("the host key for {kind}: {fault}"))),
+        }
+    }
+    Ok(())
+}
+
+/// What tells keys apart: algorithms that differ in their hash share a key.
+fn key_type(algorithm: &str) -> String {
+    algorithm
+        .replace("rsa-sha2-512", "ssh-rsa")
+        .replace("rsa-sha2-256", "ssh-rsa")
+}
+
+fn quantum_of(method: &str) -> Option<Quantum> {
+    alias::resolve(method).map(|algorithm| algorithm.quantum)
+}
+
+/// Whether a name in the list of methods is one, or says something else about its sender.
+fn is_method(name: &str) -> bool {
+    !name.starts_with("kex-strict-") && !name.starts_with("ext-info-")
+}
+
+fn report(seen: &Seen, endpoint: &Endpoint<'_>, found: &mut Fragment) {
+    let service = endpoint.service("SSH endpoint", Some(true), found);
+    found.note(&service, "software", &seen.banner);
+    let fallback = match seen.classical {
+        Some(true) => "accepted",
+        Some(false) => "refused",
+        None => "not-tested",
+    };
+    found.note(&service, "classical-fallback", fallback);
+    let methods: Vec<String> = seen
+        .offer
+        .exchanges
+        .iter()
+        .filter(|name| is_method(name))
+        .cloned()
+        .collect();
+    // The client's order decides; a client that wants one gets the first that the server has.
+    if let Some(method) = methods
+        .iter()
+        .find(|method| quantum_of(method) == Some(Quantum::Resistant))
+    {
+        found.note(&service, "pq-group", method);
+    }
+    let both = |[there, back]: &[Vec<String>; 2]| {
+        let mut list = there.clone();
+        list.extend(back.iter().filter(|name| !there.contains(name)).cloned());
+        list
+    };
+    let detail = ProtocolDetail {
+        protocol: "ssh".to_owned(),
+        version: Some("2.0".to_owned()),
+        groups: methods,
+        signature_schemes: seen.offer.host_keys.clone(),
+        lists: BTreeMap::from([
+            ("ciphers".to_owned(), both(&seen.offer.ciphers)),
+            ("macs".to_owned(), both(&seen.offer.macs)),
+            ("compression".to_owned(), both(&seen.offer.compressions)),
+        ]),
+        ..ProtocolDetail::default()
+    };
+    let here = found.here().symbol("SSH 2.0");
+    let protocol = found.protocol(detail, here);
+    found.connect(&service, Role::Offers, &protocol);
+    for (algorithm, blob) in &seen.keys {
+        match host_key(algorithm, blob, found) {
+            Some(id) => found.connect(&service, Role::Presents, &id),
+            None => found.unread(
+                Reason::Malformed,
+                None,
+                format!("the host key for {algorithm} cannot be read"),
+            ),
+        }
+    }
+    for (reason, note) in &seen.notes {
+        found.unread(*reason, None, note.clone());
+    }
+}
+
+/// Adds a host key, or the certificate that it comes in.
+fn host_key(algorithm: &str, blob: &[u8], found: &mut Fragment) -> Option<AssetId> {
+    let here = found.here().symbol(format!("host key {algorithm}"));
+    let (kind, key) = wire::public_key(blob)?;
+    if kind.contains("-cert-v0") {
+        return ssh::certificate(blob, kind, here, found);
+    }
+    match key {
+        Some(key) => Some(key.add("SSH", here, found)),
+        // A type that nobody here knows is an algorithm all the same.
+        None if alias::resolve(kind).is_none() => Some(found.algorithm_spelt(kind, &[], here)),
+        None => None,
+    }
+}

@@ -1,0 +1,266 @@
+//! Questions about groups, signature schemes and certificates.
+
+use super::codes::{
+    FOR_CERTIFICATES, Version, alert_name, group_name, groups_of, is_post_quantum, offered_schemes,
+    scheme_name, schemes_of,
+};
+use super::handshake::{self, Ended, computable, share};
+use super::probe::{Answer, Question, connect};
+use super::suites::{KeyExchange, key_exchange, offered};
+use super::survey::{Choice, Surveyor, choice, half_of_13};
+use crate::endpoints::line::Fault;
+use crate::inventory::Reason;
+
+const NEW: Version = Version::Tls13;
+const OLD: Version = Version::Tls12;
+
+/// Curves that a certificate's key may be on.
+const OF_CERTIFICATES: [u16; 3] = [0x0017, 0x0018, 0x0019];
+
+impl Surveyor<'_, '_> {
+    /// A question of TLS 1.3 about groups.
+    fn ask_13(&mut self, groups: &[u16], shares: &[(u16, Vec<u8>)]) -> Result<Choice, Fault> {
+        let answer = self.ask(&Question {
+            version: NEW,
+            suites: &offered(NEW),
+            groups,
+            schemes: &offered_schemes(NEW),
+            shares,
+        });
+        choice(answer, NEW, |flight| flight.hello.group)
+    }
+
+    /// Whether classical groups alone are enough.
+    pub(super) fn classical(&mut self, _: Version) -> Result<(), Fault> {
+        // Such a server was asked with shares already, and answers nothing else.
+        if let [only] = self.groups_so_far() {
+            let classical = !is_post_quantum_name(only);
+            self.found.classical = classical.then_some(true);
+            return Ok(());
+        }
+        match self.ask_13(&half_of_13(false), &[])? {
+            Choice::Chose(_) => self.found.classical = Some(true),
+            Choice::Nothing => self.found.classical = Some(false),
+            Choice::Unclear(why) => {
+                let note = format!("TLS 1.3 with classical groups alone: {why}");
+                self.found.notes.push((Reason::TimedOut, note));
+            }
+        }
+        Ok(())
+    }
+
+    fn groups_so_far(&self) -> &[String] {
+        self.found
+            .accepted
+            .get(&NEW)
+            .map_or(&[], |accepted| &accepted.groups)
+    }
+
+    pub(super) fn groups_13(&mut self, _: Version) -> Result<(), Fault> {
+        if !self.groups_so_far().is_empty() {
+            return Ok(());
+        }
+        let mut chosen = Vec::new();
+        let all: Vec<u16> = groups_of(NEW).map(|group| group.code).collect();
+        let outcome = self.eliminate("TLS 1.3 groups", all, &mut chosen, |surveyor, left| {
+            surveyor.ask_13(left, &[])
+        });
+        let accepted = self.found.accepted.entry(NEW).or_default();
+        accepted.groups = chosen.into_iter().map(group_name).collect();
+        outcome
+    }
+
+    /// The code points of the groups that TLS 1.3 is accepted with.
+    fn accepted_13(&self) -> Vec<u16> {
+        let names = self.groups_so_far();
+        let known = groups_of(NEW).filter(|group| names.iter().any(|name| name == group.name));
+        let mut codes: Vec<u16> = known.map(|group| group.code).collect();
+        // The server's order, not ours.
+        codes.sort_by_key(|code| names.iter().position(|name| *name == group_name(*code)));
+        codes
+    }
+
+    /// What comes about when a client has both kinds of groups.
+    pub(super) fn preference(&mut self, _: Version) -> Result<(), Fault> {
+        let accepted = self.accepted_13();
+        let find = |wanted: bool| {
+            accepted
+                .iter()
+                .copied()
+                .find(|code| is_post_quantum(*code) == wanted)
+        };
+        let Some(strong) = find(true) else { return Ok(()) };
+        let Some(weak) = find(false) else {
+            self.found.post_quantum.negotiated = Some(strong);
+            return Ok(());
+        };
+        if let Choice::Chose(code) = self.ask_13(&[weak, strong], &[])? {
+            self.found.post_quantum.preferred = Some(code == strong);
+            self.found.post_quantum.negotiated = Some(code).filter(|code| *code == strong);
+        }
+        let Some(weak_share) = share(weak) else {
+            return Ok(());
+        };
+        let weak_share = (weak, weak_share);
+        if let Choice::Chose(code) = self.ask_13(&[strong, weak], std::slice::from_ref(&weak_share))? {
+            self.found.post_quantum.asked_again = Some(code == strong);
+        }
+        let Some(strong_share) = share(strong) else {
+            return Ok(());
+        };
+        if let Choice::Chose(code) = self.ask_13(&[strong, weak], &[(strong, strong_share), weak_share])? {
+            self.found.post_quantum.negotiated = Some(code).filter(|code| is_post_quantum(*code));
+        }
+        Ok(())
+    }
+
+    /// Whole handshakes: certificates, schemes, and whether a client's certificate is asked for.
+    pub(super) fn schemes_13(&mut self, _: Version) -> Result<(), Fault> {
+        let groups: Vec<u16> = self
+            .accepted_13()
+            .into_iter()
+            .filter(|code| computable(*code).is_some())
+            .collect();
+        if groups.is_empty() {
+            let names = self.groups_so_far().join(", ");
+            self.found.notes.push((
+                Reason::Unsupported,
+                format!("TLS 1.3 certificates and signature schemes: no group that is computed here is accepted ({names})"),
+            ));
+            return Ok(());
+        }
+        let mut chosen = Vec::new();
+        let what = "TLS 1.3 signature schemes";
+        let mut refused = None;
+        let outcome = self.eliminate(what, schemes_of(NEW), &mut chosen, |surveyor, left| {
+            let schemes = [left, &FOR_CERTIFICATES].concat();
+            let mut line = match connect(surveyor.visit, surveyor.opening) {
+                Ok(line) => line,
+                Err(fault) if fault.is_final() => return Err(fault),
+                Err(fault) => return Ok(Choice::Unclear(fault.to_string())),
+            };
+            let name = surveyor.visit.address.server_name.as_deref();
+            match handshake::shake(&mut line, name, &groups, &schemes) {
+                Ended::Shown(shown) => {
+                    if !shown.chain.is_empty() {
+                        surveyor.found.chains.insert(shown.chain);
+                    }
+                    *surveyor.found.asks_client.get_or_insert(false) |= shown.asks_client;
+                    Ok(shown.scheme.map_or(Choice::Nothing, Choice::Chose))
+                }
+                Ended::Alert(code) => {
+                    refused = Some(alert_name(code));
+                    Ok(Choice::Nothing)
+                }
+                Ended::Fault(Fault::Closed) => {
+                    refused = Some("closes the connection".to_owned());
+                    Ok(Choice::Nothing)
+                }
+                Ended::Fault(fault) => Ok(Choice::Unclear(fault.to_string())),
+            }
+        });
+        if let (true, Ok(()), Some(how)) = (chosen.is_empty(), &outcome, refused) {
+            let note = format!("TLS 1.3 certificates: the server ends the handshake ({how})");
+            self.found.notes.push((Reason::Refused, note));
+        }
+        self.found.scheme = chosen.first().copied();
+        self.found.accepted.entry(NEW).or_default().schemes = chosen;
+        outcome
+    }
+
+    /// The accepted suites of TLS 1.2 that are for this purpose.
+    fn suites_12(&self, wanted: impl Fn((KeyExchange, bool)) -> bool) -> Vec<u16> {
+        let accepted = self.found.accepted.get(&OLD);
+        let suites = accepted.map_or(&[][..], |accepted| &accepted.suites);
+        suites
+            .iter()
+            .copied()
+            .filter(|code| wanted(key_exchange(*code)))
+            .collect()
+    }
+
+    pub(super) fn groups_12(&mut self, _: Version) -> Result<(), Fault> {
+        let suites = self.suites_12(|(exchange, _)| exchange == KeyExchange::Ecdhe);
+        if suites.is_empty() {
+            return Ok(());
+        }
+        let mut ask = |surveyor: &mut Self, groups: &[u16]| {
+            let answer = surveyor.ask(&Question {
+                version: OLD,
+                suites: &suites,
+                groups,
+                schemes: &schemes_of(OLD),
+                shares: &[],
+            });
+            choice(answer, OLD, |flight| flight.exchange.as_ref()?.code)
+        };
+        let all: Vec<u16> = groups_of(OLD).map(|group| group.code).collect();
+        let mut chosen = Vec::new();
+        let mut outcome = self.eliminate("TLS 1.2 groups", all.clone(), &mut chosen, &mut ask);
+        // A certificate's key is on one of these curves, and a client that does not offer it does not take the
+        // certificate: then the list ended too early.
+        for kept in OF_CERTIFICATES {
+            if outcome.is_err() || !chosen.contains(&kept) {
+                continue;
+            }
+            let left: Vec<u16> = all
+                .iter()
+                .copied()
+                .filter(|code| !chosen.contains(code))
+                .collect();
+            let before = chosen.len();
+            outcome = self.eliminate("TLS 1.2 groups", left, &mut chosen, |surveyor, left| {
+                match ask(surveyor, &[left, &[kept]].concat())? {
+                    Choice::Chose(code) if code == kept => Ok(Choice::Nothing),
+                    other => Ok(other),
+                }
+            });
+            if chosen.len() > before {
+                break;
+            }
+        }
+        let accepted = self.found.accepted.entry(OLD).or_default();
+        let fields = std::mem::take(&mut accepted.groups);
+        accepted.groups = chosen.into_iter().map(group_name).chain(fields).collect();
+        outcome
+    }
+
+    pub(super) fn schemes_12(&mut self, _: Version) -> Result<(), Fault> {
+        let suites = self.suites_12(|(_, signed)| signed);
+        if suites.is_empty() {
+            return Ok(());
+        }
+        let groups: Vec<u16> = groups_of(OLD).map(|group| group.code).collect();
+        let mut chosen = Vec::new();
+        let what = "TLS 1.2 signature schemes";
+        let outcome = self.eliminate(what, schemes_of(OLD), &mut chosen, |surveyor, left| {
+            let answer = surveyor.ask(&Question {
+                version: OLD,
+                suites: &suites,
+                groups: &groups,
+                schemes: left,
+                shares: &[],
+            });
+            if let Answer::Flight(flight) = &answer
+                && let Some(scheme) = flight.exchange.as_ref().and_then(|exchange| exchange.scheme)
+                && !left.contains(&scheme)
+            {
+                // RFC 5246 §7.4.1.4.1: with nothing in common some fall back to SHA-1.
+                let name = scheme_name(scheme);
+                let note = format!("TLS 1.2 signature schemes: the server signs with {name}, offered or not");
+                surveyor.found.notes.push((Reason::Malformed, note));
+                return Ok(Choice::Nothing);
+            }
+            choice(answer, OLD, |flight| flight.exchange.as_ref()?.scheme)
+        });
+        if self.found.scheme.is_none() {
+            self.found.scheme = chosen.first().copied();
+        }
+        self.found.accepted.entry(OLD).or_default().schemes = chosen;
+        outcome
+    }
+}
+
+fn is_post_quantum_name(name: &str) -> bool {
+    groups_of(NEW).any(|group| group.name == name && is_post_quantum(group.code))
+}
