@@ -19,6 +19,7 @@ mod suites;
 mod tally;
 mod tools;
 mod tree;
+mod trixie;
 mod workspace;
 
 use std::process::ExitCode;
@@ -68,6 +69,8 @@ enum Task {
     },
     /// Build the PKCS#11 token with ML-DSA that tests use, once, and print the module's path
     PqToken,
+    /// Unpack the programs of Debian 13 that interop tests run, once, and print the folder
+    Trixie,
     /// Run the benches
     Bench {
         /// Passed on to `cargo bench`
@@ -120,6 +123,10 @@ fn run(task: Task) -> Result<()> {
         Task::Interop { peers, .. } => interop::interop(&workspace, &peers),
         Task::PqToken => {
             println!("{}", pq_token::module(&workspace)?.display());
+            Ok(())
+        }
+        Task::Trixie => {
+            println!("{}", trixie::folder()?.display());
             Ok(())
         }
         Task::Bench { arguments } => {

@@ -146,6 +146,22 @@ pub(crate) const TO_RUN_PYTHON: &[Need] = &[Need {
     probe: ("python3", &["-c", "import ensurepip, venv"]),
 }];
 
+/// To unpack programs of Debian 13 for interop tests.
+pub(crate) const TO_UNPACK_DEBIAN: &[Need] = &[
+    Need {
+        what: "apt and dpkg",
+        why: "interop/ asks servers of Debian 13 what they accept, which apt fetches and dpkg-deb unpacks",
+        packages: &["apt", "dpkg"],
+        probe: ("sh", &["-c", "apt-get --version && dpkg-deb --version"]),
+    },
+    Need {
+        what: "the keys of Debian's archive",
+        why: "the packages of Debian 13 are verified with them",
+        packages: &["debian-archive-keyring"],
+        probe: ("test", &["-f", "/usr/share/keyrings/debian-archive-keyring.gpg"]),
+    },
+];
+
 impl Need {
     fn is_met(&self) -> bool {
         process::succeeds(self.probe.0, self.probe.1)
