@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spiffe::SpiffeId;
+use symbolon_hsm::Passphrase;
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::time::{Clock, SystemClock};
 use tokio::sync::{Notify, watch};
@@ -31,6 +32,9 @@ pub struct Environment {
     pub timer: Arc<dyn Timer>,
     /// What to attest with.
     pub evidence: Arc<dyn EvidenceSource>,
+    /// The passphrase that the agent's own key is encrypted under, where the program around the agent has asked a person
+    /// for it; instead of what the configuration names.
+    pub passphrase: Option<Passphrase>,
 }
 
 impl Environment {
@@ -40,6 +44,7 @@ impl Environment {
             clock: Arc::new(SystemClock),
             timer: Arc::new(SystemTimer),
             evidence: Arc::new(ConfiguredEvidence::new(config)),
+            passphrase: None,
         }
     }
 }
@@ -84,9 +89,10 @@ impl Agent {
     pub async fn start_in(config: AgentConfig, environment: Environment) -> Result<RunningAgent, AgentError> {
         config.validate()?;
         let opening = config.clone();
+        let passphrase = environment.passphrase.clone();
         let vault = blocking(move || {
             make_dir(&opening.agent_dir())?;
-            Vault::open(&opening)
+            Vault::open(&opening, passphrase)
         })
         .await?;
         let (socket, file) = symbolon_host::socket::bind(&config.socket(), 0o777)?.into_parts();

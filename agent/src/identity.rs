@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use spiffe::{SpiffeId, TrustDomain};
-use symbolon_hsm::KeyId;
+use symbolon_hsm::{KekSource, KeyId, Passphrase};
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SuiteSigner;
@@ -142,10 +142,14 @@ impl Vault {
     ///
     /// # Errors
     /// [`AgentError`]: it cannot be opened with the key or passphrase that is configured.
-    pub(crate) fn open(config: &AgentConfig) -> Result<Self, AgentError> {
+    pub(crate) fn open(config: &AgentConfig, passphrase: Option<Passphrase>) -> Result<Self, AgentError> {
         let dir = config.agent_dir();
+        let kek = match passphrase {
+            Some(passphrase) => KekSource::Passphrase(passphrase),
+            None => config.kek()?,
+        };
         Ok(Self {
-            keys: AgentKeys::open(&dir.join("keys"), &config.kek()?, &config.trust_domain)?,
+            keys: AgentKeys::open(&dir.join("keys"), &kek, &config.trust_domain)?,
             svid_path: dir.join("svid"),
             bundle_path: dir.join("bundle"),
             trust_domain: config.trust_domain.clone(),

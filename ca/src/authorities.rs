@@ -9,6 +9,7 @@
 //! a rotation, or what an SVID is.
 
 mod error;
+mod looking;
 mod making;
 mod settings;
 mod slots;
@@ -33,6 +34,7 @@ use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, Datas
 use crate::record::Recorder;
 
 pub use error::AuthoritiesError;
+pub use looking::UnwellStore;
 pub(crate) use settings::may_sign;
 pub use settings::{AuthoritySettings, FamilySettings};
 pub use slots::{Change, ChangeKind};

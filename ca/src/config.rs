@@ -6,6 +6,7 @@
 
 mod check;
 mod read;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,17 +18,18 @@ use spiffe::TrustDomain;
 use symbolon_host::config::{ConfigError, from_text, optional_from_text};
 use symbolon_host::duration::HumanDuration;
 use symbolon_host::logging::LogFormat;
-use symbolon_hsm::StoreName;
+use symbolon_hsm::{Pkcs11Config, StoreLocation, StoreName, Stores};
 use symbolon_pki::suite::{Family, Form, Suite};
 
 pub use self::check::{Problem, Warning};
 use self::read::one_or_many;
-use crate::authorities::{AuthoritySettings, FamilySettings};
+pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
+use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
 
 /// Where the API listens unless configured otherwise; SPIRE's port, so that stock agents find it.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
-/// The name of the store that there is when none is configured, and that families use when they name none.
+/// The name of the store that there is when none is configured, and that families use when nothing else is said.
 pub const DEFAULT_STORE: &str = "software";
 
 /// A server's configuration. Field for field what the file says; [`validate`](Self::validate) checks what hangs
@@ -55,6 +57,10 @@ pub struct ServerConfig {
     /// Key stores by name. Default: one software store called `software`.
     #[serde(default)]
     pub stores: BTreeMap<StoreName, StoreConfig>,
+    /// Where the keys of families go that name no store: each component to the first of these that offers it. Default:
+    /// [`DEFAULT_STORE`].
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub key_stores: Vec<StoreName>,
     /// What issues.
     #[serde(default)]
     pub families: FamiliesConfig,
@@ -107,35 +113,6 @@ impl Default for Lifetimes {
     }
 }
 
-/// One key store.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum StoreConfig {
-    /// One encrypted file for each key.
-    Software {
-        /// Where the files are. Default: `server/keys/<name>` in the data directory.
-        dir: Option<PathBuf>,
-        /// The file with the key that encrypts them. Default: the data directory's path with `.key` after it.
-        key_file: Option<PathBuf>,
-        /// A file with a passphrase, instead of a key file.
-        passphrase_file: Option<PathBuf>,
-        /// An environment variable with a passphrase, instead of a key file.
-        passphrase_env: Option<String>,
-    },
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self::Software {
-            dir: None,
-            key_file: None,
-            passphrase_file: None,
-            passphrase_env: None,
-        }
-    }
-}
-
 /// What issues: one section for each family.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -157,7 +134,7 @@ pub struct FamilyConfig {
     /// What they sign with. Default: `ecdsa-p256`, `ml-dsa-65`, `mldsa65-ecdsa-p256`, and `ecdsa-p256` for tokens.
     #[serde(deserialize_with = "optional_from_text")]
     pub suite: Option<Suite>,
-    /// The store of the key, or one for each of its components. Default: [`DEFAULT_STORE`].
+    /// The store of the key, or one for each of its components. Default: as [`key_stores`](ServerConfig::key_stores) says.
     #[serde(deserialize_with = "one_or_many")]
     pub store: Vec<StoreName>,
 }
@@ -192,6 +169,7 @@ impl ServerConfig {
             listen: ListenConfig::default(),
             lifetimes: Lifetimes::default(),
             stores: BTreeMap::new(),
+            key_stores: Vec::new(),
             families: FamiliesConfig::default(),
             log: LogConfig::default(),
         }
@@ -223,20 +201,46 @@ impl ServerConfig {
             .collect()
     }
 
-    /// What the authorities are to be like.
-    pub fn authority_settings(&self) -> AuthoritySettings {
-        let families = Family::ALL
+    /// What each family's next authority is to be like.
+    pub fn families(&self) -> Vec<FamilyPlan> {
+        Family::ALL
             .into_iter()
-            .filter_map(|family| self.family_settings(family));
-        AuthoritySettings {
+            .filter_map(|family| self.plan(family))
+            .collect()
+    }
+
+    /// What the authorities are to be like, in these stores.
+    ///
+    /// # Errors
+    /// [`AuthoritiesError::NoStoreOffers`], and [`AuthoritiesError::UnknownStore`].
+    pub fn authority_settings(&self, stores: &Stores) -> Result<AuthoritySettings, AuthoritiesError> {
+        let families = self.families().into_iter().map(|plan| match plan.place {
+            Place::In(names) => Ok(FamilySettings {
+                family: plan.family,
+                suite: plan.suite,
+                stores: names,
+            }),
+            Place::FirstOf(names) => FamilySettings::in_first(plan.family, plan.suite, &names, stores),
+        });
+        Ok(AuthoritySettings {
             trust_domain: self.trust_domain.clone(),
             server_name: self.server_name.clone(),
             ttl: self.lifetimes.authority.0,
-            families: families.collect(),
-        }
+            families: families.collect::<Result<_, _>>()?,
+        })
     }
 
-    fn family_settings(&self, family: Family) -> Option<FamilySettings> {
+    /// How many calls a token takes at once, at most: those of the one that takes most.
+    pub(crate) fn holder_threads(&self) -> usize {
+        let stores = self.stores.iter();
+        let sessions = stores.filter_map(|(name, store)| match self.location(name, store) {
+            StoreLocation::Pkcs11(token) => Some(token.max_sessions),
+            _ => None,
+        });
+        sessions.max().unwrap_or(Pkcs11Config::MAX_SESSIONS)
+    }
+
+    fn plan(&self, family: Family) -> Option<FamilyPlan> {
         let (config, default_suite) = match family {
             Family::Classical => (&self.families.classical, Form::Classical.default_suite()),
             Family::MlDsa => (&self.families.ml_dsa, Form::MlDsa.default_suite()),
@@ -245,15 +249,45 @@ impl ServerConfig {
             // A family that this configuration has no section for.
             _ => return None,
         };
-        let stores = match config.store.is_empty() {
-            true => default_store().into_iter().collect(),
-            false => config.store.clone(),
+        let place = match (config.store.is_empty(), self.key_stores.is_empty()) {
+            (false, _) => Place::In(config.store.clone()),
+            (true, false) => Place::FirstOf(self.key_stores.clone()),
+            (true, true) => Place::In(default_store().into_iter().collect()),
         };
-        Some(FamilySettings {
+        Some(FamilyPlan {
             family,
             suite: config.suite.unwrap_or(default_suite),
-            stores,
+            place,
         })
+    }
+}
+
+/// What a family's next authority is to be like.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FamilyPlan {
+    /// The family.
+    pub family: Family,
+    /// What it signs with.
+    pub suite: Suite,
+    /// Where its key goes.
+    pub place: Place,
+}
+
+/// Where a key goes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// Into this store, or one for each component in the suite's order.
+    In(Vec<StoreName>),
+    /// Each component into the first of these that offers it.
+    FirstOf(Vec<StoreName>),
+}
+
+impl Place {
+    /// The stores it names.
+    pub fn stores(&self) -> &[StoreName] {
+        match self {
+            Self::In(names) | Self::FirstOf(names) => names,
+        }
     }
 }
 

@@ -13,21 +13,20 @@ use futures_util::future::join_all;
 use rayon::ThreadPoolBuildError;
 use rayon::prelude::*;
 use spiffe::SpiffeId;
-use symbolon_crypto::{digest, random};
+use symbolon_crypto::{SignError, digest, random};
 use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
 use symbolon_issuance::{
-    Authority, IssuanceError, IssuedCertificate, Linted, Serial, SerialError, SvidProfile, SvidRequest,
-    prepare_svid,
+    Authority, IssuanceError, IssuedCertificate, Linted, Serial, SerialError, SigningError, SvidProfile,
+    SvidRequest, prepare_svid,
 };
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
+use tokio::sync::Notify;
 
 use self::signers::{Lane, Signers};
 use crate::authorities::Authorities;
-use crate::datastore::{
-    CertificateProfile, CertificateWrite, DatastoreError, RecordKind, SubjectKeyClaim,
-};
+use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, RecordKind, SubjectKeyClaim};
 use crate::record::{RecordError, Recorder};
 use crate::records::{intent_of, issued_record};
 
@@ -74,6 +73,14 @@ pub enum IssueError {
     /// The request, the profile or the authority forbids it, or signing failed; the error says whose fault it is.
     #[error(transparent)]
     Issuance(#[from] IssuanceError),
+    /// The token or TPM that holds the authority's key did not sign.
+    #[error("the key store of the {family} authority cannot sign now; try again later")]
+    KeyStore {
+        /// The authority's family.
+        family: Family,
+        /// How it failed.
+        source: IssuanceError,
+    },
     /// The family is not configured on this server.
     #[error("this server has no {0} authority; add the family to its configuration")]
     NoAuthority(Family),
@@ -100,6 +107,18 @@ pub enum IssueError {
     Stopping,
 }
 
+impl IssueError {
+    /// A failure to sign with a family's authority.
+    fn signing(family: Family, error: IssuanceError) -> Self {
+        match error {
+            source @ IssuanceError::Signing(SigningError::Key(SignError::Backend(_))) => {
+                Self::KeyStore { family, source }
+            }
+            other => Self::Issuance(other),
+        }
+    }
+}
+
 impl From<RecordError> for IssueError {
     fn from(error: RecordError) -> Self {
         match error {
@@ -119,6 +138,8 @@ pub struct Issuer {
     recorder: Recorder,
     clock: Arc<dyn Clock>,
     signers: Signers,
+    /// Told of when a key store did not sign.
+    trouble: Notify,
 }
 
 impl Issuer {
@@ -138,6 +159,7 @@ impl Issuer {
             recorder,
             clock,
             signers: Signers::new(threads)?,
+            trouble: Notify::new(),
         })
     }
 
@@ -185,7 +207,10 @@ impl Issuer {
         for (position, item) in intended.into_iter().enumerate() {
             match item {
                 Ok(prepared) => {
-                    lanes.entry(prepared.lane()).or_default().push((position, prepared));
+                    lanes
+                        .entry(prepared.lane())
+                        .or_default()
+                        .push((position, prepared));
                     signed.push(Err(IssueError::Stopping));
                 }
                 Err(error) => signed.push(Err(error)),
@@ -194,10 +219,13 @@ impl Issuer {
         let running = lanes.into_iter().map(|(lane, items)| {
             self.signers.run(lane, move || {
                 let items = items.into_par_iter();
-                items.map(|(position, item)| (position, item.sign())).collect::<Vec<_>>()
+                items
+                    .map(|(position, item)| (position, item.sign()))
+                    .collect::<Vec<_>>()
             })
         });
         for (position, result) in join_all(running).await.into_iter().flatten().flatten() {
+            self.notice(&result);
             if let Some(place) = signed.get_mut(position) {
                 *place = result;
             }
@@ -233,12 +261,23 @@ impl Issuer {
                 now,
                 jti,
             };
-            Ok(mint_jwt_svid(&signer, &request)?)
+            mint_jwt_svid(&signer, &request).map_err(|error| IssueError::signing(Family::Jwt, error))
         };
-        self.signers
-            .run(lane, mint)
-            .await
-            .unwrap_or(Err(IssueError::Stopping))
+        let minted = self.signers.run(lane, mint).await;
+        let minted = minted.unwrap_or(Err(IssueError::Stopping));
+        self.notice(&minted);
+        minted
+    }
+
+    /// Waits until a key store has failed to sign, once for any number of failures.
+    pub(crate) async fn trouble(&self) {
+        self.trouble.notified().await;
+    }
+
+    fn notice<T>(&self, result: &Result<T, IssueError>) {
+        if matches!(result, Err(IssueError::KeyStore { .. })) {
+            self.trouble.notify_one();
+        }
     }
 
     /// Runs `work` that waits for no token, such as verifying, on the signer threads; `None` if they are gone or it
@@ -386,7 +425,8 @@ impl Prepared {
     }
 
     fn sign(self) -> Result<IssuedCertificate, IssueError> {
-        Ok(self.linted.sign(&*self.authority)?)
+        let signed = self.linted.sign(&*self.authority);
+        signed.map_err(|error| IssueError::signing(self.authority.family(), error))
     }
 }
 

@@ -151,6 +151,7 @@ impl Reader for Offline {
                 .iter()
                 .map(|authority| AuthorityView::from(authority_message(authority)))
                 .collect(),
+            problems: Vec::new(),
         })
     }
 }

@@ -10,6 +10,7 @@ mod maintenance;
 mod stores;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::error::ServerError;
+pub use self::stores::Prompt;
 use crate::authorities::{Authorities, Change};
 use crate::authorization::Gate;
 use crate::config::ServerConfig;
@@ -51,6 +53,36 @@ pub fn socket_path(data_dir: &Path) -> PathBuf {
     data_dir.join("server").join(SOCKET_FILE)
 }
 
+/// What a server is started with beside its configuration.
+pub struct Environment {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is asked for PINs and passphrases. It is called on a thread that may wait.
+    pub prompt: Prompt,
+    /// The data directory, where the caller has it open and shares it, with an agent for example.
+    pub data_dir: Option<Arc<DataDir>>,
+}
+
+impl Environment {
+    /// A clock, nobody to ask, and a data directory that the server opens itself.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            prompt: stores::no_prompt(),
+            data_dir: None,
+        }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("clock", &self.clock)
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Starts servers.
 #[derive(Debug)]
 pub struct Server(());
@@ -61,35 +93,39 @@ impl Server {
     /// # Errors
     /// [`ServerError`], saying what is wrong with the configuration or the machine. Nothing runs then.
     pub async fn start(config: &ServerConfig, clock: Arc<dyn Clock>) -> Result<RunningServer, ServerError> {
-        check(config)?;
-        let address = config.listen.address;
-        // Before the data directory is made: neither is a reason to leave one behind.
-        socket::check_path(&socket_path(&config.data_dir))?;
-        let tcp = listen(address).await?;
-        let data_dir = DataDir::open(&config.data_dir, config.trust_domain.as_str())?;
-        Self::assemble(config, Arc::new(data_dir), tcp, clock).await
+        Self::start_with(config, Environment::new(clock)).await
     }
 
-    /// Starts a server on a data directory that the caller has open, for programs that share it with an agent.
+    /// Starts a server in surroundings of the caller's choice.
     ///
     /// # Errors
     /// As [`Server::start`]; also where the directory is not the configuration's.
-    pub async fn start_in(
+    pub async fn start_with(
         config: &ServerConfig,
-        data_dir: Arc<DataDir>,
-        clock: Arc<dyn Clock>,
+        environment: Environment,
     ) -> Result<RunningServer, ServerError> {
         check(config)?;
-        if data_dir.trust_domain() != config.trust_domain.as_str() {
-            let found = data_dir.trust_domain().to_owned();
+        if let Some(shared) = &environment.data_dir
+            && shared.trust_domain() != config.trust_domain.as_str()
+        {
             return Err(ServerError::OtherTrustDomain {
-                found,
+                found: shared.trust_domain().to_owned(),
                 wanted: config.trust_domain.clone(),
             });
         }
-        socket::check_path(&data_dir.server().join(SOCKET_FILE))?;
+        // Before the data directory is made: neither is a reason to leave one behind.
+        socket::check_path(&socket_path(&config.data_dir))?;
         let tcp = listen(config.listen.address).await?;
-        Self::assemble(config, data_dir, tcp, clock).await
+        let Environment {
+            clock,
+            prompt,
+            data_dir,
+        } = environment;
+        let data_dir = match data_dir {
+            Some(shared) => shared,
+            None => Arc::new(DataDir::open(&config.data_dir, config.trust_domain.as_str())?),
+        };
+        Self::assemble(config, data_dir, tcp, clock, prompt).await
     }
 
     async fn assemble(
@@ -97,16 +133,25 @@ impl Server {
         data_dir: Arc<DataDir>,
         tcp: TcpListener,
         clock: Arc<dyn Clock>,
+        prompt: Prompt,
     ) -> Result<RunningServer, ServerError> {
         let tcp_addr = tcp.local_addr().map_err(|source| ServerError::Listen {
             address: config.listen.address,
             source,
         })?;
         let socket = socket::bind(&data_dir.server().join(SOCKET_FILE), 0o600)?;
-        let stores = Arc::new(stores::open(config).await?);
-        let sqlite = SqliteDatastore::open(&data_dir.server().join(DATASTORE_FILE)).await?;
+        let file = data_dir.server().join(DATASTORE_FILE);
+        if file.exists() {
+            // What it says of keys comes first: a store that is missing is known before another is opened, or made.
+            let journal = SqliteDatastore::open(&file).await?;
+            let checked = stores::check(config, &journal).await;
+            journal.close().await;
+            checked?;
+        }
+        let stores = Arc::new(stores::open(config, prompt).await?);
+        let mut settings = config.authority_settings(&stores)?;
+        let sqlite = SqliteDatastore::open(&file).await?;
         let datastore: Arc<dyn Datastore> = Arc::new(sqlite.clone());
-        let mut settings = config.authority_settings();
         // Servers of one name may share a token, and a datastore may be lost and begun anew: the keys that are this
         // server's to destroy are those made by this datastore's.
         let server_id = claim(config, datastore.as_ref(), clock.as_ref()).await?;
@@ -121,12 +166,13 @@ impl Server {
             Arc::clone(&clock),
         )
         .await?;
-        let issuer = Arc::new(Issuer::new(
+        let issuer = Issuer::new(
             Arc::clone(&authorities),
             recorder,
             Arc::clone(&clock),
             config.signer_threads,
-        )?);
+        )?;
+        let issuer = Arc::new(issuer.with_holder_threads(config.holder_threads()));
         let identity =
             ServerIdentity::open(Arc::clone(&issuer), config.lifetimes.svid.0, Arc::clone(&clock)).await?;
         let registrations = Registrations::open(Arc::clone(&datastore), &config.trust_domain).await?;
@@ -142,6 +188,7 @@ impl Server {
             lifetimes: config.lifetimes,
             clock: Arc::clone(&clock),
             started_at: clock.now(),
+            problems: Default::default(),
             stopping: stop.clone(),
         });
         let gate = Arc::new(Gate::new(

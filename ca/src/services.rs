@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use spiffe::TrustDomain;
 use symbolon_attestation::Verifier;
 use symbolon_pki::time::Clock;
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: SystemTime,
+    /// What keeps the server from its work, in words; kept up to date by its own look at itself.
+    pub(crate) problems: ArcSwap<Vec<String>>,
     /// Ends streams that wait for their callers.
     pub(crate) stopping: CancellationToken,
 }

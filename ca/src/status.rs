@@ -40,6 +40,10 @@ impl From<IssueError> for Status {
             IssueError::Issuance(IssuanceError::Authority(_) | IssuanceError::Clock) => {
                 Self::unavailable(message)
             }
+            error @ IssueError::KeyStore { .. } => {
+                tracing::error!(error = &error as &dyn Error, "a key store did not sign");
+                Self::unavailable(message)
+            }
             IssueError::Record(error) => {
                 tracing::error!(
                     error = &error as &dyn Error,

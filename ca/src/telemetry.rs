@@ -12,6 +12,10 @@ use symbolon_crypto::random;
 pub const SERVER_STARTED: &str = "server.started";
 /// A server stopped.
 pub const SERVER_STOPPED: &str = "server.stopped";
+/// The server cannot do all of its work: `problem`. Said once for each problem.
+pub const SERVER_UNHEALTHY: &str = "server.unhealthy";
+/// It can again.
+pub const SERVER_HEALTHY: &str = "server.healthy";
 /// A call was turned away: `method`, `caller`, `reason`.
 pub const CALL_DENIED: &str = "call.denied";
 /// An agent was turned away: `agent`, `reason`.

@@ -118,6 +118,8 @@ pub struct ServerView {
     pub started_at: Option<SystemTime>,
     /// Its authorities in every state, oldest first.
     pub authorities: Vec<AuthorityView>,
+    /// What keeps it from its work, in words; empty while all is well.
+    pub problems: Vec<String>,
 }
 
 /// An authority.

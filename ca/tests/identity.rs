@@ -74,7 +74,7 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
         .unwrap();
     let config = ServerConfig::new(TrustDomain::new("example.org").unwrap(), dir.path());
     let (authorities, _) = Authorities::open(
-        config.authority_settings(),
+        config.authority_settings(&stores).unwrap(),
         Arc::new(stores),
         datastore.clone() as Arc<dyn Datastore>,
         recorder.clone(),

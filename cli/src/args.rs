@@ -91,7 +91,10 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  symbolon up\n  symbolon up --once --output json --data-dir /tmp/trial")]
+#[command(
+    after_help = "Examples:\n  symbolon up\n  symbolon up --once --output json --data-dir /tmp/trial\n  symbolon up --keys \
+                  'pkcs11:token=ca?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=prompt' --keys software"
+)]
 pub(crate) struct Up {
     /// The trust domain to make, or the one that the data directory has
     #[arg(long, default_value = "example.org", value_name = "NAME")]
@@ -106,9 +109,14 @@ pub(crate) struct Up {
     /// $XDG_CONFIG_HOME/symbolon]
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
     pub key_file: Option<PathBuf>,
-    /// Encrypt the software keys under a passphrase instead: env:NAME or file:PATH
+    /// Encrypt the software keys under a passphrase instead: env:NAME, file:PATH, or prompt to be asked
     #[arg(long, value_name = "SOURCE")]
     pub passphrase: Option<String>,
+    /// Where the authorities' keys go: a pkcs11:, tpm: or software: URI, a directory, or `software` for the encrypted
+    /// files in the data directory. May be repeated: each component of a key goes to the first store that offers it.
+    /// Each run needs every store that has a key [default: software]
+    #[arg(long, value_name = "[NAME=]STORE")]
+    pub keys: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod output;
 mod paths;
+mod prompt;
 mod up;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! `symbolon up`: everything at once, on real processes and sockets.
 
 mod exchange;
+mod keys;
 mod registration;
 mod report;
 mod stack;
@@ -88,6 +89,7 @@ async fn show(
             socket: endpoint.to_string(),
             attested: stack.has_attested(),
         },
+        key_stores: stack.key_stores(),
         authorities: stack.authorities(),
         svids,
         tls,

@@ -46,6 +46,7 @@ async fn a_source_is_asked_each_time_that_the_node_has_to_attest() {
         clock: site.time.clone(),
         timer: site.time.clone(),
         evidence: source.clone(),
+        passphrase: None,
     };
     let agent = Agent::start_in(site.agent_config(), environment).await.unwrap();
     within(agent.ready()).await.unwrap();

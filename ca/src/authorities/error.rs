@@ -48,6 +48,36 @@ pub enum AuthoritiesError {
         /// Which store, and which there are.
         source: RegistryError,
     },
+    /// None of the stores that a key may go to can make it.
+    #[error(
+        "the {family} family signs with {suite}, and no key store offers {component} for it ({lacks}); add a store that \
+         does, or choose another suite"
+    )]
+    NoStoreOffers {
+        /// The family.
+        family: Family,
+        /// The suite configured.
+        suite: Suite,
+        /// The component that nobody offers.
+        component: Component,
+        /// What each store lacks, in words.
+        lacks: String,
+    },
+    /// The key of an authority that still signs is in a store that is not configured any more.
+    #[error(
+        "the {family} authority {authority_id} has its key in the key store {store}, which is not configured ({known}); \
+         configure it under that name until the authority has been replaced"
+    )]
+    StoreGone {
+        /// The family.
+        family: Family,
+        /// The authority.
+        authority_id: String,
+        /// The store, by the name that the journal has.
+        store: StoreName,
+        /// The stores that are configured, in words.
+        known: String,
+    },
     /// A store that cannot make such keys.
     #[error("the {family} family cannot keep its key in store {store}")]
     StoreLacks {
@@ -78,6 +108,22 @@ pub enum AuthoritiesError {
         store: StoreName,
         /// The key's id there.
         key_id: KeyId,
+    },
+    /// A key of another type or parameter set than its authority's certificate has.
+    #[error(
+        "key {key_id} in store {store} is {found}, and authority {authority_id} was made with a key of {expected}"
+    )]
+    WrongKeyType {
+        /// The authority.
+        authority_id: String,
+        /// The store.
+        store: StoreName,
+        /// The key's id there.
+        key_id: KeyId,
+        /// What it is.
+        found: Component,
+        /// What it was.
+        expected: Component,
     },
     /// A key of ours that no suite signs with alone, and so cannot be told from others.
     #[error("key {key_id} is labelled as this server's, and no suite signs with {component} alone")]

@@ -191,13 +191,23 @@ impl Authorities {
         let trust_domain = self.settings.trust_domain.clone();
         blocking(move || {
             let mut held: Vec<Arc<dyn HeldKey>> = Vec::new();
-            for (key, store) in &plan {
+            for ((key, store), &expected) in plan.iter().zip(record.suite.components()) {
                 let opened = store
                     .open(&key.key_id)
                     .map_err(|source| AuthoritiesError::Store {
                         store: key.store.clone(),
                         source,
                     })?;
+                let found = opened.component();
+                if found != expected {
+                    return Err(AuthoritiesError::WrongKeyType {
+                        authority_id: record.authority_id.clone(),
+                        store: key.store.clone(),
+                        key_id: key.key_id.clone(),
+                        found,
+                        expected,
+                    });
+                }
                 held.push(opened);
             }
             let signer = SuiteSigner::new(record.suite, held)?;

@@ -8,6 +8,7 @@ use symbolon_hsm::{StoreName, Stores};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::AuthoritiesError;
+use crate::datastore::KeyReference;
 
 /// How a server's authorities are to be.
 #[derive(Clone, Debug)]
@@ -42,6 +43,50 @@ impl AuthoritySettings {
 }
 
 impl FamilySettings {
+    /// With each component's key in the first of `names` that offers it.
+    pub(crate) fn in_first(
+        family: Family,
+        suite: Suite,
+        names: &[StoreName],
+        stores: &Stores,
+    ) -> Result<Self, AuthoritiesError> {
+        let mut chosen = Vec::new();
+        for &component in suite.components() {
+            let mut lacks = Vec::new();
+            for name in names {
+                let store = stores
+                    .get(name)
+                    .map_err(|source| AuthoritiesError::UnknownStore { family, source })?;
+                match store.offers(component) {
+                    Ok(()) => {
+                        chosen.push(name.clone());
+                        break;
+                    }
+                    Err(lack) => lacks.push(format!("{name} ({}): {}", lack.kind, lack.reason)),
+                }
+            }
+            if lacks.len() == names.len() {
+                return Err(AuthoritiesError::NoStoreOffers {
+                    family,
+                    suite,
+                    component,
+                    lacks: lacks.join("; "),
+                });
+            }
+        }
+        Ok(Self {
+            family,
+            suite,
+            stores: chosen,
+        })
+    }
+
+    /// Whether `keys` are where this says that they belong.
+    pub(super) fn is_place_of(&self, keys: &[KeyReference]) -> bool {
+        let places: Vec<&StoreName> = keys.iter().map(|key| &key.store).collect();
+        self.placement().map(|(_, store)| store).eq(places)
+    }
+
     fn check(&self, stores: &Stores) -> Result<(), AuthoritiesError> {
         let family = self.family;
         if !may_sign(family, self.suite) {

@@ -101,8 +101,19 @@ impl Authorities {
         let active = in_state(AuthorityState::Active);
         let mut prepared = in_state(AuthorityState::Prepared);
 
-        if let Some(stale) = prepared.take_if(|record| !is_valid(record, now)) {
-            // It expired while it waited, in a server that was off: it never signed and never will.
+        // One that expired while it waited, in a server that was off, and one whose suite or place is no longer what is
+        // configured: neither ever signed, and neither will.
+        let is_wanted = |record: &AuthorityRecord| {
+            is_valid(record, now) && record.suite == settings.suite && settings.is_place_of(&record.keys)
+        };
+        if let Some(stale) = prepared.take_if(|record| !is_wanted(record)) {
+            tracing::info!(
+                event = "authority.dropped",
+                family = %stale.family,
+                suite = %stale.suite,
+                authority_id = stale.authority_id,
+                "prepared and never to sign: it expired, or the configuration changed"
+            );
             self.datastore
                 .change_authority_state(&stale.authority_id, AuthorityState::Old, now)
                 .await?;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use symbolon_host::duration::HumanDuration;
-use symbolon_hsm::{KekSource, Passphrase, PassphraseError, SecretSource, StoreName};
+use symbolon_hsm::StoreName;
 use symbolon_pki::suite::Suite;
 
-use super::{ServerConfig, StoreConfig};
+use super::{Place, ServerConfig};
 use crate::authorities::may_sign;
 
 /// Lifetimes of X.509-SVIDs above this one are warned of.
@@ -41,7 +41,7 @@ impl fmt::Display for Warning {
     }
 }
 
-fn problem(key: impl Into<String>, reason: impl Into<String>) -> Problem {
+pub(super) fn problem(key: impl Into<String>, reason: impl Into<String>) -> Problem {
     Problem {
         key: key.into(),
         reason: reason.into(),
@@ -68,57 +68,18 @@ impl ServerConfig {
             ));
         }
         for (name, store) in &self.effective_stores() {
-            self.check_store(name, store)?;
+            store.check(name, self.default_key_file())?;
         }
         self.check_families()?;
         self.check_lifetimes()
     }
 
-    fn check_store(&self, name: &StoreName, store: &StoreConfig) -> Result<(), Problem> {
-        let StoreConfig::Software {
-            dir,
-            key_file,
-            passphrase_file,
-            passphrase_env,
-        } = store;
-        let key = |field: &str| format!("stores.{name}.{field}");
-        let given = [
-            key_file.is_some(),
-            passphrase_file.is_some(),
-            passphrase_env.is_some(),
-        ];
-        if given.into_iter().filter(|given| *given).count() > 1 {
-            let reason = "has more than one of `key_file`, `passphrase_file` and `passphrase_env`";
-            return Err(problem(format!("stores.{name}"), reason));
-        }
-        let paths = [
-            ("dir", dir),
-            ("key_file", key_file),
-            ("passphrase_file", passphrase_file),
-        ];
-        for (field, path) in paths {
-            if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
-                return Err(problem(key(field), "is empty"));
-            }
-        }
-        if passphrase_env
-            .as_ref()
-            .is_some_and(|name| name.is_empty() || name.contains(['=', '\0']))
-        {
-            return Err(problem(
-                key("passphrase_env"),
-                "is not the name of an environment variable",
-            ));
-        }
-        if given == [false; 3] && self.default_key_file().is_none() {
-            return Err(problem(key("key_file"), "must be given for this data directory"));
-        }
-        Ok(())
-    }
-
     fn check_families(&self) -> Result<(), Problem> {
         let stores = self.effective_stores();
-        for family in self.authority_settings().families {
+        if let Some(unknown) = self.key_stores.iter().find(|name| !stores.contains_key(name)) {
+            return Err(no_section("key_stores", unknown));
+        }
+        for family in self.families() {
             let key = |field: &str| format!("families.{}.{field}", family.family);
             let fits = |suite: &Suite| may_sign(family.family, *suite);
             if !fits(&family.suite) {
@@ -131,18 +92,18 @@ impl ServerConfig {
                 return Err(problem(key("suite"), reason));
             }
             let components = family.suite.components().len();
-            if family.stores.len() != 1 && family.stores.len() != components {
+            let Place::In(names) = family.place else {
+                continue;
+            };
+            if names.len() != 1 && names.len() != components {
                 let reason = format!(
                     "names {} stores; give one, or one for each of {components}",
-                    family.stores.len()
+                    names.len()
                 );
                 return Err(problem(key("store"), reason));
             }
-            if let Some(unknown) = family.stores.iter().find(|name| !stores.contains_key(name)) {
-                return Err(problem(
-                    key("store"),
-                    format!("is {unknown}, and there is no section [stores.{unknown}]"),
-                ));
+            if let Some(unknown) = names.iter().find(|name| !stores.contains_key(name)) {
+                return Err(no_section(key("store"), unknown));
             }
         }
         Ok(())
@@ -201,52 +162,26 @@ impl ServerConfig {
         Ok(warnings)
     }
 
-    /// The directory of a software store.
-    pub(crate) fn store_dir(&self, name: &StoreName, configured: Option<&PathBuf>) -> PathBuf {
-        let default = || self.data_dir.join("server").join("keys").join(name.as_str());
-        configured.cloned().unwrap_or_else(default)
-    }
-
     /// Beside the data directory, and so not in it: `None` where that is the root.
-    fn default_key_file(&self) -> Option<PathBuf> {
+    pub(super) fn default_key_file(&self) -> Option<PathBuf> {
         let mut name = self.data_dir.file_name()?.to_owned();
         name.push(".key");
         Some(self.data_dir.with_file_name(name))
     }
-
-    /// What opens a software store. Reads the passphrase if there is to be one.
-    ///
-    /// # Errors
-    /// [`PassphraseError`].
-    pub(crate) fn kek_of(&self, store: &StoreConfig) -> Result<KekSource, PassphraseError> {
-        let StoreConfig::Software {
-            key_file,
-            passphrase_file,
-            passphrase_env,
-            ..
-        } = store;
-        let source = match (passphrase_file, passphrase_env) {
-            (Some(file), _) => SecretSource::File(file.clone()),
-            (None, Some(name)) => SecretSource::Environment(name.clone()),
-            (None, None) => {
-                let file = key_file.clone().or_else(|| self.default_key_file());
-                return Ok(KekSource::KeyFile(file.unwrap_or_default()));
-            }
-        };
-        source.read(nobody_to_ask).map(KekSource::Passphrase)
-    }
 }
 
-/// A server has nobody at its terminal.
-fn nobody_to_ask() -> Result<Passphrase, PassphraseError> {
-    Err(PassphraseError::Prompt(std::io::ErrorKind::Unsupported.into()))
+fn no_section(key: impl Into<String>, store: &StoreName) -> Problem {
+    problem(
+        key,
+        format!("is {store}, and there is no section [stores.{store}]"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use spiffe::TrustDomain;
     use symbolon_host::logging::LogFormat;
-
+    use symbolon_hsm::StoreLocation;
     use symbolon_pki::suite::Family;
 
     use super::*;
@@ -275,24 +210,9 @@ mod tests {
         assert_eq!(minimal.validate().unwrap(), []);
         assert_eq!(documented.validate().unwrap(), []);
 
-        let families = |config: &ServerConfig| -> Vec<_> {
-            let families = config.authority_settings().families.into_iter();
-            families.map(|f| (f.family, f.suite, f.stores)).collect()
-        };
-        assert_eq!(families(&documented), families(&minimal));
-        assert_eq!(families(&minimal).len(), 4);
-        let places = |config: &ServerConfig| -> Vec<_> {
-            let stores = config.effective_stores().into_iter();
-            let place = |(name, store): (StoreName, StoreConfig)| {
-                let StoreConfig::Software { dir, .. } = &store;
-                (
-                    config.store_dir(&name, dir.as_ref()),
-                    format!("{:?}", config.kek_of(&store).unwrap()),
-                )
-            };
-            stores.map(place).collect()
-        };
         assert_eq!(places(&documented), places(&minimal));
+        assert_eq!(minimal.families().len(), 4);
+        assert_eq!(locations(&documented), locations(&minimal));
         let rest = |config: &ServerConfig| {
             let (listen, lifetimes, log) = (config.listen.clone(), config.lifetimes, config.log.clone());
             (
@@ -304,6 +224,58 @@ mod tests {
             )
         };
         assert_eq!(rest(&documented), rest(&minimal));
+    }
+
+    /// Each family with its suite and the stores its key may go to; one store alone is the same either way.
+    fn places(config: &ServerConfig) -> Vec<(Family, Suite, Vec<StoreName>)> {
+        let families = config.families().into_iter();
+        families
+            .map(|plan| (plan.family, plan.suite, plan.place.stores().to_vec()))
+            .collect()
+    }
+
+    fn locations(config: &ServerConfig) -> Vec<StoreLocation> {
+        let stores = config.effective_stores();
+        stores
+            .iter()
+            .map(|(name, store)| config.location(name, store))
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_defaults_of_other_stores_are_the_defaults() {
+        let documented = parse(include_str!("stores.toml")).unwrap();
+        let minimal = parse(
+            "[stores.hsm]\nkind = \"pkcs11\"\nmodule = \"/usr/lib/softhsm/libsofthsm2.so\"\ntoken = \"ca\"\n\
+             pin_source = \"file:/etc/symbolon/pin\"\n[stores.tpm]\nkind = \"tpm\"\n",
+        );
+        assert_eq!(locations(&documented), locations(&minimal.unwrap()));
+    }
+
+    #[test]
+    fn a_build_without_tpm_says_so_before_anything_else_happens() {
+        let config = parse("key_stores = \"t\"\n[stores.t]\nkind = \"tpm\"\n").unwrap();
+        match (symbolon_hsm::tpm::IS_BUILT, config.validate()) {
+            (true, validated) => assert_eq!(validated.unwrap(), []),
+            (false, validated) => {
+                let problem = validated.unwrap_err().to_string();
+                assert!(
+                    problem.contains("`stores.t.kind` is tpm") && problem.contains("feature"),
+                    "{problem}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pin_in_the_place_of_its_source_is_not_repeated() {
+        let error = refusal(
+            "[stores.h]\nkind = \"pkcs11\"\nmodule = \"/m\"\ntoken = \"t\"\npin_source = \"hunter2\"",
+        );
+        assert!(
+            error.contains("file:PATH") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -322,16 +294,23 @@ mod tests {
         assert_eq!(config.validate().unwrap(), []);
         assert_eq!(config.log.format, LogFormat::Json);
         let composite = config
-            .authority_settings()
-            .families
+            .families()
             .into_iter()
             .find(|f| f.family == Family::Composite);
         let composite = composite.unwrap();
         assert_eq!(composite.suite, Suite::MlDsa44Ed25519);
-        assert_eq!(
-            composite.stores.iter().map(StoreName::as_str).collect::<Vec<_>>(),
-            ["a", "b"]
-        );
+        let names = ["a", "b"].map(|name| StoreName::parse(name).unwrap());
+        assert_eq!(composite.place, Place::In(names.to_vec()));
+        let config = parse(
+            "key_stores = [\"b\", \"a\"]\n[stores.a]\nkind = \"software\"\n[stores.b]\nkind = \"pkcs11\"\n\
+             module = \"/m.so\"\nslot = 3\n[families.jwt]\nstore = \"a\"\n",
+        )
+        .unwrap();
+        assert_eq!(config.validate().unwrap(), []);
+        let [a, b] = names;
+        let place = |family| config.plan(family).unwrap().place;
+        assert_eq!(place(Family::MlDsa), Place::FirstOf(vec![b, a.clone()]));
+        assert_eq!(place(Family::Jwt), Place::In(vec![a]));
     }
 
     #[test]
@@ -350,6 +329,32 @@ mod tests {
             ("[stores.a]\nkind = \"paper\"", "paper"),
             ("[stores.a]\nkind = \"software\"\npin = 1", "pin"),
             ("[stores.A]\nkind = \"software\"", "a-z"),
+            ("[stores.h]\nkind = \"pkcs11\"\ntoken = \"t\"", "module"),
+            (
+                "[stores.h]\nkind = \"pkcs11\"\nmodule = \"/m\"",
+                "`stores.h.token` must be given",
+            ),
+            (
+                "[stores.h]\nkind = \"pkcs11\"\nmodule = \"/m\"\ntoken = \"t\"\npin = \"1234\"",
+                "unknown field `pin`",
+            ),
+            (
+                "[stores.h]\nkind = \"pkcs11\"\nmodule = \"/m\"\ntoken = \"t\"\nmax_sessions = 0",
+                "`stores.h.max_sessions` is 0; it can be 1 to 256",
+            ),
+            (
+                "[stores.h]\nkind = \"pkcs11\"\nmodule = \"/m\"\ntoken = \"t\"\ndeadline = \"2h\"",
+                "`stores.h.deadline` is 2h",
+            ),
+            (
+                "[stores.t]\nkind = \"tpm\"\ntcti = \"tpm0\"",
+                "device:/dev/tpmrm0",
+            ),
+            ("[stores.t]\nkind = \"tpm\"\npcrs = \"7\"", "sha256:7"),
+            (
+                "key_stores = [\"hsm\"]",
+                "`key_stores` is hsm, and there is no section",
+            ),
             (
                 "[stores.a]\nkind = \"software\"\nkey_file = \"/k\"\npassphrase_env = \"P\"",
                 "more than one",

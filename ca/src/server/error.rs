@@ -7,7 +7,7 @@ use spiffe::TrustDomain;
 use symbolon_crypto::random::RandomError;
 use symbolon_host::data_dir::DataDirError;
 use symbolon_host::socket::SocketError;
-use symbolon_hsm::{PassphraseError, RegistryError, StoreError, StoreName};
+use symbolon_hsm::{RegistryError, StoreError, StoreName};
 use tokio::task::JoinError;
 
 use crate::authorities::AuthoritiesError;
@@ -45,14 +45,6 @@ pub enum ServerError {
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
-    },
-    /// A store's passphrase cannot be had.
-    #[error("the passphrase of key store {store} cannot be read")]
-    Passphrase {
-        /// The store.
-        store: StoreName,
-        /// Why.
-        source: PassphraseError,
     },
     /// A key store cannot be opened.
     #[error("key store {store} cannot be opened")]

@@ -1,4 +1,4 @@
-//! Whether the server can do its work, told by `grpc.health.v1` on the private socket.
+//! Whether the server can do its work, told by `grpc.health.v1` on the private socket, and in words by `GetServerInfo`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,34 +10,59 @@ use tonic_health::server::HealthReporter;
 
 use crate::datastore::AuthorityState;
 use crate::services::Core;
+use crate::telemetry::{SERVER_HEALTHY, SERVER_UNHEALTHY};
 
 /// How often the server looks at itself.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// The least time between two looks, however many signatures fail.
+const PAUSE: Duration = Duration::from_secs(1);
+/// While all is well, the stores are asked for their keys at every so manieth look: that costs a token something.
+const ROUNDS: u32 = 6;
 
 /// Keeps the answer true until `stop`, when it becomes that nothing is served any more.
 pub(super) async fn report(core: Arc<Core>, reporter: HealthReporter, stop: CancellationToken) {
+    let mut round = 0;
+    let mut in_trouble = false;
     loop {
-        let status = match problem(&core).await {
-            None => ServingStatus::Serving,
-            Some(problem) => {
-                tracing::error!(event = "server.unhealthy", problem);
-                ServingStatus::NotServing
+        let known = core.problems.load_full();
+        let looks_at_stores = in_trouble || !known.is_empty() || round % ROUNDS == 0;
+        let problems = problems(&core, looks_at_stores).await;
+        round = round.wrapping_add(1);
+        if problems != *known {
+            for problem in problems.iter().filter(|problem| !known.contains(problem)) {
+                tracing::error!(event = SERVER_UNHEALTHY, problem);
+            }
+            if problems.is_empty() {
+                tracing::info!(event = SERVER_HEALTHY);
+            }
+        }
+        let status = match problems.is_empty() {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        core.problems.store(Arc::new(problems));
+        reporter.set_service_status("", status).await;
+        let next = async {
+            tokio::time::sleep(PAUSE).await;
+            tokio::select! {
+                () = core.issuer.trouble() => true,
+                () = tokio::time::sleep(INTERVAL.saturating_sub(PAUSE)) => false,
             }
         };
-        reporter.set_service_status("", status).await;
-        tokio::select! {
+        in_trouble = tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(INTERVAL) => {}
-        }
+            trouble = next => trouble,
+        };
     }
     reporter.set_service_status("", ServingStatus::NotServing).await;
 }
 
-/// What keeps the server from its work: a datastore that does not answer, or a family without an authority that may sign
-/// now.
-async fn problem(core: &Core) -> Option<String> {
+/// What keeps the server from its work: a datastore that does not answer, a family without an authority that may sign
+/// now, a store that does not give its keys.
+async fn problems(core: &Core, looks_at_stores: bool) -> Vec<String> {
+    let mut problems = Vec::new();
     if let Err(error) = core.datastore.ping().await {
-        return Some(format!("the datastore does not answer: {error}"));
+        problems.push(format!("the datastore does not answer: {error}"));
     }
     let now = core.clock.now();
     let journal = core.authorities.journal();
@@ -54,5 +79,12 @@ async fn problem(core: &Core) -> Option<String> {
         .filter(|family| !signs(*family))
         .map(Family::name)
         .collect();
-    (!missing.is_empty()).then(|| format!("no authority signs for {}", missing.join(", ")))
+    if !missing.is_empty() {
+        problems.push(format!("no authority signs for {}", missing.join(", ")));
+    }
+    if looks_at_stores {
+        let unwell = core.authorities.unwell_stores().await;
+        problems.extend(unwell.iter().map(ToString::to_string));
+    }
+    problems
 }

@@ -95,6 +95,7 @@ impl api::server_server::Server for ServerService {
                 .iter()
                 .map(authority_message)
                 .collect(),
+            problems: self.0.problems.load().to_vec(),
         }))
     }
 }

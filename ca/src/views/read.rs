@@ -139,6 +139,7 @@ impl From<api::GetServerInfoResponse> for ServerView {
             version: text(info.version),
             started_at: moment(info.started_at),
             authorities: info.authorities.into_iter().map(AuthorityView::from).collect(),
+            problems: info.problems,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spiffe::TrustDomain;
-use symbolon_ca::config::{ServerConfig, StoreConfig};
-use symbolon_ca::server::{Server, ServerError};
+use symbolon_ca::config::{ServerConfig, SoftwareStoreConfig, StoreConfig};
+use symbolon_ca::server::{Environment, Server, ServerError};
 use symbolon_host::DataDir;
 use symbolon_hsm::StoreName;
 use tempfile::TempDir;
@@ -25,6 +25,14 @@ fn words(error: &ServerError) -> String {
         source = error.source();
     }
     text
+}
+
+/// An environment with a data directory that the caller has open.
+fn sharing(data_dir: Arc<DataDir>) -> Environment {
+    Environment {
+        data_dir: Some(data_dir),
+        ..Environment::new(TestClock::new())
+    }
 }
 
 async fn refusal(config: &ServerConfig) -> String {
@@ -79,9 +87,7 @@ async fn a_directory_of_another_trust_domain_is_left_alone() {
     );
 
     let shared = Arc::new(DataDir::open(&config.data_dir, "example.org").unwrap());
-    let refused = Server::start_in(&config, shared, TestClock::new())
-        .await
-        .unwrap_err();
+    let refused = Server::start_with(&config, sharing(shared)).await.unwrap_err();
     assert!(words(&refused).contains("example.org"), "{refused}");
 }
 
@@ -90,7 +96,7 @@ async fn a_directory_that_the_caller_has_open_is_shared() {
     let dir = TempDir::new().unwrap();
     let config = config(dir.path());
     let shared = Arc::new(DataDir::open(&config.data_dir, "example.org").unwrap());
-    let server = Server::start_in(&config, shared.clone(), TestClock::new())
+    let server = Server::start_with(&config, sharing(shared.clone()))
         .await
         .unwrap();
     server.shutdown().await.unwrap();
@@ -178,12 +184,11 @@ fn key_files(dir: &Path) -> Vec<PathBuf> {
 
 /// A store with its keys in `dir` under `name`, used by every family.
 fn store_in(config: &mut ServerConfig, name: &str, dir: &Path) {
-    let store = StoreConfig::Software {
+    let store = StoreConfig::Software(SoftwareStoreConfig {
         dir: Some(dir.join("keys")),
         key_file: Some(dir.join("kek")),
-        passphrase_file: None,
-        passphrase_env: None,
-    };
+        ..SoftwareStoreConfig::default()
+    });
     let name = StoreName::parse(name).unwrap();
     let families = &mut config.families;
     for family in [
@@ -214,7 +219,11 @@ async fn a_store_that_got_another_name_keeps_its_keys() {
 
     let mut renamed = named.clone();
     store_in(&mut renamed, "new", dir.path());
-    assert!(refusal(&renamed).await.contains("no key store is called old"));
+    assert!(
+        refusal(&renamed)
+            .await
+            .contains("key store old, which is not configured (there is new)")
+    );
     assert_eq!(key_files(&dir.path().join("keys")), keys);
     assert_eq!(start_and_stop(&named).await, 0, "the authorities are there");
 }

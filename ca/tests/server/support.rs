@@ -11,7 +11,7 @@ use symbolon_api::spire::api::server::agent::v1::{
 };
 use symbolon_api::spire::api::types;
 use symbolon_ca::client::{Client, EntrySpec, Reader};
-use symbolon_ca::config::{ServerConfig, StoreConfig};
+use symbolon_ca::config::{ServerConfig, SoftwareStoreConfig, StoreConfig};
 use symbolon_ca::server::{RunningServer, Server, ServerError};
 use symbolon_hsm::StoreName;
 use symbolon_pki::bundle::BundleSet;
@@ -337,12 +337,10 @@ pub(crate) fn asking<T>(message: T, forms: &'static str) -> Request<T> {
 
 /// The default store, opened by a passphrase in `file` instead.
 pub(crate) fn passphrase_store(file: &Path) -> (StoreName, StoreConfig) {
-    let store = StoreConfig::Software {
-        dir: None,
-        key_file: None,
+    let store = StoreConfig::Software(SoftwareStoreConfig {
         passphrase_file: Some(file.to_owned()),
-        passphrase_env: None,
-    };
+        ..SoftwareStoreConfig::default()
+    });
     (StoreName::parse("software").unwrap(), store)
 }
 

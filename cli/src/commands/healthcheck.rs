@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde::Serialize;
+use symbolon_ca::client::Reader as _;
 use symbolon_pki::suite::Form;
 use symbolon_tls::workload_api::WorkloadApiClient;
 
@@ -60,10 +61,13 @@ pub(crate) async fn run(common: &Common) -> Result<()> {
 }
 
 async fn check_server(common: &Common) -> Result<()> {
-    if connect(common).await?.is_healthy().await? {
-        Ok(())
-    } else {
-        bail!("it answers, but says that it cannot serve");
+    let server = connect(common).await?;
+    if server.is_healthy().await? {
+        return Ok(());
+    }
+    match server.server().await?.problems.as_slice() {
+        [] => bail!("it answers, but says that it cannot serve"),
+        problems => bail!("it answers, but {}", problems.join("; ")),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use symbolon_ca::client::{Client, ClientError, Reader};
-use symbolon_ca::config::ServerConfig;
+use symbolon_ca::config::{self, ServerConfig};
 use symbolon_ca::offline::Offline;
-use symbolon_ca::server::{Server as CaServer, socket_path};
+use symbolon_ca::server::{Environment, Server as CaServer, socket_path};
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::SystemClock;
 use symbolon_tls::{Backoff, X509Source};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::args::{Common, Server};
 use crate::output::{Show, facts};
-use crate::paths;
+use crate::{paths, prompt};
 
 /// Longest wait for this process's own SVID, when the server is called over TCP.
 const SVID_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -39,7 +39,11 @@ async fn serve(common: &Common, file: &Path) -> Result<()> {
     for warning in warnings {
         tracing::warn!(event = "config.warning", %warning);
     }
-    let mut server = CaServer::start(&config, Arc::new(SystemClock)).await?;
+    let environment = Environment {
+        prompt: Arc::new(prompt::wanted),
+        ..Environment::new(Arc::new(SystemClock))
+    };
+    let mut server = CaServer::start_with(&config, environment).await?;
     let failed = tokio::select! {
         signal = symbolon_host::shutdown::requested() => {
             tracing::info!(event = "server.stopping", signal = signal?);
@@ -57,22 +61,54 @@ struct Validated {
     trust_domain: String,
     data_dir: String,
     address: String,
-    families: Vec<(String, String)>,
+    stores: Vec<(String, String)>,
+    families: Vec<FamilyPart>,
     warnings: Vec<String>,
+}
+
+/// What a family's next authority will be like.
+#[derive(Serialize)]
+struct FamilyPart {
+    family: String,
+    suite: String,
+    /// The store of the whole key, or one for each of its components.
+    stores: Vec<String>,
+    /// Instead, each component goes to the first of `stores` that offers it.
+    first_that_offers: bool,
+}
+
+impl FamilyPart {
+    fn words(&self) -> String {
+        let Self { suite, stores, .. } = self;
+        match stores.as_slice() {
+            [one] => format!("{suite}, in {one}"),
+            [post_quantum, classical] if !self.first_that_offers => {
+                format!("{suite}, in {post_quantum} (ML-DSA) and {classical} (classical)")
+            }
+            many => format!("{suite}, in the first that offers it: {}", many.join(", ")),
+        }
+    }
 }
 
 impl Validated {
     fn of(config: &ServerConfig, warnings: Vec<String>) -> Self {
-        let settings = config.authority_settings();
+        let stores = config.effective_stores();
+        let stores = stores.iter().map(|(name, store)| {
+            let location = config.location(name, store);
+            (name.to_string(), location.to_string())
+        });
+        let families = config.families().into_iter().map(|plan| FamilyPart {
+            family: plan.family.to_string(),
+            suite: plan.suite.to_string(),
+            first_that_offers: matches!(plan.place, config::Place::FirstOf(_)),
+            stores: plan.place.stores().iter().map(ToString::to_string).collect(),
+        });
         Self {
             trust_domain: config.trust_domain.to_string(),
             data_dir: config.data_dir.display().to_string(),
             address: config.listen.address.to_string(),
-            families: settings
-                .families
-                .iter()
-                .map(|f| (f.family.to_string(), f.suite.to_string()))
-                .collect(),
+            stores: stores.collect(),
+            families: families.collect(),
             warnings,
         }
     }
@@ -85,11 +121,12 @@ impl Show for Validated {
             ("data", self.data_dir.clone()),
             ("listens on", self.address.clone()),
         ];
-        rows.extend(
-            self.families
-                .iter()
-                .map(|(family, suite)| (family.as_str(), suite.clone())),
-        );
+        for (name, location) in &self.stores {
+            rows.push(("key store", format!("{name}: {location}")));
+        }
+        for family in &self.families {
+            rows.push((family.family.as_str(), family.words()));
+        }
         rows.extend(self.warnings.iter().map(|warning| ("warning", warning.clone())));
         format!("The configuration is good.\n\n{}", facts(&rows))
     }

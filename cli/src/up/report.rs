@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub server: ServerPart,
     /// The agent.
     pub agent: AgentPart,
+    /// The key stores that are in use.
+    pub key_stores: Vec<KeyStorePart>,
     /// The authorities that sign now.
     pub authorities: Vec<AuthorityPart>,
     /// The calling user's SVIDs, fetched through the agent's socket.
@@ -48,6 +50,28 @@ pub(crate) struct AgentPart {
     pub attested: bool,
 }
 
+/// A key store.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyStorePart {
+    /// Its name.
+    pub name: String,
+    /// `software`, `pkcs11` or `tpm`.
+    pub kind: &'static str,
+    /// Where it is, as `--keys` takes it.
+    pub location: String,
+}
+
+/// Where one component of an authority's key is.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyPart {
+    /// Its key type and signature scheme.
+    pub component: String,
+    /// The name of the store.
+    pub store: String,
+    /// The key's id there.
+    pub key_id: String,
+}
+
 /// An authority that signs.
 #[derive(Debug, Serialize)]
 pub(crate) struct AuthorityPart {
@@ -61,6 +85,17 @@ pub(crate) struct AuthorityPart {
     pub not_after: String,
     /// `new`, `kept` from an earlier run, `rotated` with time left, or `replaced` because the one before had expired.
     pub since: &'static str,
+    /// Where its key is, component by component.
+    pub keys: Vec<KeyPart>,
+}
+
+impl AuthorityPart {
+    /// The stores of its key, each once.
+    fn stores(&self) -> String {
+        let mut names: Vec<&str> = self.keys.iter().map(|key| key.store.as_str()).collect();
+        names.dedup();
+        names.join(", ")
+    }
 }
 
 impl Show for Report {
@@ -71,24 +106,30 @@ impl Show for Report {
                 authority.suite.clone(),
                 authority.since.to_owned(),
                 authority.not_after.clone(),
-                authority.authority_id.chars().take(16).collect(),
+                authority.authority_id.chars().take(8).collect(),
+                authority.stores(),
             ]
         });
+        let stores = self
+            .key_stores
+            .iter()
+            .map(|store| [store.name.clone(), store.kind.to_owned(), store.location.clone()]);
         let agent = if self.agent.attested {
             "attested with a join token"
         } else {
             "resumed the identity it had"
         };
         format!(
-            "Trust domain {domain}\n\n{authorities}\n\
+            "Trust domain {domain}\n\n{authorities}\n{stores}\n\
              The agent {agent}. Through its Workload API this user got:\n\n{svids}\
              Two workload processes then talked mutual TLS, each with its composite SVID:\n\n{tls}\n\
              This root is self-signed and made for trying: nobody outside this data directory trusts it.\n\n{places}",
             domain = self.trust_domain,
             authorities = table(
-                ["family", "signs with", "since", "expires", "authority"],
+                ["family", "signs with", "since", "expires", "id", "keys in"],
                 authorities
             ),
+            stores = table(["key store", "kind", "where"], stores),
             svids = svid_table(&self.svids),
             tls = facts(&[
                 ("key exchange", self.tls.key_exchange.clone()),

@@ -16,18 +16,20 @@ use symbolon_attestation::Prover;
 use symbolon_attestation::join_token::{JoinToken, TokenProver};
 use symbolon_ca::authorities::{Change, ChangeKind};
 use symbolon_ca::client::{Client, Reader as _};
-use symbolon_ca::config::{DEFAULT_ADDRESS, DEFAULT_STORE, ServerConfig, StoreConfig};
-use symbolon_ca::datastore::AuthorityState;
-use symbolon_ca::server::{RunningServer, Server, socket_path};
+use symbolon_ca::config::{DEFAULT_ADDRESS, ServerConfig, SoftwareStoreConfig, StoreConfig};
+use symbolon_ca::datastore::{AuthorityRecord, AuthorityState};
+use symbolon_ca::server::{Environment as Surroundings, RunningServer, Server, socket_path};
 use symbolon_host::{DataDir, socket};
-use symbolon_hsm::{SecretSource, StoreName};
+use symbolon_hsm::location::Wanted;
+use symbolon_hsm::{Passphrase, SecretSource, SoftwareStore};
 use symbolon_pki::time::{SystemClock, rfc3339};
 
+use super::keys::Keys;
 use super::registration;
-use super::report::AuthorityPart;
+use super::report::{AuthorityPart, KeyPart, KeyStorePart};
 use crate::args::{Common, Up};
 use crate::exit::Usage;
-use crate::paths;
+use crate::{paths, prompt};
 
 /// How long the agent's token may wait to be used.
 const TOKEN_TTL: Duration = Duration::from_secs(60);
@@ -39,6 +41,7 @@ pub(crate) struct Stack {
     agent: RunningAgent,
     client: Client,
     tokens: Arc<Tokens>,
+    key_stores: Vec<KeyStorePart>,
 }
 
 /// Makes a fresh join token whenever the agent has to attest, as an operator would with `symbolon token create`.
@@ -70,6 +73,9 @@ struct Plan {
     trust_domain: TrustDomain,
     data_dir: PathBuf,
     agent_keys: KeysConfig,
+    /// What software keys are encrypted under, where a person was asked for it.
+    passphrase: Option<Passphrase>,
+    keys: Keys,
     config: ServerConfig,
 }
 
@@ -86,45 +92,85 @@ impl Plan {
             options
                 .listen
                 .unwrap_or(if options.once { any_port } else { DEFAULT_ADDRESS });
-        let agent_keys = keys(options, &data_dir)?;
-        let store = StoreConfig::Software {
+        let (agent_keys, asks) = protection(options, &data_dir)?;
+        let software = StoreConfig::Software(SoftwareStoreConfig {
             dir: None,
             key_file: agent_keys.key_file.clone(),
             passphrase_file: agent_keys.passphrase_file.clone(),
             passphrase_env: agent_keys.passphrase_env.clone(),
-        };
-        config.stores.insert(StoreName::parse(DEFAULT_STORE)?, store);
+            passphrase_prompt: asks,
+        });
+        let keys = Keys::read(&options.keys, &data_dir, software)?;
+        keys.configure(&mut config);
+        config.validate().map_err(|problem| Usage(problem.to_string()))?;
+        let passphrase = asks.then(|| ask_for_passphrase(&data_dir)).transpose()?;
         Ok(Self {
             trust_domain,
             data_dir,
             agent_keys,
+            passphrase,
+            keys,
             config,
         })
     }
+
+    /// Who is asked for the secrets of key stores.
+    fn prompt(&self, progress: &ProgressBar) -> symbolon_ca::server::Prompt {
+        let (known, progress) = (self.passphrase.clone(), progress.clone());
+        let files = self.data_dir.display().to_string();
+        Arc::new(move |wanted| match &known {
+            // It was asked for already, for the agent's key as well.
+            Some(passphrase) if wanted.secret == "passphrase" && wanted.of.contains(&files) => {
+                Ok(passphrase.clone())
+            }
+            _ => progress.suspend(|| prompt::wanted(wanted)),
+        })
+    }
+
+    /// The stores, for the report.
+    fn key_stores(&self) -> Vec<KeyStorePart> {
+        let stores = self.config.stores.iter().map(|(name, store)| {
+            let location = self.config.location(name, store);
+            KeyStorePart {
+                name: name.to_string(),
+                kind: location.kind(),
+                location: location.to_string(),
+            }
+        });
+        stores.collect()
+    }
 }
 
-/// What protects the keys of server and agent alike: a key file, or the passphrase that the option names.
-fn keys(options: &Up, data_dir: &Path) -> Result<KeysConfig> {
+fn ask_for_passphrase(data_dir: &Path) -> Result<Passphrase> {
+    let keys = data_dir.join("agent/keys");
+    let wanted = Wanted {
+        secret: "passphrase",
+        of: format!("the software keys in {}", data_dir.display()),
+        is_new: SoftwareStore::is_new(&keys)?,
+    };
+    Ok(prompt::wanted(&wanted)?)
+}
+
+/// What protects the software keys of server and agent alike: a key file, or the passphrase that the option names. Also
+/// whether a person is to be asked for it.
+fn protection(options: &Up, data_dir: &Path) -> Result<(KeysConfig, bool)> {
     let Some(text) = &options.passphrase else {
-        return Ok(KeysConfig {
+        let keys = KeysConfig {
             key_file: Some(paths::key_file(options.key_file.as_deref(), data_dir)?),
             ..KeysConfig::default()
-        });
+        };
+        return Ok((keys, false));
     };
     let source: SecretSource = text
         .parse()
         .map_err(|error| Usage(format!("--passphrase: {error}")))?;
+    let mut keys = KeysConfig::default();
     match source {
-        SecretSource::File(path) => Ok(KeysConfig {
-            passphrase_file: Some(std::path::absolute(path)?),
-            ..KeysConfig::default()
-        }),
-        SecretSource::Environment(name) => Ok(KeysConfig {
-            passphrase_env: Some(name),
-            ..KeysConfig::default()
-        }),
-        SecretSource::Prompt => Err(Usage("--passphrase takes env:NAME or file:PATH".to_owned()).into()),
+        SecretSource::File(path) => keys.passphrase_file = Some(std::path::absolute(path)?),
+        SecretSource::Environment(name) => keys.passphrase_env = Some(name),
+        SecretSource::Prompt => return Ok((keys, true)),
     }
+    Ok((keys, false))
 }
 
 impl Stack {
@@ -134,7 +180,16 @@ impl Stack {
         let plan = Plan::new(common, options)?;
         let clock = Arc::new(SystemClock);
         let data_dir = Arc::new(DataDir::open(&plan.data_dir, plan.trust_domain.as_str())?);
-        let server = Server::start_in(&plan.config, Arc::clone(&data_dir), clock.clone()).await?;
+        let surroundings = Surroundings {
+            data_dir: Some(Arc::clone(&data_dir)),
+            prompt: plan.prompt(progress),
+            ..Surroundings::new(clock.clone())
+        };
+        let server = Server::start_with(&plan.config, surroundings)
+            .await
+            .map_err(|error| plan.keys.explain(error))?;
+        plan.keys.remember()?;
+        let key_stores = plan.key_stores();
         let client = Client::over_socket(server.socket_path()).await?;
 
         registration::register_user(&client, &plan.trust_domain).await?;
@@ -155,6 +210,7 @@ impl Stack {
         let environment = Environment {
             clock,
             evidence: tokens.clone(),
+            passphrase: plan.passphrase,
             ..Environment::new(&config)
         };
         let agent = Agent::start_in(config, environment).await?;
@@ -168,6 +224,7 @@ impl Stack {
             agent,
             client,
             tokens,
+            key_stores,
         })
     }
 
@@ -215,6 +272,11 @@ impl Stack {
         self.tokens.used.load(Ordering::Relaxed)
     }
 
+    /// The key stores in use.
+    pub(crate) fn key_stores(&mut self) -> Vec<KeyStorePart> {
+        std::mem::take(&mut self.key_stores)
+    }
+
     /// The authorities that sign, and what happened to them when the server started.
     pub(crate) fn authorities(&self) -> Vec<AuthorityPart> {
         let changes = self.server.changes();
@@ -228,10 +290,22 @@ impl Stack {
                 suite: record.suite.to_string(),
                 not_after: rfc3339(record.not_after),
                 since: since(changes, &record.authority_id),
+                keys: key_parts(&record),
                 authority_id: record.authority_id,
             })
             .collect()
     }
+}
+
+/// Where each component of an authority's key is.
+fn key_parts(record: &AuthorityRecord) -> Vec<KeyPart> {
+    let components = record.suite.components().iter();
+    let parts = components.zip(&record.keys).map(|(component, key)| KeyPart {
+        component: component.to_string(),
+        store: key.store.as_str().to_owned(),
+        key_id: key.key_id.as_str().to_owned(),
+    });
+    parts.collect()
 }
 
 /// How an authority came to sign, in the report's words.

@@ -38,7 +38,11 @@ pub(super) async fn a_component_is_part_of_one_key(store: Store) -> Outcome {
         [true, true]
     );
     // Half of it alone, and its other half in another composite, beside something good.
-    let writes = [with_key(4, 2, &[2])?, with_key(5, 5, &[5])?, with_key(6, 101, &[6, 2])?];
+    let writes = [
+        with_key(4, 2, &[2])?,
+        with_key(5, 5, &[5])?,
+        with_key(6, 101, &[6, 2])?,
+    ];
     expect_eq!(recorded(&store, &writes).await?, [false, true, false]);
     // What was refused left nothing behind, neither an intent nor a claim on its other half.
     for number in [4, 6] {
@@ -73,11 +77,15 @@ pub(super) async fn a_serial_number_twice_claims_nothing(store: Store) -> Outcom
 }
 
 pub(super) async fn a_key_is_an_authoritys_or_somebody_elses(store: Store) -> Outcome {
-    store.claim_component_keys("authority/aa", &[hash(1)], at(0)).await?;
+    store
+        .claim_component_keys("authority/aa", &[hash(1)], at(0))
+        .await?;
     expect_eq!(recorded(&store, &[with_key(1, 1, &[1])?]).await?, [false]);
     expect_eq!(recorded(&store, &[with_key(2, 2, &[2])?]).await?, [true]);
     expect_error!(
-        store.claim_component_keys("authority/bb", &[hash(2)], at(0)).await,
+        store
+            .claim_component_keys("authority/bb", &[hash(2)], at(0))
+            .await,
         DatastoreError::AlreadyExists {
             kind: RecordKind::ComponentKey,
             ..

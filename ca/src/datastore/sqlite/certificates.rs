@@ -134,7 +134,8 @@ async fn record_together(connection: &mut SqliteConnection, writes: &[Certificat
 /// What `write` claims.
 fn parts_of(write: &CertificateWrite) -> impl Iterator<Item = Part> + '_ {
     let pair = write.intent().zip(write.claim());
-    pair.into_iter().flat_map(|(intent, claim)| Part::of(intent, claim))
+    pair.into_iter()
+        .flat_map(|(intent, claim)| Part::of(intent, claim))
 }
 
 /// Records what can be recorded, one row a statement, with the same order and outcome as [`record_together`].
