@@ -34,8 +34,16 @@ impl Issuer {
     /// # Errors
     /// Whatever goes wrong in making them.
     pub fn new(suite: Suite) -> Result<Self, AnyError> {
+        Self::with(PrivateKey::generate(suite)?.signer()?)
+    }
+
+    /// An authority whose key is somewhere else, and a CSR with a new software key of the same suite.
+    ///
+    /// # Errors
+    /// Whatever goes wrong in making them.
+    pub fn with(signer: SuiteSigner) -> Result<Self, AnyError> {
+        let suite = signer.suite();
         let now = SystemTime::now();
-        let signer = PrivateKey::generate(suite)?.signer()?;
         let trust_domain = TrustDomain::new("example.org")?;
         let spec = AuthoritySpec {
             trust_domain: &trust_domain,
@@ -85,15 +93,35 @@ impl Issuer {
         Ok(self.prepare()?.sign(&self.authority)?.into_der())
     }
 
+    /// Bytes of the size that the authority signs.
+    pub fn to_sign(&self) -> &[u8] {
+        &self.to_sign.1
+    }
+
+    /// The verifications that issuance by a key of somebody else's cannot do without: the workload's signature, and
+    /// what the authority's key made, here `signature` over [`to_sign`](Self::to_sign).
+    ///
+    /// # Errors
+    /// When `signature` is wrong.
+    pub fn verifications(&self, signature: &[u8]) -> Result<(), AnyError> {
+        self.verify_proof()?;
+        let (signer, bytes) = &self.to_sign;
+        Ok(signer.public_key().verify(bytes, signature)?)
+    }
+
+    fn verify_proof(&self) -> Result<(), AnyError> {
+        let (key, message, signature) = &self.proof;
+        // The key is parsed anew each time, as it must be for a CSR: verifying starts from bytes.
+        Ok(SuitePublicKey::parse(key.suite(), key.as_bytes())?.verify(message, signature)?)
+    }
+
     /// What no issuance can do without: one verification of the workload's signature and one signature of the
     /// authority's, over as many bytes.
     ///
     /// # Errors
     /// None with the keys made here.
     pub fn primitives(&self) -> Result<Vec<u8>, AnyError> {
-        let (key, message, signature) = &self.proof;
-        // The key is parsed anew each time, as it must be for a CSR: verifying starts from bytes.
-        SuitePublicKey::parse(key.suite(), key.as_bytes())?.verify(message, signature)?;
+        self.verify_proof()?;
         let (signer, bytes) = &self.to_sign;
         Ok(signer.sign(bytes)?)
     }

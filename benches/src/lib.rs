@@ -1,8 +1,11 @@
-//! What the benches share: a certificate authority in memory for any suite, and a measurement that holds on a noisy
-//! machine.
+//! What the benches share: a certificate authority in memory for any suite, keys on tokens and TPMs, and measurements
+//! that hold on a noisy machine.
 //!
 //! Nothing here is asserted by a timed test. Absolute figures drift from minute to minute on shared machines, so
-//! what counts is the ratio of two things measured in turns within one run ([`paired`]).
+//! what counts is the ratio of things measured in turns within one run ([`paired`], [`rate`]).
 
+pub mod bare;
+pub mod held;
 pub mod issuer;
 pub mod paired;
+pub mod rate;

@@ -5,6 +5,7 @@
 //! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
 //! they do not.
 
+mod bench;
 mod book;
 mod book_test;
 mod corpus;
@@ -71,9 +72,9 @@ enum Task {
     PqToken,
     /// Unpack the programs of Debian 13 that interop tests run, once, and print the folder
     Trixie,
-    /// Run the benches
+    /// Run the benches: `bench tokens` and `bench memory` for keys on tokens and TPMs, else those of criterion
     Bench {
-        /// Passed on to `cargo bench`
+        /// Passed on to the bench that is named first, or else to `cargo bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -129,11 +130,7 @@ fn run(task: Task) -> Result<()> {
             println!("{}", trixie::folder()?.display());
             Ok(())
         }
-        Task::Bench { arguments } => {
-            let mut command = workspace.cargo(&["bench", "--package", "symbolon-benches"]);
-            command.args(arguments);
-            process::run(&mut command)
-        }
+        Task::Bench { arguments } => bench::bench(&workspace, &arguments),
         Task::Footprint => footprint::footprint(&workspace),
         Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
         Task::Tree { directory, files } => tree::tree(&directory, files),

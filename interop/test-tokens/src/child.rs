@@ -36,7 +36,7 @@ pub fn on_all(kinds: &[Kind], test: &str, body: impl FnOnce(&[Token])) {
     let in_root = |kind: &Kind| root.join(format!("{kind:?}"));
     let tokens = kinds.iter().map(|kind| match scratch {
         Some(_) => Token::make(*kind, in_root(kind)),
-        None => Token::made(*kind, in_root(kind)),
+        None => Token::at(*kind, in_root(kind)),
     });
     let tokens: Vec<Token> = match tokens.collect::<Result<_, _>>() {
         Ok(tokens) => tokens,

@@ -92,17 +92,26 @@ impl Token {
         }
     }
 
-    /// A new token in `folder`, which is made too. `Err` says what is not installed.
-    pub(crate) fn make(kind: Kind, folder: PathBuf) -> Result<Self, String> {
-        let token = Self::made(kind, folder)?;
+    /// A new token in `folder`, which is made too and which the caller removes.
+    ///
+    /// # Errors
+    /// What is not installed.
+    ///
+    /// # Panics
+    /// When there is something in the folder, or a tool fails.
+    pub fn make(kind: Kind, folder: PathBuf) -> Result<Self, String> {
+        let token = Self::at(kind, folder)?;
         std::fs::create_dir_all(token.storage()).expect("storage");
         token.secret_file("user.pin", PIN);
         token.initialize()?;
         Ok(token)
     }
 
-    /// The token that is in `folder` already.
-    pub(crate) fn made(kind: Kind, folder: PathBuf) -> Result<Self, String> {
+    /// The token that another process made in `folder`, for one that was started with its environment.
+    ///
+    /// # Errors
+    /// What is not installed.
+    pub fn at(kind: Kind, folder: PathBuf) -> Result<Self, String> {
         Ok(Self {
             kind,
             folder,

@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: the benches, with what those on tokens need.
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+use crate::{needs, pq_token, process};
+
+/// The benches that need tokens. They are no part of a plain `cargo bench`.
+const ON_TOKENS: [&str; 2] = ["tokens", "memory"];
+
+/// Runs the bench of [`ON_TOKENS`] that the first argument names, which gets the others; or hands all arguments to
+/// `cargo bench`.
+pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let mut command = workspace.cargo(&["bench", "--package", "symbolon-benches"]);
+    match arguments.split_first() {
+        Some((name, rest)) if ON_TOKENS.contains(&name.as_str()) => {
+            needs::ensure(&[needs::TO_TEST_TOKENS, needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
+            command
+                .args(["--features", "tpm", "--bench", name, "--"])
+                .args(rest)
+                .env(pq_token::VARIABLE, pq_token::module(workspace)?)
+                .env("TSS2_LOG", "all+none");
+        }
+        _ => {
+            command.args(arguments);
+        }
+    }
+    process::run(&mut command)
+}
