@@ -10,12 +10,13 @@ mod scratch;
 mod stores;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use symbolon_crypto::Component;
 
 use self::scratch::Scratch;
-use crate::store::{KeyStore, StoreError};
+use crate::store::{KeyInfo, KeyStore, StoreError};
 
 /// Opens the store anew, as a restarted process would.
 pub type Reopen<'a> = &'a dyn Fn() -> Result<Arc<dyn KeyStore>, StoreError>;
@@ -23,60 +24,126 @@ pub type Reopen<'a> = &'a dyn Fn() -> Result<Arc<dyn KeyStore>, StoreError>;
 /// Runs every check that needs nothing but the store. Blocks for as long as the store takes to make some six
 /// keys, and to sign some fifty times, for each component that it offers.
 pub fn run(store: &dyn KeyStore) -> Report {
-    run_all(store, None)
+    run_watched(store, None, &mut |_| ControlFlow::Continue(()))
 }
 
 /// As [`run`], and also checks that the store, opened anew, has the same keys.
 pub fn run_with_reopen(store: &dyn KeyStore, reopen: Reopen<'_>) -> Report {
-    run_all(store, Some(reopen))
+    run_watched(store, Some(reopen), &mut |_| ControlFlow::Continue(()))
 }
 
-fn run_all(store: &dyn KeyStore, reopen: Option<Reopen<'_>>) -> Report {
-    let mut report = Report {
-        kind: store.kind(),
-        checks: Vec::new(),
+/// Told of every check as it is done. On [`ControlFlow::Break`] the suite cleans up and ends.
+pub type Watch<'a> = &'a mut dyn FnMut(&Check) -> ControlFlow<()>;
+
+/// As [`run`], or [`run_with_reopen`], with somebody watching.
+pub fn run_watched(store: &dyn KeyStore, reopen: Option<Reopen<'_>>, watch: Watch<'_>) -> Report {
+    let mut run = Run {
+        report: Report {
+            kind: store.kind(),
+            checks: Vec::new(),
+            interrupted: false,
+        },
+        watch,
     };
     let mut scratch = Scratch::new(store);
     let before = store.list();
-
-    report.add(stores::UNKNOWN_ID, None, stores::unknown_id(store));
-    for component in Component::ALL {
-        match store.offers(component) {
-            Ok(()) => run_component(&mut report, &mut scratch, component, reopen),
-            Err(unsupported) => {
-                let result = stores::refuses(store, component).and(not_offered(unsupported.reason));
-                report.add(stores::REFUSES, Some(component), result);
-            }
-        }
+    if run.all(&mut scratch, reopen).is_break() {
+        run.report.interrupted = true;
     }
-    report.add(scratch::CLEANS_UP, None, scratch.clean_up(before));
-    report
+    // Nobody is asked any more whether to go on: it is the end.
+    let cleaned = scratch.clean_up(before);
+    let _ = run.add(scratch::CLEANS_UP, None, cleaned);
+    run.report
 }
 
-fn run_component(
-    report: &mut Report,
-    scratch: &mut Scratch<'_>,
-    component: Component,
-    reopen: Option<Reopen<'_>>,
-) {
-    let subject = match keys::generate(scratch, component) {
-        Ok(subject) => subject,
-        // Nothing else can be said about this component; this failure already fails the report.
-        Err(problem) => return report.add(keys::GENERATE, Some(component), Err(problem)),
+/// How many checks a store goes through at most, for whoever shows progress.
+pub fn most_checks(store: &dyn KeyStore) -> usize {
+    let of_one = 2 + keys::CHECKS.len() + stores::CHECKS.len();
+    let offered = |component: Component| {
+        if store.offers(component).is_ok() {
+            of_one
+        } else {
+            1
+        }
     };
-    report.add(keys::GENERATE, Some(component), Ok(Success::Passed));
-    for (name, check) in keys::CHECKS {
-        report.add(name, Some(component), check(&subject));
+    2 + Component::ALL.into_iter().map(offered).sum::<usize>()
+}
+
+/// The scratch keys that are in a store now: those of a run that is under way, or of one that could not clean up.
+///
+/// # Errors
+/// As [`KeyStore::list`].
+pub fn leftovers(store: &dyn KeyStore) -> Result<Vec<KeyInfo>, StoreError> {
+    let mut keys = store.list()?;
+    keys.retain(|key| key.label.as_str().starts_with(scratch::LABELS));
+    Ok(keys)
+}
+
+struct Run<'a> {
+    report: Report,
+    watch: Watch<'a>,
+}
+
+impl Run<'_> {
+    fn all(&mut self, scratch: &mut Scratch<'_>, reopen: Option<Reopen<'_>>) -> ControlFlow<()> {
+        let store = scratch.store;
+        self.add(stores::UNKNOWN_ID, None, stores::unknown_id(store))?;
+        for component in Component::ALL {
+            match store.offers(component) {
+                Ok(()) => self.component(scratch, component, reopen)?,
+                Err(unsupported) => {
+                    let result = stores::refuses(store, component).and(not_offered(unsupported.reason));
+                    self.add(stores::REFUSES, Some(component), result)?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
     }
-    for (name, check) in stores::CHECKS {
-        report.add(name, Some(component), check(scratch, &subject));
+
+    fn component(
+        &mut self,
+        scratch: &mut Scratch<'_>,
+        component: Component,
+        reopen: Option<Reopen<'_>>,
+    ) -> ControlFlow<()> {
+        let subject = match keys::generate(scratch, component) {
+            Ok(subject) => subject,
+            // Nothing else can be said about this component; this failure already fails the report.
+            Err(problem) => return self.add(keys::GENERATE, Some(component), Err(problem)),
+        };
+        self.add(keys::GENERATE, Some(component), Ok(Success::Passed))?;
+        for (name, check) in keys::CHECKS {
+            self.add(name, Some(component), check(&subject))?;
+        }
+        for (name, check) in stores::CHECKS {
+            self.add(name, Some(component), check(scratch, &subject))?;
+        }
+        if let Some(reopen) = reopen {
+            let reopened = stores::reopen(scratch, &subject, reopen);
+            self.add(stores::REOPEN, Some(component), reopened)?;
+        }
+        ControlFlow::Continue(())
     }
-    if let Some(reopen) = reopen {
-        report.add(
-            stores::REOPEN,
-            Some(component),
-            stores::reopen(scratch, &subject, reopen),
-        );
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        component: Option<Component>,
+        result: CheckResult,
+    ) -> ControlFlow<()> {
+        let outcome = match result {
+            Ok(Success::Passed) => Outcome::Passed,
+            Ok(Success::NotOffered(reason)) => Outcome::NotOffered(reason),
+            Err(problem) => Outcome::Failed(problem),
+        };
+        let check = Check {
+            name,
+            component,
+            outcome,
+        };
+        let go_on = (self.watch)(&check);
+        self.report.checks.push(check);
+        go_on
     }
 }
 
@@ -88,6 +155,8 @@ pub struct Report {
     pub kind: &'static str,
     /// Every check, in the order they ran.
     pub checks: Vec<Check>,
+    /// Whether it was ended before its time, so that what is not among the checks is not known.
+    pub interrupted: bool,
 }
 
 impl Report {
@@ -113,19 +182,6 @@ impl Report {
             generates && !self.failures().any(|check| check.component == Some(component))
         };
         Component::ALL.into_iter().filter(works).collect()
-    }
-
-    fn add(&mut self, name: &'static str, component: Option<Component>, result: CheckResult) {
-        let outcome = match result {
-            Ok(Success::Passed) => Outcome::Passed,
-            Ok(Success::NotOffered(reason)) => Outcome::NotOffered(reason),
-            Err(problem) => Outcome::Failed(problem),
-        };
-        self.checks.push(Check {
-            name,
-            component,
-            outcome,
-        });
     }
 }
 

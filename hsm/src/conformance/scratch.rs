@@ -46,14 +46,10 @@ impl<'a> Scratch<'a> {
 
     /// Destroys what is left of the scratch keys, and checks that the keys of `before` are all there.
     pub(super) fn clean_up(&mut self, before: Result<Vec<KeyInfo>, StoreError>) -> CheckResult {
+        // First of all, and each of them whatever became of the others.
+        self.destroy_all()
+            .map_err(|e| while_("destroying a scratch key")(&e))?;
         let before = before.map_err(|e| while_("listing at the start")(&e))?;
-        for id in self.made.drain(..) {
-            match self.store.destroy(&id) {
-                // Unknown: a check destroyed it.
-                Ok(()) | Err(StoreError::UnknownKey { .. }) => {}
-                Err(error) => return Err(while_("destroying a scratch key")(&error)),
-            }
-        }
         let after = self.store.list().map_err(|e| while_("listing at the end")(&e))?;
         for info in &before {
             ensure(
@@ -64,6 +60,32 @@ impl<'a> Scratch<'a> {
         passed()
     }
 }
+
+impl Scratch<'_> {
+    fn destroy_all(&mut self) -> Result<(), StoreError> {
+        let mut first_failure = Ok(());
+        for id in self.made.drain(..) {
+            match self.store.destroy(&id) {
+                // Unknown: a check destroyed it.
+                Ok(()) | Err(StoreError::UnknownKey { .. }) => {}
+                Err(error) => first_failure = first_failure.and(Err(error)),
+            }
+        }
+        first_failure
+    }
+}
+
+impl Drop for Scratch<'_> {
+    /// Reached with keys only when a check broke down.
+    fn drop(&mut self) {
+        if let Err(error) = self.destroy_all() {
+            tracing::warn!(%error, "a scratch key is left");
+        }
+    }
+}
+
+/// What the labels of scratch keys begin with.
+pub(super) const LABELS: &str = "symbolon/conformance.invalid/";
 
 /// The label of scratch keys. The trust domain is one that nobody can have (RFC 6761, section 6.4).
 pub(super) fn label(component: Component) -> Result<KeyLabel, String> {
