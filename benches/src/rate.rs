@@ -32,18 +32,37 @@ impl<F: Fn() -> Result<(), AnyError> + Sync> Work for Simply<F> {
 }
 
 /// How long each piece of work is done in a round.
-const SLICE: Duration = Duration::from_millis(300);
+const SLICE: Duration = Duration::from_millis(200);
 
-/// The rates of several pieces of work.
+/// How several pieces of work went, round by round.
 #[derive(Clone, Debug)]
-pub struct Rates {
-    /// Median times a second, all threads together, in the order of the works.
-    pub per_second: Vec<f64>,
-    /// Median over the rounds of a work's rate ÷ the first work's rate in the same round.
-    pub to_first: Vec<f64>,
-    /// Median processor time of this process for each, in seconds. A machine that does other things besides moves it
-    /// far less than the rate.
-    pub processor: Vec<f64>,
+pub struct Rates(Vec<Vec<Slice>>);
+
+impl Rates {
+    /// How often a second a work was done, all threads together: the median.
+    pub fn per_second(&self, work: usize) -> f64 {
+        median(self.of(work).map(|slice| slice.per_second).collect())
+    }
+
+    /// Processor time of this process for one, in seconds: the median. A machine that does other things besides moves
+    /// it far less than the rate.
+    pub fn processor(&self, work: usize) -> f64 {
+        median(self.of(work).map(|slice| slice.processor).collect())
+    }
+
+    /// A work's rate ÷ another's, in the same round: the median.
+    pub fn ratio(&self, work: usize, other: usize) -> f64 {
+        let pairs = self.of(work).zip(self.of(other));
+        median(
+            pairs
+                .map(|(work, other)| work.per_second / other.per_second)
+                .collect(),
+        )
+    }
+
+    fn of(&self, work: usize) -> impl Iterator<Item = &Slice> {
+        self.0.get(work).into_iter().flatten()
+    }
 }
 
 /// How one piece of work went in one round.
@@ -53,7 +72,8 @@ struct Slice {
     processor: f64,
 }
 
-/// Does the works in turns, each by `threads` threads, for `rounds` rounds and one that is not counted.
+/// Does the works in turns, each by `threads` threads, for `rounds` rounds and one that is not counted. Those that will
+/// be compared should be neighbours: the less time is between them, the less of it is the machine's.
 ///
 /// # Errors
 /// The first error of any of them.
@@ -76,26 +96,7 @@ pub fn measure(threads: usize, rounds: usize, works: &[&dyn Work]) -> Result<Rat
             }
         }
     }
-    let first = done.first().cloned().unwrap_or_default();
-    let to_first = |slices: &Vec<Slice>| {
-        let pairs = slices.iter().zip(&first);
-        median(
-            pairs
-                .map(|(slice, first)| slice.per_second / first.per_second)
-                .collect(),
-        )
-    };
-    let each = |value: fn(&Slice) -> f64| {
-        let medians = done
-            .iter()
-            .map(|slices| median(slices.iter().map(value).collect()));
-        medians.collect()
-    };
-    Ok(Rates {
-        per_second: each(|slice| slice.per_second),
-        to_first: done.iter().map(to_first).collect(),
-        processor: each(|slice| slice.processor),
-    })
+    Ok(Rates(done))
 }
 
 /// One work over one slice of time.

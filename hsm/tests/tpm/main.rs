@@ -6,6 +6,10 @@
 )]
 
 mod evidence;
+mod key_bytes;
+#[path = "../tokens/signer.rs"]
+#[allow(unreachable_pub, reason = "helpers of tests")]
+mod signer;
 mod trouble;
 
 use std::path::Path;

@@ -26,7 +26,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub use self::child::{on, on_all};
-pub use self::memory::{finds, resident};
+pub use self::memory::{finds, following, resident};
 pub use self::p11_kit::P11KitServer;
 pub use self::pkcs11::{Kind, LABEL, PIN, SO_PIN, Token};
 pub use self::swtpm::Swtpm;

@@ -33,15 +33,41 @@ pub fn resident(process: u32) -> u64 {
 pub fn finds(process: u32, bytes: &[u8]) -> usize {
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let finders = [Finder::new(bytes), Finder::new(&reversed)];
+    let mut found = 0;
+    in_pieces(process, bytes.len(), |piece| {
+        found += finders
+            .iter()
+            .map(|finder| finder.find_iter(piece).count())
+            .sum::<usize>();
+    });
+    found
+}
+
+/// Every string of `len` bytes that follows `prefix` in the readable memory of another process.
+///
+/// # Panics
+/// As [`finds`].
+pub fn following(process: u32, prefix: &[u8], len: usize) -> Vec<Vec<u8>> {
+    let finder = Finder::new(prefix);
+    let mut found = Vec::new();
+    in_pieces(process, prefix.len() + len, |piece| {
+        let starts = finder.find_iter(piece).map(|start| start + prefix.len());
+        found.extend(starts.filter_map(|start| Some(piece.get(start..start + len)?.to_vec())));
+    });
+    found
+}
+
+/// Shows the readable memory of a process to `look`, in pieces that overlap by one byte less than `len`, so that
+/// nothing of that length is cut and nothing is seen twice.
+fn in_pieces(process: u32, len: usize, mut look: impl FnMut(&[u8])) {
     let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).expect("maps");
     let memory = File::open(format!("/proc/{process}/mem")).expect("mem");
-    let (mut found, mut read) = (0, 0_u64);
+    let mut read = 0_u64;
     for (start, end) in maps.lines().filter_map(readable) {
         let mut at = start;
         let mut piece = Vec::new();
         while at < end {
-            // What may be the start of a find stays for the next piece.
-            let kept = piece.len().min(bytes.len().saturating_sub(1));
+            let kept = piece.len().min(len.saturating_sub(1));
             piece.drain(..piece.len() - kept);
             let left = usize::try_from(end - at).unwrap_or(PIECE);
             let Some(more) = take(&memory, at, left, &mut piece) else {
@@ -50,16 +76,12 @@ pub fn finds(process: u32, bytes: &[u8]) -> usize {
                 at += PAGE as u64;
                 continue;
             };
-            found += finders
-                .iter()
-                .map(|finder| finder.find_iter(&piece).count())
-                .sum::<usize>();
+            look(&piece);
             at += more as u64;
             read += more as u64;
         }
     }
     assert!(read > 0, "nothing of the memory of {process} could be read");
-    found
 }
 
 /// Where a line of `maps` says that memory is, when it can be read.

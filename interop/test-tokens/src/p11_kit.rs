@@ -37,6 +37,18 @@ impl P11KitServer {
         Self(child)
     }
 
+    /// The numbers of its processes: one for itself, and one for each connection.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn processes(&self) -> Vec<u32> {
+        let all = std::fs::read_dir("/proc").expect("/proc");
+        let numbers = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers
+            .filter(|process| group(*process) == Some(self.0.id()))
+            .collect()
+    }
+
     /// Sends a signal such as `-STOP` or `-CONT` to the server and to the processes that it has for its connections.
     ///
     /// # Panics
@@ -58,4 +70,12 @@ impl Drop for P11KitServer {
         self.kill("-KILL").stderr(Stdio::null()).status().ok();
         self.0.wait().ok();
     }
+}
+
+/// The process group of a process, unless that is gone.
+fn group(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before it may have spaces and parentheses of its own.
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    after_name.split(' ').nth(2)?.parse().ok()
 }
