@@ -10,6 +10,7 @@ mod entries;
 mod life;
 mod lists;
 mod mint;
+mod places;
 mod start;
 mod support;
 mod svids;

@@ -1,6 +1,5 @@
 //! What keeps a server from starting, and that it says so.
 
-use std::error::Error;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -14,18 +13,7 @@ use symbolon_host::DataDir;
 use symbolon_hsm::StoreName;
 use tempfile::TempDir;
 
-use crate::support::{TestClock, TestServer, config, passphrase_store};
-
-/// Everything that an error says.
-fn words(error: &ServerError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
+use crate::support::{TestClock, TestServer, config, passphrase_store, words};
 
 /// An environment with a data directory that the caller has open.
 fn sharing(data_dir: Arc<DataDir>) -> Environment {

@@ -1,5 +1,6 @@
 //! A server, its clock, and agents that talk to it.
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -366,4 +367,15 @@ pub(crate) fn message(path: &str, parent: &str) -> types::Entry {
 pub(crate) fn foreign_request(name: &str) -> Vec<u8> {
     let path = format!("{}/../pki/tests/data/csr/{name}.der", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(path).unwrap()
+}
+
+/// Everything that an error says.
+pub(crate) fn words(error: &ServerError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
