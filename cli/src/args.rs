@@ -1,5 +1,7 @@
 //! The command line: every option with its default, every command with an example.
 
+pub(crate) mod plan;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// The trust bundle
     #[command(subcommand)]
     Bundle(Bundle),
+    /// The cryptography there is, what must move when, and whether it moved
+    #[command(subcommand)]
+    Plan(plan::Plan),
     /// Tell whether server and agent answer and can do their work
     #[command(after_help = "Example:\n  symbolon healthcheck && echo well")]
     Healthcheck,
@@ -309,8 +314,11 @@ pub(crate) enum Cert {
         /// Its serial number, hexadecimal
         serial: String,
     },
-    /// Write certificates as PEM
-    #[command(after_help = "Example:\n  symbolon cert export --all > issued.pem")]
+    /// Write certificates as PEM, or with --output json as one JSON object a line, which says more of each
+    #[command(
+        after_help = "Examples:\n  symbolon cert export --all > issued.pem\n  symbolon cert export --all \
+                            --output json > issued.jsonl   # for symbolon plan scan --issued"
+    )]
     Export {
         /// Serial numbers, hexadecimal
         #[arg(required_unless_present = "all")]

@@ -6,6 +6,7 @@ mod cert;
 mod entry;
 mod healthcheck;
 mod inspect;
+mod plan;
 mod server;
 pub(crate) mod svid;
 mod token;
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Cert(command) => cert::run(&common, command).await,
         Command::Token(command) => token::run(&common, command).await,
         Command::Bundle(command) => bundle::run(&common, command).await,
+        Command::Plan(command) => plan::run(&common, command).await,
         Command::Healthcheck => healthcheck::run(&common).await,
         Command::Inspect { file } => inspect::run(&common, &file),
         Command::Workload(command) => up::workload::run(&common, &command).await,

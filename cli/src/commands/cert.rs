@@ -10,7 +10,7 @@ use symbolon_pki::time::rfc3339;
 use super::server::reader;
 use super::spiffe_id;
 use crate::args::{Cert, CertFilter, Common};
-use crate::output::{Show, facts, print, table};
+use crate::output::{Format, Show, facts, print, table};
 
 pub(crate) async fn run(common: &Common, command: Cert) -> Result<()> {
     let reader = reader(common).await?;
@@ -20,7 +20,7 @@ pub(crate) async fn run(common: &Common, command: Cert) -> Result<()> {
             common.output.print(&Many { certificates })
         }
         Cert::Show { serial } => common.output.print(&One::of(reader.certificate(&serial).await?)),
-        Cert::Export { serials, all } => export(reader.as_ref(), serials, all).await,
+        Cert::Export { serials, all } => export(reader.as_ref(), common.output, serials, all).await,
     }
 }
 
@@ -32,8 +32,9 @@ fn query(filter: &CertFilter) -> Result<CertificateQuery> {
     })
 }
 
-/// Prints certificates as PEM, one after the other, so that any number of them takes no more memory than one.
-async fn export(reader: &dyn Reader, mut serials: Vec<String>, all: bool) -> Result<()> {
+/// Prints certificates one after the other, so that any number of them takes no more memory than one: as PEM, or as
+/// JSON with what is on record of them, one on a line.
+async fn export(reader: &dyn Reader, format: Format, mut serials: Vec<String>, all: bool) -> Result<()> {
     if all {
         let issued = reader.certificates(&CertificateQuery::default()).await?;
         serials = issued
@@ -46,8 +47,12 @@ async fn export(reader: &dyn Reader, mut serials: Vec<String>, all: bool) -> Res
         let certificate = reader.certificate(&serial).await?;
         let der = certificate
             .der
+            .as_deref()
             .with_context(|| format!("certificate {serial} was never signed"))?;
-        print(&pem::encode(pem::CERTIFICATE, &der))?;
+        match format {
+            Format::Table => print(&pem::encode(pem::CERTIFICATE, der))?,
+            Format::Json => format.print_next(&One::of(certificate))?,
+        }
     }
     Ok(())
 }
