@@ -47,8 +47,8 @@ pub(super) struct Index<'t, 's> {
 }
 
 impl<'t, 's> Index<'t, 's> {
-    /// Walks the tree once.
-    pub(super) fn new(tree: &'t Tree, source: &'s [u8]) -> Self {
+    /// Walks the tree once. `of_interest` says of the grammar's kinds, by number, which have to be looked at.
+    pub(super) fn new(tree: &'t Tree, of_interest: &[bool], source: &'s [u8]) -> Self {
         let root = tree.root_node();
         let mut index = Self {
             source,
@@ -69,11 +69,24 @@ impl<'t, 's> Index<'t, 's> {
         let mut open = vec![(root, 0_usize, false)];
         let mut children = Vec::new();
         let mut seen = 0_usize;
+        let mut cursor = root.walk();
         while let Some((node, scope, part)) = open.pop() {
             seen += 1;
             if seen > MAX_NODES {
                 index.cut = true;
                 break;
+            }
+            // Numbers are compared faster than names, and most nodes are of no interest.
+            if of_interest.get(usize::from(node.kind_id())) == Some(&false) {
+                if node.named_child_count() > 0 {
+                    children.clear();
+                    children.extend(
+                        node.named_children(&mut cursor)
+                            .map(|child| (child, scope, false)),
+                    );
+                    open.extend(children.drain(..).rev());
+                }
+                continue;
             }
             let kind = node.kind();
             if tree::is_import(kind) {
@@ -92,7 +105,6 @@ impl<'t, 's> Index<'t, 's> {
             } else if (inner.is_some() || tree::is_name(kind)) && !part {
                 index.names.push(node);
             }
-            let mut cursor = node.walk();
             children.clear();
             for child in node.named_children(&mut cursor) {
                 let of_name = match call {

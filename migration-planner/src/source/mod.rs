@@ -17,7 +17,8 @@ mod table;
 mod template;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
@@ -65,6 +66,8 @@ struct Language {
     grammar: fn() -> tree_sitter::Language,
     table: LazyLock<Table>,
     markers: LazyLock<Option<AhoCorasick>>,
+    /// Which kinds of the grammar are of interest.
+    kinds: LazyLock<Vec<bool>>,
 }
 
 macro_rules! language {
@@ -75,6 +78,7 @@ macro_rules! language {
             grammar: || $grammar.into(),
             table: LazyLock::new(|| Table::new($libraries)),
             markers: LazyLock::new(|| markers($libraries)),
+            kinds: LazyLock::new(|| tree::kinds_of_interest(&$grammar.into())),
         };
     };
 }
@@ -179,7 +183,7 @@ impl Scanner for Source {
         if tree.root_node().is_error() {
             found.unread(Reason::Malformed, None, format!("it is not {}", self.0.name));
         }
-        let index = Index::new(&tree, file.bytes);
+        let index = Index::new(&tree, &self.0.kinds, file.bytes);
         if index.cut {
             found.unread(
                 Reason::TooLarge,
@@ -201,10 +205,30 @@ impl Scanner for Source {
     }
 }
 
+thread_local! {
+    /// A parser of each language for each thread: what one has allocated serves the next file.
+    static PARSERS: RefCell<BTreeMap<&'static str, Parser>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 /// The syntax tree, unless the time is up.
 fn parse(language: &Language, file: &File<'_>) -> Option<Tree> {
-    let mut parser = Parser::new();
-    parser.set_language(&(language.grammar)()).ok()?;
+    let kept = PARSERS.with_borrow_mut(|parsers| parsers.remove(language.name));
+    let mut parser = match kept {
+        Some(parser) => parser,
+        None => {
+            let mut parser = Parser::new();
+            parser.set_language(&(language.grammar)()).ok()?;
+            parser
+        }
+    };
+    let tree = parse_with(&mut parser, file);
+    // One that was stopped half-way would go on where it was.
+    parser.reset();
+    PARSERS.with_borrow_mut(|parsers| parsers.insert(language.name, parser));
+    tree
+}
+
+fn parse_with(parser: &mut Parser, file: &File<'_>) -> Option<Tree> {
     let bytes = file.bytes;
     let budget = file.budget;
     let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();

@@ -159,6 +159,74 @@ pub(super) fn is_import(kind: &str) -> bool {
     )
 }
 
+/// Whether a walk has to look at nodes of this kind, beyond what is inside of them.
+pub(super) fn is_of_interest(kind: &str) -> bool {
+    is_import(kind)
+        || is_scope(kind)
+        || is_name(kind)
+        || matches!(
+            kind,
+            // Calls.
+            "call"
+                | "call_expression"
+                | "method_invocation"
+                | "object_creation_expression"
+                | "new_expression"
+                | "composite_literal"
+                // Dotted names, and what may stand around the name of a function.
+                | "attribute"
+                | "selector_expression"
+                | "member_expression"
+                | "field_access"
+                | "field_expression"
+                | "scoped_identifier"
+                | "scoped_type_identifier"
+                | "qualified_identifier"
+                | "qualified_type"
+                | "generic_function"
+                | "parenthesized_expression"
+                // Assignments.
+                | "assignment"
+                | "assignment_expression"
+                | "short_var_declaration"
+                | "assignment_statement"
+                | "assignment_pattern"
+                | "variable_declarator"
+                | "const_spec"
+                | "var_spec"
+                | "const_item"
+                | "static_item"
+                | "enumerator"
+                | "enum_assignment"
+                | "default_parameter"
+                | "typed_default_parameter"
+                | "preproc_def"
+                | "field_initializer"
+                | "public_field_definition"
+                | "field_definition"
+                | "let_declaration"
+                | "init_declarator"
+                | "named_expression"
+                | "optional_parameter"
+                | "required_parameter"
+                | "type_item"
+                | "type_alias"
+                | "alias_declaration"
+        )
+}
+
+/// Which kinds of a grammar are of interest, by their numbers.
+pub(super) fn kinds_of_interest(language: &tree_sitter::Language) -> Vec<bool> {
+    (0..language.node_kind_count())
+        .map(|id| {
+            u16::try_from(id)
+                .ok()
+                .and_then(|id| language.node_kind_for_id(id))
+                .is_some_and(is_of_interest)
+        })
+        .collect()
+}
+
 /// The name and the value of an assignment, a declaration or a default.
 pub(super) fn assignment(node: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
     let field = |name| node.child_by_field_name(name);
