@@ -4,18 +4,18 @@
 #![doc = include_str!("example.toml")]
 //! ```
 
+mod fields;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use serde::Deserialize;
-use spiffe::TrustDomain;
 use symbolon_crypto::Component;
 use symbolon_host::HumanDuration;
-use symbolon_host::config::from_text;
 use symbolon_hsm::{StoreLocation, StoreName};
 use symbolon_pki::suite::{Family, Suite};
 use toml::Spanned;
 
+use self::fields::{CustodianEntry, File, Intermediate, PolicyEntry, Root, Store};
 use super::plan::{
     Custodian, IntermediatePlan, MAX_CUSTODIANS, Name, Plan, PlanError, Policy, RootPlan, SHARED_STORE,
     ShareProtection, StorePlan,
@@ -26,75 +26,6 @@ const VERSION: u32 = 1;
 
 /// Longest organization, in characters (RFC 5280, appendix A.1, `ub-organization-name`).
 const MAX_ORGANIZATION: usize = 64;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    version: Spanned<u32>,
-    #[serde(deserialize_with = "from_text")]
-    trust_domain: TrustDomain,
-    organization: Option<Spanned<String>>,
-    output: Spanned<String>,
-    root: Root,
-    #[serde(default)]
-    stores: BTreeMap<StoreName, Store>,
-    quorum: Quorum,
-    custodians: Spanned<Vec<CustodianEntry>>,
-    policy: Option<PolicyEntry>,
-    #[serde(default)]
-    intermediates: Vec<Intermediate>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Root {
-    suite: Spanned<String>,
-    lifetime: Spanned<HumanDuration>,
-    path_length: Option<Spanned<u8>>,
-    #[serde(default)]
-    keys: BTreeMap<String, Spanned<StoreName>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Store {
-    location: Spanned<String>,
-    #[serde(default)]
-    pin: Vec<Vec<Spanned<Name>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Quorum {
-    needed: Spanned<u8>,
-    #[serde(default)]
-    shares: ShareProtection,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CustodianEntry {
-    name: Spanned<Name>,
-    role: Spanned<String>,
-    share: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyEntry {
-    lifetime: Option<Spanned<HumanDuration>>,
-    path_length: Option<Spanned<u8>>,
-    suites: Option<Spanned<Vec<String>>>,
-    count: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Intermediate {
-    name: Spanned<Name>,
-    csr: Spanned<String>,
-    lifetime: Option<Spanned<HumanDuration>>,
-}
 
 /// Says where in the text something is wrong.
 struct Checker<'a>(&'a str);
@@ -423,3 +354,6 @@ fn intermediates(check: &Checker<'_>, entries: &[Intermediate]) -> Result<Vec<In
     }
     Ok(planned)
 }
+
+#[cfg(test)]
+mod tests;

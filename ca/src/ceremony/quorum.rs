@@ -198,3 +198,93 @@ pub(super) fn check(plan: &Plan, present: &[CustodianPresent], first: bool) -> R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(keys: &str, pin: &str, needed: u8) -> Plan {
+        let location = "pkcs11:token=root?module-path=/m.so";
+        let custodians: String = ["alice", "bob", "carol"]
+            .map(|name| format!("[[custodians]]\nname = \"{name}\"\nrole = \"role of {name}\"\n"))
+            .concat();
+        Plan::parse(&format!(
+            "version = 1\ntrust_domain = \"example.org\"\noutput = \"root\"\n[root]\nsuite = \
+             \"mldsa65-ecdsa-p256\"\nlifetime = \"10d\"\n[root.keys]\n{keys}\n[stores.hsm]\nlocation = \
+             \"{location}\"\npin = {pin}\n[quorum]\nneeded = {needed}\n{custodians}"
+        ))
+        .unwrap()
+    }
+
+    fn names(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    const HALF: &str = "ecdsa-p256-sha256 = \"hsm\"";
+    const ALL: &str = "ecdsa-p256-sha256 = \"hsm\"\nml-dsa-65 = \"hsm\"";
+
+    #[test]
+    fn everybody_must_be_there_to_be_given_a_share_and_a_quorum_later() {
+        let plan = plan(HALF, "[[\"alice\", \"bob\", \"carol\"]]", 2);
+        let missing = assign(&plan, &names(&["alice", "bob"]), true).unwrap_err();
+        assert_eq!(missing, QuorumError::Missing("carol".parse().unwrap()));
+        assign(&plan, &names(&["alice", "bob", "carol"]), true).unwrap();
+        let later = assign(&plan, &names(&["carol", "bob"]), false).unwrap();
+        assert!(later.iter().all(|custodian| custodian.share));
+        assert_eq!(
+            later
+                .iter()
+                .filter(|custodian| !custodian.pins.is_empty())
+                .count(),
+            1
+        );
+        let few = assign(&plan, &names(&["carol"]), false).unwrap_err();
+        assert_eq!(few, QuorumError::TooFew { found: 1, needed: 2 });
+    }
+
+    #[test]
+    fn nobody_counts_twice() {
+        let plan = plan(HALF, "[]", 2);
+        let twice = assign(&plan, &names(&["alice", "alice"]), false).unwrap_err();
+        assert_eq!(twice, QuorumError::Twice("alice".parse().unwrap()));
+        let stranger = assign(&plan, &names(&["alice", "mallory"]), false).unwrap_err();
+        assert_eq!(stranger, QuorumError::Unknown("mallory".parse().unwrap()));
+    }
+
+    #[test]
+    fn parts_of_a_pin_are_entered_by_different_people_who_know_them() {
+        let plan = plan(ALL, "[[\"alice\", \"bob\"], [\"alice\"]]", 2);
+        // The first who knows part 1 is the only one who knows part 2.
+        let assigned = assign(&plan, &names(&["alice", "bob"]), true).unwrap();
+        let part_of = |name: &str| {
+            let one = assigned.iter().find(|one| one.name.as_str() == name).unwrap();
+            one.pins.iter().map(|pin| pin.part).collect::<Vec<_>>()
+        };
+        assert_eq!((part_of("alice"), part_of("bob")), (vec![2], vec![1]));
+        let error = assign(&plan, &names(&["alice", "carol"]), true).unwrap_err();
+        assert!(error.to_string().contains("part 2 of the PIN of hsm"), "{error}");
+        let error = assign(&plan, &names(&["bob", "carol"]), true).unwrap_err();
+        assert!(error.to_string().contains("it takes one of alice"), "{error}");
+    }
+
+    #[test]
+    fn a_transcript_cannot_say_that_somebody_did_what_they_cannot() {
+        let plan = plan(ALL, "[[\"alice\", \"bob\"], [\"alice\"]]", 2);
+        let good = assign(&plan, &names(&["alice", "bob"]), true).unwrap();
+        check(&plan, &good, true).unwrap();
+        let mut other_role = good.clone();
+        other_role[0].role = "somebody else".to_owned();
+        let mut both_parts = good.clone();
+        let bobs = std::mem::take(&mut both_parts[1].pins);
+        both_parts[0].pins.extend(bobs);
+        let mut unknown_part = good.clone();
+        unknown_part[1].pins[0].part = 0;
+        let mut part_too_many = good.clone();
+        part_too_many[1].pins[0].part = 3;
+        let mut without = good.clone();
+        without[1].pins.clear();
+        for wrong in [other_role, both_parts, unknown_part, part_too_many, without] {
+            check(&plan, &wrong, true).unwrap_err();
+        }
+    }
+}

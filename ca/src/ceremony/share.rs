@@ -362,3 +362,6 @@ fn commitment(ceremony: &str, made: &ShareMade, part: &Bytes) -> String {
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

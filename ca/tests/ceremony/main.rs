@@ -1,0 +1,10 @@
+//! The key ceremony as a library: roots made and used, transcripts changed, sessions interrupted.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod crash;
+mod dry_run;
+mod refusals;
+mod support;
+mod tamper;
+mod whole;
