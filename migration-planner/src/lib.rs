@@ -15,5 +15,6 @@ pub mod files;
 pub mod inventory;
 pub mod issued;
 pub mod risk;
+pub mod roadmap;
 pub mod scan;
 pub mod source;

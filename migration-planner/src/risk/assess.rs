@@ -83,6 +83,8 @@ pub struct Rating {
     pub verdicts: Vec<Verdict>,
     /// The first of all days by which it must have moved.
     pub bound: Option<Bound>,
+    /// The first of those days that are not today's because of a weakness of today.
+    pub quantum_bound: Option<Bound>,
     /// How many assets depend on it, counted to 100.
     pub dependants: usize,
     /// A number for sorting.
@@ -252,7 +254,11 @@ impl<'a> Assessor<'a> {
         let planned = mosca
             .iter()
             .find(|mosca| *mosca.scenario == *self.profile.plan_by);
-        let bound = self.bound(&uses, &verdicts, planned);
+        let quantum_bound = quantum_bound(&verdicts, planned, self.today);
+        let bound = weakness_bound(&uses, self.today)
+            .into_iter()
+            .chain(quantum_bound.clone())
+            .min_by_key(Bound::day);
         let dependants = self.graph.dependants(asset.id(), DEPENDANTS_COUNTED);
         let importance = known.importance.unwrap_or(self.profile.defaults.importance);
         let score = score(Inputs {
@@ -278,6 +284,7 @@ impl<'a> Assessor<'a> {
             mosca,
             verdicts,
             bound,
+            quantum_bound,
             dependants,
             score,
             decision: known.decision.filter(holds).cloned(),
@@ -359,29 +366,24 @@ impl<'a> Assessor<'a> {
         }
         effort(self.catalogue, kind, &factors, told)
     }
+}
 
-    fn bound(&self, uses: &BTreeSet<Use>, verdicts: &[Verdict], planned: Option<&Mosca>) -> Option<Bound> {
-        let weak = uses
-            .iter()
-            .find_map(|used| used.weakness.clone())
-            .map(|weakness| Bound::Weakness {
-                weakness,
-                day: self.today,
-            });
-        let regimes = verdicts.iter().map(|verdict| Bound::Regime {
-            regime: Arc::clone(&verdict.regime),
-            rule: Arc::clone(&verdict.rule),
-            day: verdict.until.unwrap_or(self.today),
-        });
-        let scenario = planned.map(|mosca| Bound::Scenario {
-            scenario: Arc::clone(&mosca.scenario),
-            day: mosca.done_by,
-        });
-        weak.into_iter()
-            .chain(regimes)
-            .chain(scenario)
-            .min_by_key(Bound::day)
-    }
+fn weakness_bound(uses: &BTreeSet<Use>, today: Day) -> Option<Bound> {
+    let weakness = uses.iter().find_map(|used| used.weakness.clone())?;
+    Some(Bound::Weakness { weakness, day: today })
+}
+
+fn quantum_bound(verdicts: &[Verdict], planned: Option<&Mosca>, today: Day) -> Option<Bound> {
+    let regimes = verdicts.iter().map(|verdict| Bound::Regime {
+        regime: Arc::clone(&verdict.regime),
+        rule: Arc::clone(&verdict.rule),
+        day: verdict.until.unwrap_or(today),
+    });
+    let scenario = planned.map(|mosca| Bound::Scenario {
+        scenario: Arc::clone(&mosca.scenario),
+        day: mosca.done_by,
+    });
+    regimes.chain(scenario).min_by_key(Bound::day)
 }
 
 fn owners(asset: &Asset, known: &Known<'_>) -> BTreeSet<Arc<str>> {

@@ -127,12 +127,6 @@ impl Estate {
         self.inventory.insert(Asset::algorithm(algorithm).seen(place))
     }
 
-    /// Removes an asset and everything that leads to or from it.
-    pub(crate) fn remove(&mut self, name: &str) {
-        let id = self.id(name);
-        self.inventory.retain(|asset| *asset.id() != id);
-    }
-
     /// Connects two assets.
     pub(crate) fn connect(&mut self, from: &str, role: Role, to: &str) {
         let (from, to) = (self.id(from), self.id(to));
