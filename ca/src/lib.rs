@@ -26,6 +26,7 @@ pub mod datastore;
 pub mod identity;
 mod ids;
 pub mod issuer;
+pub mod journal;
 pub mod offline;
 pub mod record;
 mod records;

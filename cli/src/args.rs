@@ -1,5 +1,6 @@
 //! The command line: every option with its default, every command with an example.
 
+pub(crate) mod key;
 pub(crate) mod plan;
 
 use std::net::SocketAddr;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     /// The trust bundle
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Keys where they are held: make, list, attest and destroy them, and try a token before relying on it
+    #[command(subcommand)]
+    Key(key::Key),
     /// The cryptography there is, what must move when, and whether it moved
     #[command(subcommand)]
     Plan(plan::Plan),

@@ -6,6 +6,7 @@ mod cert;
 mod entry;
 mod healthcheck;
 mod inspect;
+pub(crate) mod key;
 mod plan;
 mod server;
 pub(crate) mod svid;
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Cert(command) => cert::run(&common, command).await,
         Command::Token(command) => token::run(&common, command).await,
         Command::Bundle(command) => bundle::run(&common, command).await,
+        Command::Key(command) => key::run(&common, command).await,
         Command::Plan(command) => plan::run(&common, command).await,
         Command::Healthcheck => healthcheck::run(&common).await,
         Command::Inspect { file } => inspect::run(&common, &file),

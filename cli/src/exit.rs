@@ -9,18 +9,28 @@ use symbolon_tls::workload_api::WorkloadApiError;
 /// The command did not do what it was asked, for a reason no other code has.
 const FAILED: u8 = 1;
 /// The command line or a configuration file is wrong. (clap uses the same for the command line.)
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// What was to be verified is not to be believed.
-const NOT_VERIFIED: u8 = 3;
+pub(crate) const NOT_VERIFIED: u8 = 3;
 /// Server or agent cannot be reached.
-const UNREACHABLE: u8 = 4;
+pub(crate) const UNREACHABLE: u8 = 4;
 /// Server or agent refused: not found, not allowed, bad request.
-const REFUSED: u8 = 5;
+pub(crate) const REFUSED: u8 = 5;
 
 /// Something was checked and found wrong; the source says what.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NotVerified(pub String);
+
+/// What was asked for is not done, though it could be; the text says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub String);
+
+/// What was tried failed, and everything there is to say has been printed but this.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failed(pub String);
 
 /// A command line that clap could not see to be wrong.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +73,12 @@ pub(crate) struct BrokenOutput(#[source] pub std::io::Error);
 
 fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
+        if let Some(code) = crate::commands::key::code(cause) {
+            return code;
+        }
+        if cause.is::<Refused>() {
+            return REFUSED;
+        }
         if cause.is::<NotVerified>() {
             return NOT_VERIFIED;
         }

@@ -1,7 +1,7 @@
 //! `symbolon up`: everything at once, on real processes and sockets.
 
 mod exchange;
-mod keys;
+pub(crate) mod keys;
 mod registration;
 mod report;
 mod stack;

@@ -172,6 +172,17 @@ impl StoreLocation {
         self
     }
 
+    /// As [`with_key_file`](Self::with_key_file), with the file that commands take when they are told of none: beside the
+    /// directory, with its name and `.key` after it.
+    #[must_use]
+    pub fn with_key_file_beside(self) -> Self {
+        self.with_key_file(|dir| {
+            let mut name = dir.file_name().unwrap_or_default().to_owned();
+            name.push(".key");
+            dir.with_file_name(name)
+        })
+    }
+
     /// Whether [`open`](Self::open) would make a new store, which a caller who only wants to look does not want. Nothing
     /// is made on a token by opening it.
     ///
@@ -271,7 +282,12 @@ mod tests {
         assert!(error.contains("?key-file=PATH"), "{error}");
         assert!(!dir.exists(), "nothing was made");
 
-        let whole = bare.with_key_file(|_| scratch.path().join("kek"));
+        let whole = bare.with_key_file_beside();
+        let StoreLocation::Software(software) = &whole else {
+            panic!("software");
+        };
+        let beside = scratch.path().join("keys.key");
+        assert_eq!(software.kek, Some(KekSpec::KeyFile(beside)));
         assert_eq!(whole.open(&nobody_to_ask).expect("store").kind(), "software");
         assert!(!whole.is_new().expect("look"));
     }

@@ -49,7 +49,11 @@ fn a_run_that_is_ended_early_leaves_no_key_and_says_that_it_was() {
         // The last one is about what was left.
         assert_eq!(report.checks.len(), after + 1);
         assert!(report.passed(), "{after}: {report}");
-        assert_eq!(store.list().expect("list"), [bystander.clone()], "{after}");
+        assert_eq!(
+            store.list().expect("list"),
+            std::slice::from_ref(&bystander),
+            "{after}"
+        );
     }
 }
 

@@ -94,10 +94,7 @@ impl Keys {
 
     /// What was remembered; nothing where that cannot be read, as it only makes a message better.
     fn recorded(&self) -> BTreeMap<String, String> {
-        fs::read(&self.record)
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default()
+        read_record(&self.record)
     }
 
     /// Adds what to pass to an error about a store that was not named.
@@ -110,10 +107,20 @@ impl Keys {
             None if store.as_str() == DEFAULT_STORE => format!("pass --keys {DEFAULT_STORE}"),
             None => format!("pass --keys {store}=URI with the place of that store"),
         };
-        anyhow::Error::from(error).context(Usage(format!(
-            "a key store that this data directory's authorities need is missing; {advice}"
-        )))
+        Usage(format!("{error}: {advice}")).into()
     }
+}
+
+/// The stores of earlier runs of `up` on a data directory, by name; none where that cannot be read.
+pub(crate) fn recorded(data_dir: &Path) -> BTreeMap<String, String> {
+    read_record(&data_dir.join(RECORD))
+}
+
+fn read_record(file: &Path) -> BTreeMap<String, String> {
+    fs::read(file)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
 }
 
 /// `[NAME=]URI` or `[NAME=]DIRECTORY`. The error does not repeat what may be a secret.
@@ -135,11 +142,7 @@ fn store(text: &str, data_dir: &Path) -> Result<(StoreName, StoreConfig), String
     }
     let location = absolute(location).map_err(|error| error.to_string())?;
     // Whoever names a directory alone gets its key beside it, as with a data directory.
-    let location = location.with_key_file(|dir| {
-        let mut name = dir.file_name().unwrap_or_default().to_owned();
-        name.push(".key");
-        dir.with_file_name(name)
-    });
+    let location = location.with_key_file_beside();
     let name = match name {
         Some(name) => name,
         None => name_of(&location).map_err(|error| error.to_string())?,
