@@ -36,7 +36,7 @@ mod transcript;
 pub use self::audit::{Audit, AuditError, audit, audit_dir};
 pub use self::conductor::{Conductor, Declined, SecretKind, SecretWanted};
 pub use self::error::CeremonyError;
-pub use self::plan::{Name, Plan, PlanError};
+pub use self::plan::{Name, Plan, PlanError, TEMPLATE};
 pub use self::requests::CsrFile;
 pub use self::run::{Outcome, RunRequest, run};
 pub use self::sign::{SignRequest, export, plan_of, root_of, sign};

@@ -1,5 +1,6 @@
 //! The command line: every option with its default, every command with an example.
 
+pub(crate) mod ceremony;
 pub(crate) mod key;
 pub(crate) mod plan;
 
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// The cryptography there is, what must move when, and whether it moved
     #[command(subcommand)]
     Plan(plan::Plan),
+    /// Make a root offline, by several people, and verify how it was made
+    #[command(subcommand)]
+    Ceremony(ceremony::Ceremony),
     /// Tell whether server and agent answer and can do their work
     #[command(after_help = "Example:\n  symbolon healthcheck && echo well")]
     Healthcheck,

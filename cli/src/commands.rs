@@ -2,6 +2,7 @@
 
 mod agent;
 mod bundle;
+pub(crate) mod ceremony;
 mod cert;
 mod entry;
 mod healthcheck;
@@ -45,6 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Bundle(command) => bundle::run(&common, command).await,
         Command::Key(command) => key::run(&common, command).await,
         Command::Plan(command) => plan::run(&common, command).await,
+        Command::Ceremony(command) => ceremony::run(&common, command),
         Command::Healthcheck => healthcheck::run(&common).await,
         Command::Inspect { file } => inspect::run(&common, &file),
         Command::Workload(command) => up::workload::run(&common, &command).await,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use symbolon_ca::ceremony::CeremonyError;
 use symbolon_ca::client::ClientError;
 use symbolon_host::{ConfigError, DataDirError, SocketError};
 use symbolon_tls::workload_api::WorkloadApiError;
@@ -73,6 +74,9 @@ pub(crate) struct BrokenOutput(#[source] pub std::io::Error);
 
 fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<CeremonyError>() {
+            return crate::commands::ceremony::code(error).unwrap_or(FAILED);
+        }
         if let Some(code) = crate::commands::key::code(cause) {
             return code;
         }

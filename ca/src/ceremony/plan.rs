@@ -20,6 +20,9 @@ pub const MAX_PLAN_LEN: u64 = 256 * 1024;
 /// The most custodians a ceremony may have.
 pub const MAX_CUSTODIANS: usize = 64;
 
+/// A file to start from, which declares a root of software keys and says what else there may be.
+pub const TEMPLATE: &str = include_str!("template.toml");
+
 /// What a store is called that the custodians hold the key to, in shares.
 pub const SHARED_STORE: &str = "software";
 

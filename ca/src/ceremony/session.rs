@@ -51,7 +51,7 @@ impl Session<'_> {
             match store.destroy(&id) {
                 Ok(()) => destroyed.push(id.to_string()),
                 Err(error) => {
-                    tracing::warn!(key = %id, %error, "cannot destroy a key of a ceremony that failed")
+                    tracing::warn!(key = %id, %error, "cannot destroy a key of a ceremony that failed");
                 }
             }
         }

@@ -309,9 +309,8 @@ impl Auditor {
             .root
             .as_ref()
             .ok_or("there is no root that could have signed")?;
-        let key = match root.subject_key() {
-            Ok(SubjectKey::Suite(key)) => key,
-            _ => return Err("the root has no key of a suite".to_owned()),
+        let Ok(SubjectKey::Suite(key)) = root.subject_key() else {
+            return Err("the root has no key of a suite".to_owned());
         };
         if Suite::from_str(&closed.suite) != Ok(key.suite()) {
             return Err(format!(

@@ -162,3 +162,18 @@ fn a_quorum_that_pins_cannot_reach_is_refused() {
     let three = all_on_the_token.replace("needed = 2", "needed = 3");
     assert!(line_and_reason(&three).1.contains("2 parts of PINs"));
 }
+
+#[test]
+fn the_template_can_be_used_as_it_is_and_with_what_it_leaves_out() {
+    let plan = read(crate::ceremony::TEMPLATE).unwrap();
+    assert!(plan.has_shares() && plan.stores.is_empty());
+    let commented = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    let all: String = crate::ceremony::TEMPLATE
+        .lines()
+        .map(|line| if commented(line) { &line[1..] } else { line })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let plan = read(&all).unwrap();
+    assert_eq!((plan.stores.len(), plan.other_stores().len()), (1, 1));
+    assert!(plan.custodians[0].share.starts_with("/media"));
+}
