@@ -18,3 +18,4 @@ pub mod risk;
 pub mod roadmap;
 pub mod scan;
 pub mod source;
+pub mod tokens;

@@ -29,6 +29,8 @@ pub(super) struct Access {
     refused: OnceLock<PinRefusal>,
     stay: Mutex<Arc<Stay>>,
     limit: Duration,
+    /// Whether nothing is to be changed: sessions are read-only, and without a PIN only public objects are seen.
+    only_looks: bool,
 }
 
 /// What holds for one epoch of the module. A call that hangs there holds up nobody in the next.
@@ -75,6 +77,20 @@ impl Access {
             refused: OnceLock::new(),
             stay: Mutex::default(),
             limit,
+            only_looks: false,
+        }
+    }
+
+    /// The same for somebody who changes nothing, and who may look without a PIN.
+    pub(super) fn looking(
+        module: Arc<Module>,
+        selector: TokenSelector,
+        pin: Option<Passphrase>,
+        limit: Duration,
+    ) -> Self {
+        Self {
+            only_looks: true,
+            ..Self::new(module, selector, pin, limit)
         }
     }
 
@@ -193,7 +209,7 @@ impl Access {
         let stay = self.stay(epoch);
         let (slot, info) = self.find(context)?;
         // Never closed by the binding: after a restart of the module its number may be somebody else's.
-        let opened = match info.write_protected() {
+        let opened = match self.only_looks || info.write_protected() {
             true => context.open_ro_session_no_drop(slot),
             false => context.open_rw_session_no_drop(slot),
         };
@@ -223,6 +239,9 @@ impl Access {
             return Err(self.refusal(*refusal).into());
         }
         let Some(pin) = &self.pin else {
+            if self.only_looks {
+                return Ok(());
+            }
             if info.protected_authentication_path() {
                 session.login(UserType::User, None)?;
                 *logged_in = true;

@@ -17,6 +17,7 @@
 mod access;
 mod attributes;
 mod config;
+mod contents;
 mod description;
 mod desk;
 mod error;
@@ -41,6 +42,7 @@ use symbolon_crypto::{Component, HeldKey, random};
 use self::access::Access;
 pub use self::attributes::KeyAttributes;
 pub use self::config::Pkcs11Config;
+pub use self::contents::{MAX_OBJECTS, ObjectKind, SeenObject, TokenContents, TokenMechanism, contents};
 pub use self::description::{MechanismOffer, TokenDescription};
 use self::desk::{Desk, Fault};
 pub use self::error::{PinRefusal, Pkcs11Error};

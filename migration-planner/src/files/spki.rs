@@ -151,6 +151,52 @@ pub fn of_raw(oid: &str, key: &[u8]) -> Option<PublicKey> {
     build(&wrap(OID, oid.as_bytes()), key)
 }
 
+/// The SubjectPublicKeyInfo of an elliptic curve key on a PKCS#11 token: its parameters are an object identifier or, for
+/// some curves, a name; its point is an OCTET STRING by the standard and bare on some tokens.
+pub(crate) fn of_token(parameters: &[u8], point: &[u8]) -> Option<PublicKey> {
+    let inner = asn1::element(point).filter(|element| {
+        matches!(element.tag, OCTET_STRING | BIT_STRING) && element.whole.len() == point.len()
+    });
+    let point = match inner {
+        Some(element) if element.tag == BIT_STRING => element.body.get(1..)?,
+        Some(element) => element.body,
+        None => point,
+    };
+    let named = curve_of_token(parameters)?;
+    match named.as_str() {
+        // RFC 8410's keys are their points.
+        "1.3.101.110" | "1.3.101.111" | "1.3.101.112" | "1.3.101.113" => of_raw(&named, point),
+        _ => build(&[wrap(OID, EC), parameters.to_vec()].concat(), point),
+    }
+}
+
+/// The algorithm of an elliptic curve key on a PKCS#11 token by its parameters alone.
+pub(crate) fn algorithm_of_token(parameters: &[u8]) -> Option<String> {
+    let named = curve_of_token(parameters)?;
+    if named.starts_with("1.3.101.") {
+        return Some(oid::algorithm(&named).name);
+    }
+    Some(oid::key("1.2.840.10045.2.1", Some(&named), None).name)
+}
+
+/// The object identifier in `CKA_EC_PARAMS`, or the one that the name there stands for.
+fn curve_of_token(parameters: &[u8]) -> Option<String> {
+    const PRINTABLE_STRING: u8 = 0x13;
+    let element = asn1::element(parameters)?;
+    match element.tag {
+        OID => asn1::dotted(element.body),
+        PRINTABLE_STRING => match element.body {
+            b"edwards25519" => Some("1.3.101.112".to_owned()),
+            b"edwards448" => Some("1.3.101.113".to_owned()),
+            b"curve25519" => Some("1.3.101.110".to_owned()),
+            b"curve448" => Some("1.3.101.111".to_owned()),
+            _ => None,
+        },
+        // Parameters that are written out are told by nobody's name.
+        _ => None,
+    }
+}
+
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];

@@ -64,7 +64,7 @@ pub fn file_scanners() -> Vec<Arc<dyn Scanner>> {
 /// Every scanner that this crate has for endpoints and tokens: only what is named is contacted.
 #[must_use]
 pub fn contact_scanners() -> Vec<Arc<dyn Scanner>> {
-    let rooms = [crate::endpoints::scanners()];
+    let rooms = [crate::endpoints::scanners(), crate::tokens::scanners()];
     rooms.into_iter().flatten().collect()
 }
 
