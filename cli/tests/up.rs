@@ -5,12 +5,11 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Home, said, taken_port, until, wait};
+use support::{Home, check_schema, said, taken_port, until, wait};
 
 fn once(home: &Home) -> Value {
     home.json(&["up", "--once"])
@@ -24,17 +23,6 @@ fn authorities(document: &Value) -> BTreeMap<String, String> {
         .iter()
         .map(|svid| (text(&svid["form"]), text(&svid["authority_id"])))
         .collect()
-}
-
-fn check_schema(document: &Value) {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/reference/up-output.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(document)
-        .map(|error| error.to_string())
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 
 #[test]

@@ -106,30 +106,36 @@ impl Show for Report {
                 authority.suite.clone(),
                 authority.since.to_owned(),
                 authority.not_after.clone(),
-                authority.authority_id.chars().take(8).collect(),
+                authority.authority_id.chars().take(16).collect(),
                 authority.stores(),
             ]
         });
+        // Encrypted files in the data directory, and nothing else, are what there is unless somebody asks for more.
+        let shows_stores = self.key_stores.iter().any(|store| store.kind != "software");
         let stores = self
             .key_stores
             .iter()
+            .filter(|_| shows_stores)
             .map(|store| [store.name.clone(), store.kind.to_owned(), store.location.clone()]);
+        let stores = match shows_stores {
+            true => format!("{}\n", table(["key store", "kind", "where"], stores)),
+            false => String::new(),
+        };
         let agent = if self.agent.attested {
             "attested with a join token"
         } else {
             "resumed the identity it had"
         };
         format!(
-            "Trust domain {domain}\n\n{authorities}\n{stores}\n\
+            "Trust domain {domain}\n\n{authorities}\n{stores}\
              The agent {agent}. Through its Workload API this user got:\n\n{svids}\
              Two workload processes then talked mutual TLS, each with its composite SVID:\n\n{tls}\n\
              This root is self-signed and made for trying: nobody outside this data directory trusts it.\n\n{places}",
             domain = self.trust_domain,
             authorities = table(
-                ["family", "signs with", "since", "expires", "id", "keys in"],
+                ["family", "signs with", "since", "expires", "authority", "keys in"],
                 authorities
             ),
-            stores = table(["key store", "kind", "where"], stores),
             svids = svid_table(&self.svids),
             tls = facts(&[
                 ("key exchange", self.tls.key_exchange.clone()),

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,15 +18,24 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A home directory that nobody used before.
-pub(crate) struct Home(TempDir);
+pub(crate) struct Home {
+    dir: TempDir,
+    environment: Vec<(&'static str, OsString)>,
+}
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self::with(Vec::new())
+    }
+
+    /// A home in which programs have these environment variables.
+    pub(crate) fn with(environment: Vec<(&'static str, OsString)>) -> Self {
+        let dir = TempDir::new().unwrap();
+        Self { dir, environment }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.dir.path()
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -41,6 +51,7 @@ impl Home {
             .arg(self.data())
             .env_clear()
             .env("HOME", self.path())
+            .envs(self.environment.iter().cloned())
             .current_dir(self.path())
             .stdin(Stdio::null());
         command
@@ -167,4 +178,16 @@ pub(crate) fn taken_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
+}
+
+/// Checks what `up` printed against the published schema.
+pub(crate) fn check_schema(document: &Value) {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/reference/up-output.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(document)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
