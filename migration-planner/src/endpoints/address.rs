@@ -61,10 +61,8 @@ impl Address {
         }
         let port = match port {
             None | Some("") => default_port,
-            Some(port) => match port.parse() {
-                Ok(1..) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    port.parse().unwrap_or(default_port)
-                }
+            Some(port) => match port.parse::<u16>() {
+                Ok(number @ 1..) if is_number(port) => number,
                 _ => return Err(TargetError::Port(shortened(port))),
             },
         };

@@ -12,6 +12,8 @@ mod pace;
 mod script;
 mod ssh;
 mod starttls;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod visit;
 

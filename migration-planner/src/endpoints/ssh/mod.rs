@@ -67,6 +67,8 @@ struct Seen {
     offer: Offer,
     /// Whether an exchange without a post-quantum half is accepted.
     classical: Option<bool>,
+    /// The exchange that came about when only those with such a half were offered.
+    hybrid: Option<&'static str>,
     /// Host keys by the algorithm that was asked for.
     keys: BTreeMap<String, Vec<u8>>,
     notes: Vec<(Reason, String)>,
@@ -85,39 +87,53 @@ fn look(visit: &mut Visit<'_>, banner: String, offer: Offer) -> Seen {
     seen
 }
 
-/// Asks for a host key of each type. Errors are those that end the work.
+/// Asks for a host key of each type, and once with each kind of exchange. Errors are those that end the work.
 fn keys(visit: &mut Visit<'_>, seen: &mut Seen) -> Result<(), Fault> {
     let offers = |method: &&str| seen.offer.exchanges.iter().any(|name| name == method);
-    let classical: Vec<&str> = exchange::CLASSICAL.into_iter().filter(offers).collect();
-    let hybrid: Vec<&str> = exchange::HYBRID.into_iter().filter(offers).collect();
-    let lists_classical = seen
-        .offer
-        .exchanges
-        .iter()
-        .any(|name| quantum_of(name) == Some(Quantum::Broken));
-
+    let classical: Vec<&'static str> = exchange::CLASSICAL.into_iter().filter(offers).collect();
+    let hybrid: Vec<&'static str> = exchange::HYBRID.into_iter().filter(offers).collect();
     let mut kinds: Vec<String> = Vec::new();
     for algorithm in &seen.offer.host_keys {
         if !kinds.iter().any(|known| key_type(known) == key_type(algorithm)) {
             kinds.push(algorithm.clone());
         }
     }
-    // Nothing classical in the list: whether it is so is seen by asking.
-    if !lists_classical && let Some(kind) = kinds.first() {
+    let Some(first) = kinds.first().cloned() else {
+        return Ok(());
+    };
+    if let Some(method) = hybrid.first() {
+        let what = "an exchange with a post-quantum half";
+        if let Some(blob) = attempt(visit, seen, &hybrid, &first, what)? {
+            seen.hybrid = Some(method);
+            seen.keys.insert(first.clone(), blob);
+        }
+    }
+    let listed = |quantum| {
+        let mut names = seen.offer.exchanges.iter();
+        names.any(|name| quantum_of(name) == Some(quantum))
+    };
+    if classical.is_empty() && listed(Quantum::Broken) {
+        // What cannot be computed here is taken from the list.
+        seen.classical = Some(true);
+    } else {
+        // Also of a server that lists nothing of the kind: whether it is so is seen by asking.
+        let methods = match classical.as_slice() {
+            [] => &exchange::CLASSICAL[..],
+            listed => listed,
+        };
         let mut line = visit.open()?;
-        let outcome = exchange::host_key(&mut line, &exchange::CLASSICAL, kind, &seen.offer);
-        match outcome {
-            Ok(_) => seen.classical = Some(true),
-            Err(Fault::Refused(_) | Fault::Closed) => seen.classical = Some(false),
+        match exchange::host_key(&mut line, methods, &first, &seen.offer) {
+            Ok(blob) => {
+                seen.classical = Some(true);
+                seen.keys.insert(first.clone(), blob);
+            }
+            Err(Fault::Refused(_) | Fault::Closed) if classical.is_empty() => seen.classical = Some(false),
+            Err(fault) if fault.is_final() => return Err(fault),
             Err(fault) => {
                 let note = format!("an exchange without a post-quantum half: {fault}");
                 seen.notes.push((fault.reason(), note));
             }
         }
-    }
-    // What cannot be computed here is taken from the list.
-    if lists_classical && classical.is_empty() {
-        seen.classical = Some(true);
     }
     let methods = if classical.is_empty() { &hybrid } else { &classical };
     if methods.is_empty() {
@@ -128,22 +144,32 @@ fn keys(visit: &mut Visit<'_>, seen: &mut Seen) -> Result<(), Fault> {
         seen.notes.push((Reason::Unsupported, note));
         return Ok(());
     }
-    for kind in kinds {
-        let mut line = visit.open()?;
-        match exchange::host_key(&mut line, methods, &kind, &seen.offer) {
-            Ok(blob) => {
-                if !classical.is_empty() {
-                    seen.classical = Some(true);
-                }
-                seen.keys.insert(kind, blob);
-            }
-            Err(fault) if fault.is_final() => return Err(fault),
-            Err(fault) => seen
-                .notes
-                .push((fault.reason(), format!("the host key for {kind}: {fault}"))),
+    for kind in kinds.into_iter().skip(1) {
+        let what = format!("the host key for {kind}");
+        if let Some(blob) = attempt(visit, seen, methods, &kind, &what)? {
+            seen.keys.insert(kind, blob);
         }
     }
     Ok(())
+}
+
+/// One exchange; what goes wrong without ending the work is noted.
+fn attempt(
+    visit: &mut Visit<'_>,
+    seen: &mut Seen,
+    methods: &[&str],
+    kind: &str,
+    what: &str,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let mut line = visit.open()?;
+    match exchange::host_key(&mut line, methods, kind, &seen.offer) {
+        Ok(blob) => Ok(Some(blob)),
+        Err(fault) if fault.is_final() => Err(fault),
+        Err(fault) => {
+            seen.notes.push((fault.reason(), format!("{what}: {fault}")));
+            Ok(None)
+        }
+    }
 }
 
 /// What tells keys apart: algorithms that differ in their hash share a key.
@@ -178,11 +204,7 @@ fn report(seen: &Seen, endpoint: &Endpoint<'_>, found: &mut Fragment) {
         .filter(|name| is_method(name))
         .cloned()
         .collect();
-    // The client's order decides; a client that wants one gets the first that the server has.
-    if let Some(method) = methods
-        .iter()
-        .find(|method| quantum_of(method) == Some(Quantum::Resistant))
-    {
+    if let Some(method) = seen.hybrid {
         found.note(&service, "pq-group", method);
     }
     let both = |[there, back]: &[Vec<String>; 2]| {

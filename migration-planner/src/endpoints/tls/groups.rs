@@ -14,6 +14,9 @@ use crate::inventory::Reason;
 const NEW: Version = Version::Tls13;
 const OLD: Version = Version::Tls12;
 
+/// The fields of RFC 7919.
+const FIELDS: [u16; 5] = [0x0100, 0x0101, 0x0102, 0x0103, 0x0104];
+
 /// Curves that a certificate's key may be on.
 const OF_CERTIFICATES: [u16; 3] = [0x0017, 0x0018, 0x0019];
 
@@ -168,9 +171,9 @@ impl Surveyor<'_, '_> {
         outcome
     }
 
-    /// The accepted suites of TLS 1.2 that are for this purpose.
-    fn suites_12(&self, wanted: impl Fn((KeyExchange, bool)) -> bool) -> Vec<u16> {
-        let accepted = self.found.accepted.get(&OLD);
+    /// The accepted suites of a version that are for this purpose.
+    fn accepted_suites(&self, version: Version, wanted: impl Fn((KeyExchange, bool)) -> bool) -> Vec<u16> {
+        let accepted = self.found.accepted.get(&version);
         let suites = accepted.map_or(&[][..], |accepted| &accepted.suites);
         suites
             .iter()
@@ -179,28 +182,52 @@ impl Surveyor<'_, '_> {
             .collect()
     }
 
-    pub(super) fn groups_12(&mut self, _: Version) -> Result<(), Fault> {
-        let suites = self.suites_12(|(exchange, _)| exchange == KeyExchange::Ecdhe);
+    /// Curves and fields up to TLS 1.2, which only a server's key exchange shows.
+    pub(super) fn groups_old(&mut self, version: Version) -> Result<(), Fault> {
+        let mut chosen = Vec::new();
+        let outcome = match self.curves(version, &mut chosen) {
+            Ok(()) => self.fields(version, &mut chosen),
+            Err(fault) => Err(fault),
+        };
+        let accepted = self.found.accepted.entry(version).or_default();
+        // Fields of a server's own, which it takes whatever is offered.
+        let own = std::mem::take(&mut accepted.groups);
+        accepted.groups = chosen.into_iter().map(group_name).collect();
+        for name in own {
+            if !accepted.groups.contains(&name) {
+                accepted.groups.push(name);
+            }
+        }
+        outcome
+    }
+
+    fn curves(&mut self, version: Version, chosen: &mut Vec<u16>) -> Result<(), Fault> {
+        let suites = self.accepted_suites(version, |(exchange, _)| exchange == KeyExchange::Ecdhe);
         if suites.is_empty() {
             return Ok(());
         }
+        let schemes = offered_schemes(version);
         let mut ask = |surveyor: &mut Self, groups: &[u16]| {
             let answer = surveyor.ask(&Question {
-                version: OLD,
+                version,
                 suites: &suites,
                 groups,
-                schemes: &schemes_of(OLD),
+                schemes: &schemes,
                 shares: &[],
             });
-            choice(answer, OLD, |flight| flight.exchange.as_ref()?.code)
+            choice(answer, version, |flight| flight.exchange.as_ref()?.code)
         };
-        let all: Vec<u16> = groups_of(OLD).map(|group| group.code).collect();
-        let mut chosen = Vec::new();
-        let mut outcome = self.eliminate("TLS 1.2 groups", all.clone(), &mut chosen, &mut ask);
+        let what = format!("{} groups", version.words());
+        let is_field = |code: &u16| FIELDS.contains(code);
+        let all: Vec<u16> = groups_of(version)
+            .map(|group| group.code)
+            .filter(|code| !is_field(code))
+            .collect();
+        self.eliminate(&what, all.clone(), chosen, &mut ask)?;
         // A certificate's key is on one of these curves, and a client that does not offer it does not take the
         // certificate: then the list ended too early.
         for kept in OF_CERTIFICATES {
-            if outcome.is_err() || !chosen.contains(&kept) {
+            if !chosen.contains(&kept) {
                 continue;
             }
             let left: Vec<u16> = all
@@ -209,24 +236,49 @@ impl Surveyor<'_, '_> {
                 .filter(|code| !chosen.contains(code))
                 .collect();
             let before = chosen.len();
-            outcome = self.eliminate("TLS 1.2 groups", left, &mut chosen, |surveyor, left| {
+            self.eliminate(&what, left, chosen, |surveyor, left| {
                 match ask(surveyor, &[left, &[kept]].concat())? {
                     Choice::Chose(code) if code == kept => Ok(Choice::Nothing),
                     other => Ok(other),
                 }
-            });
+            })?;
             if chosen.len() > before {
                 break;
             }
         }
-        let accepted = self.found.accepted.entry(OLD).or_default();
-        let fields = std::mem::take(&mut accepted.groups);
-        accepted.groups = chosen.into_iter().map(group_name).chain(fields).collect();
-        outcome
+        Ok(())
+    }
+
+    /// The fields of RFC 7919 that the server takes when they are offered.
+    fn fields(&mut self, version: Version, chosen: &mut Vec<u16>) -> Result<(), Fault> {
+        let suites = self.accepted_suites(version, |(exchange, _)| exchange == KeyExchange::Dhe);
+        if suites.is_empty() {
+            return Ok(());
+        }
+        let schemes = offered_schemes(version);
+        let what = format!("{} groups", version.words());
+        self.eliminate(&what, FIELDS.to_vec(), chosen, |surveyor, left| {
+            let answer = surveyor.ask(&Question {
+                version,
+                suites: &suites,
+                groups: left,
+                schemes: &schemes,
+                shares: &[],
+            });
+            let picked = choice(answer, version, |flight| {
+                let name = &flight.exchange.as_ref()?.group;
+                FIELDS.into_iter().find(|code| group_name(*code) == *name)
+            })?;
+            Ok(match picked {
+                // A server that does not know RFC 7919 has one field for everyone.
+                Choice::Chose(code) if !left.contains(&code) => Choice::Nothing,
+                other => other,
+            })
+        })
     }
 
     pub(super) fn schemes_12(&mut self, _: Version) -> Result<(), Fault> {
-        let suites = self.suites_12(|(_, signed)| signed);
+        let suites = self.accepted_suites(OLD, |(_, signed)| signed);
         if suites.is_empty() {
             return Ok(());
         }

@@ -228,10 +228,10 @@ impl<'a, 'v> Surveyor<'a, 'v> {
                     ],
                     Version::Tls12 => &[
                         ("cipher suites", Self::suites),
-                        ("groups", Self::groups_12),
+                        ("groups", Self::groups_old),
                         ("signature schemes", Self::schemes_12),
                     ],
-                    _ => &[("cipher suites", Self::suites)],
+                    _ => &[("cipher suites", Self::suites), ("groups", Self::groups_old)],
                 };
                 steps.iter().map(move |(name, step)| (version, *name, *step))
             })
