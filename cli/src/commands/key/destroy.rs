@@ -20,19 +20,13 @@ use crate::output::Show;
 pub(super) async fn run(common: &Common, key: KeyArgs, yes: bool, force: bool) -> Result<()> {
     let place = Place::find(common, &key.store)?;
     let data_dir = place.data_dir().cloned();
-    let (store, info) = blocking({
-        move || {
-            let found = one(&place, &key)?;
-            Ok(found)
-        }
-    })
-    .await?;
+    let (store, info) = blocking(move || one(&place, &key)).await?;
     let spki_sha256 = sha256(&view::spki(&info.public_key)?);
     let uses = match data_dir {
-        Some((path, named)) => uses(&path, named, &spki_sha256).await?,
-        None => Vec::new(),
+        Some((path, named)) if !force => uses(&path, named, &spki_sha256).await?,
+        _ => Vec::new(),
     };
-    if !force && let Some(user) = uses.first() {
+    if let Some(user) = uses.first() {
         let reason = format!(
             "the key {} is not destroyed: {user} has it; without it that authority never signs again (--force destroys \
              it all the same)",
@@ -64,7 +58,7 @@ async fn uses(data_dir: &Path, named: bool, spki_sha256: &[u8; 32]) -> Result<Ve
         }
         Err(error) => Err(error).with_context(|| {
             format!(
-                "cannot tell whether an authority of {} uses the key, so it is not destroyed",
+                "cannot tell whether an authority of {} uses the key, so it is not destroyed (--force destroys it all the same)",
                 data_dir.display()
             )
         }),

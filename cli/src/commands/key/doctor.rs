@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use symbolon_hsm::KeyStore;
 use symbolon_hsm::conformance::{self, Check};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::report::Diagnosis;
 use super::blocking;
@@ -21,11 +22,16 @@ use crate::output::Format;
 pub(super) async fn run(output: Format, place: Place, remove_leftovers: bool) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&stop);
+    // From here on, before there is any scratch key.
+    let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let mut ends = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let watching = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            anstream::eprintln!("stopping: scratch keys are removed first");
-            stopping.store(true, Ordering::Relaxed);
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = ends.recv() => {}
         }
+        anstream::eprintln!("stopping: scratch keys are removed first");
+        stopping.store(true, Ordering::Relaxed);
     });
     let examined = blocking(move || examine(&place, remove_leftovers, &stop)).await;
     watching.abort();

@@ -141,20 +141,24 @@ impl Diagnosis {
                 names.push(check.check);
             }
         }
-        let rows = names.into_iter().map(|name| {
-            let cell = |component: Component| {
-                let mut checks = self.checks.iter();
-                let algorithm = Some(component.name());
-                let found = checks.find(|check| check.check == name && check.algorithm == algorithm);
-                match found.map(|check| check.outcome) {
-                    Some("passed") => "ok",
-                    Some("failed") => "FAILED",
-                    _ => "-",
-                }
-                .to_owned()
-            };
-            let [p256, p384, ed25519, one, two, three] = Component::ALL.map(cell);
-            [name.to_owned(), p256, p384, ed25519, one, two, three]
+        let cell = |name: &str, component: Component| {
+            let mut checks = self.checks.iter();
+            let algorithm = Some(component.name());
+            let found = checks.find(|check| check.check == name && check.algorithm == algorithm);
+            match found.map(|check| check.outcome) {
+                Some("passed") => "ok",
+                Some("failed") => "FAILED",
+                _ => "-",
+            }
+        };
+        let rows = names.into_iter().filter_map(|name| {
+            let cells = Component::ALL.map(|component| cell(name, component));
+            // What says only that something is not offered is told below, with the reason.
+            if cells.iter().all(|cell| *cell == "-") {
+                return None;
+            }
+            let [p256, p384, ed25519, one, two, three] = cells.map(str::to_owned);
+            Some([name.to_owned(), p256, p384, ed25519, one, two, three])
         });
         table(
             [
@@ -186,7 +190,7 @@ impl Diagnosis {
         let rows: Vec<[String; 2]> = of_store.chain(of_algorithms).collect();
         match rows.is_empty() {
             true => String::new(),
-            false => format!("{}\n", table(["what does not work", "why"], rows)),
+            false => table(["what does not work", "why"], rows),
         }
     }
 }
@@ -242,15 +246,73 @@ impl Show for Diagnosis {
             };
             [suite.form.to_owned(), suite.suite.to_owned(), words]
         });
-        format!(
-            "{}\n{}\n{}{}",
-            facts(&head),
-            self.matrix(),
-            match self.reasons() {
-                reasons if reasons.is_empty() => String::new(),
-                reasons => format!("{reasons}\n"),
-            },
-            table(["form", "suite", "keys held here"], suites)
-        )
+        let suites = table(["form", "suite", "keys held here"], suites);
+        let mut parts = vec![facts(&head), self.matrix(), self.reasons(), suites];
+        parts.retain(|part| !part.is_empty());
+        parts.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use symbolon_hsm::conformance::{self, Check};
+    use symbolon_hsm::{KekSource, KeyStore, SoftwareStore};
+
+    use super::*;
+
+    fn diagnosis(change: impl FnOnce(&mut Report)) -> Diagnosis {
+        let scratch = tempfile::tempdir().unwrap();
+        let kek = KekSource::KeyFile(scratch.path().join("kek"));
+        let store: Arc<dyn KeyStore> =
+            Arc::new(SoftwareStore::open(&scratch.path().join("keys"), &kek).unwrap());
+        let mut report = conformance::run(&*store);
+        change(&mut report);
+        Diagnosis::new("here".to_owned(), store.holder().unwrap(), &report, 0, 0)
+    }
+
+    fn find<'a>(report: &'a mut Report, name: &str, component: Component) -> &'a mut Check {
+        let mut checks = report.checks.iter_mut();
+        let found = checks.find(|check| check.name == name && check.component == Some(component));
+        found.unwrap()
+    }
+
+    #[test]
+    fn what_fails_fails_the_verdict_and_takes_its_suites_with_it() {
+        diagnosis(|_| {}).verdict().unwrap();
+        let broken = diagnosis(|report| {
+            find(report, "honours the ML-DSA context", Component::MlDsa65).outcome =
+                Outcome::Failed("accepted under another".to_owned());
+        });
+        let words = broken.verdict().unwrap_err();
+        assert!(words.starts_with("1 checks failed"), "{words}");
+        let text = broken.text();
+        assert!(
+            text.contains("FAILED") && text.contains("accepted under another"),
+            "{text}"
+        );
+        let suite = |name: &str| broken.suites.iter().find(|suite| suite.suite == name).unwrap();
+        assert!(!suite("ml-dsa-65").here && suite("ecdsa-p256").here);
+        assert_eq!(suite("mldsa65-ecdsa-p256").elsewhere, ["ml-dsa-65"]);
+        assert!(suite("mldsa87-ecdsa-p384").here);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_tried_is_not_said_to_work() {
+        let stopped = diagnosis(|report| {
+            report.interrupted = true;
+            report.checks.truncate(5);
+        });
+        stopped.verdict().unwrap_err();
+        assert!(stopped.suites.iter().all(|suite| !suite.here));
+        assert!(
+            !stopped.passed && stopped.text().contains("not tried"),
+            "{}",
+            stopped.text()
+        );
     }
 }

@@ -1,0 +1,76 @@
+//! `symbolon key` by the real program, on stores of every kind.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod doctor;
+mod software;
+mod tokens;
+#[cfg(feature = "tpm")]
+mod tpm;
+
+use serde_json::Value;
+use support::Home;
+
+fn generate(home: &Home, store: &str, algorithm: &str, label: &str) -> Value {
+    home.json(&[
+        "key",
+        "generate",
+        "--store",
+        store,
+        "--algorithm",
+        algorithm,
+        "--label",
+        label,
+    ])
+}
+
+fn keys(home: &Home, store: &str) -> Vec<Value> {
+    let listed = home.json(&["key", "list", "--store", store]);
+    listed["keys"].as_array().unwrap().clone()
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("{member} of {value:#}"))
+}
+
+/// Writes evidence of a key to a file of the home; what was written.
+fn attest(home: &Home, store: &str, key: &str, challenge: &str) -> Value {
+    let arguments = ["key", "attest", key, "--store", store, "--challenge", challenge];
+    let written = home.ok(&arguments);
+    std::fs::write(home.path().join("evidence.json"), &written).unwrap();
+    let evidence: Value = serde_json::from_str(&written).unwrap();
+    check_schema(&evidence);
+    evidence
+}
+
+/// Checks evidence against the published schema.
+fn check_schema(evidence: &Value) {
+    let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/src/reference/key-evidence.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(evidence)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{evidence:#}");
+}
+
+/// The weight of a finding of the evidence in the home.
+fn verify(home: &Home, more: &[&str]) -> Value {
+    home.json(&[&["key", "verify-evidence", "evidence.json"], more].concat())
+}
+
+fn weight<'a>(answer: &'a Value, part: &str) -> &'a str {
+    let findings = answer["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["part"] == part);
+    text(
+        found.unwrap_or_else(|| panic!("no {part} in {answer:#}")),
+        "weight",
+    )
+}
