@@ -7,5 +7,6 @@
 pub mod chain;
 pub mod document;
 pub mod programs;
+pub mod trixie;
 pub mod up;
 pub mod workload;

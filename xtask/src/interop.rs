@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::suites::PROGRAMS;
 use crate::workspace::Workspace;
-use crate::{needs, process, python, tally};
+use crate::{needs, process, python, tally, trixie};
 
 /// The environment variable by which tests learn of the Go toolchain.
 const GO: &str = "SYMBOLON_GO";
@@ -25,6 +25,7 @@ enum Needs {
     Nothing,
     Python,
     Go,
+    Debian,
 }
 
 struct Peer {
@@ -53,6 +54,11 @@ const PEERS: &[Peer] = &[
         name: "go",
         proves: "go-spiffe's `tlsconfig` connects to our listeners with the classical bundle",
         needs: Needs::Go,
+    },
+    Peer {
+        name: "endpoints",
+        proves: "the planner reports OpenSSL 3.5, nginx, OpenSSH, GnuTLS, OpenLDAP and our servers as configured",
+        needs: Needs::Debian,
     },
     Peer {
         name: "descriptors",
@@ -121,6 +127,7 @@ fn run(workspace: &Workspace, peer: &Peer) -> Result<String> {
         Needs::Nothing => None,
         Needs::Python => Some((python::VARIABLE, python::interpreter(workspace)?.into())),
         Needs::Go => Some((GO, go()?)),
+        Needs::Debian => Some((trixie::VARIABLE, trixie::folder()?.into())),
     };
     // As in `cargo xtask test`: over the whole workspace, so that nothing is compiled with two sets of features.
     process::run(&mut workspace.cargo(&["build", "--workspace", "--bins", "--test", &target]))?;

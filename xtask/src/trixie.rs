@@ -21,7 +21,14 @@ pub(crate) const VARIABLE: &str = "SYMBOLON_TRIXIE";
 const SUITE: &str = "trixie";
 
 /// What is unpacked, apart from what it needs.
-const PACKAGES: &[&str] = &["libnginx-mod-mail", "nginx", "openssh-server", "openssl", "slapd"];
+const PACKAGES: &[&str] = &[
+    "gnutls-bin",
+    "libnginx-mod-mail",
+    "nginx",
+    "openssh-server",
+    "openssl",
+    "slapd",
+];
 
 /// Where packages come from when the machine itself is no Debian.
 const MIRROR: &str = "http://deb.debian.org/debian";
@@ -39,7 +46,11 @@ pub(crate) fn folder() -> Result<PathBuf> {
 
     let folder = kept.join(name(&architecture));
     if !marker(&folder).exists() {
-        eprintln!("Unpacking {} of Debian 13 in {}", PACKAGES.join(", "), folder.display());
+        eprintln!(
+            "Unpacking {} of Debian 13 in {}",
+            PACKAGES.join(", "),
+            folder.display()
+        );
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
@@ -120,7 +131,10 @@ fn apt_configuration(scratch: &Path, architecture: &str) -> String {
         // Files belong to whoever runs this, who may keep others out.
         ("APT::Sandbox::User", String::new()),
         ("Acquire::Languages", "none".to_owned()),
-        ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false".to_owned()),
+        (
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled",
+            "false".to_owned(),
+        ),
         ("Dir::State::lists", at("lists")),
         ("Dir::State::status", at("status")),
         ("Dir::State::extended_states", at("extended_states")),
