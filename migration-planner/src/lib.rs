@@ -14,6 +14,7 @@ pub mod endpoints;
 pub mod files;
 pub mod inventory;
 pub mod issued;
+pub mod report;
 pub mod risk;
 pub mod roadmap;
 pub mod scan;
