@@ -1,5 +1,5 @@
-//! What the benches share: a certificate authority in memory for any suite, keys on tokens and TPMs, and measurements
-//! that hold on a noisy machine.
+//! What the benches share: a certificate authority in memory for any suite, keys on tokens and TPMs, measurements
+//! that hold on a noisy machine, and the load on a server that loses its token.
 //!
 //! Nothing here is asserted by a timed test. Absolute figures drift from minute to minute on shared machines, so
 //! what counts is the ratio of things measured in turns within one run ([`paired`], [`rate`]).
@@ -7,5 +7,6 @@
 pub mod bare;
 pub mod held;
 pub mod issuer;
+pub mod outage;
 pub mod paired;
 pub mod rate;

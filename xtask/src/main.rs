@@ -1,7 +1,7 @@
 //! Developer commands: `cargo xtask <command>`.
 //!
 //! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
-//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus`, `footprint` and `deny`. It knows how to drive cargo, the system's package
+//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus`, `footprint`, `tree`, `plan-speed` and `deny`. It knows how to drive cargo, the system's package
 //! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
 //! they do not.
 
@@ -13,6 +13,7 @@ mod footprint;
 mod interop;
 mod lint;
 mod needs;
+mod plan_speed;
 mod pq_token;
 mod process;
 mod python;
@@ -78,6 +79,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// 1,000 requests to the optimised server while the token with its keys goes away and comes back
+    Load {
+        /// Passed on: `--requests N`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure the optimised `symbolon up`: time to the first SVID, and memory
     Footprint,
     /// Measure the source scanners against corpora that others labelled; fetches nothing
@@ -90,6 +97,15 @@ enum Task {
         /// Where; it must be empty or not there
         directory: std::path::PathBuf,
         /// How many files
+        #[arg(long, default_value_t = 1_000_000)]
+        files: u64,
+    },
+    /// Measure scans of a million files, beside ripgrep
+    PlanSpeed {
+        /// A tree that `tree` made, or where to make one that stays [default: one that goes again]
+        #[arg(long)]
+        tree: Option<std::path::PathBuf>,
+        /// How many files a new tree has
         #[arg(long, default_value_t = 1_000_000)]
         files: u64,
     },
@@ -131,9 +147,11 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Bench { arguments } => bench::bench(&workspace, &arguments),
+        Task::Load { arguments } => bench::load(&workspace, &arguments),
         Task::Footprint => footprint::footprint(&workspace),
         Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
         Task::Tree { directory, files } => tree::tree(&directory, files),
+        Task::PlanSpeed { tree, files } => plan_speed::plan_speed(&workspace, tree.as_deref(), files),
         Task::Deny { checks } => deny(&workspace, &checks),
     }
 }
