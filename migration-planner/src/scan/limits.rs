@@ -24,7 +24,8 @@ impl Default for Limits {
         Self {
             file_size: 32 << 20,
             file_time: Duration::from_secs(10),
-            endpoint_time: Duration::from_secs(10),
+            // A hundred connections at ten a second, and slow servers.
+            endpoint_time: Duration::from_secs(60),
             total_time: None,
             in_memory: 128 << 20,
             path_len: 4000,
