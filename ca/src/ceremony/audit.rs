@@ -128,7 +128,14 @@ pub struct Audit {
 /// # Errors
 /// [`AuditError`], which names the first event that is wrong.
 pub fn audit(transcript: &[u8], root: &Certificate) -> Result<Audit, AuditError> {
-    let audit = closed(examine(&Chain::read(transcript)?)?)?;
+    let (chain, broken) = Chain::read_as_far(transcript);
+    let examined = examine(&chain);
+    // What is wrong in itself before the chain breaks is what was changed.
+    let audit = match (broken, examined) {
+        (None, examined) => closed(examined?)?,
+        (Some(_), Err(error @ AuditError::Event { .. })) => return Err(error),
+        (Some(error), _) => return Err(error.into()),
+    };
     if audit.dry_run {
         return Err(AuditError::DryRun);
     }

@@ -80,54 +80,117 @@ pub(super) fn assign(
             return Err(QuorumError::Missing(custodian.name.clone()));
         }
     }
-    for (store, entry) in &plan.stores {
-        let mut chosen = Vec::new();
-        choose(&entry.pin, present, &mut chosen).map_err(|part| QuorumError::NobodyKnows {
-            knowing: entry
-                .pin
-                .get(part)
-                .map(|names| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", "))
-                .unwrap_or_default(),
-            part: PinPart {
-                store: store.clone(),
-                part: part + 1,
-            },
-        })?;
-        for (part, name) in chosen.iter().enumerate() {
-            let part = PinPart {
-                store: store.clone(),
-                part: part + 1,
-            };
-            taking_part
-                .iter_mut()
-                .filter(|custodian| custodian.name == **name)
-                .for_each(|custodian| custodian.pins.push(part.clone()));
-        }
+    for (part, name) in Parts::of(plan).choose(plan, present)? {
+        let enters = taking_part.iter_mut().filter(|custodian| custodian.name == *name);
+        enters.for_each(|custodian| custodian.pins.push(part.clone()));
     }
     check(plan, &taking_part, first)?;
     Ok(taking_part)
 }
 
-/// Finds for each part of a PIN somebody who knows it, nobody twice; the error is the first part for which nobody is
-/// left. PINs have few parts, so trying is quick enough.
-fn choose<'a>(parts: &[Vec<Name>], present: &'a [Name], chosen: &mut Vec<&'a Name>) -> Result<(), usize> {
-    let at = chosen.len();
-    let Some(knowing) = parts.get(at) else {
-        return Ok(());
-    };
-    let mut furthest = at;
-    for name in present {
-        if chosen.contains(&name) || !knowing.contains(name) {
-            continue;
-        }
-        chosen.push(name);
-        match choose(parts, present, chosen) {
-            Ok(()) => return Ok(()),
-            Err(part) => furthest = furthest.max(part),
-        }
-        chosen.pop();
+/// The most people that are tried for parts of PINs before the best that was found is taken.
+const MOST_TRIES: usize = 100_000;
+
+/// The parts of all PINs, with those who know each.
+struct Parts<'a>(Vec<(PinPart, &'a [Name])>);
+
+/// A search for somebody to enter each part.
+struct Search<'p, 'n> {
+    parts: &'p [(PinPart, &'p [Name])],
+    present: &'n [Name],
+    /// How many different people are to be found.
+    wanted: usize,
+    chosen: Vec<&'n Name>,
+    best: Vec<&'n Name>,
+    /// The first part for which nobody was left, as far as any try came.
+    furthest: usize,
+    tries: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let parts = plan.stores.iter().flat_map(|(store, entry)| {
+            let parts = entry.pin.iter().enumerate();
+            parts.map(move |(index, knowing)| {
+                let part = PinPart {
+                    store: store.clone(),
+                    part: index + 1,
+                };
+                (part, knowing.as_slice())
+            })
+        });
+        Self(parts.collect())
     }
-    Err(furthest)
+
+    /// Finds somebody for each part, nobody twice for one PIN, and as many different people as the quorum wants.
+    fn choose<'n>(&self, plan: &Plan, present: &'n [Name]) -> Result<Vec<(PinPart, &'n Name)>, QuorumError> {
+        let mut search = Search {
+            parts: &self.0,
+            present,
+            wanted: usize::from(plan.quorum).min(self.0.len()).min(present.len()),
+            chosen: Vec::new(),
+            best: Vec::new(),
+            furthest: 0,
+            tries: 0,
+        };
+        search.extend();
+        if let (true, Some((part, knowing))) = (search.best.len() < self.0.len(), self.0.get(search.furthest))
+        {
+            return Err(QuorumError::NobodyKnows {
+                part: part.clone(),
+                knowing: list(knowing),
+            });
+        }
+        let parts = self.0.iter().map(|(part, _)| part.clone());
+        Ok(parts.zip(search.best).collect())
+    }
+}
+
+impl Search<'_, '_> {
+    /// Goes on with the next part; true when nothing better need be looked for.
+    fn extend(&mut self) -> bool {
+        let at = self.chosen.len();
+        let Some((part, knowing)) = self.parts.get(at) else {
+            if self.best.is_empty() || different(&self.chosen) > different(&self.best) {
+                self.best.clone_from(&self.chosen);
+            }
+            return different(&self.best) >= self.wanted;
+        };
+        self.furthest = self.furthest.max(at);
+        // Those who have nothing to enter yet come first.
+        let (idle, busy): (Vec<_>, Vec<_>) = self
+            .present
+            .iter()
+            .filter(|name| knowing.contains(name))
+            .partition(|name| !self.chosen.contains(name));
+        for name in idle.into_iter().chain(busy) {
+            let same_pin = |(other, _): &(&(PinPart, _), &&Name)| other.0.store == part.store;
+            let twice = self
+                .parts
+                .iter()
+                .zip(&self.chosen)
+                .filter(same_pin)
+                .any(|(_, other)| *other == name);
+            self.tries += 1;
+            if twice || self.tries > MOST_TRIES {
+                continue;
+            }
+            self.chosen.push(name);
+            if self.extend() {
+                return true;
+            }
+            self.chosen.pop();
+        }
+        false
+    }
+}
+
+fn different(names: &[&Name]) -> usize {
+    names.iter().collect::<BTreeSet<_>>().len()
+}
+
+fn list(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether these custodians were enough for a session, from what a transcript says of them.
@@ -172,7 +235,7 @@ pub(super) fn check(plan: &Plan, present: &[CustodianPresent], first: bool) -> R
             if entered.count() != 1 {
                 return Err(QuorumError::NobodyKnows {
                     part,
-                    knowing: knowing.iter().map(Name::as_str).collect::<Vec<_>>().join(", "),
+                    knowing: list(knowing),
                 });
             }
         }
@@ -265,6 +328,20 @@ mod tests {
         assert!(error.to_string().contains("part 2 of the PIN of hsm"), "{error}");
         let error = assign(&plan, &names(&["bob", "carol"]), true).unwrap_err();
         assert!(error.to_string().contains("it takes one of alice"), "{error}");
+    }
+
+    #[test]
+    fn as_many_people_enter_something_as_the_quorum_wants() {
+        let two = "ecdsa-p256-sha256 = \"hsm\"\nml-dsa-65 = \"pq\"\n[stores.pq]\nlocation = \
+                   \"pkcs11:token=pq?module-path=/m.so\"\npin = [[\"alice\", \"carol\"]]";
+        let plan = plan(two, "[[\"alice\", \"bob\"], [\"bob\", \"carol\"]]", 3);
+        let assigned = assign(&plan, &names(&["alice", "bob", "carol"]), true).unwrap();
+        assert!(
+            assigned.iter().all(|custodian| custodian.pins.len() == 1),
+            "{assigned:?}"
+        );
+        let two_people = assign(&plan, &names(&["carol", "bob"]), true).unwrap_err();
+        assert_eq!(two_people, QuorumError::TooFew { found: 2, needed: 3 });
     }
 
     #[test]

@@ -9,7 +9,6 @@ use symbolon_hsm::{KeyLabel, KeyStore, Passphrase, StoreName};
 use symbolon_issuance::{Authority, AuthoritySpec, RootSpec, Serial, prepare_root};
 use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::time::Clock;
-use zeroize::Zeroizing;
 
 use super::audit::{self, Audit};
 use super::conductor::{Conductor, SecretWanted};
@@ -21,7 +20,7 @@ use super::policy::{Taken, spki_sha256};
 use super::requests::{self, CsrFile, Request};
 use super::scratch::Scratch;
 use super::session::{Session, program};
-use super::shamir::{self, Bytes, SECRET_LEN};
+use super::shamir::{self, Bytes};
 use super::share::{Share, ShareError};
 use super::stores::{self, Opened};
 use super::transcript::Chain;
@@ -268,8 +267,8 @@ impl Making<'_> {
         if !plan.has_shares() && !self.request.dry_run {
             return Ok(None);
         }
-        let mut secret: Bytes = Zeroizing::new([0; SECRET_LEN]);
-        random::fill(secret.as_mut())?;
+        let mut secret = shamir::zeros();
+        random::fill(&mut secret[..])?;
         if plan.has_shares() {
             self.give_shares(&secret)?;
         }

@@ -12,8 +12,13 @@ use super::gf256;
 /// Bytes of the secret that is shared: 256 bits.
 pub(super) const SECRET_LEN: usize = 32;
 
-/// A secret, or one part of it. Wiped when dropped.
-pub(super) type Bytes = Zeroizing<[u8; SECRET_LEN]>;
+/// A secret, or one part of it. Wiped when dropped, and on the heap: what is moved about leaves no copies behind.
+pub(super) type Bytes = Box<Zeroizing<[u8; SECRET_LEN]>>;
+
+/// Room for a secret.
+pub(super) fn zeros() -> Bytes {
+    Box::new(Zeroizing::new([0; SECRET_LEN]))
+}
 
 /// Why parts do not make a secret, or cannot be made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -40,10 +45,12 @@ pub(super) fn split(secret: &Bytes, threshold: u8, shares: u8) -> Result<Vec<(u8
         return Err(ShamirError::Threshold { threshold, shares });
     }
     let mut coefficients: Vec<Bytes> = Vec::with_capacity(usize::from(threshold));
-    coefficients.push(secret.clone());
+    let mut constant = zeros();
+    constant.copy_from_slice(&secret[..]);
+    coefficients.push(constant);
     for _ in 1..threshold {
-        let mut random = Zeroizing::new([0; SECRET_LEN]);
-        random::fill(random.as_mut())?;
+        let mut random = zeros();
+        random::fill(&mut random[..])?;
         coefficients.push(random);
     }
     Ok((1..=shares)
@@ -53,7 +60,7 @@ pub(super) fn split(secret: &Bytes, threshold: u8, shares: u8) -> Result<Vec<(u8
 
 /// The value of each byte's polynomial at `index`, by Horner's rule.
 fn evaluate(coefficients: &[Bytes], index: u8) -> Bytes {
-    let mut value = Zeroizing::new([0; SECRET_LEN]);
+    let mut value = zeros();
     for coefficient in coefficients.iter().rev() {
         for (byte, term) in value.iter_mut().zip(coefficient.iter()) {
             *byte = gf256::mul(*byte, index) ^ term;
@@ -65,7 +72,7 @@ fn evaluate(coefficients: &[Bytes], index: u8) -> Bytes {
 /// The secret of which these are parts, if they are at least as many as its threshold; otherwise some value that has
 /// nothing to do with it. Whether the parts are the right ones is the caller's to know.
 pub(super) fn combine(parts: &[(u8, &Bytes)]) -> Result<Bytes, ShamirError> {
-    let mut secret: Bytes = Zeroizing::new([0; SECRET_LEN]);
+    let mut secret = zeros();
     for (position, (index, part)) in parts.iter().enumerate() {
         let mut weight = 1;
         for (other_position, (other, _)) in parts.iter().enumerate() {
@@ -96,7 +103,7 @@ mod tests {
     use super::*;
 
     fn secret(bytes: [u8; SECRET_LEN]) -> Bytes {
-        Zeroizing::new(bytes)
+        Box::new(Zeroizing::new(bytes))
     }
 
     /// The parts with these positions.
@@ -112,10 +119,10 @@ mod tests {
         // 0x2a + 0x53 x in every byte: at 1 it is 0x79, at 2 0x8c, at 3 0xdf.
         let coefficients = [secret([0x2a; SECRET_LEN]), secret([0x53; SECRET_LEN])];
         for (index, value) in [(1, 0x79), (2, 0x8c), (3, 0xdf)] {
-            assert_eq!(*evaluate(&coefficients, index), [value; SECRET_LEN], "{index}");
+            assert_eq!(**evaluate(&coefficients, index), [value; SECRET_LEN], "{index}");
         }
         let (two, three) = (secret([0x8c; SECRET_LEN]), secret([0xdf; SECRET_LEN]));
-        assert_eq!(*combine(&[(2, &two), (3, &three)]).unwrap(), [0x2a; SECRET_LEN]);
+        assert_eq!(**combine(&[(2, &two), (3, &three)]).unwrap(), [0x2a; SECRET_LEN]);
     }
 
     #[test]
@@ -198,9 +205,9 @@ mod tests {
             let start = order.index(parts.len());
             let positions = |count: u8| (0..usize::from(count)).map(move |at| (start + at) % usize::from(shares));
             let found = combine(&chosen(&parts, positions(threshold))).unwrap();
-            prop_assert_eq!(*found, bytes);
+            prop_assert_eq!(**found, bytes);
             let all = combine(&chosen(&parts, positions(shares))).unwrap();
-            prop_assert_eq!(*all, bytes);
+            prop_assert_eq!(**all, bytes);
         }
 
         #[test]
@@ -208,7 +215,7 @@ mod tests {
             let parts = split(&secret(bytes), threshold, threshold).unwrap();
             let found = combine(&chosen(&parts, 0..usize::from(threshold) - 1)).unwrap();
             // By chance once in 2^256.
-            prop_assert_ne!(*found, bytes);
+            prop_assert_ne!(**found, bytes);
         }
 
         #[test]
@@ -217,7 +224,7 @@ mod tests {
         ) {
             let mut parts = split(&secret(bytes), 3, 3).unwrap();
             parts[1].1[at] ^= change;
-            prop_assert_ne!(*combine(&chosen(&parts, 0..3)).unwrap(), bytes);
+            prop_assert_ne!(**combine(&chosen(&parts, 0..3)).unwrap(), bytes);
         }
     }
 }

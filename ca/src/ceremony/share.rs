@@ -22,7 +22,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::event::ShareMade;
 use super::plan::Name;
-use super::shamir::{Bytes, SECRET_LEN};
+use super::shamir::{Bytes, SECRET_LEN, zeros};
 
 const FIRST_LINE: &str = "symbolon ceremony share, version 1\n";
 
@@ -210,9 +210,9 @@ impl Share {
         text.push('\n');
         let kept = match passphrase {
             Some(passphrase) => Kept::Passphrase(
-                SealedSecret::seal(passphrase, text.as_bytes(), self.part.as_ref()).map_err(sealing)?,
+                SealedSecret::seal(passphrase, text.as_bytes(), &self.part[..]).map_err(sealing)?,
             ),
-            None => Kept::Clear(Clear(STANDARD.encode(self.part.as_ref()))),
+            None => Kept::Clear(Clear(STANDARD.encode(&self.part[..]))),
         };
         text.push_str(&Zeroizing::new(json(&kept)));
         text.push('\n');
@@ -266,7 +266,7 @@ impl Share {
             (Kept::Passphrase(_), None) => return Err(protection("under a passphrase, and none was given")),
             (Kept::Clear(_), Some(_)) => return Err(protection("without a passphrase, and one was given")),
         };
-        let mut part: Bytes = Zeroizing::new([0; SECRET_LEN]);
+        let mut part = zeros();
         if opened.len() != SECRET_LEN {
             return Err(ShareError::Damaged(path.to_owned()));
         }
@@ -353,7 +353,7 @@ fn commitment(ceremony: &str, made: &ShareMade, part: &Bytes) -> String {
         COMMITMENT_LABEL,
         &digest::sha256(ceremony.as_bytes()),
         &[made.index, made.threshold, made.shares],
-        part.as_ref(),
+        &part[..],
         made.custodian.as_str().as_bytes(),
     ]))
 }

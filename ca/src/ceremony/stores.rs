@@ -169,7 +169,7 @@ fn offers(store: &dyn KeyStore, component: Component) -> Result<(), StoreError> 
 /// bits; the store stretches it all the same, as it does every passphrase.
 pub(super) fn open_shared(dir: &Path, secret: &Bytes) -> Result<Opened, CeremonyError> {
     let mut text = Zeroizing::new(vec![0; 2 * secret.len()]);
-    hex::encode_to_slice(secret.as_ref(), &mut text)
+    hex::encode_to_slice(&secret[..], &mut text)
         .map_err(|error| CeremonyError::Sharing(error.to_string()))?;
     let source = KekSource::Passphrase(Passphrase::new(text)?);
     let store = SoftwareStore::open(dir, &source).map_err(|source| match shared_name() {

@@ -63,6 +63,14 @@ pub(super) struct Chain {
 impl Chain {
     /// Reads the lines of a transcript.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, TranscriptError> {
+        match Self::read_as_far(bytes) {
+            (chain, None) => Ok(chain),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As [`read`](Self::read), with what comes before a line that is wrong.
+    pub(super) fn read_as_far(bytes: &[u8]) -> (Self, Option<TranscriptError>) {
         let mut chain = Self {
             events: Vec::new(),
             head: FIRST,
@@ -75,14 +83,14 @@ impl Chain {
                 break;
             };
             let number = chain.events.len() as u64;
-            let wrong = |reason: String| TranscriptError::Event { number, reason };
-            chain
-                .events
-                .push(event(line, number, &chain.head).map_err(wrong)?);
+            match event(line, number, &chain.head) {
+                Ok(event) => chain.events.push(event),
+                Err(reason) => return (chain, Some(TranscriptError::Event { number, reason })),
+            }
             chain.head = link(line);
             chain.len += line.len() as u64 + 1;
         }
-        Ok(chain)
+        (chain, None)
     }
 
     /// Reads a transcript's file.

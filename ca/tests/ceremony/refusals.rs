@@ -1,14 +1,18 @@
 //! What a ceremony refuses, and that it leaves nothing when it does.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
+use symbolon_ca::ceremony::event::{Event, What};
 use symbolon_ca::ceremony::policy::PolicyError;
 use symbolon_ca::ceremony::quorum::QuorumError;
 use symbolon_ca::ceremony::share::ShareError;
-use symbolon_ca::ceremony::{CeremonyError, Plan, run, sign};
+use symbolon_ca::ceremony::{CeremonyError, Plan, audit_dir, run, sign};
 use symbolon_pki::key::PrivateKey;
 use symbolon_pki::pem;
 use symbolon_pki::suite::Suite;
+use symbolon_pki::time::Clock;
 
 use crate::support::{ALL, Room, Script, name, plan, planned};
 
@@ -303,4 +307,74 @@ fn two_sessions_at_once_are_one_too_many() {
     let mut script = script;
     sign(&room.sign_request(&["site"], &["alice", "bob"]), &mut script).unwrap();
     assert!(!script.events.is_empty());
+}
+
+/// A clock that leaves the years that certificates can name as soon as it is told to.
+#[derive(Debug, Default)]
+struct Breaking(AtomicBool);
+
+impl Clock for Breaking {
+    fn now(&self) -> SystemTime {
+        match self.0.load(Ordering::Relaxed) {
+            false => SystemTime::now(),
+            true => SystemTime::UNIX_EPOCH - Duration::from_secs(10),
+        }
+    }
+}
+
+/// Breaks the clock at the first event that `when` is true of.
+fn breaking(clock: &Arc<Breaking>, when: impl Fn(&What) -> bool + 'static) -> Script {
+    let clock = Arc::clone(clock);
+    Script {
+        on_event: Some(Box::new(move |event| {
+            if when(&event.what) {
+                clock.0.store(true, Ordering::Relaxed);
+            }
+        })),
+        ..Script::default()
+    }
+}
+
+fn last_event(room: &Room) -> Event {
+    let text = std::fs::read_to_string(room.transcript()).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_root_that_fails_half_way_says_so_and_its_keys_are_destroyed() {
+    let room = Room::new();
+    let clock = Arc::new(Breaking::default());
+    let mut request = room.request(&plan(Suite::MlDsa65EcdsaP256, ""), &ALL);
+    request.clock = Arc::clone(&clock) as _;
+    let mut script = breaking(&clock, |what| matches!(what, What::KeyMade(_)));
+    let error = run(&request, &mut script).unwrap_err();
+    assert!(matches!(error, CeremonyError::Issuance(_)), "{error}");
+    let What::SessionStopped(stopped) = last_event(&room).what else {
+        panic!("the session was stopped")
+    };
+    assert!(stopped.reason.contains("clock"), "{}", stopped.reason);
+    assert_eq!(stopped.keys_destroyed.len(), 2);
+    let keys = std::fs::read_dir(room.dir().join("keys")).unwrap();
+    let keys: Vec<_> = keys.map(|entry| entry.unwrap().path()).collect();
+    assert!(keys.iter().all(|path| path.extension().is_none()), "{keys:?}");
+    assert!(!room.dir().join("root.pem").exists());
+}
+
+#[test]
+fn a_signing_that_fails_half_way_is_told_and_the_root_goes_on() {
+    let room = Room::new();
+    room.run(&plan(Suite::EcdsaP256, ""));
+    room.csr("one", Suite::EcdsaP256);
+    room.csr("two", Suite::EcdsaP256);
+    let clock = Arc::new(Breaking::default());
+    let mut request = room.sign_request(&["one", "two"], &["alice", "bob"]);
+    request.clock = Arc::clone(&clock) as _;
+    let mut script = breaking(&clock, |what| matches!(what, What::CertificateMade(_)));
+    let error = sign(&request, &mut script).unwrap_err();
+    assert!(matches!(error, CeremonyError::Issuance(_)), "{error}");
+    assert!(matches!(last_event(&room).what, What::SessionStopped(_)));
+    audit_dir(&room.dir(), &room.root()).unwrap_err();
+    room.sign(&["two"], &["carol", "bob"]).unwrap();
+    let proven = audit_dir(&room.dir(), &room.root()).unwrap();
+    assert_eq!(proven.intermediates.len(), 2);
 }

@@ -211,18 +211,6 @@ impl Auditor {
         if self.stores.iter().any(|other| other.store == opened.store) {
             return Err(format!("the store {} was opened already", opened.store));
         }
-        // The same token must come back in each session.
-        let first = self.first_stores.iter().find(|first| first.store == opened.store);
-        if let Some(StoreOpened {
-            token: Some(first), ..
-        }) = first
-            && opened.token.as_ref().map(|token| &token.serial) != Some(&first.serial)
-        {
-            return Err(format!(
-                "the store {} is another token than the root was made on",
-                opened.store
-            ));
-        }
         self.stores.push(opened.clone());
         if self.is_first() {
             self.first_stores.push(opened.clone());

@@ -10,7 +10,7 @@ fn name(text: &str) -> Name {
 }
 
 fn share(ceremony: &str, custodian: &str, index: u8) -> Share {
-    let part = Zeroizing::new([index ^ 0x5a; SECRET_LEN]);
+    let part = Box::new(Zeroizing::new([index ^ 0x5a; SECRET_LEN]));
     Share::new(ceremony, &name(custodian), (index, part), 2, 3)
 }
 
@@ -68,7 +68,7 @@ fn a_share_that_is_not_the_right_one_is_named() {
     let forged_part = Share::new(
         CEREMONY,
         &name("alice"),
-        (1, Zeroizing::new([9; SECRET_LEN])),
+        (1, Box::new(Zeroizing::new([9; SECRET_LEN]))),
         2,
         3,
     );
@@ -91,7 +91,7 @@ fn a_share_that_is_not_the_right_one_is_named() {
     // Its description is right, its content is not, and its checksum is made anew.
     write("alice", CEREMONY, &alice);
     let text = fs::read_to_string(path("alice")).unwrap();
-    let content = STANDARD.encode(*alice.part);
+    let content = STANDARD.encode(**alice.part);
     let text = text.replace(&content, &STANDARD.encode([9; SECRET_LEN]));
     let (summed, _) = text.trim_end().rsplit_once('\n').unwrap();
     let summed = format!("{summed}\n");
@@ -126,7 +126,7 @@ fn any_flipped_bit_is_noticed() {
 #[test]
 fn commitments_differ_with_whatever_they_are_about() {
     let base = share(CEREMONY, "alice", 1).made.commitment;
-    let part = || Zeroizing::new([1 ^ 0x5a; SECRET_LEN]);
+    let part = || Box::new(Zeroizing::new([1 ^ 0x5a; SECRET_LEN]));
     let others = [
         Share::new("other", &name("alice"), (1, part()), 2, 3),
         Share::new(CEREMONY, &name("bob"), (1, part()), 2, 3),
@@ -136,7 +136,7 @@ fn commitments_differ_with_whatever_they_are_about() {
         Share::new(
             CEREMONY,
             &name("alice"),
-            (1, Zeroizing::new([0; SECRET_LEN])),
+            (1, Box::new(Zeroizing::new([0; SECRET_LEN]))),
             2,
             3,
         ),
@@ -144,6 +144,6 @@ fn commitments_differ_with_whatever_they_are_about() {
     for other in others {
         assert_ne!(other.made.commitment, base);
     }
-    let content = hex::encode(*part());
+    let content = hex::encode(**part());
     assert!(!base.contains(&content));
 }
