@@ -102,8 +102,17 @@ impl Keys {
         let ServerError::Authorities(AuthoritiesError::StoreGone { store, .. }) = &error else {
             return error.into();
         };
-        let advice = match self.recorded().get(store.as_str()) {
-            Some(location) => format!("pass --keys '{store}={location}'"),
+        let mut recorded = self.recorded();
+        let advice = match recorded.remove_entry(store.as_str()) {
+            // With the others of the runs before: what lacks one of them is likely to lack them all.
+            Some(missing) => {
+                recorded.retain(|name, _| !self.stores.iter().any(|(known, _)| known.as_str() == name));
+                let all = std::iter::once(missing).chain(recorded);
+                let options: Vec<String> = all
+                    .map(|(name, location)| format!("--keys '{name}={location}'"))
+                    .collect();
+                format!("pass {}", options.join(" "))
+            }
             None if store.as_str() == DEFAULT_STORE => format!("pass --keys {DEFAULT_STORE}"),
             None => format!("pass --keys {store}=URI with the place of that store"),
         };
