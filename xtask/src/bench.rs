@@ -12,7 +12,14 @@ const ON_TOKENS: [&str; 2] = ["tokens", "memory"];
 pub(crate) fn load(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     needs::ensure(&[needs::TO_TEST_TOKENS])?;
     process::run(&mut workspace.cargo(&["build", "--release", "--package", "symbolon-cli"]))?;
-    let mut command = workspace.cargo(&["bench", "--package", "symbolon-benches", "--bench", "outage", "--"]);
+    let mut command = workspace.cargo(&[
+        "bench",
+        "--package",
+        "symbolon-benches",
+        "--bench",
+        "outage",
+        "--",
+    ]);
     command
         .args(arguments)
         .env(suites::PROGRAMS, workspace.release_programs());

@@ -18,6 +18,10 @@ pub(crate) const PROGRAMS: &str = "SYMBOLON_BIN_DIR";
 /// With `1`, tests of keys on tokens and TPMs fail, rather than say that they are skipped, when those are missing.
 const REQUIRE_TOKENS: &str = "SYMBOLON_REQUIRE_TOKENS";
 
+/// What of the tests with the cargo feature `tpm` belongs to which part.
+const TPM_UNIT: [&str; 5] = ["--package", "symbolon-hsm", "--lib", "--test", "tpm"];
+const TPM_E2E: [&str; 5] = ["--package", "symbolon-cli", "--test", "hardware", "tpm"];
+
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Part {
@@ -62,7 +66,10 @@ pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
         rows.push(cargo_test(workspace, part)?);
     }
     if matches!(part, Part::All | Part::Unit) {
-        rows.push(tpm_test(workspace)?);
+        rows.push(tpm_test(workspace, "tpm", &TPM_UNIT)?);
+    }
+    if matches!(part, Part::All | Part::E2e) {
+        rows.push(tpm_test(workspace, "tpm e2e", &TPM_E2E)?);
     }
     if matches!(part, Part::All | Part::Book) {
         if part == Part::Book {
@@ -84,9 +91,11 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
     if uses_python {
         wanted.push(needs::TO_RUN_PYTHON);
     }
-    let uses_tokens = matches!(part, Part::All | Part::Unit);
+    let uses_tokens = matches!(part, Part::All | Part::Unit | Part::E2e);
     if uses_tokens {
         wanted.push(needs::TO_TEST_TOKENS);
+    }
+    if matches!(part, Part::All | Part::Unit) {
         wanted.push(needs::TO_TEST_PLANNER);
     }
     needs::ensure(&wanted)?;
@@ -112,15 +121,15 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
 }
 
 /// The cargo feature `tpm`, which links libtss2, and so is no default that `--workspace` would build.
-fn tpm_test(workspace: &Workspace) -> Result<Row> {
+fn tpm_test(workspace: &Workspace, name: &'static str, selection: &[&str]) -> Result<Row> {
     needs::ensure(&[needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
-    let mut command = workspace.cargo(&["test", "--no-fail-fast", "--package", "symbolon-hsm"]);
+    let mut command = workspace.cargo(&["test", "--no-fail-fast", "--features", "tpm"]);
     command
-        .args(["--features", "tpm", "--lib", "--test", "tpm"])
+        .args(selection)
         .env(REQUIRE_TOKENS, "1")
         // What libtss2 has to say about TPMs that are killed and cleared on purpose hides what matters.
         .env("TSS2_LOG", "all+none");
-    counted("tpm", &mut command, Instant::now())
+    counted(name, &mut command, Instant::now())
 }
 
 /// Runs tests, and makes a row of what they come to.
