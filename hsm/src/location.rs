@@ -28,7 +28,7 @@ pub use self::choice::{ChoiceError, KeyChoice};
 pub use self::syntax::LocationSyntaxError;
 use crate::pkcs11::{Pkcs11Config, Pkcs11Store};
 use crate::secret::{Passphrase, PassphraseError, SecretSource};
-use crate::software::{KekSpec, SoftwareError, SoftwareStore};
+use crate::software::{KekSpec, SoftwareError, SoftwareStore, key_dir};
 use crate::store::{KeyStore, StoreError};
 use crate::tpm::{self, Authorization, PcrSelection, Placement, Tcti, TpmConfig, TpmError};
 
@@ -190,7 +190,7 @@ impl StoreLocation {
     /// What the system says, or a directory with keys and without the file that says what it is.
     pub fn is_new(&self) -> Result<bool, StoreError> {
         match self.dir() {
-            Some(dir) => SoftwareStore::is_new(dir),
+            Some(dir) => Ok(key_dir::is_new(dir)?),
             None => Ok(false),
         }
     }

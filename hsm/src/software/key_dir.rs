@@ -127,6 +127,18 @@ pub(crate) fn read_header(dir: &Path, limit: usize) -> Result<Option<Vec<u8>>, S
     }
 }
 
+/// The most bytes that a header of any kind of store has.
+const ANY_HEADER: usize = 8192;
+
+/// Whether there is no store of any kind in `dir` yet.
+pub(crate) fn is_new(dir: &Path) -> Result<bool, SoftwareError> {
+    match fs::metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(SoftwareError::io("look at", dir)(error)),
+        Ok(_) => Ok(read_header(dir, ANY_HEADER)?.is_none()),
+    }
+}
+
 /// A new id, of a key or a store: hex digits.
 pub(crate) fn random_id() -> Result<String, SoftwareError> {
     let mut id = [0; ID_LEN];

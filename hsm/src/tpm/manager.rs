@@ -232,7 +232,7 @@ impl Worker {
         let (jobs, queue) = mpsc::channel();
         let (ending, ended) = mpsc::sync_channel(0);
         let busy = Arc::new(Mutex::new(None));
-        let mut line = Line {
+        let line = Line {
             tcti: tcti.clone(),
             connection: None,
             failed: None,
@@ -241,7 +241,9 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name("tpm".to_owned())
             .spawn(move || {
+                // Dropped after the line and its connection: a program that waits for the end may exit right then.
                 let _ending: mpsc::SyncSender<()> = ending;
+                let mut line = line;
                 line.serve(&queue, &shown);
             })
             .map_err(|_| TpmError::Thread { doing: "start" })?;

@@ -78,6 +78,7 @@ fn the_tpm_certifies_keys_and_sealed_seeds_by_one_attestation_key() {
     names.dedup();
     assert_eq!(names.len(), 1, "the attestation key changed: {names:?}");
     assert_eq!(tpm.handles("handles-loaded-session"), [""; 0]);
+    assert_eq!(tpm.handles("handles-transient"), [""; 0]);
 }
 
 #[test]
