@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use symbolon_migration_planner::cbom::{self, SpecVersion};
 use symbolon_migration_planner::endpoints::{Settings, scanners_with};
 use symbolon_migration_planner::inventory::{Detail, Inventory, Role};
 use symbolon_migration_planner::scan::{ScanRequest, Target, scan, schemes};
@@ -72,6 +73,13 @@ pub(crate) fn scanned(target: &str) -> Result<Inventory> {
         ..Settings::default()
     });
     Ok(scan(&request)?)
+}
+
+/// The inventory as whoever gets the document has it.
+pub(crate) fn written_and_read(inventory: &Inventory) -> Inventory {
+    let mut document = Vec::new();
+    cbom::write(inventory, SpecVersion::V1_7, &mut document).unwrap();
+    cbom::read(&document).unwrap()
 }
 
 /// What an inventory says of the one service in it.

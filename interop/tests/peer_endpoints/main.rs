@@ -8,7 +8,7 @@ mod case;
 mod ours;
 mod server;
 
-use crate::case::{cases, difference, report, scanned};
+use crate::case::{cases, difference, report, scanned, written_and_read};
 use crate::server::{Program, Workshop};
 
 /// Runs every case of a program; fails with all that differ.
@@ -23,7 +23,14 @@ fn prove(program: Program, workshop: &Workshop) {
                 Err(error) => return Some(format!("{}: {error:#}", case.name)),
             };
             let inventory = scanned(&server.target).unwrap();
-            difference(&case.name, &case.expect, &report(&inventory))
+            let found = report(&inventory);
+            difference(&case.name, &case.expect, &found).or_else(|| {
+                difference(
+                    "read back from the CBOM",
+                    &found,
+                    &report(&written_and_read(&inventory)),
+                )
+            })
         })
         .collect();
     assert!(

@@ -35,17 +35,22 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn serve(steps: Vec<Step>) -> Self {
+        Self::in_turn(vec![steps])
+    }
+
+    /// Goes through one of these with each who connects, from the first to the last and again.
+    pub(super) fn in_turn(turns: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (ended, visitors) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (end, count) = (ended.clone(), visitors.clone());
         let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (steps, stream) in turns.iter().cycle().zip(listener.incoming()) {
                 if end.load(Ordering::SeqCst) {
                     break;
                 }
                 count.fetch_add(1, Ordering::SeqCst);
-                go_through(&steps, stream.unwrap());
+                go_through(steps, stream.unwrap());
             }
         });
         Self {

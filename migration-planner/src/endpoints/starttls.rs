@@ -96,26 +96,22 @@ fn ftp(line: &mut Line) -> Result<(), Fault> {
     reply(line, "FTP", "234").map(drop)
 }
 
-/// The lines of a reply as SMTP and FTP have it: `250-` goes on, `250 ` is the last.
+/// The lines of a reply as SMTP and FTP have it: `250-` begins one of several lines, `250 ` is the last. Between them
+/// FTP has text of any kind.
 fn reply(line: &mut Line, protocol: &str, wanted: &str) -> Result<Vec<String>, Fault> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for _ in 0..MOST_LINES {
         let text = line.receive_line(LONGEST)?;
-        let code = text.get(..3).unwrap_or_default();
-        let (is_code, rest) = (
-            code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit()),
-            text.get(3..).unwrap_or_default(),
-        );
-        // Between the first and the last line FTP has text of any kind.
-        let goes_on = rest.starts_with('-') || (!is_code && !lines.is_empty());
-        if !goes_on && !is_code {
-            return Err(strange(protocol, &text));
-        }
-        if is_code && code != wanted {
-            return Err(refused(protocol, &text));
+        let (code, rest) = text.split_at_checked(3).unwrap_or_default();
+        if lines.is_empty() && code != wanted {
+            let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+            return Err(match is_code {
+                true => refused(protocol, &text),
+                false => strange(protocol, &text),
+            });
         }
         lines.push(rest.get(1..).unwrap_or_default().to_owned());
-        if !goes_on {
+        if code == wanted && !rest.starts_with('-') {
             return Ok(lines);
         }
     }

@@ -1,12 +1,16 @@
 //! All connections to one endpoint: to one address of it, paced and counted.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::address::Address;
 use super::line::{Fault, Line};
 use super::pace::Pace;
 use crate::scan::Budget;
+
+/// The most addresses of one name.
+const MOST_ADDRESSES: usize = 64;
 
 /// The work on one endpoint.
 #[derive(Debug)]
@@ -30,14 +34,9 @@ impl<'a> Visit<'a> {
         patience: Duration,
         most: usize,
     ) -> Result<Self, Fault> {
-        let mut candidates: Vec<SocketAddr> = match address.ip() {
+        let mut candidates = match address.ip() {
             Some(ip) => vec![SocketAddr::new(ip, address.port)],
-            None => (address.host.as_str(), address.port)
-                .to_socket_addrs()
-                .map_err(|error| {
-                    Fault::Unreachable(format!("the name {} has no address: {error}", address.host))
-                })?
-                .collect(),
+            None => resolve(&address.host, address.port, budget.left())?,
         };
         // Resolvers rotate their answers; two scans are to meet the same server.
         candidates.sort_unstable();
@@ -100,5 +99,31 @@ impl<'a> Visit<'a> {
         let peer = self.peer;
         let others = self.candidates.iter().filter(move |other| Some(**other) != peer);
         others.map(SocketAddr::ip)
+    }
+}
+
+/// The addresses of a name. The system's resolver knows no deadline, so it is waited for, and left behind when it
+/// takes longer than there is time.
+fn resolve(host: &str, port: u16, longest: Duration) -> Result<Vec<SocketAddr>, Fault> {
+    let (sender, receiver) = channel();
+    let name = host.to_owned();
+    let asking = std::thread::Builder::new()
+        .name("resolve".to_owned())
+        .spawn(move || {
+            let found = (name.as_str(), port)
+                .to_socket_addrs()
+                .map(|found| found.take(MOST_ADDRESSES).collect::<Vec<_>>());
+            // Whoever asked may have given up.
+            let _ = sender.send(found);
+        });
+    if let Err(error) = asking {
+        return Err(Fault::Other(format!("a thread cannot be started: {error}")));
+    }
+    match receiver.recv_timeout(longest) {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(Fault::Unreachable(format!(
+            "the name {host} has no address: {error}"
+        ))),
+        Err(_) => Err(Fault::OutOfTime),
     }
 }

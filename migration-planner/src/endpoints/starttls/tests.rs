@@ -51,7 +51,7 @@ fn every_protocol_begins_tls() {
         (
             Opening::Ftp,
             vec![
-                say("220-hello\r\n any text\r\n220 end\r\n"),
+                say("220-hello\r\n any text\r\n150 users\r\n220 end\r\n"),
                 hear("AUTH TLS\r\n"),
                 say("234 go\r\n"),
             ],

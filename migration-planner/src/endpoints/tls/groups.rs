@@ -1,5 +1,6 @@
 //! Questions about groups, signature schemes and certificates.
 
+use super::choice::{Choice, choice};
 use super::codes::{
     FOR_CERTIFICATES, Version, alert_name, group_name, groups_of, is_post_quantum, offered_schemes,
     scheme_name, schemes_of,
@@ -7,7 +8,7 @@ use super::codes::{
 use super::handshake::{self, Ended, computable, share};
 use super::probe::{Answer, Question, connect};
 use super::suites::{KeyExchange, key_exchange, offered};
-use super::survey::{Choice, Surveyor, choice, half_of_13};
+use super::survey::Surveyor;
 use crate::endpoints::line::Fault;
 use crate::inventory::Reason;
 
@@ -41,7 +42,9 @@ impl Surveyor<'_, '_> {
             self.found.classical = classical.then_some(true);
             return Ok(());
         }
-        match self.ask_13(&half_of_13(false), &[])? {
+        let groups = groups_of(NEW).map(|group| group.code);
+        let classical: Vec<u16> = groups.filter(|code| !is_post_quantum(*code)).collect();
+        match self.ask_13(&classical, &[])? {
             Choice::Chose(_) => self.found.classical = Some(true),
             Choice::Nothing => self.found.classical = Some(false),
             Choice::Unclear(why) => {
@@ -145,9 +148,7 @@ impl Surveyor<'_, '_> {
             let name = surveyor.visit.address.server_name.as_deref();
             match handshake::shake(&mut line, name, &groups, &schemes) {
                 Ended::Shown(shown) => {
-                    if !shown.chain.is_empty() {
-                        surveyor.found.chains.insert(shown.chain);
-                    }
+                    surveyor.see(&shown.chain);
                     *surveyor.found.asks_client.get_or_insert(false) |= shown.asks_client;
                     Ok(shown.scheme.map_or(Choice::Nothing, Choice::Chose))
                 }

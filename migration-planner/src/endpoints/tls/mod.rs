@@ -1,6 +1,7 @@
 //! TLS servers, at once or after STARTTLS: what they accept, found by asking.
 
 mod answer;
+mod choice;
 mod codes;
 mod decode;
 mod groups;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::codes::{Version, alert_name, groups_of, is_post_quantum, offered_schemes};
+use super::choice::{CLOSES, Choice, choice, refusal};
+use super::codes::{Version, alert_name, groups_of, offered_schemes};
 use super::handshake;
 use super::probe::{Answer, Flight, Question, ask};
 use super::suites::offered;
@@ -10,6 +11,9 @@ use crate::endpoints::line::Fault;
 use crate::endpoints::starttls::Opening;
 use crate::endpoints::visit::Visit;
 use crate::inventory::Reason;
+
+/// The most chains of one server: few have more than three keys.
+const MOST_CHAINS: usize = 16;
 
 /// Everything that was learned of one server.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +24,8 @@ pub(crate) struct Survey {
     pub(crate) refused: BTreeMap<Version, String>,
     /// Every chain that was presented.
     pub(crate) chains: BTreeSet<Vec<Vec<u8>>>,
+    /// There were more of them than are kept.
+    more_chains: bool,
     /// Whether a client's certificate is asked for, as far as that was seen.
     pub(crate) asks_client: Option<bool>,
     /// Whether TLS 1.3 is accepted with classical groups alone.
@@ -62,13 +68,6 @@ pub(super) struct Surveyor<'a, 'v> {
     pub(super) found: Survey,
 }
 
-/// What a server chose out of what was left.
-pub(super) enum Choice {
-    Chose(u16),
-    Nothing,
-    Unclear(String),
-}
-
 type Step<'a, 'v> = fn(&mut Surveyor<'a, 'v>, Version) -> Result<(), Fault>;
 
 /// Surveys a server. An error means that nothing at all was learned.
@@ -86,7 +85,11 @@ pub(crate) fn survey(visit: &mut Visit<'_>, opening: Opening) -> Result<Survey, 
 impl<'a, 'v> Surveyor<'a, 'v> {
     /// Asks with everything that the version has, but what the question says.
     pub(super) fn ask(&mut self, question: &Question<'_>) -> Answer {
-        let answer = ask(self.visit, self.opening, question);
+        let mut answer = ask(self.visit, self.opening, question);
+        // From a server that is known to answer this may be somebody who sheds load: it is not taken for a no at once.
+        if answer == Answer::Fault(Fault::Closed) && !self.found.accepted.is_empty() {
+            answer = ask(self.visit, self.opening, question);
+        }
         if let Answer::Flight(flight) = &answer {
             self.learn(flight);
         }
@@ -95,13 +98,29 @@ impl<'a, 'v> Surveyor<'a, 'v> {
 
     /// What any answer in the clear tells besides what was asked.
     fn learn(&mut self, flight: &Flight) {
-        if !flight.chain.is_empty() {
-            self.found.chains.insert(flight.chain.clone());
-        }
+        self.see(&flight.chain);
         if flight.hello.version < Version::Tls13.code() && !flight.cut {
             let asks = self.found.asks_client.get_or_insert(false);
             // An anonymous server cannot ask.
             *asks |= flight.asks_client;
+        }
+    }
+
+    /// Keeps a chain that was presented.
+    pub(super) fn see(&mut self, chain: &[Vec<u8>]) {
+        if chain.is_empty() || self.found.chains.contains(chain) {
+            return;
+        }
+        match self.found.chains.len() {
+            ..MOST_CHAINS => {
+                self.found.chains.insert(chain.to_vec());
+            }
+            MOST_CHAINS if !self.found.more_chains => {
+                self.found.more_chains = true;
+                let note = format!("certificates: only the first {MOST_CHAINS} chains are listed");
+                self.found.notes.push((Reason::TooLarge, note));
+            }
+            _ => {}
         }
     }
 
@@ -330,51 +349,4 @@ impl<'a, 'v> Surveyor<'a, 'v> {
         }
         outcome
     }
-}
-
-const CLOSES: &str = "closes the connection";
-
-/// How a server refuses; an error when it is not a refusal.
-fn refusal(answer: Answer) -> Result<String, Fault> {
-    match answer {
-        Answer::Flight(flight) => Ok(
-            match Version::ALL
-                .into_iter()
-                .find(|version| version.code() == flight.hello.version)
-            {
-                Some(other) => format!("answers with {}", other.words()),
-                None => format!("answers with version 0x{:04x}", flight.hello.version),
-            },
-        ),
-        Answer::Alert(code) => Ok(alert_name(code)),
-        Answer::Fault(Fault::Closed) => Ok(CLOSES.to_owned()),
-        Answer::Fault(fault) => Err(fault),
-    }
-}
-
-/// What was chosen, in an answer of the right version. Errors are only those that end the work.
-pub(super) fn choice(
-    answer: Answer,
-    version: Version,
-    pick: impl FnOnce(&Flight) -> Option<u16>,
-) -> Result<Choice, Fault> {
-    Ok(match answer {
-        Answer::Flight(flight) if flight.hello.version != version.code() => Choice::Nothing,
-        Answer::Flight(flight) => match pick(&flight) {
-            Some(code) => Choice::Chose(code),
-            None if flight.cut => Choice::Unclear("the server's answer is cut off".to_owned()),
-            None => Choice::Nothing,
-        },
-        Answer::Alert(_) | Answer::Fault(Fault::Closed) => Choice::Nothing,
-        Answer::Fault(fault) if fault.is_final() => return Err(fault),
-        Answer::Fault(fault) => Choice::Unclear(fault.to_string()),
-    })
-}
-
-/// The groups of TLS 1.3 that withstand a quantum computer, or those that do not.
-pub(super) fn half_of_13(post_quantum: bool) -> Vec<u16> {
-    groups_of(Version::Tls13)
-        .map(|group| group.code)
-        .filter(|code| is_post_quantum(*code) == post_quantum)
-        .collect()
 }

@@ -125,6 +125,36 @@ fn what_was_never_offered_is_not_believed() {
 }
 
 #[test]
+fn who_sheds_load_is_asked_again() {
+    // Every other connection is closed at once; TLS 1.2 is asked for by the third.
+    let answers = vec![Step::HearAny, Step::Say(hello_12(0xc02f))];
+    let server = Script::in_turn(vec![answers, vec![]]);
+    let found = contact("tls", server.address());
+    server.join();
+    let refused: Vec<&str> = service(&found).facts_of("version-refused").collect();
+    assert!(refused.contains(&"TLS 1.1 (answers with TLS 1.2)"), "{refused:?}");
+    assert!(refused.contains(&"TLS 1.0 (answers with TLS 1.2)"), "{refused:?}");
+}
+
+#[test]
+fn a_name_leads_to_one_address() {
+    let server = Script::serve(vec![Step::HearAny, Step::Say(hello_12(0xc02f))]);
+    let port = server.address().port();
+    let uri = format!("tls://localhost:{port}");
+    let target = Target::parse(&uri, &crate::scan::schemes());
+    let mut found = Fragment::at(uri);
+    for scanner in crate::endpoints::scanners_with(QUICK) {
+        let budget = Budget::starting_now(Duration::from_secs(60));
+        scanner.scan(&Piece::Target(&target, budget), &mut found);
+    }
+    server.join();
+    let service = service(&found);
+    assert_eq!(service.facts_of("address").collect::<Vec<_>>(), ["127.0.0.1"]);
+    assert!(service.facts_of("address-not-contacted").all(|ip| ip == "::1"));
+    assert_eq!(service.facts_of("server-name").count(), 0);
+}
+
+#[test]
 fn no_more_connections_are_made_than_agreed() {
     let steps = vec![Step::HearAny, Step::Say(hello_12(0xc02f))];
     let server = Script::serve(steps);
