@@ -354,3 +354,47 @@ fn age(folder: &Path) {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_cache_keeps_what_holds_when_something_changes_and_is_used_by_one_scan_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for number in 0..300 {
+        write(folder, format!("part-{}/{number}.pub", number % 7), KEY);
+    }
+    write(folder, "last/last.txt", "the newest of all");
+    age(&folder.join("last"));
+    let mut cached = request(folder);
+    cached.cache = Some(outside.path().join("cache"));
+    let first = scan(&cached).unwrap();
+    let written = std::fs::read(outside.path().join("cache")).unwrap();
+    let unchanged = |request: &ScanRequest| {
+        let watching = Arc::new(Watching::default());
+        let mut request = request.clone();
+        request.progress = watching.clone();
+        let inventory = scan(&request).unwrap();
+        let unchanged = watching.last.lock().unwrap().unchanged;
+        (inventory, unchanged)
+    };
+    assert_eq!(unchanged(&cached), (first.clone(), 301));
+    assert_eq!(std::fs::read(outside.path().join("cache")).unwrap(), written);
+    // One goes, one changes: the others' records stay.
+    std::fs::remove_file(folder.join("part-0/0.pub")).unwrap();
+    write(folder, "part-1/1.pub", "no key any more\n");
+    let (second, kept) = unchanged(&cached);
+    assert_eq!(kept, 299);
+    assert_eq!(places(&second, folder).len(), 298);
+    let (third, kept) = unchanged(&cached);
+    assert_eq!((third, kept), (second, 299));
+    let names: Vec<_> = std::fs::read_dir(outside.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["cache"]);
+    let taken = std::fs::File::create(outside.path().join("cache.new")).unwrap();
+    taken.lock().unwrap();
+    let error = scan(&cached).unwrap_err();
+    assert!(matches!(error, ScanError::Cache { .. }), "{error}");
+    assert!(error.to_string().contains("another scan"), "{error}");
+}

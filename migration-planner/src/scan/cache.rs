@@ -4,14 +4,19 @@
 //! too. The cache file is a header and records: 16 bytes of a SHA-256 over all that, the length of what was found in
 //! big-endian, and what was found as JSON; nothing for nothing. It holds no byte of any file that was scanned beyond
 //! what the inventory holds.
+//!
+//! Records of one directory stand together, in the order in which the directory lists its files, so that of an unchanged
+//! directory each record is found right behind the one before it. Nothing is written for what has not changed: which
+//! records hold is noted in memory, and they are copied at the end if there is anything else to write.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Seek as _, Write};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::Stat;
+use rustix::fs::{OFlags, Stat};
 use symbolon_crypto::digest::{sha256, sha256_of};
 
 use super::{ScanError, Scanner};
@@ -32,14 +37,27 @@ pub(super) struct Cache {
     scanners: [u8; 32],
     bytes: Vec<u8>,
     index: Index,
+    /// A bit for each of the old records that still holds.
+    holds: Vec<AtomicU64>,
     next: Mutex<BufWriter<File>>,
     temporary: PathBuf,
     path: PathBuf,
     started: i64,
-    /// How many records were taken over, and whether there is a new one.
-    kept: AtomicUsize,
+    /// Whether there is a new record.
     changed: AtomicBool,
 }
+
+/// What one thread has for the cache and where it expects the next record: see [`Cache::get`] and [`Cache::put`].
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    /// Records that were not handed on yet.
+    records: Vec<u8>,
+    /// Where the record after the last one that was found is.
+    next: usize,
+}
+
+/// When a thread hands its records on, in bytes.
+const ENOUGH: usize = 1 << 16;
 
 impl Cache {
     /// Opens the cache. One that cannot be read, or is no cache, is as good as none. `started` is the present in
@@ -60,23 +78,23 @@ impl Cache {
             .collect();
         names.sort();
         let scanners = sha256(names.concat().as_bytes());
-        let bytes = if use_old { read(path) } else { Vec::new() };
-        let index = Index::of(&bytes);
         let mut temporary = path.to_owned().into_os_string();
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
         let file = create(&temporary).map_err(problem)?;
+        let bytes = if use_old { read(path) } else { Vec::new() };
+        let index = Index::of(&bytes);
         let mut next = BufWriter::with_capacity(1 << 18, file);
         next.write_all(MAGIC).map_err(problem)?;
         Ok(Self {
             scanners,
+            holds: (0..=bit(bytes.len()).0).map(|_| AtomicU64::new(0)).collect(),
             bytes,
             index,
             next: Mutex::new(next),
             temporary,
             path: path.to_owned(),
             started,
-            kept: AtomicUsize::new(0),
             changed: AtomicBool::new(false),
         })
     }
@@ -106,14 +124,42 @@ impl Cache {
         Key(key)
     }
 
-    /// What was found in this state of the file, as JSON; empty for nothing.
-    pub(super) fn get(&self, key: &Key) -> Option<&[u8]> {
-        self.index.find(key, &self.bytes)
+    /// What was found in this state of the file, as JSON; empty for nothing. The record is looked for behind the last
+    /// one that this desk found, and only then everywhere.
+    pub(super) fn get(&self, key: &Key, desk: &mut Desk) -> Option<Record<'_>> {
+        let expected = record(&self.bytes, desk.next).filter(|(known, _)| known == key);
+        let (place, json) = match expected {
+            Some((_, json)) => (desk.next, json),
+            None => self.index.find(key, &self.bytes)?,
+        };
+        desk.next = place + KEY + 4 + json.len();
+        Some(Record { place, json })
+    }
+
+    /// Notes that a record holds.
+    pub(super) fn keep(&self, record: &Record<'_>) {
+        let (word, mask) = bit(record.place);
+        if let Some(word) = self.holds.get(word) {
+            word.fetch_or(mask, Ordering::Relaxed);
+        }
+    }
+
+    fn is_kept(&self, place: usize) -> bool {
+        let (word, mask) = bit(place);
+        self.holds
+            .get(word)
+            .is_some_and(|word| word.load(Ordering::Relaxed) & mask != 0)
     }
 
     /// Keeps what was found, unless the file changed so lately that it may have changed since, or reading failed in a
     /// way that another attempt may not.
-    pub(super) fn put(&self, key: &Key, stat: &Stat, found: &Fragment) -> std::io::Result<()> {
+    pub(super) fn put(
+        &self,
+        key: &Key,
+        stat: &Stat,
+        found: &Fragment,
+        desk: &mut Desk,
+    ) -> std::io::Result<()> {
         let recent = stat.st_mtime.max(stat.st_ctime) >= self.started - 2;
         let passing = found
             .unread_entries()
@@ -122,61 +168,107 @@ impl Cache {
         if recent || passing {
             return Ok(());
         }
-        self.changed.store(true, Ordering::Relaxed);
-        if found.is_empty() {
-            return self.write(key, &[]);
+        let start = desk.records.len();
+        desk.records.extend_from_slice(&key.0);
+        desk.records.extend_from_slice(&[0; 4]);
+        if !found.is_empty() {
+            serde_json::to_writer(&mut desk.records, found)?;
         }
-        self.write(key, &serde_json::to_vec(found)?)
+        match u32::try_from(desk.records.len() - start - KEY - 4) {
+            Ok(len) => {
+                if let Some(place) = desk.records.get_mut(start + KEY..start + KEY + 4) {
+                    place.copy_from_slice(&len.to_be_bytes());
+                }
+            }
+            Err(_) => desk.records.truncate(start),
+        }
+        if desk.records.len() >= ENOUGH {
+            self.hand_on(desk)?;
+        }
+        Ok(())
     }
 
-    /// Keeps what was taken over, as JSON.
-    pub(super) fn put_again(&self, key: &Key, json: &[u8]) -> std::io::Result<()> {
-        self.kept.fetch_add(1, Ordering::Relaxed);
-        self.write(key, json)
-    }
-
-    fn write(&self, key: &Key, json: &[u8]) -> std::io::Result<()> {
-        let Ok(len) = u32::try_from(json.len()) else {
+    /// Writes what a desk has.
+    pub(super) fn hand_on(&self, desk: &mut Desk) -> std::io::Result<()> {
+        if desk.records.is_empty() {
             return Ok(());
-        };
+        }
+        self.changed.store(true, Ordering::Relaxed);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        next.write_all(&key.0)?;
-        next.write_all(&len.to_be_bytes())?;
-        next.write_all(json)
+        next.write_all(&desk.records)?;
+        desk.records.clear();
+        Ok(())
     }
 
     /// Puts the new cache in the old one's place.
     pub(super) fn finish(self) -> Result<(), ScanError> {
-        let problem = |problem| ScanError::Cache {
+        self.write_out().map_err(|problem| ScanError::Cache {
             path: self.path.clone(),
             problem,
-        };
-        let next = self.next.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !self.changed.into_inner()
-            && self.kept.into_inner() == self.index.records
-            && self.index.records > 0
-        {
+        })
+    }
+
+    fn write_out(&self) -> std::io::Result<()> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = Places::of(&self.bytes);
+        let nothing_new = !self.changed.load(Ordering::Relaxed) && !self.index.is_empty();
+        if nothing_new && places.all(|(place, _)| self.is_kept(place)) {
             // The old one says the same, and is on the disk already.
-            return std::fs::remove_file(&self.temporary).map_err(problem);
+            return std::fs::remove_file(&self.temporary);
         }
-        let file = next.into_inner().map_err(|error| problem(error.into_error()))?;
-        file.sync_data().map_err(problem)?;
-        std::fs::rename(&self.temporary, &self.path).map_err(problem)
+        for (place, len) in Places::of(&self.bytes).filter(|(place, _)| self.is_kept(*place)) {
+            next.write_all(self.bytes.get(place..place + len).unwrap_or_default())?;
+        }
+        next.flush()?;
+        next.get_ref().sync_data()?;
+        std::fs::rename(&self.temporary, &self.path)
     }
 }
 
-/// A file that only its owner may read: locations tell where keys are. Never through a link that stands there.
+/// A record that was found.
+pub(super) struct Record<'a> {
+    place: usize,
+    /// What was found, as JSON; empty for nothing.
+    pub(super) json: &'a [u8],
+}
+
+/// The bit of a record by its place: no two records begin within so few bytes.
+fn bit(place: usize) -> (usize, u64) {
+    let number = place / (KEY + 4);
+    (number / 64, 1 << (number % 64))
+}
+
+/// A file that only its owner may read: locations tell where keys are. Never through a link that stands there, and never
+/// one that another scan is writing.
 fn create(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    loop {
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let words = "another scan is using it";
+                return Err(std::io::Error::new(std::io::ErrorKind::ResourceBusy, words));
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        }
+        // Whoever held the lock may have put it in its place, or removed it.
+        let held = file.metadata()?;
+        match std::fs::symlink_metadata(path) {
+            Ok(named) if (named.dev(), named.ino()) == (held.dev(), held.ino()) => {}
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => continue,
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        return Ok(file);
     }
-    File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
 }
 
 fn read(path: &Path) -> Vec<u8> {
@@ -193,24 +285,18 @@ fn read(path: &Path) -> Vec<u8> {
 struct Index {
     /// Place of a record; 0 for none. A power of two of them, at most half taken.
     slots: Vec<u32>,
-    records: usize,
 }
 
 impl Index {
     fn of(bytes: &[u8]) -> Self {
-        let mut places = Vec::new();
-        let mut at = MAGIC.len();
-        while let Some((_, found)) = record(bytes, at) {
-            let Ok(place) = u32::try_from(at) else { break };
-            places.push(place);
-            at += KEY + 4 + found.len();
-        }
+        let places: Vec<u32> = Places::of(bytes)
+            .map_while(|(place, _)| u32::try_from(place).ok())
+            .collect();
         if places.is_empty() {
             return Self::default();
         }
         let mut index = Self {
             slots: vec![0; (places.len() * 2).next_power_of_two()],
-            records: places.len(),
         };
         for place in places {
             if let Some((key, _)) = record(bytes, place as usize)
@@ -237,19 +323,46 @@ impl Index {
         (0..len).map(move |step| first.wrapping_add(step) & mask)
     }
 
-    fn find<'a>(&self, key: &Key, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    /// The place of the record of this key, and what was found.
+    fn find<'a>(&self, key: &Key, bytes: &'a [u8]) -> Option<(usize, &'a [u8])> {
         for slot in self.probe(key) {
             match self.slots.get(slot).copied() {
                 None | Some(0) => return None,
                 Some(place) => {
                     let (known, found) = record(bytes, place as usize)?;
                     if known == *key {
-                        return Some(found);
+                        return Some((place as usize, found));
                     }
                 }
             }
         }
         None
+    }
+}
+
+/// The places of all records in order, with how long they are.
+struct Places<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Places<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: MAGIC.len(),
+        }
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let (_, found) = record(self.bytes, self.at)?;
+        let (place, len) = (self.at, KEY + 4 + found.len());
+        self.at += len;
+        Some((place, len))
     }
 }
 

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, packed};
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use self::index::Index;
@@ -65,7 +65,7 @@ struct Language {
     triggers: &'static [Trigger],
     grammar: fn() -> tree_sitter::Language,
     table: LazyLock<Table>,
-    markers: LazyLock<Option<AhoCorasick>>,
+    markers: LazyLock<Markers>,
     /// Which kinds of the grammar are of interest.
     kinds: LazyLock<Vec<bool>>,
 }
@@ -77,7 +77,7 @@ macro_rules! language {
             triggers: &[$(Trigger::Extension($extension)),+],
             grammar: || $grammar.into(),
             table: LazyLock::new(|| Table::new($libraries)),
-            markers: LazyLock::new(|| markers($libraries)),
+            markers: LazyLock::new(|| Markers::new($libraries)),
             kinds: LazyLock::new(|| tree::kinds_of_interest(&$grammar.into())),
         };
     };
@@ -130,8 +130,37 @@ language!(
 );
 language!(RUST, "rust", ["rs"], tree_sitter_rust::LANGUAGE, libraries::RUST);
 
-fn markers(libraries: &[&'static Library]) -> Option<AhoCorasick> {
-    AhoCorasick::new(libraries.iter().flat_map(|library| library.markers)).ok()
+/// Finds whether a file names any library. Most files name none, so it is this that most of the time goes into: it
+/// uses the processor's wide registers where it has them.
+enum Markers {
+    Packed(packed::Searcher),
+    Automaton(AhoCorasick),
+    None,
+}
+
+impl Markers {
+    fn new(libraries: &[&'static Library]) -> Self {
+        let mut markers: Vec<&str> = libraries
+            .iter()
+            .flat_map(|library| library.markers)
+            .copied()
+            .collect();
+        markers.sort_unstable();
+        markers.dedup();
+        match (packed::Searcher::new(&markers), AhoCorasick::new(&markers)) {
+            (Some(searcher), _) => Self::Packed(searcher),
+            (None, Ok(automaton)) => Self::Automaton(automaton),
+            (None, Err(_)) => Self::None,
+        }
+    }
+
+    fn are_in(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Packed(searcher) => searcher.find(bytes).is_some(),
+            Self::Automaton(automaton) => automaton.is_match(bytes),
+            Self::None => false,
+        }
+    }
 }
 
 impl std::fmt::Debug for Language {
@@ -155,12 +184,7 @@ impl Scanner for Source {
 
     fn scan(&self, piece: &Piece<'_>, found: &mut Fragment) {
         let Piece::File(file) = piece else { return };
-        let named = self
-            .0
-            .markers
-            .as_ref()
-            .is_some_and(|markers| markers.is_match(file.bytes));
-        if !named {
+        if !self.0.markers.are_in(file.bytes) {
             return;
         }
         if file.bytes.len() > MAX_SOURCE {

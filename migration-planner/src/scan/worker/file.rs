@@ -19,16 +19,14 @@ impl Worker<'_> {
                 Err(error) => return self.failed(error),
             };
             let key = cache.key(&stat, &self.shown);
-            if let Some(json) = cache.get(&key)
-                && self.take_over(json)
+            if let Some(record) = cache.get(&key, &mut self.desk)
+                && self.take_over(record.json)
             {
                 let tally = self.inventory.coverage.of(Subject::Files);
                 tally.read += 1;
                 tally.bytes += stat.st_size.cast_unsigned();
                 self.since.unchanged += 1;
-                if let Err(error) = cache.put_again(&key, json) {
-                    self.cache_error.get_or_insert(error);
-                }
+                cache.keep(&record);
                 return;
             }
         }
@@ -127,7 +125,7 @@ impl Worker<'_> {
         }
         if let Some(cache) = &self.shared.cache {
             let key = cache.key(stat, &self.shown);
-            if let Err(error) = cache.put(&key, stat, &self.found) {
+            if let Err(error) = cache.put(&key, stat, &self.found, &mut self.desk) {
                 self.cache_error.get_or_insert(error);
             }
         }

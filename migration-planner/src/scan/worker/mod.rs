@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
+use super::cache::Desk;
 use super::counts::Since;
 use super::run::{Place, Shared, Task};
 use super::text::push_name;
@@ -28,6 +29,7 @@ pub(super) struct Worker<'a> {
     entries: Vec<u8>,
     shown: String,
     cache_error: Option<std::io::Error>,
+    desk: Desk,
     since: Since,
     /// Whether it is time to stop, as it was when somebody last looked.
     stopped: bool,
@@ -43,6 +45,7 @@ impl<'a> Worker<'a> {
             entries: Vec::with_capacity(LIST_BUFFER),
             shown: String::new(),
             cache_error: None,
+            desk: Desk::default(),
             since: Since::default(),
             stopped: false,
         }
@@ -59,6 +62,11 @@ impl<'a> Worker<'a> {
             self.shared.queue.done();
         }
         self.shared.counts.add(&mut self.since);
+        if let Some(cache) = &self.shared.cache
+            && let Err(error) = cache.hand_on(&mut self.desk)
+        {
+            self.cache_error.get_or_insert(error);
+        }
         match (self.cache_error, &self.shared.request.cache) {
             (Some(problem), Some(path)) => Err(ScanError::Cache {
                 path: path.clone(),
