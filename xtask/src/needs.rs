@@ -86,6 +86,14 @@ pub(crate) const TO_TEST_PLANNER: &[Need] = &[
     },
 ];
 
+/// To measure scans.
+pub(crate) const TO_MEASURE_SCANS: &[Need] = &[Need {
+    what: "ripgrep",
+    why: "a scan is to take at most three times as long as a search for one pattern",
+    packages: &["ripgrep"],
+    probe: ("rg", &["--version"]),
+}];
+
 /// To run the tests of keys on PKCS#11 tokens.
 pub(crate) const TO_TEST_TOKENS: &[Need] = &[
     Need {
