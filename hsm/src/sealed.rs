@@ -72,7 +72,9 @@ mod tests {
         assert!(!json.contains("secret\""), "{json}");
         let mut read: SealedSecret = serde_json::from_str(&json).expect("read back");
         assert_eq!(
-            read.open(&passphrase("right"), b"about").expect("open").as_slice(),
+            read.open(&passphrase("right"), b"about")
+                .expect("open")
+                .as_slice(),
             b"secret"
         );
         for (words, about) in [("wrong", &b"about"[..]), ("right", b"other")] {

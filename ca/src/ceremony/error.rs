@@ -47,7 +47,7 @@ pub enum CeremonyError {
         /// Its name in the ceremony's file.
         store: StoreName,
         /// What is wrong.
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// A request that the root does not sign.
     #[error("the request {path} is refused: {source}", path = path.display())]
@@ -55,7 +55,7 @@ pub enum CeremonyError {
         /// Its file.
         path: PathBuf,
         /// Why.
-        source: PolicyError,
+        source: Box<PolicyError>,
     },
     /// A file that is no request.
     #[error("{path} is no certificate request: {source}", path = path.display())]
@@ -67,7 +67,7 @@ pub enum CeremonyError {
     },
     /// A certificate could not be made.
     #[error(transparent)]
-    Issuance(#[from] IssuanceError),
+    Issuance(Box<IssuanceError>),
     /// A certificate that was made does not verify.
     #[error("the certificate of {name} that was made does not verify: {source}")]
     Unverified {
@@ -124,6 +124,12 @@ pub enum CeremonyError {
     /// The secret could not be shared or put together.
     #[error("cannot share the secret that opens the root's keys: {0}")]
     Sharing(String),
+}
+
+impl From<IssuanceError> for CeremonyError {
+    fn from(error: IssuanceError) -> Self {
+        Self::Issuance(Box::new(error))
+    }
 }
 
 impl From<ShamirError> for CeremonyError {

@@ -41,7 +41,7 @@ pub(super) fn read(plan: &Plan, taken: &Taken, files: &[CsrFile]) -> Result<Vec<
     for file in files {
         let refused = |source| CeremonyError::Request {
             path: file.path.clone(),
-            source,
+            source: Box::new(source),
         };
         let der = read_der(&file.path)?;
         let csr = Csr::from_der(&der).map_err(|error| refused(error.into()))?;

@@ -324,7 +324,7 @@ impl Making<'_> {
                 .step(&format!("Making the {component} key in the store {name}"));
             let failed = |source| CeremonyError::Store {
                 store: name.clone(),
-                source,
+                source: Box::new(source),
             };
             let rehearsed = self.request.dry_run.then_some(shared).flatten();
             let opened = rehearsed

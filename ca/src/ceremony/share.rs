@@ -97,7 +97,7 @@ pub enum ShareError {
         /// Whose.
         custodian: Name,
         /// Why.
-        source: SealedError,
+        source: Box<SealedError>,
     },
     /// There is a file already where the share should be written.
     #[error("{path} exists already, and no share is written over anything", path = .0.display())]
@@ -193,7 +193,7 @@ impl Share {
     ) -> Result<Zeroizing<String>, ShareError> {
         let sealing = |source| ShareError::Sealing {
             custodian: self.made.custodian.clone(),
-            source,
+            source: Box::new(source),
         };
         let made = &self.made;
         let description = Description {
@@ -255,7 +255,7 @@ impl Share {
                     },
                     source => ShareError::Sealing {
                         custodian: custodian(),
-                        source,
+                        source: Box::new(source),
                     },
                 })?,
             (Kept::Clear(text), None) => Zeroizing::new(

@@ -229,7 +229,7 @@ fn open_keys(audit: &Audit, opened: &BTreeMap<StoreName, Opened>) -> Result<Suit
     for made in &audit.keys {
         let failed = |source| CeremonyError::Store {
             store: made.store.clone(),
-            source,
+            source: Box::new(source),
         };
         let wrong = || CeremonyError::WrongKey {
             store: made.store.clone(),

@@ -81,7 +81,7 @@ pub(super) fn open(
         conductor.step(&format!("Opening the store {name}"));
         let failed = |source| CeremonyError::Store {
             store: name.clone(),
-            source,
+            source: Box::new(source),
         };
         let store = match &entry.location {
             StoreLocation::Pkcs11(config) if !entry.pin.is_empty() => {
@@ -154,7 +154,7 @@ pub(super) fn check_offers(plan: &Plan, opened: &BTreeMap<StoreName, Opened>) ->
         if let Some(store) = opened.get(name) {
             offers(&*store.store(), *component).map_err(|source| CeremonyError::Store {
                 store: name.clone(),
-                source,
+                source: Box::new(source),
             })?;
         }
     }
@@ -173,7 +173,10 @@ pub(super) fn open_shared(dir: &Path, secret: &Bytes) -> Result<Opened, Ceremony
         .map_err(|error| CeremonyError::Sharing(error.to_string()))?;
     let source = KekSource::Passphrase(Passphrase::new(text)?);
     let store = SoftwareStore::open(dir, &source).map_err(|source| match shared_name() {
-        Ok(store) => CeremonyError::Store { store, source },
+        Ok(store) => CeremonyError::Store {
+            store,
+            source: Box::new(source),
+        },
         Err(error) => error,
     })?;
     Ok(Opened::Other(Arc::new(store)))

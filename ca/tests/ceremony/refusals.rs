@@ -26,7 +26,7 @@ fn refused(room: &Room, files: &[&str], present: &[&str]) -> CeremonyError {
 
 fn policy(error: CeremonyError) -> PolicyError {
     match error {
-        CeremonyError::Request { source, .. } => source,
+        CeremonyError::Request { source, .. } => *source,
         other => panic!("{other}"),
     }
 }

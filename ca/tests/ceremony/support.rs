@@ -26,6 +26,9 @@ pub(crate) fn name(text: &str) -> Name {
 /// Everybody, in the order of the plans below.
 pub(crate) const ALL: [&str; 3] = ["alice", "bob", "carol"];
 
+/// What is done as soon as an event is written.
+pub(crate) type OnEvent = Box<dyn FnMut(&Event)>;
+
 /// Answers every question by yes, and every wish for a secret by the custodian's own.
 pub(crate) struct Script {
     pub(crate) steps: Vec<String>,
@@ -35,7 +38,7 @@ pub(crate) struct Script {
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) yes: bool,
     /// Called with every event that was written.
-    pub(crate) on_event: Option<Box<dyn FnMut(&Event)>>,
+    pub(crate) on_event: Option<OnEvent>,
 }
 
 impl Default for Script {

@@ -179,7 +179,10 @@ fn what_is_missing_is_written_again_and_nothing_else() {
         error.contains("site.pem") && error.contains("ceremony export"),
         "{error}"
     );
-    assert_eq!(export(&room.dir(), &root).unwrap().files, [lost.clone()]);
+    assert_eq!(
+        export(&room.dir(), &root).unwrap().files,
+        std::slice::from_ref(&lost)
+    );
     assert_eq!(std::fs::read(&lost).unwrap(), content);
     audit_dir(&room.dir(), &root).unwrap();
 }

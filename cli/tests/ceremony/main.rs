@@ -124,7 +124,10 @@ fn two_of_three_make_a_composite_root_use_it_and_anybody_verifies() {
         &["run", "--dry-run", "c.toml", "--yes", "--output", "json"],
         &everybody,
     ));
-    assert_eq!(rehearsed["dry_run"], true);
+    assert_eq!(
+        (&rehearsed["dry_run"], &rehearsed["verified"]),
+        (&true.into(), &false.into())
+    );
     assert_eq!(files(home.path()), before, "nothing is left");
 
     let made = json(&run(

@@ -12,6 +12,7 @@ use crate::output::{Show, facts, table};
 /// Members are stable.
 #[derive(Serialize)]
 pub(super) struct Report {
+    /// Of a dry run there is nothing that could be.
     verified: bool,
     dry_run: bool,
     ceremony: String,
@@ -87,7 +88,7 @@ impl Report {
             Some(format!("{} {}", token.model, token.serial))
         };
         Self {
-            verified: true,
+            verified: !audit.dry_run,
             dry_run: audit.dry_run,
             ceremony: audit.ceremony.clone(),
             trust_domain: audit.plan.trust_domain.to_string(),
@@ -152,8 +153,9 @@ impl Show for Report {
         let mut rows = vec![];
         if self.dry_run {
             rows.push(("dry run", "nothing was kept".to_owned()));
+        } else {
+            rows.push(("verified", "yes".to_owned()));
         }
-        rows.push(("verified", "yes".to_owned()));
         rows.extend(
             self.dir
                 .as_ref()
@@ -205,12 +207,10 @@ impl Show for Report {
                     .map(|one| [one.name.clone(), one.not_after.clone(), one.authority_id.clone()]),
             ));
         }
+        let share_is = if self.dry_run { "would be" } else { "is" };
         for share in &self.shares {
-            text.push_str(&format!(
-                "\nshare of {}: {}",
-                share.custodian,
-                share.path.display()
-            ));
+            let path = share.path.display();
+            text.push_str(&format!("\nthe share of {} {share_is} {path}", share.custodian));
         }
         for file in &self.files {
             text.push_str(&format!("\nwrote {}", file.display()));
