@@ -10,6 +10,7 @@
 
 pub mod algorithm;
 pub mod cbom;
+pub mod config;
 pub mod endpoints;
 pub mod files;
 pub mod inventory;

@@ -50,6 +50,22 @@ const ALIASES: &[(&str, &str)] = &[
     ("diffie-hellman-group-exchange-sha1", "FFDHE"), ("diffie-hellman-group-exchange-sha256", "FFDHE"),
     ("sntrup761x25519-sha512@openssh.com", "sntrup761x25519-sha512"),
     ("sntrup4591761x25519-sha512@tinyssh.org", "sntrup4591761x25519-sha512"),
+    
+    ("webauthn-sk-ecdsa-sha2-nistp256@openssh.com", "ECDSA-P-256-SHA-256"), ("ssh-rsa-sha256@ssh.com", "RSA-PKCS1-1.5-SHA-256"),
+    // SSH with GSSAPI (RFC 8732): the name of the mechanism follows the last dash.
+    ("gss-gex-sha1-", "FFDHE"), ("gss-group1-sha1-", "FFDHE-1024"), ("gss-group14-sha1-", "FFDHE-2048"),
+    ("gss-group14-sha256-", "FFDHE-2048"), ("gss-group15-sha512-", "FFDHE-3072"), ("gss-group16-sha512-", "FFDHE-4096"),
+    ("gss-group17-sha512-", "FFDHE-6144"), ("gss-group18-sha512-", "FFDHE-8192"), ("gss-nistp256-sha256-", "ECDHE-P-256"),
+    ("gss-nistp384-sha384-", "ECDHE-P-384"), ("gss-nistp521-sha512-", "ECDHE-P-521"),
+    ("gss-curve25519-sha256-", "x25519"), ("gss-curve448-sha512-", "x448"),
+    // IKE (strongSwan's words).
+    ("modp768", "FFDHE-768"), ("modp1024", "FFDHE-1024"), ("modp1536", "FFDHE-1536"), ("modp2048", "FFDHE-2048"),
+    ("modp3072", "FFDHE-3072"), ("modp4096", "FFDHE-4096"), ("modp6144", "FFDHE-6144"), ("modp8192", "FFDHE-8192"),
+    ("modp1024s160", "FFDHE-1024"), ("modp2048s224", "FFDHE-2048"), ("modp2048s256", "FFDHE-2048"),
+    ("ecp192", "ECDHE-P-192"), ("ecp224", "ECDHE-P-224"), ("ecp256", "ECDHE-P-256"), ("ecp384", "ECDHE-P-384"),
+    ("ecp521", "ECDHE-P-521"), ("ecp224bp", "ECDHE-brainpoolP224r1"), ("ecp256bp", "ECDHE-brainpoolP256r1"),
+    ("ecp384bp", "ECDHE-brainpoolP384r1"), ("ecp512bp", "ECDHE-brainpoolP512r1"), ("curve25519", "x25519"),
+    ("curve448", "x448"),
     // TLS groups.
     ("x25519", "x25519"), ("x448", "x448"), ("ffdhe2048", "FFDHE-2048"), ("ffdhe3072", "FFDHE-3072"),
     ("ffdhe4096", "FFDHE-4096"), ("ffdhe6144", "FFDHE-6144"), ("ffdhe8192", "FFDHE-8192"),
@@ -62,8 +78,12 @@ const ALIASES: &[(&str, &str)] = &[
     ("rsa_pss_rsae_sha256", "RSA-PSS-SHA-256"), ("rsa_pss_rsae_sha384", "RSA-PSS-SHA-384"),
     ("rsa_pss_rsae_sha512", "RSA-PSS-SHA-512"), ("rsa_pss_pss_sha256", "RSA-PSS-SHA-256"),
     ("rsa_pss_pss_sha384", "RSA-PSS-SHA-384"), ("rsa_pss_pss_sha512", "RSA-PSS-SHA-512"),
-    ("ecdsa_sha1", "ECDSA-SHA-1"), ("ecdsa_secp256r1_sha256", "ECDSA-P-256-SHA-256"),
+    ("ecdsa_sha1", "ECDSA-SHA-1"), ("ecdsa_sha224", "ECDSA-SHA-224"), ("dsa_sha224", "DSA-SHA-224"),
+    ("ecdsa_secp256r1_sha256", "ECDSA-P-256-SHA-256"),
     ("ecdsa_secp384r1_sha384", "ECDSA-P-384-SHA-384"), ("ecdsa_secp521r1_sha512", "ECDSA-P-521-SHA-512"),
+    ("ecdsa_brainpoolp256r1tls13_sha256", "ECDSA-brainpoolP256r1-SHA-256"),
+    ("ecdsa_brainpoolp384r1tls13_sha384", "ECDSA-brainpoolP384r1-SHA-384"),
+    ("ecdsa_brainpoolp512r1tls13_sha512", "ECDSA-brainpoolP512r1-SHA-512"), ("sm2sig_sm3", "SM2-SM3"),
     ("ed25519", "Ed25519"), ("ed448", "Ed448"), ("mldsa44", "ML-DSA-44"), ("mldsa65", "ML-DSA-65"),
     ("mldsa87", "ML-DSA-87"), ("dsa_sha1", "DSA-SHA-1"), ("dsa_sha256", "DSA-SHA-256"),
     // JOSE.
@@ -89,6 +109,13 @@ pub fn resolve(spelling: &str) -> Option<Algorithm> {
         return None;
     }
     let lower = spelling.to_ascii_lowercase();
+    // An SSH certificate is about a key of the same algorithm.
+    if let Some(plain) = lower.strip_suffix("-cert-v01@openssh.com") {
+        return match plain.strip_prefix("sk-") {
+            Some(_) => resolve(&format!("{plain}@openssh.com")),
+            None => resolve(plain),
+        };
+    }
     if let Some((_, name)) = ALIASES.iter().find(|(alias, _)| *alias == lower) {
         return Some(Algorithm::named(name));
     }
@@ -209,6 +236,11 @@ mod tests {
             ("secp521r1", "ECDHE-P-521"),
             ("x25519mlkem768", "X25519MLKEM768"),
             ("RSA-2048", "RSA-2048"),
+            ("ssh-ed25519-cert-v01@openssh.com", "Ed25519"),
+            (
+                "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+                "ECDSA-P-256-SHA-256",
+            ),
         ] {
             assert_eq!(
                 resolve(spelling).map(|algorithm| algorithm.name).as_deref(),

@@ -13,7 +13,7 @@ mod keys;
 mod names;
 mod openpgp;
 mod openpgp_key;
-mod pem;
+pub(crate) mod pem;
 mod pkcs12;
 mod pkcs7;
 pub mod spki;

@@ -78,6 +78,22 @@ impl Scanner for Pem {
     }
 }
 
+/// The blocks in something that was decoded: all are seen at one place.
+pub(crate) fn decoded(bytes: &[u8], here: &Occurrence, found: &mut Fragment) {
+    let mut from = 0;
+    let line = here.line.unwrap_or(1);
+    for _ in 0..MAX_BLOCKS {
+        let Some(begin) = memmem::find(bytes.get(from..).unwrap_or_default(), BEGIN) else {
+            return;
+        };
+        from += begin + BEGIN.len();
+        let rest = bytes.get(from..).unwrap_or_default();
+        let Some(label) = label(rest) else { continue };
+        let body = rest.get(label.len() + 5..).unwrap_or_default();
+        from += label.len() + 5 + block(label, body, line, here.clone(), found);
+    }
+}
+
 /// Line numbers of ascending places.
 struct Lines<'a> {
     bytes: &'a [u8],

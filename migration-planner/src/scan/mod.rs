@@ -57,7 +57,11 @@ pub trait Scanner: Send + Sync + Debug {
 /// Every scanner that this crate has for files.
 #[must_use]
 pub fn file_scanners() -> Vec<Arc<dyn Scanner>> {
-    let rooms = [crate::files::scanners(), crate::source::scanners()];
+    let rooms = [
+        crate::files::scanners(),
+        crate::source::scanners(),
+        crate::config::scanners(),
+    ];
     rooms.into_iter().flatten().collect()
 }
 

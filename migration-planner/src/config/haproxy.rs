@@ -1,0 +1,367 @@
+//! HAProxy: what it binds with TLS, what it speaks to servers, and the lists of certificates it is given.
+
+use super::command;
+use super::report::{Names, Said, Service, Tls, version};
+use super::text;
+use crate::inventory::{Fragment, Reason};
+use crate::scan::{File, Piece, Scanner, Trigger};
+
+mod list;
+
+/// Configuration of HAProxy.
+#[derive(Debug)]
+pub struct HaProxy;
+
+const CERTIFICATE_LISTS: [&str; 3] = ["crt-list", "crt-list.txt", "crt_list.txt"];
+
+impl Scanner for HaProxy {
+    fn name(&self) -> &'static str {
+        "haproxy"
+    }
+
+    fn triggers(&self) -> &[Trigger] {
+        &[
+            Trigger::FileName("haproxy.cfg"),
+            Trigger::FileName("haproxy.conf"),
+            Trigger::Extension("haproxy"),
+            Trigger::PathContains("/haproxy/"),
+            Trigger::FileName(CERTIFICATE_LISTS[0]),
+            Trigger::FileName(CERTIFICATE_LISTS[1]),
+            Trigger::FileName(CERTIFICATE_LISTS[2]),
+            Trigger::Extension("crtlist"),
+            Trigger::Extension("crt-list"),
+        ]
+    }
+
+    fn scan(&self, piece: &Piece<'_>, found: &mut Fragment) {
+        let Piece::File(file) = piece else { return };
+        let extension = file.extension();
+        let listed = CERTIFICATE_LISTS.contains(&&*file.name.to_ascii_lowercase())
+            || matches!(&*extension, "crtlist" | "crt-list");
+        let configuration = matches!(&*extension, "cfg" | "conf" | "haproxy" | "map" | "");
+        let speaks = [&b"ssl"[..], b"crt"]
+            .iter()
+            .any(|word| memchr::memmem::find(file.bytes, word).is_some());
+        if !listed && !(configuration && speaks) {
+            return;
+        }
+        let Some(text) = text::of(file, found) else { return };
+        if listed {
+            return list::read(&text, file, found);
+        }
+        let has_sections = text::lines(&text).any(|line| {
+            matches!(
+                line.text.split_whitespace().next(),
+                Some("global" | "defaults" | "frontend" | "backend" | "listen" | "crt-store")
+            )
+        });
+        if has_sections {
+            let mut reading = Reading::default();
+            for line in text::lines(&text) {
+                if line.number % 256 == 0 && file.budget.is_spent() {
+                    return found.unread(Reason::TimedOut, Some(line.number), "the lines from here on");
+                }
+                reading.line(&line.text, line.number, found);
+            }
+            reading.globals(found);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    section: String,
+    name: String,
+    bind: Options,
+    server: Options,
+    /// `default-server` of the section.
+    section_server: Vec<String>,
+    defaults_server: Vec<String>,
+    certificate_base: String,
+    trust_base: String,
+    key_base: String,
+    /// The first line that says something for all.
+    global_line: Option<u64>,
+    facts: Vec<(&'static str, String)>,
+    files: Vec<(Names, String, u64, &'static str)>,
+}
+
+/// What options of one line, or the defaults for them, say.
+#[derive(Clone, Default)]
+struct Options {
+    tls: Tls,
+    ssl: bool,
+    verify: Option<String>,
+    files: Vec<(Names, String, &'static str)>,
+    facts: Vec<(&'static str, String)>,
+}
+
+impl Reading {
+    fn line(&mut self, text: &str, number: u64, found: &mut Fragment) {
+        let plain = text::before_comment(text, '#');
+        let Some(words) = text::words(plain) else {
+            return found.unread(Reason::Malformed, Some(number), "a quote without its end");
+        };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let Some((first, rest)) = words.split_first() else {
+            return;
+        };
+        let value = rest.first().copied().unwrap_or_default();
+        match *first {
+            "global" | "defaults" | "frontend" | "backend" | "listen" | "peers" | "resolvers"
+            | "userlist" | "program" | "cache" | "ring" | "log-forward" | "http-errors" | "mailers"
+            | "fcgi-app" | "crt-store" | "acme" | "traces"
+                if !text.starts_with([' ', '\t']) =>
+            {
+                self.section = (*first).to_owned();
+                self.name = value.to_owned();
+                self.section_server = match *first {
+                    "defaults" => Vec::new(),
+                    _ => self.defaults_server.clone(),
+                };
+            }
+            "crt-base" => self.certificate_base = value.to_owned(),
+            "ca-base" => self.trust_base = value.to_owned(),
+            "key-base" => self.key_base = value.to_owned(),
+            "bind" => self.bind(rest, number, found),
+            "server" | "peer" | "server-template" => self.server(rest, number, found),
+            "default-server" => {
+                let own = rest.iter().map(|word| (*word).to_owned());
+                self.section_server.extend(own.clone());
+                if self.section == "defaults" {
+                    self.defaults_server.extend(own);
+                }
+            }
+            "load" if self.section == "crt-store" => self.load(rest, number),
+            name if self.section == "global" => self.global(name, rest, number, found),
+            _ => {}
+        }
+    }
+
+    fn global(&mut self, name: &str, rest: &[&str], number: u64, found: &mut Fragment) {
+        let value = rest.first().copied().unwrap_or_default();
+        let (options, setting) = match name.strip_prefix("ssl-default-bind-") {
+            Some(setting) => (&mut self.bind, setting),
+            None => match name.strip_prefix("ssl-default-server-") {
+                Some(setting) => (&mut self.server, setting),
+                None => {
+                    match name {
+                        "ssl-dh-param-file" => {
+                            self.files
+                                .push((Names::Other, value.to_owned(), number, "ssl-dh-param-file"))
+                        }
+                        "ssl-engine" => self.facts.push(("engine", rest.join(" "))),
+                        "ssl-provider" => self.facts.push(("provider", rest.join(" "))),
+                        "ssl-security-level" => self.facts.push(("security-level", value.to_owned())),
+                        "tune.ssl.default-dh-param" => self.facts.push(("dh-bits", value.to_owned())),
+                        "ssl-server-verify" => self.server.verify = Some(value.to_owned()),
+                        _ => return,
+                    }
+                    self.global_line.get_or_insert(number);
+                    return;
+                }
+            },
+        };
+        self.global_line.get_or_insert(number);
+        match setting {
+            "options" => options.read(rest, number, ["", "", ""], found),
+            _ => options.read(&[setting, value], number, ["", "", ""], found),
+        }
+    }
+
+    fn bind(&mut self, rest: &[&str], number: u64, found: &mut Fragment) {
+        let Some((address, words)) = rest.split_first() else {
+            return;
+        };
+        if !words.contains(&"ssl") {
+            return;
+        }
+        let mut options = Options::default();
+        options.read(
+            words,
+            number,
+            [&self.certificate_base, &self.trust_base, &self.key_base],
+            found,
+        );
+        let mut service = Service::new("HAProxy bind", format!("{} {address}", self.name).trim(), number);
+        for address in address.split(',').take(64) {
+            let address = address.rsplit('@').next().unwrap_or(address);
+            let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+            let host = if matches!(host, "" | "*" | "0.0.0.0" | "::" | "[::]") {
+                "*"
+            } else {
+                host
+            };
+            service.endpoints.insert(match port {
+                "" => format!("tls+unix:{host}"),
+                port => format!("tls://{host}:{port}"),
+            });
+        }
+        service.authenticated = options.verify.as_deref().map(|verify| verify != "none");
+        if options.verify.is_none() {
+            service.not_stated("client authentication");
+        }
+        let defaults = self.bind.clone();
+        options.tell(defaults, service, number, found);
+    }
+
+    fn server(&mut self, rest: &[&str], number: u64, found: &mut Fragment) {
+        let default: Vec<&str> = self.section_server.iter().map(String::as_str).collect();
+        let own = rest.get(2..).unwrap_or_default();
+        if own.contains(&"no-ssl") || !(own.contains(&"ssl") || default.contains(&"ssl")) {
+            return;
+        }
+        let words: Vec<&str> = default.iter().chain(own).copied().collect();
+        let mut options = Options::default();
+        options.read(
+            &words,
+            number,
+            [&self.certificate_base, &self.trust_base, &self.key_base],
+            found,
+        );
+        let (name, address) = (
+            rest.first().copied().unwrap_or_default(),
+            rest.get(1).copied().unwrap_or_default(),
+        );
+        let mut service = Service::new("HAProxy client", format!("{} {name}", self.name).trim(), number);
+        service.fact("connects-to", address);
+        let verify = options.verify.clone().or_else(|| self.server.verify.clone());
+        match verify.as_deref() {
+            Some(verify) => service.fact("verifies-server", if verify == "none" { "no" } else { "yes" }),
+            None => service.not_stated("verification of the server"),
+        }
+        let defaults = self.server.clone();
+        options.tell(defaults, service, number, found);
+    }
+
+    /// `load crt a.pem key b.key` in a store.
+    fn load(&mut self, rest: &[&str], number: u64) {
+        let pairs = rest.chunks_exact(2).take(64);
+        for pair in pairs {
+            let (names, directive) = match pair {
+                ["crt", _] => (Names::Certificate, "crt"),
+                ["key", _] => (Names::Key, "key"),
+                ["issuer" | "ocsp" | "sctl", _] => (Names::Other, "load"),
+                _ => continue,
+            };
+            if let [_, path] = pair {
+                self.files
+                    .push((names, based(&self.certificate_base, path), number, directive));
+                self.global_line.get_or_insert(number);
+            }
+        }
+    }
+
+    /// What holds for every line that says nothing else.
+    fn globals(self, found: &mut Fragment) {
+        let Some(line) = self.global_line else { return };
+        for (what, options) in [
+            ("HAProxy bind defaults", self.bind),
+            ("HAProxy server defaults", self.server),
+        ] {
+            let shared = what == "HAProxy bind defaults" && !(self.files.is_empty() && self.facts.is_empty());
+            if options.tls.is_silent() && options.facts.is_empty() && !shared {
+                continue;
+            }
+            let mut service = Service::new(what, "", line);
+            if shared {
+                for (names, path, line, directive) in &self.files {
+                    service.file(*names, path, *line, directive);
+                }
+                for (name, value) in &self.facts {
+                    service.fact(name, value.clone());
+                }
+            }
+            options.tell(Options::default(), service, line, found);
+        }
+    }
+}
+
+/// A path with the directory that relative ones are in.
+fn based(base: &str, path: &str) -> String {
+    if base.is_empty() || path.starts_with(['/', '@', '$']) {
+        return path.to_owned();
+    }
+    format!("{}/{path}", base.trim_end_matches('/'))
+}
+
+impl Options {
+    /// Reads words of which some take a value.
+    fn read(
+        &mut self,
+        words: &[&str],
+        line: u64,
+        [certificates, trust, keys]: [&str; 3],
+        found: &mut Fragment,
+    ) {
+        let mut words = words.iter().copied();
+        let value_of = |words: &mut dyn Iterator<Item = &str>| words.next().unwrap_or_default().to_owned();
+        while let Some(word) = words.next() {
+            match word {
+                "ssl" => self.ssl = true,
+                "ciphers" => self.tls.cipher_string = Some(Said::new(value_of(&mut words), line)),
+                "ciphersuites" => {
+                    self.tls.suites = Some(Said::new(command::names(&value_of(&mut words)), line))
+                }
+                "curves" | "ecdhe" => self.tls.groups = Some(Said::new(value_of(&mut words), line)),
+                "sigalgs" => self.tls.schemes = Some(Said::new(value_of(&mut words), line)),
+                "client-sigalgs" => self
+                    .facts
+                    .push(("client-signature-schemes", value_of(&mut words))),
+                "verify" => self.verify = Some(value_of(&mut words)),
+                "crt" => self.files.push((
+                    Names::Certificate,
+                    based(certificates, &value_of(&mut words)),
+                    "crt",
+                )),
+                "key" => self
+                    .files
+                    .push((Names::Key, based(keys, &value_of(&mut words)), "key")),
+                "ca-file" | "ca-verify-file" => {
+                    self.files
+                        .push((Names::Trust, based(trust, &value_of(&mut words)), "ca-file"));
+                }
+                "crl-file" => {
+                    self.files
+                        .push((Names::Other, based(trust, &value_of(&mut words)), "crl-file"))
+                }
+                "crt-list" => self.files.push((Names::Other, value_of(&mut words), "crt-list")),
+                "ssl-min-ver" | "ssl-max-ver" => {
+                    let value = value_of(&mut words);
+                    let Some(at) = version(&value) else {
+                        let what = format!("the version {}", super::report::shortened(value));
+                        found.unread(Reason::Unsupported, Some(line), what);
+                        continue;
+                    };
+                    let bound = match word {
+                        "ssl-min-ver" => &mut self.tls.lowest,
+                        _ => &mut self.tls.highest,
+                    };
+                    *bound = Some(Said { value: at, line });
+                }
+                "allow-0rtt" => self.facts.push(("early-data", "on".to_owned())),
+                _ => {
+                    if let Some(at) = word.strip_prefix("force-").and_then(version) {
+                        self.tls.lowest = Some(Said { value: at, line });
+                        self.tls.highest = Some(Said { value: at, line });
+                    } else if let Some(at) = word.strip_prefix("no-").and_then(version) {
+                        self.tls.off.insert(at);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(self, defaults: Self, mut service: Service, line: u64, found: &mut Fragment) {
+        for (names, path, directive) in &self.files {
+            service.file(*names, path, line, directive);
+        }
+        for (name, value) in self.facts.into_iter().chain(defaults.facts) {
+            service.fact(name, value);
+        }
+        self.tls.or(&defaults.tls).tell(service, found);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Istio's and the Gateway API's objects.
+
+use super::{Fragment, Names, Said, Service, Tls, View, bounds, name_of, texts, version};
+
+/// `Gateway` of Istio: its servers.
+pub(super) fn istio_gateway(object: View<'_>, found: &mut Fragment) {
+    for server in object
+        .path(&["spec", "servers"])
+        .into_iter()
+        .flat_map(View::items)
+    {
+        let Some(tls) = server.get("tls") else { continue };
+        let mut service = Service::new("Istio gateway server", name_of(object), server.line());
+        let port = server.text_at(&["port", "number"]).unwrap_or("443");
+        for host in texts(server.get("hosts")) {
+            // A host may have its namespace before it.
+            let host = host.rsplit('/').next().unwrap_or(host);
+            service.endpoints.insert(format!("tls://{host}:{port}"));
+        }
+        settings(tls, service, found);
+    }
+}
+
+/// The TLS of a gateway or of a destination.
+fn settings(view: View<'_>, mut service: Service, found: &mut Fragment) {
+    service.seen(view.line(), "tls");
+    let mode = view.text_at(&["mode"]);
+    match mode {
+        Some(mode) => service.fact("tls-mode", mode),
+        None => service.not_stated("mode"),
+    }
+    service.authenticated = mode.map(|mode| mode.contains("MUTUAL"));
+    for (key, names) in [
+        ("serverCertificate", Names::Certificate),
+        ("clientCertificate", Names::Certificate),
+        ("privateKey", Names::Key),
+        ("caCertificates", Names::Trust),
+        ("caCrl", Names::Other),
+    ] {
+        if let Some(value) = view.get(key)
+            && let Some(path) = value.text()
+        {
+            service.file(names, path, value.line(), key);
+        }
+    }
+    if let Some(secret) = view.text_at(&["credentialName"]) {
+        service.fact("certificate-secret", secret);
+    }
+    for secret in texts(view.get("credentialNames")) {
+        service.fact("certificate-secret", secret);
+    }
+    if view.text_at(&["insecureSkipVerify"]) == Some("true") {
+        service.fact("verifies-server", "no");
+    }
+    let mut tls = Tls::default();
+    bounds(
+        view,
+        ["minProtocolVersion", "maxProtocolVersion"],
+        &mut tls,
+        &mut service,
+    );
+    let list = |key: &str| {
+        let list = view.get(key)?;
+        let names: Vec<&str> = list.items().filter_map(View::text).collect();
+        (!names.is_empty()).then(|| Said::new(names.join(":"), list.line()))
+    };
+    tls.cipher_string = list("cipherSuites");
+    tls.groups = list("ecdhCurves");
+    // Nothing is spoken where it only passes through, or is off.
+    match mode {
+        Some("PASSTHROUGH" | "AUTO_PASSTHROUGH" | "DISABLE") => {
+            service.tell(found);
+        }
+        _ => {
+            tls.tell(service, found);
+        }
+    }
+}
+
+/// `DestinationRule`: what is spoken to a service, and to its ports and subsets.
+pub(super) fn destination_rule(object: View<'_>, found: &mut Fragment) {
+    let host = object.text_at(&["spec", "host"]).unwrap_or_default();
+    let Some(spec) = object.get("spec") else { return };
+    let mut blocks: Vec<View<'_>> = Vec::new();
+    spec.maps(&mut |map, _| {
+        if let Some(tls) = map.get("tls").filter(|_| blocks.len() < 256) {
+            blocks.push(tls);
+        }
+    });
+    for tls in blocks {
+        let mut service = Service::new("Istio destination", name_of(object), tls.line());
+        service.fact("connects-to", host);
+        if let Some(sni) = tls.text_at(&["sni"]) {
+            service.fact("server-name", sni);
+        }
+        settings(tls, service, found);
+    }
+}
+
+/// `PeerAuthentication`: whether mutual TLS is asked for.
+pub(super) fn peer_authentication(object: View<'_>, found: &mut Fragment) {
+    let mut service = Service::new("Istio peer authentication", name_of(object), object.line());
+    let mode = object
+        .path(&["spec", "mtls"])
+        .and_then(|mtls| Some((mtls.text_at(&["mode"])?, mtls.line())));
+    match mode {
+        Some((mode, line)) => {
+            service.fact("tls-mode", mode);
+            service.seen(line, "mtls");
+            service.authenticated = Some(mode == "STRICT");
+            if mode == "PERMISSIVE" || mode == "DISABLE" {
+                service.fact("plain-connections", "allowed");
+            }
+        }
+        None => service.not_stated("mode"),
+    }
+    for (port, value) in object
+        .path(&["spec", "portLevelMtls"])
+        .into_iter()
+        .flat_map(View::entries)
+        .take(256)
+    {
+        if let Some(mode) = value.text_at(&["mode"]) {
+            service.fact("tls-mode", format!("port {port}: {mode}"));
+        }
+    }
+    match mode {
+        Some(("DISABLE", _)) => service.tell(found),
+        _ => Tls::default().tell(service, found),
+    };
+}
+
+/// `Gateway` of the Gateway API: its listeners.
+pub(super) fn gateway(object: View<'_>, found: &mut Fragment) {
+    for listener in object
+        .path(&["spec", "listeners"])
+        .into_iter()
+        .flat_map(View::items)
+    {
+        let Some(block) = listener.get("tls") else {
+            continue;
+        };
+        let name = match listener.text_at(&["name"]) {
+            Some(listener) => format!("{} {listener}", name_of(object)),
+            None => name_of(object),
+        };
+        let mut service = Service::new("Kubernetes Gateway", name, listener.line());
+        let host = listener.text_at(&["hostname"]).unwrap_or("*");
+        let port = listener.text_at(&["port"]).unwrap_or("443");
+        service.endpoints.insert(format!("tls://{host}:{port}"));
+        service.seen(block.line(), "tls");
+        for reference in block.get("certificateRefs").into_iter().flat_map(View::items) {
+            if let Some(name) = reference.text_at(&["name"]) {
+                service.fact("certificate-secret", name);
+            }
+        }
+        let mut tls = Tls::default();
+        for (option, value) in block.get("options").into_iter().flat_map(View::entries) {
+            let Some(text) = value.text() else { continue };
+            service.fact("option", format!("{option}: {text}"));
+            if let Some(at) = version(text).filter(|_| option.contains("min")) {
+                tls.lowest = Some(Said {
+                    value: at,
+                    line: value.line(),
+                });
+            }
+        }
+        match block.text_at(&["mode"]) {
+            Some("Passthrough") => {
+                service.fact("tls-mode", "Passthrough");
+                service.tell(found);
+            }
+            _ => {
+                tls.tell(service, found);
+            }
+        }
+    }
+}
