@@ -3,6 +3,7 @@
 //! Nothing leaves [`Issuer`] that is not on record. Whole batches are prepared and signed in parallel and recorded
 //! together; who may ask for what was decided before.
 
+mod error;
 mod signers;
 
 use std::collections::BTreeMap;
@@ -13,20 +14,20 @@ use futures_util::future::join_all;
 use rayon::ThreadPoolBuildError;
 use rayon::prelude::*;
 use spiffe::SpiffeId;
-use symbolon_crypto::{SignError, digest, random};
+use symbolon_crypto::{digest, random};
 use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
 use symbolon_issuance::{
-    Authority, IssuanceError, IssuedCertificate, Linted, Serial, SerialError, SigningError, SvidProfile,
-    SvidRequest, prepare_svid,
+    Authority, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest, prepare_svid,
 };
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
 use tokio::sync::Notify;
 
+pub use self::error::IssueError;
 use self::signers::{Lane, Signers};
 use crate::authorities::Authorities;
-use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, RecordKind, SubjectKeyClaim};
+use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, SubjectKeyClaim};
 use crate::record::{RecordError, Recorder};
 use crate::records::{intent_of, issued_record};
 
@@ -64,71 +65,6 @@ pub struct IssuedX509 {
     pub not_before: SystemTime,
     /// Last second of validity.
     pub not_after: SystemTime,
-}
-
-/// Why something was not issued. Nothing was handed out then.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IssueError {
-    /// The request, the profile or the authority forbids it, or signing failed; the error says whose fault it is.
-    #[error(transparent)]
-    Issuance(#[from] IssuanceError),
-    /// The token or TPM that holds the authority's key did not sign.
-    #[error("the key store of the {family} authority cannot sign now; try again later")]
-    KeyStore {
-        /// The authority's family.
-        family: Family,
-        /// How it failed.
-        source: IssuanceError,
-    },
-    /// The family is not configured on this server.
-    #[error("this server has no {0} authority; add the family to its configuration")]
-    NoAuthority(Family),
-    /// The key belongs to an authority, or half of it does.
-    #[error("the key, or half of it, is the key of an authority; make a new one")]
-    AuthorityKey,
-    /// A part of the key is, or was, part of another key that was certified.
-    #[error(
-        "the key, or half of it, is part of another key that this server has certified; a component key serves in one \
-         key only: make a new one"
-    )]
-    KeyInUse,
-    /// It could not be recorded.
-    #[error(transparent)]
-    Record(RecordError),
-    /// No serial number could be drawn.
-    #[error(transparent)]
-    Serial(#[from] SerialError),
-    /// The random generator failed.
-    #[error(transparent)]
-    Randomness(#[from] random::RandomError),
-    /// The signer threads are gone: the server is stopping.
-    #[error("the server is stopping")]
-    Stopping,
-}
-
-impl IssueError {
-    /// A failure to sign with a family's authority.
-    fn signing(family: Family, error: IssuanceError) -> Self {
-        match error {
-            source @ IssuanceError::Signing(SigningError::Key(SignError::Backend(_))) => {
-                Self::KeyStore { family, source }
-            }
-            other => Self::Issuance(other),
-        }
-    }
-}
-
-impl From<RecordError> for IssueError {
-    fn from(error: RecordError) -> Self {
-        match error {
-            RecordError::Datastore(DatastoreError::AlreadyExists {
-                kind: RecordKind::ComponentKey,
-                ..
-            }) => Self::KeyInUse,
-            other => Self::Record(other),
-        }
-    }
 }
 
 /// Signs for a server.

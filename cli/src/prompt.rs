@@ -3,7 +3,7 @@
 //! The terminal is asked itself, not standard input: that may be a pipe, and what it holds is somebody else's.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use symbolon_hsm::location::Wanted;
@@ -50,8 +50,8 @@ fn no_terminal(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), words)
 }
 
-/// What is typed up to the end of the line, and not a byte more. The terminal edits nothing and sends no signals meanwhile, so that nobody
-/// can leave it silent by interrupting: the keys for that are ours to understand.
+/// What is typed up to the end of the line, and not a byte more. The terminal edits nothing and sends no signals
+/// meanwhile, so that nobody can leave it silent by interrupting: the keys for that are ours to understand.
 fn read(terminal: &mut impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
     const INTERRUPT: u8 = 3;
     const END_OF_FILE: u8 = 4;
@@ -59,8 +59,15 @@ fn read(terminal: &mut impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
     const ERASE_LINE: u8 = 21;
     // Room for the longest from the start: a vector that grows leaves copies behind.
     let mut secret = Zeroizing::new(Vec::with_capacity(Passphrase::MAX_LEN + 1));
-    for byte in terminal.bytes() {
-        match byte? {
+    let mut next = [0];
+    // Byte by byte: what comes after this line is not ours.
+    loop {
+        match terminal.read_exact(&mut next) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(given_up()),
+            read => read?,
+        }
+        let [byte] = next;
+        match byte {
             b'\n' | b'\r' => return Ok(secret),
             INTERRUPT | END_OF_FILE => return Err(given_up()),
             byte if BACKSPACE.contains(&byte) => {
@@ -73,7 +80,6 @@ fn read(terminal: &mut impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
             _ => {}
         }
     }
-    Err(given_up())
 }
 
 fn given_up() -> io::Error {

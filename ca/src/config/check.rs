@@ -185,7 +185,6 @@ mod tests {
     use symbolon_pki::suite::Family;
 
     use super::*;
-
     const MINIMAL: &str = "trust_domain = \"example.org\"\ndata_dir = \"/var/lib/symbolon\"\n";
 
     fn parse(text: &str) -> Result<ServerConfig, toml::de::Error> {

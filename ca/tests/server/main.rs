@@ -6,6 +6,7 @@ mod agents;
 mod authorization;
 mod authorized;
 mod bundle;
+mod component_keys;
 mod entries;
 mod life;
 mod lists;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use spiffe::TrustDomain;
 use symbolon_ca::config::{ServerConfig, SoftwareStoreConfig, StoreConfig};
-use symbolon_ca::server::{Environment, Server, ServerError};
+use symbolon_ca::server::{Environment, Server};
 use symbolon_host::DataDir;
 use symbolon_hsm::StoreName;
 use tempfile::TempDir;

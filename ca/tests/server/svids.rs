@@ -5,10 +5,8 @@ use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::types;
 use symbolon_ca::client::{EntrySpec, Reader};
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::csr::CsrBuilder;
 use symbolon_pki::jwt::verify_jwt_svid;
-use symbolon_pki::key::{PrivateKey, SuiteSigner};
-use symbolon_pki::suite::{Form, Suite};
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use tonic::Code;
 
@@ -351,53 +349,4 @@ async fn keys_of_stock_clients_are_certified_and_weak_or_unknown_ones_are_not() 
             assert_eq!(server.verify(&svid.cert_chain).form, Form::Classical);
         }
     }
-}
-
-#[tokio::test]
-async fn a_component_key_serves_in_one_key_only_and_that_one_can_be_renewed() {
-    let server = TestServer::start().await;
-    let agent = server.agent(Form::Classical).await;
-    let entry = server.entry(&agent, "/web").await;
-    let composite = PrivateKey::generate(Suite::MlDsa65EcdsaP256).unwrap();
-    let signer = composite.signer().unwrap();
-    let alone = |index: usize, suite: Suite| {
-        let half = signer.keys()[index].clone();
-        CsrBuilder::new(&SuiteSigner::new(suite, vec![half]).unwrap())
-            .build()
-            .unwrap()
-    };
-    let mut client = SvidClient::new(agent.channel.clone());
-    let mut ask = async |csr: Vec<u8>, form: &'static str| {
-        let params = vec![params(&entry, csr, form)];
-        let request = asking(api::BatchNewX509svidRequest { params }, form);
-        let mut results = client
-            .batch_new_x509svid(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .results;
-        let status = results.remove(0).status.unwrap();
-        (Code::from(status.code), status.message)
-    };
-    let whole = || CsrBuilder::new(&signer).build().unwrap();
-    assert_eq!(ask(whole(), "composite").await.0, Code::Ok);
-    assert_eq!(
-        ask(whole(), "composite").await.0,
-        Code::Ok,
-        "a renewal with the same key"
-    );
-    let before = server.certificate_count().await;
-    for (index, suite, form) in [(0, Suite::MlDsa65, "ml-dsa"), (1, Suite::EcdsaP256, "classical")] {
-        let (code, message) = ask(alone(index, suite), form).await;
-        assert_eq!(code, Code::InvalidArgument, "{message}");
-        assert!(
-            message.contains("part of another key") && message.contains("make a new one"),
-            "{message}"
-        );
-    }
-    assert_eq!(
-        server.certificate_count().await,
-        before,
-        "not even an intent is on record"
-    );
 }
