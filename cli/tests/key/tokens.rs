@@ -206,8 +206,8 @@ fn a_token_that_is_not_there_or_not_the_only_one_is_said() {
 fn a_library_that_is_no_module_is_said() {
     let home = Home::new();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
-    let libc = libc.filter(|path| path.contains("libc.so")).last().unwrap();
+    let mut libc = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    let libc = libc.find(|path| path.contains("libc.so")).unwrap();
     std::fs::write(home.path().join("text.so"), "no library").unwrap();
     for module in [libc, "./text.so"] {
         let uri = format!("pkcs11:token=ca?module-path={module}");

@@ -62,16 +62,16 @@ impl KeyView {
     }
 }
 
-/// The attributes that matter, each with its sign where it is otherwise than one would want.
+/// The attributes that matter, each in a word or two.
 fn marks(attributes: &KeyAttributes) -> String {
     let claims = [
-        ("sensitive", attributes.sensitive, true),
-        ("extractable", attributes.extractable, false),
-        ("always-sensitive", attributes.always_sensitive, true),
-        ("never-extractable", attributes.never_extractable, true),
-        ("local", attributes.local, true),
+        ("sensitive", attributes.sensitive),
+        ("extractable", attributes.extractable),
+        ("always-sensitive", attributes.always_sensitive),
+        ("never-extractable", attributes.never_extractable),
+        ("local", attributes.local),
     ];
-    let words = claims.map(|(name, value, _)| match value {
+    let words = claims.map(|(name, value)| match value {
         Some(true) => name.to_owned(),
         Some(false) => format!("not {name}"),
         None => format!("{name}?"),
@@ -192,7 +192,7 @@ impl Show for One {
         match &key.held {
             Holding::TokenObject(object) => rows.extend(attribute_rows(&object.attributes)),
             Holding::TpmKey(tpm) => {
-                rows.extend([("held", key.words()), ("name in the TPM", tpm.name.clone())])
+                rows.extend([("held", key.words()), ("name in the TPM", tpm.name.clone())]);
             }
             Holding::SealedSeed(seed) => {
                 rows.extend([("held", key.words()), ("name in the TPM", seed.name.clone())]);
