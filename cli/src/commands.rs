@@ -71,6 +71,19 @@ fn read_input(path: &Path) -> Result<Vec<u8>> {
     Ok(input)
 }
 
+/// As [`read_input`], for files that a command of ours wrote about a whole estate.
+fn read_large(path: &Path) -> Result<Vec<u8>> {
+    let limit = symbolon_migration_planner::cbom::MAX_LEN as u64;
+    let mut input = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut input))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    if input.len() as u64 > limit {
+        return Err(Usage(format!("{} is larger than {limit} bytes", path.display())).into());
+    }
+    Ok(input)
+}
+
 /// A SPIFFE ID from the command line.
 fn spiffe_id(text: &str) -> Result<spiffe::SpiffeId> {
     text.parse()

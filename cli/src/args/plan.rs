@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use symbolon_host::HumanDuration;
 use symbolon_migration_planner::cbom::SpecVersion;
+use symbolon_migration_planner::report::FailOn;
+use symbolon_migration_planner::risk::Day;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plan {
@@ -40,6 +42,26 @@ pub(crate) enum Plan {
                             symbolon plan query cbom.json 'location~/etc/ssl name~\"Example CA\"' --output json"
     )]
     Query(Query),
+    /// Say what must move when, in which order, and which command does it
+    #[command(
+        after_help = "The roadmap is written as JSON with -o, and read again by plan status and plan report.\n\n\
+                            Examples:\n  symbolon plan roadmap cbom.json\n  symbolon plan roadmap cbom.json --profile \
+                            profile.toml -o roadmap.json"
+    )]
+    Roadmap(Roadmap),
+    /// Write the report: one HTML page that needs nothing else, Markdown, or JSON
+    #[command(
+        after_help = "Examples:\n  symbolon plan report cbom.json -o report.html\n  symbolon plan report \
+                            cbom.json --profile profile.toml --format markdown\n  symbolon plan report cbom.json \
+                            --fail-on overdue,weak-today -o report.html   # for CI: exits with 3"
+    )]
+    Report(Report),
+    /// Say how a roadmap stands after another scan: a thing has moved when it was seen to have moved
+    #[command(
+        after_help = "Example:\n  symbolon plan scan /srv -o now.json && symbolon plan status roadmap.json \
+                            now.json -o status.json"
+    )]
+    Status(Status),
 }
 
 /// In which form an inventory is written.
@@ -179,6 +201,81 @@ pub(crate) struct Query {
     /// Show at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub limit: usize,
+}
+
+/// What a reader adds to a CBOM before it says anything about risk.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Assumptions")]
+pub(crate) struct Assumptions {
+    /// What only you know: regimes that bind, how long secrets must last, owners (TOML) [default: no regime binds]
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Facts that replace or add to those that come with the program (TOML); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub facts: Vec<PathBuf>,
+    /// The day that it is for, as in 2026-11-22 [default: today]
+    #[arg(long, value_name = "DAY")]
+    pub on: Option<Day>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Roadmap {
+    /// The CBOM; - for standard input
+    pub file: PathBuf,
+    /// Write the roadmap to this file as JSON, and the overview to standard output
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub assumptions: Assumptions,
+}
+
+/// In which form a report is written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// One page without scripts, for people
+    #[default]
+    Html,
+    /// For where pages do not go
+    Markdown,
+    /// Everything, for programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The CBOM; - for standard input
+    pub file: PathBuf,
+    /// An earlier roadmap, of which the report then says how it stands
+    #[arg(long, value_name = "FILE")]
+    pub roadmap: Option<PathBuf>,
+    /// Write the report to this file [default: standard output]
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// In which form
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: ReportFormat,
+    /// Exit with 3 when there is any of these: weak-today, unknown, harvest-now, forge-later, impersonate, overdue,
+    /// late, unread, regressed
+    #[arg(long, value_name = "CONDITION", value_delimiter = ',')]
+    pub fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    pub assumptions: Assumptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The roadmap, as plan roadmap wrote it
+    pub roadmap: PathBuf,
+    /// The CBOM of a later scan of the same things; - for standard input
+    pub file: PathBuf,
+    /// The last status of the same roadmap, to tell what has gone back
+    #[arg(long, value_name = "FILE")]
+    pub before: Option<PathBuf>,
+    /// Write the status to this file as JSON, and the overview to standard output
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub assumptions: Assumptions,
 }
 
 fn spec_version(text: &str) -> Result<SpecVersion, String> {

@@ -68,9 +68,17 @@ pub(super) fn moment(options: &Document) -> Result<Option<String>> {
 
 /// Writes the document to the file, whole or not at all, or to standard output.
 pub(super) fn write(inventory: &Inventory, options: &Document) -> Result<()> {
-    let Some(path) = &options.out else {
+    write_with(options.out.as_deref(), |out| encode(inventory, options, out))
+}
+
+/// Writes what `encode` makes to the file, whole or not at all, or to standard output.
+pub(super) fn write_with(
+    path: Option<&Path>,
+    encode: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    let Some(path) = path else {
         let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-        return encode(inventory, options, &mut out)
+        return encode(&mut out)
             .and_then(|()| out.flush())
             .map_err(|error| BrokenOutput(error).into());
     };
@@ -80,9 +88,8 @@ pub(super) fn write(inventory: &Inventory, options: &Document) -> Result<()> {
             .write(true)
             .open(path)
             .map(BufWriter::new)
-            .and_then(|mut out| encode(inventory, options, &mut out).and_then(|()| out.flush())),
-        _ => Pending::of(path, MODE)
-            .and_then(|pending| pending.commit_with(|out| encode(inventory, options, out))),
+            .and_then(|mut out| encode(&mut out).and_then(|()| out.flush())),
+        _ => Pending::of(path, MODE).and_then(|pending| pending.commit_with(encode)),
     };
     written.with_context(|| format!("cannot write {}", path.display()))
 }
