@@ -359,7 +359,12 @@ impl Options {
         for (name, value) in self.facts.into_iter().chain(defaults.facts) {
             service.fact(name, value);
         }
-        self.tls.or(&defaults.tls).tell(service, found);
+        let mut tls = self.tls.or(&defaults.tls);
+        // HAProxy ignores `no-tlsv1x` beside a lowest or highest version, and says so when it starts.
+        if tls.lowest.is_some() || tls.highest.is_some() {
+            tls.off.clear();
+        }
+        tls.tell(service, found);
     }
 }
 

@@ -39,7 +39,7 @@ impl Scanner for JavaSecurity {
     fn scan(&self, piece: &Piece<'_>, found: &mut Fragment) {
         let Piece::File(file) = piece else { return };
         let Some(text) = text::of(file, found) else { return };
-        let lines = text::joined(&text);
+        let lines = text::joined_closely(&text);
         let mut said: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
         for line in &lines {
             if let Some((name, value)) = text::property(&line.text) {

@@ -66,3 +66,6 @@ pub fn scanners() -> Vec<Arc<dyn Scanner>> {
         Arc::new(Kubernetes),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::groups;
 use super::report::{Said, Service, Tls, version};
 use super::text;
 use crate::inventory::{Fragment, ProtocolDetail, Reason, Role};
@@ -121,7 +122,7 @@ fn gnutls(text: &str, found: &mut Fragment) {
         }
     }
     let service = service.tell(found);
-    let [groups, schemes, ciphers, macs, exchanges] = lists;
+    let [allowed_groups, schemes, ciphers, macs, exchanges] = lists;
     let named = |name: &str| match name.strip_prefix("GROUP-") {
         // GnuTLS writes curves as SECP256R1 and hybrids as X25519-MLKEM768.
         Some(group) => group.replace('-', ""),
@@ -136,12 +137,8 @@ fn gnutls(text: &str, found: &mut Fragment) {
         let mut detail = ProtocolDetail {
             protocol: protocol.unwrap_or("tls").to_owned(),
             version: number.map(str::to_owned),
-            groups: groups.1.iter().map(|name| named(name)).collect(),
-            signature_schemes: schemes
-                .1
-                .iter()
-                .map(|name| name.to_ascii_lowercase().replace("rsa-sha", "rsa_pkcs1_sha"))
-                .collect(),
+            groups: allowed_groups.1.iter().map(|name| named(name)).collect(),
+            signature_schemes: schemes.1.iter().flat_map(|name| scheme(name)).collect(),
             ..ProtocolDetail::default()
         };
         if at != Some(5) {
@@ -152,10 +149,15 @@ fn gnutls(text: &str, found: &mut Fragment) {
         for (list, (_, names, _)) in [
             ("ciphers", &ciphers),
             ("macs", &macs),
-            ("key exchanges", &exchanges),
+            ("key-exchanges", &exchanges),
         ] {
             if !names.is_empty() {
-                detail.lists.insert(list.to_owned(), names.clone());
+                let names = names.iter().filter(|name| *name != "AEAD");
+                let mac = |name: &String| match name.strip_prefix("SHA") {
+                    Some(size) if list == "macs" => format!("HMAC-SHA-{size}"),
+                    _ => name.clone(),
+                };
+                detail.lists.insert(list.to_owned(), names.map(mac).collect());
             }
         }
         let here = found.here().line(version_line);
@@ -163,7 +165,7 @@ fn gnutls(text: &str, found: &mut Fragment) {
         let id = found.protocol_in_parts(detail, &here, |part| {
             use crate::inventory::ProtocolPart::{Groups, List, SignatureSchemes, Suites};
             let line = match part {
-                Groups => groups.2,
+                Groups => allowed_groups.2,
                 SignatureSchemes => schemes.2,
                 List("macs") => macs.2,
                 Suites | List(_) => ciphers.2,
@@ -171,6 +173,15 @@ fn gnutls(text: &str, found: &mut Fragment) {
             place.clone().line(line)
         });
         found.connect(&service, Role::Offers, &id);
+    }
+}
+
+/// `ECDSA-SHA384` and `EDDSA-ED25519` as TLS calls them.
+fn scheme(name: &str) -> Vec<String> {
+    let name = name.strip_prefix("EDDSA-").unwrap_or(name);
+    match name.rsplit_once("-SHA") {
+        Some((key, hash)) => groups::schemes(&format!("{key}+SHA{hash}")),
+        None => groups::schemes(&name.to_ascii_lowercase()),
     }
 }
 

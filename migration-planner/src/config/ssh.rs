@@ -230,7 +230,7 @@ impl Block {
                 KEX => detail.groups = names,
                 HOST_KEYS => detail.signature_schemes = names,
                 other => {
-                    detail.lists.insert(other.to_owned(), names);
+                    detail.lists.insert(other.replace(' ', "-"), names);
                 }
             }
         }
@@ -248,7 +248,11 @@ impl Block {
             .iter()
             .flat_map(|kind| {
                 let line = self.lists.get(kind).map_or(line, |(_, line)| *line);
-                let names = detail.lists.get(*kind).cloned().unwrap_or_default();
+                let names = detail
+                    .lists
+                    .get(&kind.replace(' ', "-"))
+                    .cloned()
+                    .unwrap_or_default();
                 names.into_iter().map(move |name| (name, line))
             })
             .collect();

@@ -104,7 +104,7 @@ pub(super) fn stands(scanner: &dyn Scanner, name: &str, sample: &str, secrets: &
         "%",
         "\t",
     ] {
-        let text = format!("{sample}\n{}", unit.repeat((200 << 10) / unit.len()));
+        let text = format!("{sample}\n{}", unit.repeat((100 << 10) / unit.len()));
         let began = std::time::Instant::now();
         show(scanner, name, text.as_bytes());
         assert!(

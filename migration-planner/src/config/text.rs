@@ -51,8 +51,17 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
         })
 }
 
-/// The lines, with each that ends in a backslash joined to the next; of what follows the leading blanks go.
+/// The lines, with each that ends in a backslash joined to the next as it stands.
 pub(super) fn joined(text: &str) -> Vec<Line<'_>> {
+    join(text, |part| part)
+}
+
+/// The same, where the blanks at the beginning of what follows do not count, as in property files.
+pub(super) fn joined_closely(text: &str) -> Vec<Line<'_>> {
+    join(text, str::trim_start)
+}
+
+fn join<'a>(text: &'a str, follows: fn(&str) -> &str) -> Vec<Line<'a>> {
     let mut all: Vec<Line<'_>> = Vec::new();
     let mut open = false;
     for line in lines(text) {
@@ -60,7 +69,7 @@ pub(super) fn joined(text: &str) -> Vec<Line<'_>> {
         let end = line.text.len() - usize::from(continues);
         let part = line.text.get(..end).unwrap_or_default().to_owned();
         match all.last_mut().filter(|_| open) {
-            Some(last) => last.text.to_mut().push_str(part.trim_start()),
+            Some(last) => last.text.to_mut().push_str(follows(&part)),
             None if continues => all.push(Line {
                 number: line.number,
                 text: Cow::Owned(part),
@@ -165,9 +174,14 @@ mod tests {
 
     #[test]
     fn lines_are_joined_and_keep_their_first_number() {
-        let all = joined("a\r\nb = 1,\\\r\n   2,\\\n\t3\nc\\\\\nd\\");
+        let text = "a\r\nb = 1,\\\r\n   2,\\\n\t3\nc\\\\\nd\\";
+        let all = joined_closely(text);
         let shown: Vec<(u64, &str)> = all.iter().map(|line| (line.number, &*line.text)).collect();
         assert_eq!(shown, [(1, "a"), (2, "b = 1,2,3"), (5, "c\\\\"), (6, "d")]);
+        assert_eq!(
+            joined(text).get(1).map(|line| &*line.text),
+            Some("b = 1,   2,\t3")
+        );
     }
 
     #[test]
