@@ -216,7 +216,12 @@ fn on_a_line(blob: &[u8], around: [&[u8]; 2], file: &File<'_>, line: u64, found:
 }
 
 /// An OpenSSH certificate (PROTOCOL.certkeys).
-pub(crate) fn certificate(blob: &[u8], kind: &str, here: Occurrence, found: &mut Fragment) -> Option<AssetId> {
+pub(crate) fn certificate(
+    blob: &[u8],
+    kind: &str,
+    here: Occurrence,
+    found: &mut Fragment,
+) -> Option<AssetId> {
     let plain = kind.split("-cert-v0").next()?;
     let plain = if plain.starts_with("sk-") {
         format!("{plain}@openssh.com")
