@@ -220,7 +220,7 @@ impl Host {
                 true => self.proxy_engine = first.eq_ignore_ascii_case("on").then_some(line),
                 false => {
                     self.engine =
-                        Some(first.eq_ignore_ascii_case("on") || first.eq_ignore_ascii_case("optional"))
+                        Some(first.eq_ignore_ascii_case("on") || first.eq_ignore_ascii_case("optional"));
                 }
             },
             (_, "protocol") => {
@@ -238,7 +238,7 @@ impl Host {
                     tls.suites = Some(Said::new(command::names(list), line));
                 }
                 [which, list] if which.eq_ignore_ascii_case("SSL") => {
-                    tls.cipher_string = Some(Said::new(list.clone(), line))
+                    tls.cipher_string = Some(Said::new(list.clone(), line));
                 }
                 // In a directory it is asked for by a renegotiation.
                 _ if within.is_some() => self.facts.push(("cipher-string-of-a-part", all)),
@@ -252,11 +252,11 @@ impl Host {
                 }
             }
             (_, "certificatefile" | "machinecertificatefile" | "machinecertificatepath") => {
-                file(Names::Certificate)
+                file(Names::Certificate);
             }
             (_, "certificatekeyfile") => file(Names::Key),
             (_, "cacertificatefile" | "cacertificatepath" | "machinecertificatechainfile") => {
-                file(Names::Trust)
+                file(Names::Trust);
             }
             (
                 _,
@@ -269,7 +269,7 @@ impl Host {
                 file(Names::Other);
             }
             (_, "verifyclient") if within.is_some() => {
-                self.facts.push(("verifies-clients-of-a-part", first.to_owned()))
+                self.facts.push(("verifies-clients-of-a-part", first.to_owned()));
             }
             (_, "verifyclient") => *verifies = Some(!first.eq_ignore_ascii_case("none")),
             (_, "verify") if proxy => *verifies = Some(first.eq_ignore_ascii_case("require")),

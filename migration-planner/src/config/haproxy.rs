@@ -42,7 +42,7 @@ impl Scanner for HaProxy {
         let speaks = [&b"ssl"[..], b"crt"]
             .iter()
             .any(|word| memchr::memmem::find(file.bytes, word).is_some());
-        if !listed && !(configuration && speaks) {
+        if !(listed || configuration && speaks) {
             return;
         }
         let Some(text) = text::of(file, found) else { return };
@@ -148,7 +148,7 @@ impl Reading {
                     match name {
                         "ssl-dh-param-file" => {
                             self.files
-                                .push((Names::Other, value.to_owned(), number, "ssl-dh-param-file"))
+                                .push((Names::Other, value.to_owned(), number, "ssl-dh-param-file"));
                         }
                         "ssl-engine" => self.facts.push(("engine", rest.join(" "))),
                         "ssl-provider" => self.facts.push(("provider", rest.join(" "))),
@@ -301,7 +301,7 @@ impl Options {
                 "ssl" => self.ssl = true,
                 "ciphers" => self.tls.cipher_string = Some(Said::new(value_of(&mut words), line)),
                 "ciphersuites" => {
-                    self.tls.suites = Some(Said::new(command::names(&value_of(&mut words)), line))
+                    self.tls.suites = Some(Said::new(command::names(&value_of(&mut words)), line));
                 }
                 "curves" | "ecdhe" => self.tls.groups = Some(Said::new(value_of(&mut words), line)),
                 "sigalgs" => self.tls.schemes = Some(Said::new(value_of(&mut words), line)),
@@ -323,7 +323,7 @@ impl Options {
                 }
                 "crl-file" => {
                     self.files
-                        .push((Names::Other, based(trust, &value_of(&mut words)), "crl-file"))
+                        .push((Names::Other, based(trust, &value_of(&mut words)), "crl-file"));
                 }
                 "crt-list" => self.files.push((Names::Other, value_of(&mut words), "crt-list")),
                 "ssl-min-ver" | "ssl-max-ver" => {

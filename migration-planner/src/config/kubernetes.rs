@@ -157,10 +157,10 @@ fn ingress(object: View<'_>, found: &mut Fragment) {
             Some(annotation("auth-tls-verify-client").is_none_or(|(value, _)| value != "off"));
     }
     for (name, value) in annotations.into_iter().flat_map(View::entries) {
-        if name.contains("proxy-ssl-") || name.ends_with("/cluster-issuer") || name.ends_with("/issuer") {
-            if let Some(value) = value.text() {
-                service.fact("annotation", format!("{name}: {value}"));
-            }
+        let tells =
+            name.contains("proxy-ssl-") || name.ends_with("/cluster-issuer") || name.ends_with("/issuer");
+        if let Some(value) = value.text().filter(|_| tells) {
+            service.fact("annotation", format!("{name}: {value}"));
         }
     }
     tls.tell(service, found);

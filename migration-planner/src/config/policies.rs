@@ -157,7 +157,10 @@ fn gnutls(text: &str, found: &mut Fragment) {
                     Some(size) if list == "macs" => format!("HMAC-SHA-{size}"),
                     _ => name.clone(),
                 };
-                detail.lists.insert(list.to_owned(), names.map(mac).collect());
+                let names: Vec<String> = names.map(mac).collect();
+                if !names.is_empty() {
+                    detail.lists.insert(list.to_owned(), names);
+                }
             }
         }
         let here = found.here().line(version_line);

@@ -229,6 +229,8 @@ impl Block {
             match kind {
                 KEX => detail.groups = names,
                 HOST_KEYS => detail.signature_schemes = names,
+                // A list that only takes away has no names.
+                _ if names.is_empty() => {}
                 other => {
                     detail.lists.insert(other.replace(' ', "-"), names);
                 }

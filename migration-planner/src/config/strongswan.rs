@@ -129,9 +129,12 @@ fn secret(kind: &str, place: &str, line: u64, file: &File<'_>, found: &mut Fragm
     found.add(asset.seen(here).fact("kept", "in the clear"))
 }
 
+/// The settings of a section with their lines, by name.
+type Settings = BTreeMap<String, (String, u64)>;
+
 /// `ipsec.conf`: sections begin at the margin, what is in them is indented.
 fn legacy(text: &str, found: &mut Fragment) {
-    let mut sections: Vec<(String, u64, BTreeMap<String, (String, u64)>)> = Vec::new();
+    let mut sections: Vec<(String, u64, Settings)> = Vec::new();
     for line in text::lines(text) {
         let plain = text::before_comment(&line.text, '#');
         if plain.trim().is_empty() {

@@ -140,7 +140,7 @@ impl Reading<'_> {
                 self.interface.get_or_insert_default().key_file = Some((value.to_owned(), number));
             }
             (Section::Interface, "listenport") => {
-                self.interface.get_or_insert_default().port = Some(value.to_owned())
+                self.interface.get_or_insert_default().port = Some(value.to_owned());
             }
             (Section::Peer, "publickey") => self.peer_key(value, number, found),
             (Section::Peer, "presharedkey") => {
@@ -165,7 +165,7 @@ impl Reading<'_> {
     }
 
     fn peer_key(&mut self, value: &str, number: u64, found: &mut Fragment) {
-        let public = decoded(value).and_then(|bytes| spki::of_raw(X25519, &*bytes));
+        let public = decoded(value).and_then(|bytes| spki::of_raw(X25519, &bytes));
         let Some(public) = public else {
             return found.unread(
                 Reason::Malformed,

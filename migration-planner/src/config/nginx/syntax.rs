@@ -14,7 +14,7 @@ pub(super) struct Directive {
     /// Whether a semicolon ends it.
     pub(super) ended: bool,
     /// What is in its braces.
-    pub(super) block: Option<Vec<Directive>>,
+    pub(super) block: Option<Vec<Self>>,
 }
 
 impl Directive {

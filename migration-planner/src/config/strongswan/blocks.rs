@@ -132,7 +132,7 @@ fn secrets(name: &str, line: u64, settings: &[&Setting], file: &File<'_>, found:
             }
             "file" => service.file(Names::Key, &setting.value, setting.line, "file"),
             "handle" | "module" | "slot" => {
-                service.fact("token", format!("{} {}", setting.key, setting.value))
+                service.fact("token", format!("{} {}", setting.key, setting.value));
             }
             _ => {}
         }
