@@ -1,5 +1,11 @@
 //! Risk: the facts are complete, what is unknown is never taken for safe, and nothing is hidden by knowing more.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, outside any test function"
+)]
+
 mod estate;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,11 @@
 //! Roadmaps: what must move first does, nothing that is open is left out, and only what was observed is done.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, outside any test function"
+)]
+
 mod estate;
 
 use std::collections::{BTreeMap, BTreeSet};

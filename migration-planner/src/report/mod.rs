@@ -4,6 +4,7 @@
 //! it, and last where every fact and figure comes from. The page is one file without scripts, fetches nothing, and
 //! escapes whatever names an estate may hold. The same inputs give the same bytes: time is passed in.
 
+mod counts;
 mod fail_on;
 mod html;
 mod json;

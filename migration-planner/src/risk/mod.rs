@@ -15,12 +15,13 @@ pub(crate) mod graph;
 mod mosca;
 mod profile;
 pub mod purpose;
+mod rating;
 mod score;
 mod threat;
 pub(crate) mod uses;
 mod verdict;
 
-pub use self::assess::{Assessment, Bound, Rating, Unrated, assess};
+pub use self::assess::assess;
 pub use self::catalogue::{Catalogue, CatalogueError};
 pub use self::day::{Day, DayError};
 pub use self::effort::{Effort, FACTORS as EFFORT_FACTORS, KINDS as EFFORT_KINDS, MANY_PLACES, effort};
@@ -29,6 +30,7 @@ pub use self::profile::{
     AssetRule, DecidedOutcome, Decision, Defaults, MAX_YEARS, Profile, ProfileError, Target,
 };
 pub use self::purpose::Purpose;
+pub use self::rating::{Assessment, Bound, Rating, Unrated};
 pub use self::score::{Part, Score};
 pub use self::threat::{Posture, Threat};
 pub use self::uses::Use;

@@ -82,7 +82,15 @@ impl<'a> Uses<'a> {
         let mut signed = false;
         for algorithm in self.graph.algorithms(asset.id(), Role::SignedWith) {
             signed = true;
-            self.add(uses, algorithm, "signed with", Some(signs));
+            // The size of an RSA key stands in the issuer's certificate and not in the signature's name.
+            match (algorithm.classical_bits, self.signer_bits(asset, detail)) {
+                (None, Some(bits)) => {
+                    let mut sized = algorithm.clone();
+                    sized.classical_bits = Some(bits);
+                    self.add(uses, &sized, "signed with", Some(signs));
+                }
+                _ => self.add(uses, algorithm, "signed with", Some(signs)),
+            }
         }
         let has = |wanted: &[&str]| wanted.iter().any(|usage| detail.usages.contains(*usage));
         let both = [Purpose::KeyEstablishment, Purpose::Signature];
@@ -109,6 +117,15 @@ impl<'a> Uses<'a> {
         if !signed || !keyed {
             uses.insert(unknown(Purpose::Signature, "not told"));
         }
+    }
+
+    /// The strength of the weakest key that may have signed a certificate, as far as the inventory tells.
+    fn signer_bits(&self, asset: &'a Asset, detail: &CertificateDetail) -> Option<u32> {
+        let own = std::iter::once(asset).filter(|_| detail.issuer == detail.subject);
+        let signers = own.chain(self.graph.out(asset.id(), Role::IssuedBy));
+        let keys = signers.flat_map(|signer| self.graph.out(signer.id(), Role::Certifies));
+        let algorithms = keys.flat_map(|key| self.graph.algorithms(key.id(), Role::Uses));
+        algorithms.filter_map(|algorithm| algorithm.classical_bits).min()
     }
 
     fn key(&self, asset: &'a Asset, detail: &KeyDetail, uses: &mut BTreeSet<Use>) {

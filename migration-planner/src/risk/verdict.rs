@@ -38,7 +38,7 @@ pub enum Finding {
     Overdue,
     /// Its day is to come.
     Due,
-    /// Nobody knows the algorithm, so it is taken to be one that has to go.
+    /// Nobody knows the algorithm or its strength, so it is taken to be one that has to go.
     Unknown,
 }
 
@@ -49,7 +49,7 @@ impl Finding {
         match self {
             Self::Overdue => "overdue",
             Self::Due => "due",
-            Self::Unknown => "unknown algorithm, taken to be due",
+            Self::Unknown => "unknown, taken to be due",
         }
     }
 }
@@ -122,7 +122,11 @@ impl<'a> Judge<'a> {
             _ => !when.categories.is_empty(),
         };
         let about: Vec<&Use> = uses.iter().filter(|used| self.matches(when, used)).collect();
-        let all_unknown = about.iter().all(|used| used.quantum == Quantum::Unknown);
+        // Neither an algorithm nor a strength that nobody knows meets a rule, nor is it known to break it.
+        let guessed = |used: &&Use| {
+            used.quantum == Quantum::Unknown || (when.below_bits.is_some() && used.classical_bits.is_none())
+        };
+        let all_unknown = about.iter().all(guessed);
         let algorithms: BTreeSet<Arc<str>> = about.iter().map(|used| Arc::clone(&used.algorithm)).collect();
         if algorithms.is_empty() {
             return None;

@@ -13,6 +13,7 @@ mod needs;
 mod order;
 mod schedule;
 mod status;
+mod step;
 mod target;
 mod whatif;
 mod words;
@@ -59,7 +60,7 @@ pub fn plan(
     let order = order::Order::of(&edges);
     let mut steps: Vec<Step> = Vec::with_capacity(drafts.len());
     for (key, draft) in &drafts {
-        let mut step = words::step(key, draft, assessment, profile, catalogue);
+        let mut step = step::step(key, draft, assessment, profile, catalogue);
         step.needs = needed(key)
             .map(|(need, why)| Need {
                 step: need.id(),

@@ -58,9 +58,15 @@ pub(super) fn needs<'a>(
             }
             Action::RefuseClassical => {
                 let ends = steps.ends(draft).map(|key| (key, BOTH_ENDS));
+                // Who agrees on keys the new way may still show an old certificate.
+                let signs_only = draft
+                    .ratings
+                    .iter()
+                    .all(|rating| rating.confidentiality.is_none());
                 let shown: Vec<_> = steps
                     .shown(graph, draft)
                     .into_iter()
+                    .filter(|_| signs_only)
                     .map(|key| (key, CERTIFICATE_FIRST))
                     .collect();
                 ends.chain(shown).collect()

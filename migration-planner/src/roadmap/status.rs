@@ -148,6 +148,15 @@ pub fn status(
                 .insert((key.action, item.key.clone(), item.location.clone()));
         }
     }
+    let by_id: BTreeMap<StepId, _> = drafts
+        .iter()
+        .map(|(key, draft)| (key.id(), (key, draft)))
+        .collect();
+    let still_open: BTreeSet<(&str, &str)> = now
+        .open
+        .iter()
+        .map(|(_, key, location)| (key.as_str(), location.as_str()))
+        .collect();
     let earlier = before.map(done_before).unwrap_or_default();
     let mut planned: BTreeSet<Place> = BTreeSet::new();
     let mut all = Tally::default();
@@ -167,8 +176,7 @@ pub fn status(
             });
         }
         all.add(tally);
-        let draft = drafts.iter().find(|(key, _)| key.id() == step.id);
-        let appeared = draft.map_or(0, |(key, draft)| {
+        let appeared = by_id.get(&step.id).map_or(0, |(key, draft)| {
             let known: BTreeSet<Place> = step.items.iter().map(|item| place(key.action, item)).collect();
             draft
                 .items
@@ -195,7 +203,7 @@ pub fn status(
         regressed: roadmap
             .guards
             .iter()
-            .filter(|guard| now.is_open(guard))
+            .filter(|guard| still_open.contains(&(guard.key.as_str(), guard.location.as_str())))
             .cloned()
             .collect(),
         unplanned: unplanned
@@ -359,12 +367,6 @@ impl<'a> Now<'a> {
         };
         // What is listed of what could not be read is bounded: beyond it nobody can tell.
         is_path && self.inventory.unread.omitted().is_empty() && self.inventory.targets.iter().any(within)
-    }
-
-    fn is_open(&self, guard: &Item) -> bool {
-        self.open
-            .iter()
-            .any(|(_, key, location)| *key == guard.key && *location == guard.location)
     }
 }
 

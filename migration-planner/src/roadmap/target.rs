@@ -17,8 +17,10 @@ pub(super) fn target(
         .iter()
         .filter_map(|regime| Some((regime.minimum_level?, regime)))
         .max_by_key(|(level, _)| *level);
+    let asymmetric = matches!(purpose, Purpose::KeyEstablishment | Purpose::Signature);
     let (level, because) = match demanding {
-        Some((level, regime)) if level > profile.target.level => {
+        None if !asymmetric => (2, "it withstands quantum computers".to_owned()),
+        Some((level, regime)) if level > profile.target.level || !asymmetric => {
             (level, format!("{} asks for category {level}", regime.name))
         }
         _ => (
@@ -37,7 +39,9 @@ pub(super) fn target(
         .find(|rule| rule.construction == wanted);
     let other = || catalogue.targets.iter().find(fits);
     let rule = chosen.or_else(other)?;
-    let construction = if rule.construction == wanted {
+    let construction = if !asymmetric {
+        because
+    } else if rule.construction == wanted {
         format!("{because}, and for {} algorithms", wanted.name())
     } else {
         format!("{because}; there is no {} one", wanted.name())

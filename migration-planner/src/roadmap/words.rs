@@ -1,79 +1,13 @@
-//! A draft put into words: what, why, until when, to what, by which command, and how it will be known to be done.
+//! A draft put into words: what, why, by which command, and how it will be known to be done.
 
 use std::collections::BTreeSet;
 
 use super::draft::{Draft, Key, SELF_SIGNED, STRANGERS};
 use super::libraries;
-use super::model::{Action, Deadline, Outcome, Step, StepTarget};
-use super::target::target;
-use crate::algorithm::Quantum;
-use crate::risk::{
-    Assessment, Bound, Catalogue, Day, DecidedOutcome, MANY_PLACES, Profile, Purpose, Rating, Threat, effort,
-};
+use super::model::{Action, StepTarget};
+use crate::risk::{Assessment, Bound, Catalogue, Threat};
 
-/// The step of a draft. Its place in time and order is not known yet.
-pub(super) fn step(
-    key: &Key,
-    draft: &Draft<'_>,
-    assessment: &Assessment,
-    profile: &Profile,
-    catalogue: &Catalogue,
-) -> Step {
-    let worst = draft.ratings.iter().map(|rating| rating.threat).min();
-    let target = match key.action {
-        Action::Identify | Action::RetireTrust | Action::UpgradeLibrary => None,
-        _ => step_target(key.action, draft, assessment, profile, catalogue),
-    };
-    let (outcome, decided) = outcome(key, draft, target.as_ref(), assessment);
-    let bound = draft
-        .ratings
-        .iter()
-        .filter_map(|rating| bound(key.action, rating))
-        .min_by_key(Bound::day);
-    let (months, months_because) = months(key, draft, catalogue);
-    let exposure: BTreeSet<String> = draft
-        .ratings
-        .iter()
-        .filter_map(|rating| rating.exposure.as_deref().map(str::to_owned))
-        .collect();
-    Step {
-        id: key.id(),
-        action: key.action,
-        title: title(key, draft, catalogue),
-        wave: 0,
-        outcome,
-        decided,
-        why: why(key, draft, worst, catalogue),
-        owner: (!key.owner.is_empty()).then(|| key.owner.clone()),
-        exposure: exposure.into_iter().collect(),
-        from: from(key.action, draft),
-        needs: Vec::new(),
-        together_with: Vec::new(),
-        deadlines: deadlines(key.action, draft),
-        due: bound.as_ref().map(Bound::day),
-        due_by: bound.as_ref().map(|bound| bound_words(bound, assessment)),
-        months,
-        months_because,
-        start: assessment.today,
-        finish: assessment.today,
-        latest_start: None,
-        late_days: 0,
-        threat: worst.map_or_else(String::new, |threat| threat.name().to_owned()),
-        score: draft
-            .ratings
-            .iter()
-            .map(|rating| rating.score.total)
-            .max()
-            .unwrap_or(0),
-        blockers: blockers(key.action, draft, target.as_ref(), catalogue),
-        done_when: done_when(key).to_owned(),
-        commands: commands(key, draft),
-        target,
-        items: draft.items.iter().cloned().collect(),
-    }
-}
-
-fn title(key: &Key, draft: &Draft<'_>, catalogue: &Catalogue) -> String {
+pub(super) fn title(key: &Key, draft: &Draft<'_>, catalogue: &Catalogue) -> String {
     let anchor = key.anchor.as_str();
     let places = draft.items.len();
     match key.action {
@@ -147,7 +81,7 @@ fn weak_names<'a>(weakness: &str, draft: &'a Draft<'_>) -> BTreeSet<&'a str> {
     weak.map(|used| &*used.algorithm).collect()
 }
 
-fn why(key: &Key, draft: &Draft<'_>, worst: Option<Threat>, catalogue: &Catalogue) -> String {
+pub(super) fn why(key: &Key, draft: &Draft<'_>, worst: Option<Threat>, catalogue: &Catalogue) -> String {
     match key.action {
         Action::Repair => {
             let weakness = catalogue.weaknesses.iter().find(|weakness| weakness.id == key.anchor);
@@ -181,38 +115,23 @@ fn why(key: &Key, draft: &Draft<'_>, worst: Option<Threat>, catalogue: &Catalogu
     }
 }
 
-/// The algorithms that go in a step of this kind.
-fn from(action: Action, draft: &Draft<'_>) -> Vec<String> {
-    let goes = |quantum: Quantum, weak: bool| match action {
-        Action::Repair => weak,
-        Action::Identify => quantum == Quantum::Unknown,
-        Action::RaiseStrength => true,
-        _ => quantum == Quantum::Broken,
-    };
-    let uses = draft.ratings.iter().flat_map(|rating| &rating.uses);
-    let gone = uses.filter(|used| goes(used.quantum, used.weakness.is_some()));
-    let names: BTreeSet<&str> = gone.map(|used| &*used.algorithm).collect();
-    names.into_iter().map(str::to_owned).collect()
-}
-
-/// The bound of a rating as far as it concerns a step: what is weak today does not make the rest of it due today.
-fn bound(action: Action, rating: &Rating) -> Option<Bound> {
-    match (&rating.bound, action) {
-        (Some(Bound::Weakness { .. }), Action::Repair) => rating.bound.clone(),
-        (Some(Bound::Weakness { .. }), _) => rating.quantum_bound.clone(),
-        (bound, _) => bound.clone(),
-    }
-}
-
-fn bound_words(bound: &Bound, assessment: &Assessment) -> String {
+pub(super) fn bound_words(bound: &Bound, assessment: &Assessment) -> String {
     match bound {
         Bound::Weakness { .. } => "weak already today".to_owned(),
-        Bound::Regime { regime, rule, .. } => {
+        Bound::Regime {
+            regime,
+            rule,
+            category_assumed,
+            ..
+        } => {
             let name = assessment.regimes.iter().find(|known| *known.id == **regime);
-            format!(
-                "{}, rule {rule}",
-                name.map_or(&**regime, |regime| regime.name.as_str())
-            )
+            let name = name.map_or(&**regime, |regime| regime.name.as_str());
+            let assumed = if *category_assumed {
+                ", if it is of that category"
+            } else {
+                ""
+            };
+            format!("{name}, rule {rule}{assumed}")
         }
         Bound::Scenario { scenario, .. } => {
             format!("the scenario {scenario}, less the time for which it must hold")
@@ -220,137 +139,7 @@ fn bound_words(bound: &Bound, assessment: &Assessment) -> String {
     }
 }
 
-fn deadlines(action: Action, draft: &Draft<'_>) -> Vec<Deadline> {
-    let concerned = !matches!(action, Action::Repair | Action::Identify);
-    let verdicts = draft
-        .ratings
-        .iter()
-        .flat_map(|rating| &rating.verdicts)
-        .filter(|_| concerned);
-    let deadlines: BTreeSet<Deadline> = verdicts
-        .map(|verdict| Deadline {
-            regime: verdict.regime.to_string(),
-            rule: verdict.rule.to_string(),
-            until: verdict.until,
-            effect: verdict.effect,
-            category_assumed: verdict.category_assumed,
-        })
-        .collect();
-    let mut deadlines: Vec<Deadline> = deadlines.into_iter().collect();
-    deadlines.sort_by(|a, b| (a.until, &a.regime).cmp(&(b.until, &b.regime)));
-    deadlines
-}
-
-/// The longest of its assets' months; steps that are about no rated asset take what their kind of work takes.
-fn months(key: &Key, draft: &Draft<'_>, catalogue: &Catalogue) -> (u32, String) {
-    let own_kind = matches!(
-        key.action,
-        Action::Identify
-            | Action::Repair
-            | Action::UpgradeLibrary
-            | Action::DistributeTrust
-            | Action::RetireTrust
-            | Action::RefuseClassical
-    );
-    let longest = draft
-        .ratings
-        .iter()
-        .map(|rating| &rating.effort)
-        .max_by_key(|effort| effort.months);
-    let effort = match longest {
-        Some(effort) if !own_kind || effort.because.starts_with("the profile") => effort.clone(),
-        _ => {
-            let mut factors = Vec::new();
-            if draft.items.len() > MANY_PLACES {
-                factors.push("many-places");
-            }
-            if draft.hardware {
-                factors.push("hardware");
-            }
-            effort(catalogue, key.action.effort(), &factors, None)
-        }
-    };
-    let mut because = effort.because.to_string();
-    for factor in &effort.factors {
-        because.push_str(", ");
-        because.push_str(factor);
-    }
-    (effort.months, because)
-}
-
-fn step_target(
-    action: Action,
-    draft: &Draft<'_>,
-    assessment: &Assessment,
-    profile: &Profile,
-    catalogue: &Catalogue,
-) -> Option<StepTarget> {
-    let gone = |purpose: Purpose| {
-        draft.ratings.iter().flat_map(|rating| &rating.uses).any(|used| {
-            used.purpose == purpose
-                && match action {
-                    Action::Repair => used.weakness.is_some(),
-                    Action::RaiseStrength => true,
-                    _ => used.quantum == Quantum::Broken,
-                }
-        })
-    };
-    let purpose = match action {
-        Action::ReplaceIssuer | Action::DistributeTrust | Action::ReissueCertificates => Purpose::Signature,
-        Action::EnablePostQuantum | Action::RefuseClassical => Purpose::KeyEstablishment,
-        _ => Purpose::ALL.into_iter().find(|purpose| gone(*purpose))?,
-    };
-    let mut media = draft.media.iter();
-    media.find_map(|medium| target(catalogue, profile, &assessment.regimes, purpose, medium))
-}
-
-fn outcome(
-    key: &Key,
-    draft: &Draft<'_>,
-    target: Option<&StepTarget>,
-    assessment: &Assessment,
-) -> (Outcome, Option<String>) {
-    let decision = draft.ratings.iter().find_map(|rating| rating.decision.as_ref());
-    if let (Some(decision), Some(_)) = (decision, key.decided) {
-        let outcome = match decision.outcome {
-            DecidedOutcome::Accept => Outcome::AcceptUntil { day: decision.until },
-            DecidedOutcome::Compensate => Outcome::Compensate,
-            DecidedOutcome::PhaseOut => Outcome::PhaseOut,
-        };
-        return (
-            outcome,
-            Some(format!("{} ({})", decision.reason, decision.approved_by)),
-        );
-    }
-    let movable = matches!(key.action, Action::ReplaceKeys | Action::ReissueCertificates);
-    let live = draft
-        .ratings
-        .iter()
-        .all(|rating| rating.threat == Threat::Impersonate);
-    let outcome = match key.action {
-        Action::RetireTrust => Outcome::PhaseOut,
-        // Nothing is lost by waiting for a standard as long as nothing can be forged or read afterwards.
-        _ if movable && target.is_none() && live => Outcome::AcceptUntil {
-            day: review(draft, assessment.today),
-        },
-        _ if movable && target.is_none() => Outcome::Compensate,
-        _ => Outcome::Migrate,
-    };
-    (outcome, None)
-}
-
-/// When to look again at what cannot move yet: in a year, or earlier where it must have moved by then.
-fn review(draft: &Draft<'_>, today: Day) -> Option<Day> {
-    let starts = draft
-        .ratings
-        .iter()
-        .flat_map(|rating| &rating.mosca)
-        .map(|mosca| mosca.start_by);
-    let year = today.plus_months(12);
-    Some(starts.min().map_or(year, |start| start.clamp(today, year)))
-}
-
-fn blockers(
+pub(super) fn blockers(
     action: Action,
     draft: &Draft<'_>,
     target: Option<&StepTarget>,
@@ -396,7 +185,7 @@ fn blockers(
     blockers
 }
 
-fn done_when(key: &Key) -> &'static str {
+pub(super) fn done_when(key: &Key) -> &'static str {
     if matches!(key.decided, Some("accept")) {
         return "Nothing is to be done until the day; then it counts as undecided again.";
     }
@@ -430,7 +219,7 @@ fn done_when(key: &Key) -> &'static str {
 }
 
 /// What Symbolon can do of a step. Words in capitals are to be filled in.
-fn commands(key: &Key, draft: &Draft<'_>) -> Vec<String> {
+pub(super) fn commands(key: &Key, draft: &Draft<'_>) -> Vec<String> {
     let commands: &[&str] = match key.action {
         _ if key.decided.is_some() => &[],
         Action::ReissueCertificates if draft.media.contains("x509") => &[

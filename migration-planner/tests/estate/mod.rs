@@ -1,6 +1,11 @@
 //! An estate made up by hand: what the tests of risk, roadmap and report share.
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, outside any test function"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -88,6 +88,14 @@ fn drawing(view: &View<'_>, most: usize, out: &mut dyn Write) -> io::Result<()> 
             )?;
         }
     }
+    if let Some(row) = rows.first().filter(|row| row.open_by_roadmap * 5 > top) {
+        let at = (y(row.open_by_roadmap) + 18.0).min(HEIGHT - BOTTOM - 8.0);
+        writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{at:.1}\">open by the roadmap</text>",
+            LEFT + 8.0
+        )?;
+    }
     let mut labels: Vec<(f64, usize, &str)> = Vec::new();
     for (number, scenario) in view.report.assessment.scenarios.iter().enumerate() {
         let mut path = String::new();

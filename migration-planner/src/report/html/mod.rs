@@ -89,6 +89,15 @@ pub(super) const fn quantum_words(quantum: Quantum) -> &'static str {
     }
 }
 
+/// Whether an algorithm is weak today, in a word: of what is unknown nobody can tell.
+pub(super) const fn weak_words(weak: bool, quantum: Quantum) -> &'static str {
+    match (weak, quantum) {
+        (true, _) => "yes",
+        (false, Quantum::Unknown) => "unknown",
+        (false, _) => "no",
+    }
+}
+
 pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let assessment = view.report.assessment;
     let of = match assessment.organisation.as_str() {

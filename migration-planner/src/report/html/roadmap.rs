@@ -84,6 +84,9 @@ fn timeline(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
             (true, true) => format!("{} (late)", step.finish),
             (true, false) => step.finish.to_string(),
         };
+        let owner = step.owner.as_ref().map_or_else(String::new, |owner| {
+            format!(" <span class=\"soft\">{}</span>", Html(owner))
+        });
         let due = match step.due {
             Some(due) if due < first => format!("{due} (passed)"),
             Some(due) => due.to_string(),
@@ -91,7 +94,7 @@ fn timeline(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(
             out,
-            "<tr><td class=\"n\">{}</td><th scope=\"row\"><a href=\"#{}\">{}</a></th><td class=\"day\">{}</td><td class=\"day\">{done}</td><td class=\"day\">{due}</td>\
+            "<tr><td class=\"n\">{}</td><th scope=\"row\"><a href=\"#{}\">{}</a>{owner}</th><td class=\"day\">{}</td><td class=\"day\">{done}</td><td class=\"day\">{due}</td>\
              <td><div class=\"time\" aria-hidden=\"true\">{bar}{mark}</div></td></tr>",
             step.wave,
             step.id,

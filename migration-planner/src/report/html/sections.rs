@@ -6,7 +6,7 @@ use crate::report::text::{Html, count, percent, thousands};
 use crate::report::view::{GroupRow, View, is_late};
 use crate::risk::Threat;
 
-use super::{METHOD, quantum_words, sources};
+use super::{METHOD, quantum_words, sources, weak_words};
 
 pub(super) fn lead(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (summary, report) = (&view.summary, view.report);
@@ -29,8 +29,8 @@ pub(super) fn lead(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let weak = match weak {
         0 => "Nothing that was read is broken today".to_owned(),
         many => format!(
-            "<strong>{}</strong> already today",
-            count(many, "asset is weak", "assets are weak")
+            "{} already today",
+            strong(many, "asset is weak", "assets are weak")
         ),
     };
     let quantum = of(view, Threat::HarvestNow) + of(view, Threat::ForgeLater) + of(view, Threat::Impersonate);
@@ -42,9 +42,9 @@ pub(super) fn lead(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     });
     writeln!(
         out,
-        "<p class=\"lead\">{weak}; <strong>{}</strong> a quantum computer, and <strong>{}</strong>.{late}</p>",
-        count(quantum, "falls to", "fall to"),
-        count(of(view, Threat::Unknown), "is unknown", "are unknown"),
+        "<p class=\"lead\">{weak}; {} to a quantum computer, and {}.{late}</p>",
+        strong(quantum, "falls", "fall"),
+        strong(of(view, Threat::Unknown), "is unknown", "are unknown"),
     )?;
     let steps = &report.roadmap.steps;
     writeln!(out, "<ul class=\"tiles\">")?;
@@ -70,6 +70,12 @@ pub(super) fn lead(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "<li><b>{figure}</b> {what}</li>")?;
     }
     writeln!(out, "</ul>")
+}
+
+/// A number that stands out, with its noun.
+fn strong(number: usize, one: &str, many: &str) -> String {
+    let words = if number == 1 { one } else { many };
+    format!("<strong>{}</strong> {words}", thousands(number as u64))
 }
 
 fn of(view: &View<'_>, threat: Threat) -> usize {
@@ -171,7 +177,7 @@ fn algorithms(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "<section id=\"algorithms\" aria-labelledby=\"h-algorithms\">\n<h2 id=\"h-algorithms\">By algorithm</h2>\n\
-         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"By algorithm\"><table>\n<thead><tr><th scope=\"col\">algorithm</th>\
+         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table by algorithm\"><table>\n<thead><tr><th scope=\"col\">algorithm</th>\
          <th scope=\"col\">used for</th><th scope=\"col\">quantum computer</th><th scope=\"col\">weak today</th>\
          <th scope=\"col\" class=\"n\">assets</th><th scope=\"col\" class=\"n\">places</th></tr></thead>\n<tbody>"
     )?;
@@ -183,11 +189,7 @@ fn algorithms(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
             Html(&row.name),
             purposes.join(", "),
             quantum_words(row.quantum),
-            if row.weak_today {
-                "<strong>yes</strong>"
-            } else {
-                "no"
-            },
+            weak_words(row.weak_today, row.quantum),
             thousands(row.assets as u64),
             thousands(row.places),
         )?;
@@ -232,7 +234,7 @@ fn group(
     let most = rows.iter().map(|row| row.assets).max().unwrap_or(1).max(1);
     writeln!(
         out,
-        "</ul>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table>\n<thead><tr><th scope=\"col\">who</th>\
+        "</ul>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{title}, as a table\"><table>\n<thead><tr><th scope=\"col\">who</th>\
          <th scope=\"col\" class=\"n\">assets</th><th scope=\"col\" class=\"n\">to be dealt with</th><th scope=\"col\">by what can happen</th></tr></thead>\n<tbody>"
     )?;
     for row in rows.iter().take(limit) {
