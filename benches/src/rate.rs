@@ -106,7 +106,7 @@ fn slice(threads: usize, work: &dyn Work) -> Result<Slice, AnyError> {
         AtomicBool::new(false),
         AtomicU64::new(0),
     );
-    let one = || -> Result<(), AnyError> {
+    let one = || -> Result<Instant, AnyError> {
         // Once before the start: sessions open, keys load.
         let ready = work.ready().and_then(|mut turn| {
             turn()?;
@@ -118,7 +118,8 @@ fn slice(threads: usize, work: &dyn Work) -> Result<Slice, AnyError> {
             turn()?;
             done.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(())
+        // Sessions are closed after this, which is not part of what is measured.
+        Ok(Instant::now())
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
@@ -126,15 +127,16 @@ fn slice(threads: usize, work: &dyn Work) -> Result<Slice, AnyError> {
         let (started, before) = (Instant::now(), processor_time());
         thread::sleep(SLICE);
         over.store(true, Ordering::Relaxed);
-        let mut outcome = Ok(());
-        for worker in workers {
-            outcome = outcome.and(worker.join().unwrap_or_else(|_| Err("a thread panicked".into())));
-        }
         // Turns that were begun are done, and counted; so is their time.
-        let (took, spent) = (started.elapsed().as_secs_f64(), processor_time() - before);
+        let mut ended = Ok(started);
+        for worker in workers {
+            let one = worker.join().unwrap_or_else(|_| Err("a thread panicked".into()));
+            ended = ended.and_then(|ended: Instant| Ok(ended.max(one?)));
+        }
+        let spent = processor_time() - before;
         let done = done.load(Ordering::Relaxed) as f64;
-        outcome.map(|()| Slice {
-            per_second: done / took,
+        ended.map(|ended| Slice {
+            per_second: done / ended.duration_since(started).as_secs_f64(),
             processor: spent / done,
         })
     })

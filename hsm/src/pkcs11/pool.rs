@@ -171,8 +171,12 @@ impl<W: 'static> Pool<W> {
                 Err(error) => tracing::warn!(pool = self.0.name, %error, "cannot start another worker"),
             }
         }
+        // Waking is a call to the system, needed or not.
+        let somebody_sleeps = state.idle > 0;
         drop(state);
-        self.0.work.notify_one();
+        if somebody_sleeps {
+            self.0.work.notify_one();
+        }
         Ok(())
     }
 
@@ -340,11 +344,15 @@ where
             }
             Ok(result) => {
                 *phase = Phase::Done(result);
+                // The caller would wake to find it locked.
+                drop(phase);
                 self.call.done.notify_one();
                 false
             }
             Err(_) => {
                 *phase = Phase::Broken;
+                // The caller would wake to find it locked.
+                drop(phase);
                 self.call.done.notify_one();
                 true
             }
