@@ -117,7 +117,9 @@ fn a_small_estate_is_reported_as_somebody_looked_at() {
     let whole = Whole::of(&Estate::small(), PROFILE);
     golden("small.html", &whole.html());
     golden("small.md", &whole.markdown());
-    golden("small.json", &whole.json());
+    let json: serde_json::Value = serde_json::from_str(&whole.json()).unwrap();
+    let json = serde_json::to_string_pretty(&json).unwrap();
+    golden("small.json", &format!("{json}\n"));
     let mut roadmap = serde_json::to_string_pretty(&whole.roadmap).unwrap();
     roadmap.push('\n');
     golden("small.roadmap.json", &roadmap);

@@ -247,6 +247,18 @@ fn what_is_weak_today_comes_first_whatever_else() {
 }
 
 #[test]
+fn the_hash_by_which_an_anchor_certifies_itself_harms_nobody() {
+    let mut estate = Estate::default();
+    estate.authority("root", "RSA-4096", "2041-05-01", None);
+    estate.signed_with("root", "RSA-PKCS1-1.5-SHA-1");
+    estate.authority("below", "RSA-4096", "2041-05-01", Some("root"));
+    estate.signed_with("below", "RSA-PKCS1-1.5-SHA-1");
+    let assessment = assessed(&estate, "");
+    assert_eq!(assessment.ratings[&estate.id("root")].threat, Threat::ForgeLater);
+    assert_eq!(assessment.ratings[&estate.id("below")].threat, Threat::WeakToday);
+}
+
+#[test]
 fn every_score_is_the_sum_of_what_it_shows() {
     let assessment = assessed(
         &Estate::small(),

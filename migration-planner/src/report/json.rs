@@ -134,7 +134,8 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         status: report.status,
         profile: report.profile,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
+    // Without spaces: a large estate has a large report.
+    serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
 }
 

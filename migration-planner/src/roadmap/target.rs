@@ -19,10 +19,10 @@ pub(super) fn target(
         .max_by_key(|(level, _)| *level);
     let asymmetric = matches!(purpose, Purpose::KeyEstablishment | Purpose::Signature);
     let (level, because) = match demanding {
-        None if !asymmetric => (2, "it withstands quantum computers".to_owned()),
-        Some((level, regime)) if level > profile.target.level || !asymmetric => {
+        Some((level, regime)) if asymmetric && level > profile.target.level || level == 5 => {
             (level, format!("{} asks for category {level}", regime.name))
         }
+        _ if !asymmetric => (2, "it withstands quantum computers".to_owned()),
         _ => (
             profile.target.level,
             format!("the profile asks for category {}", profile.target.level),
