@@ -33,11 +33,12 @@ pub mod sign;
 mod stores;
 mod transcript;
 
-pub use self::audit::{Audit, AuditError, audit, audit_dir};
+pub use self::audit::{Audit, AuditError, audit, audit_dir, audit_file};
 pub use self::conductor::{Conductor, Declined, SecretKind, SecretWanted};
 pub use self::error::CeremonyError;
 pub use self::plan::{Name, Plan, PlanError, TEMPLATE};
 pub use self::requests::CsrFile;
 pub use self::run::{Outcome, RunRequest, run};
+pub use self::share::ShareError;
 pub use self::sign::{SignRequest, export, plan_of, root_of, sign};
 pub use self::transcript::TranscriptError;

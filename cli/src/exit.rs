@@ -7,6 +7,8 @@ use symbolon_ca::client::ClientError;
 use symbolon_host::{ConfigError, DataDirError, SocketError};
 use symbolon_tls::workload_api::WorkloadApiError;
 
+use crate::output::printable;
+
 /// The command did not do what it was asked, for a reason no other code has.
 const FAILED: u8 = 1;
 /// The command line or a configuration file is wrong. (clap uses the same for the command line.)
@@ -44,12 +46,12 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    anstream::eprintln!("error: {error}");
+    anstream::eprintln!("error: {}", printable(&error.to_string()));
     let mut said = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Errors that show their cause in their own text would say everything twice, and this one says nothing.
         if !said.contains(&cause) && cause != "transport error" {
-            anstream::eprintln!("  because: {cause}");
+            anstream::eprintln!("  because: {}", printable(&cause));
             said.push_str(&cause);
         }
     }

@@ -52,6 +52,21 @@ impl Format {
     }
 }
 
+/// Words that may have come from elsewhere, without what would move a terminal's cursor or change its colours.
+pub(crate) fn printable(words: &str) -> String {
+    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    words
+        .chars()
+        .map(|c| {
+            if harmless(c) {
+                c
+            } else {
+                char::REPLACEMENT_CHARACTER
+            }
+        })
+        .collect()
+}
+
 /// Prints text and a newline.
 ///
 /// # Errors

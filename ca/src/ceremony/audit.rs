@@ -13,7 +13,7 @@ use symbolon_pki::certificate::Certificate;
 use self::sessions::Auditor;
 use super::event::{CeremonyBegun, KeyMade, ShareMade, StoreOpened};
 use super::plan::{Name, Plan};
-use super::transcript::{Chain, TranscriptError};
+use super::transcript::{self, Chain, TranscriptError};
 
 /// A transcript that is not to be believed.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +146,14 @@ pub fn audit(transcript: &[u8], root: &Certificate) -> Result<Audit, AuditError>
         });
     }
     Ok(audit)
+}
+
+/// As [`audit`], of a transcript's file. No more is read than a transcript can have.
+///
+/// # Errors
+/// [`AuditError`].
+pub fn audit_file(path: &Path, root: &Certificate) -> Result<Audit, AuditError> {
+    audit(&transcript::read_file(path)?, root)
 }
 
 /// Verifies the transcript in a ceremony's directory, and that the other files there are those that it tells of.

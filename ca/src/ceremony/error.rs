@@ -7,7 +7,7 @@ use symbolon_crypto::random::RandomError;
 use symbolon_crypto::{Component, SignError};
 use symbolon_hsm::{NameError, PassphraseError, StoreError, StoreName};
 use symbolon_issuance::{IssuanceError, SerialError};
-use symbolon_pki::key::KeyError;
+use symbolon_pki::key::{KeyError, SignatureError};
 use symbolon_pki::pem::PemError;
 use symbolon_pki::verify::ChainError;
 
@@ -79,6 +79,19 @@ pub enum CeremonyError {
     /// The root did not sign.
     #[error("the root did not sign")]
     Sign(#[from] SignError),
+    /// What the root's keys signed is no signature of the root.
+    #[error("what the root's keys signed is wrong, so a token or this machine has a fault: {0}")]
+    Signature(#[from] SignatureError),
+    /// The clock is where the root does not live.
+    #[error("the clock of this machine says {now}, and the root lives from {from} to {until}; set the clock")]
+    Clock {
+        /// What it says.
+        now: String,
+        /// When the root's life begins.
+        from: String,
+        /// When it ends.
+        until: String,
+    },
     /// The keys do not make up the root.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -135,6 +135,26 @@ pub struct StoreOpened {
     pub kind: String,
     /// What a token says of itself; what it said is only as good as its module.
     pub token: Option<TokenFacts>,
+    /// What a TPM says of itself; absent for every other store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<TpmFacts>,
+}
+
+/// What a TPM says of itself.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TpmFacts {
+    /// Who made it, in the four letters of the TCG's registry.
+    pub manufacturer: String,
+    /// What else its maker calls it.
+    pub model: String,
+    /// The version of its firmware, 16 hex digits.
+    pub firmware_version: String,
+    /// The revision of the specification that it follows.
+    pub specification: String,
+    /// The name of the storage root key that the root's keys lie under, in hex: it is another after the TPM was
+    /// cleared, and on every other TPM.
+    pub storage_root: String,
 }
 
 /// What a token says of itself.
@@ -188,6 +208,21 @@ pub struct KeyMade {
     pub spki_sha256: String,
     /// How a token says that it holds it, by PKCS#11 attribute; `null` where it does not tell.
     pub attributes: BTreeMap<String, Option<bool>>,
+    /// How a TPM holds it; absent for every other store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpm: Option<TpmKeyFacts>,
+}
+
+/// How a TPM holds a key.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TpmKeyFacts {
+    /// Whether the TPM signs with it, or gives out a seed to sign with while its PCRs are as they were.
+    pub signs: bool,
+    /// The name of the TPM's object, in hex.
+    pub name: String,
+    /// The PCR values that a seed is sealed to, in hex, by bank and number as in `sha256:7`.
+    pub pcrs: BTreeMap<String, String>,
 }
 
 /// What a certificate is for.

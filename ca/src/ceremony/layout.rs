@@ -17,16 +17,16 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use symbolon_crypto::digest;
-use symbolon_host::file::{Pending, parent_of, sync_dir};
+use symbolon_host::file::{PENDING_SUFFIX, Pending, parent_of, sync_dir};
 use symbolon_pki::pem;
 
 use super::audit::{Audit, AuditError};
 use super::error::CeremonyError;
 use super::plan::{Custodian, Name};
-use super::transcript::TranscriptError;
+use super::transcript::{self, TranscriptError};
 
-/// The largest file that is compared, in bytes.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// More bytes than any file beside the transcript has.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// The directory of a ceremony.
 #[derive(Clone, Debug)]
@@ -71,12 +71,7 @@ impl Layout {
 
     /// The transcript's bytes.
     pub(super) fn read_transcript(&self) -> Result<Vec<u8>, TranscriptError> {
-        let path = self.transcript();
-        read(&path).map_err(|source| TranscriptError::Io {
-            doing: "read",
-            path,
-            source,
-        })
+        transcript::read_file(&self.transcript())
     }
 
     /// Makes a directory for this user alone; its parent must exist.
@@ -117,7 +112,7 @@ impl Layout {
     }
 
     /// Writes the files that follow from a transcript and are not there; returns those it wrote. What is there is not
-    /// touched.
+    /// touched, and must be what would have been written.
     pub(super) fn publish(&self, audit: &Audit) -> Result<Vec<PathBuf>, CeremonyError> {
         if !audit.intermediates.is_empty() {
             Self::ensure_dir(&self.0.join("intermediates"))?;
@@ -130,6 +125,13 @@ impl Layout {
                     .commit(&content)
                     .map_err(CeremonyError::io("write", &path))?;
                 written.push(path);
+            } else if read(&path).map_err(CeremonyError::io("read", &path))? != content {
+                return Err(AuditError::File {
+                    path: path.display().to_string(),
+                    reason: "it is another certificate; move it away, and `symbolon ceremony export` writes the right one"
+                        .to_owned(),
+                }
+                .into());
             }
         }
         Ok(written)
@@ -161,7 +163,7 @@ impl Layout {
     }
 
     /// No certificate may lie among the intermediates of which the transcript says nothing.
-    fn refuse_strangers(&self, audit: &Audit) -> Result<(), AuditError> {
+    pub(super) fn refuse_strangers(&self, audit: &Audit) -> Result<(), AuditError> {
         let dir = self.0.join("intermediates");
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,
@@ -173,7 +175,14 @@ impl Layout {
                 });
             }
         };
-        let known: Vec<PathBuf> = self.files(audit).into_iter().map(|(path, _)| path).collect();
+        let mut known: Vec<PathBuf> = self.files(audit).into_iter().map(|(path, _)| path).collect();
+        // What a crash left of one that was being written is that one's.
+        let pending = known.iter().map(|path| {
+            let mut name = path.clone().into_os_string();
+            name.push(PENDING_SUFFIX);
+            PathBuf::from(name)
+        });
+        known.extend(pending.collect::<Vec<_>>());
         for entry in entries {
             let path = entry
                 .map(|entry| entry.path())

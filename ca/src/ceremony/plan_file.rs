@@ -8,6 +8,7 @@ mod fields;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::path::{self, Path};
 
 use symbolon_crypto::Component;
 use symbolon_host::HumanDuration;
@@ -26,6 +27,9 @@ const VERSION: u32 = 1;
 
 /// Longest organization, in characters (RFC 5280, appendix A.1, `ub-organization-name`).
 const MAX_ORGANIZATION: usize = 64;
+
+/// The longest lifetime, a hundred years: long before the last date that a certificate can name.
+const MAX_LIFETIME: HumanDuration = HumanDuration(std::time::Duration::from_secs(36_525 * 86_400));
 
 /// Says where in the text something is wrong.
 struct Checker<'a>(&'a str);
@@ -62,6 +66,11 @@ impl Checker<'_> {
     fn lifetime(&self, lifetime: &Spanned<HumanDuration>) -> Result<std::time::Duration, PlanError> {
         let duration = lifetime.get_ref().0;
         self.require(!duration.is_zero(), lifetime, "a lifetime is longer than nothing")?;
+        self.require(
+            duration <= MAX_LIFETIME.0,
+            lifetime,
+            format_args!("a lifetime is at most {MAX_LIFETIME}"),
+        )?;
         Ok(duration)
     }
 }
@@ -184,7 +193,15 @@ fn custodians(
             format_args!("{name} is a custodian already, and counts once"),
         )?;
         let share = match &entry.share {
-            Some(share) => check.words("the path of a share", share, 4096)?,
+            Some(share) => {
+                let path = check.words("the path of a share", share, 4096)?;
+                check.require(
+                    is_place_of_share(Path::new(&path)),
+                    share,
+                    "the path of a share is absolute, or shares/FILE in the output directory",
+                )?;
+                path
+            }
             None => format!("shares/{name}.share"),
         };
         check.require(
@@ -199,6 +216,18 @@ fn custodians(
         });
     }
     Ok(custodians)
+}
+
+/// Whether a share cannot be written over anything else of the ceremony's.
+fn is_place_of_share(share: &Path) -> bool {
+    let parts: Vec<_> = share.components().collect();
+    match parts.as_slice() {
+        [path::Component::Normal(dir), path::Component::Normal(_)] => *dir == "shares",
+        [path::Component::RootDir, .., path::Component::Normal(_)] => {
+            !parts.contains(&path::Component::ParentDir)
+        }
+        _ => false,
+    }
 }
 
 fn stores(
@@ -234,11 +263,17 @@ fn stores(
                     "the PIN comes from custodians or from the URI's pin-source, not from both",
                 )?;
             }
-            StoreLocation::Tpm(_) => {
+            StoreLocation::Tpm(tpm) => {
                 check.require(
                     entry.pin.is_empty(),
                     place,
                     "a TPM has no PIN that custodians enter",
+                )?;
+                check.require(
+                    tpm.dir.is_absolute(),
+                    place,
+                    "the directory of a TPM's records is absolute: it is looked for from anywhere, for as long as the root \
+                     lives",
                 )?;
             }
             _ => {

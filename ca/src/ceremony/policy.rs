@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use spiffe::TrustDomain;
+use symbolon_host::HumanDuration;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::{Csr, CsrError};
 use symbolon_pki::key::{SubjectKey, SuitePublicKey};
@@ -43,13 +44,19 @@ pub enum PolicyError {
         owner: String,
     },
     /// A lifetime that the policy does not allow.
-    #[error("it would live for {found:?}, and the policy allows {allowed:?}")]
+    #[error("it would live for {found}, and the policy allows {allowed}")]
     Lifetime {
         /// What was asked for.
-        found: Duration,
+        found: HumanDuration,
         /// The longest there may be.
-        allowed: Duration,
+        allowed: HumanDuration,
     },
+    /// No lifetime at all.
+    #[error("a lifetime is longer than nothing")]
+    NoLifetime,
+    /// The root may have nothing below it.
+    #[error("the root has path length 0, so that no authority may stand below it")]
+    NothingBelow,
     /// A path that the policy does not allow.
     #[error("it would have path length {found}, and the policy allows {allowed}")]
     PathLength {
@@ -137,10 +144,13 @@ pub(super) fn check(plan: &Plan, taken: &Taken, name: &Name, csr: &Csr) -> Resul
 
 /// Checks the lifetime that was asked for.
 pub(super) fn check_lifetime(plan: &Plan, lifetime: Duration) -> Result<(), PolicyError> {
+    if lifetime.is_zero() {
+        return Err(PolicyError::NoLifetime);
+    }
     if lifetime > plan.policy.lifetime {
         return Err(PolicyError::Lifetime {
-            found: lifetime,
-            allowed: plan.policy.lifetime,
+            found: HumanDuration(lifetime),
+            allowed: HumanDuration(plan.policy.lifetime),
         });
     }
     Ok(())

@@ -49,10 +49,7 @@ pub(super) fn read(plan: &Plan, taken: &Taken, files: &[CsrFile]) -> Result<Vec<
         let lifetime = file.lifetime.unwrap_or(plan.policy.lifetime);
         policy::check_lifetime(plan, lifetime).map_err(refused)?;
         if plan.root.path_length == 0 {
-            return Err(refused(PolicyError::PathLength {
-                found: "0".to_owned(),
-                allowed: 0,
-            }));
+            return Err(refused(PolicyError::NothingBelow));
         }
         taken.intermediate(&file.name, csr.key());
         requests.push(Request {

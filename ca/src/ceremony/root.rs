@@ -1,6 +1,11 @@
-//! The root's name.
+//! The root's name, and what is below it.
+
+use std::time::SystemTime;
 
 use const_oid::ObjectIdentifier;
+use symbolon_pki::bundle::{TrustBundle, X509Authority};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::verify::{ChainError, VerifyOptions, verify_authority};
 
 use super::plan::Plan;
 
@@ -21,4 +26,18 @@ pub(super) fn organization(plan: &Plan, dry_run: bool) -> String {
     } else {
         plan.organization.clone()
     }
+}
+
+/// Verifies an intermediate against the root as any verifier would who trusts the root.
+pub(super) fn verify_below(
+    plan: &Plan,
+    root: &Certificate,
+    intermediate: &Certificate,
+    at: SystemTime,
+) -> Result<(), Box<ChainError>> {
+    let mut bundle = TrustBundle::new(plan.trust_domain.clone());
+    bundle.x509_authorities.push(X509Authority::new(root.clone()));
+    let chain = std::slice::from_ref(intermediate);
+    verify_authority(chain, &bundle, at, &VerifyOptions::default())?;
+    Ok(())
 }

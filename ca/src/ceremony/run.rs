@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use symbolon_crypto::{HeldKey, random};
+use symbolon_host::file::Pending;
 use symbolon_hsm::{KeyLabel, KeyStore, Passphrase, StoreName};
 use symbolon_issuance::{Authority, AuthoritySpec, RootSpec, Serial, prepare_root};
 use symbolon_pki::key::SuiteSigner;
-use symbolon_pki::time::Clock;
+use symbolon_pki::time::{Clock, rfc3339};
 
 use super::audit::{self, Audit};
 use super::conductor::{Conductor, SecretWanted};
@@ -21,7 +22,7 @@ use super::requests::{self, CsrFile, Request};
 use super::scratch::Scratch;
 use super::session::{Session, program};
 use super::shamir::{self, Bytes};
-use super::share::{Share, ShareError};
+use super::share::{self, Share, ShareError};
 use super::stores::{self, Opened};
 use super::transcript::Chain;
 use super::{quorum, root};
@@ -81,14 +82,19 @@ pub fn run(request: &RunRequest, conductor: &mut dyn Conductor) -> Result<Outcom
     }
     let shares = share_paths(plan, &real)?;
 
-    let opened = stores::open(plan, &present, conductor)?;
+    let scratch = request.dry_run.then(Scratch::new).transpose()?;
+    let rehearsal = scratch.as_ref().map(Scratch::path);
+    let opened = stores::open(plan, &present, rehearsal, conductor)?;
     stores::check_offers(plan, &opened)?;
     let passphrases = passphrases(plan, conductor)?;
-    let scratch = request.dry_run.then(Scratch::new).transpose()?;
     let layout = match &scratch {
         Some(scratch) => Layout::new(scratch.path().join("ceremony")),
         None => real.clone(),
     };
+    conductor.step(&format!(
+        "It is {} by the clock of this machine",
+        rfc3339(request.clock.now())
+    ));
     conductor.confirm(&question(plan, request.dry_run, real.dir()))?;
 
     Layout::make_dir(layout.dir())?;
@@ -117,6 +123,7 @@ pub fn run(request: &RunRequest, conductor: &mut dyn Conductor) -> Result<Outcom
                 .collect(),
             None => shares.clone(),
         },
+        given: Vec::new(),
         session: Session {
             transcript,
             conductor,
@@ -125,6 +132,7 @@ pub fn run(request: &RunRequest, conductor: &mut dyn Conductor) -> Result<Outcom
     };
     if let Err(error) = making.make(&present, &requests) {
         making.session.stop(&error);
+        making.given.iter().for_each(|path| share::discard(path));
         return Err(error);
     }
     drop(making);
@@ -146,10 +154,13 @@ pub fn run(request: &RunRequest, conductor: &mut dyn Conductor) -> Result<Outcom
 
 fn question(plan: &Plan, dry_run: bool, dir: &Path) -> String {
     let what = format!(
-        "a {} root of {} with {} intermediates in {}",
+        "a {} root of {} with {} in {}",
         plan.root.suite,
         plan.trust_domain,
-        plan.intermediates.len(),
+        match plan.intermediates.len() {
+            1 => "1 intermediate".to_owned(),
+            count => format!("{count} intermediates"),
+        },
         dir.display()
     );
     if dry_run {
@@ -170,9 +181,11 @@ fn share_paths(plan: &Plan, layout: &Layout) -> Result<Vec<(Name, PathBuf)>, Cer
         if std::fs::symlink_metadata(&path).is_ok() {
             return Err(ShareError::Exists(path).into());
         }
-        let dir = symbolon_host::file::parent_of(&path);
-        if !path.starts_with(layout.dir()) {
-            std::fs::metadata(dir).map_err(CeremonyError::io("use the directory of a share", dir))?;
+        // A stick may be missing, be read-only, or have no permissions that keep a share to its owner.
+        if Path::new(&custodian.share).is_absolute() {
+            Pending::of_new(&path, 0o600)
+                .map_err(CeremonyError::io("write a share to", &path))?
+                .ok_or_else(|| ShareError::Exists(path.clone()))?;
         }
         paths.push((custodian.name.clone(), path));
     }
@@ -207,6 +220,8 @@ struct Making<'a> {
     opened: BTreeMap<StoreName, Opened>,
     passphrases: BTreeMap<Name, Passphrase>,
     shares: Vec<(Name, PathBuf)>,
+    /// Shares that were written.
+    given: Vec<PathBuf>,
     session: Session<'a>,
 }
 
@@ -226,7 +241,7 @@ impl Making<'_> {
             self.session.write(What::CustodianPresent(custodian.clone()))?;
         }
         for (name, store) in &self.opened {
-            self.session.write(What::StoreOpened(store.facts(name)))?;
+            self.session.write(What::StoreOpened(store.facts(name)?))?;
         }
         let shared = self.make_shared()?;
         let signer = self.make_keys(shared.as_ref())?;
@@ -274,7 +289,7 @@ impl Making<'_> {
         }
         let opened = stores::open_shared(&self.layout.keys(), &secret)?;
         if plan.has_shares() {
-            let facts = opened.facts(&stores::shared_name()?);
+            let facts = opened.facts(&stores::shared_name()?)?;
             self.session.write(What::StoreOpened(facts))?;
         }
         Ok(Some(opened))
@@ -308,6 +323,7 @@ impl Making<'_> {
                 .step(&format!("The share of {name} is written to {}", path.display()));
             let share = Share::new(&self.ceremony, name, part, plan.quorum, count);
             share.write(&self.ceremony, path, self.passphrases.get(name))?;
+            self.given.push(path.clone());
             self.session.write(What::ShareMade(share.made.clone()))?;
         }
         Ok(())
@@ -341,13 +357,15 @@ impl Making<'_> {
                 store: name.clone(),
                 component: *component,
             })?;
+            let held_as = opened.held(&info.id).map_err(failed)?;
             self.session.write(What::KeyMade(KeyMade {
                 component: *component,
                 store: name.clone(),
                 key_id: info.id.to_string(),
                 label: label.to_string(),
                 spki_sha256: hex::encode(hash),
-                attributes: opened.attributes(&info.id).map_err(failed)?,
+                attributes: held_as.attributes,
+                tpm: held_as.tpm,
             }))?;
             held.push(key);
         }

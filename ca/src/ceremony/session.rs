@@ -8,10 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use symbolon_crypto::{digest, random};
 use symbolon_hsm::{KeyId, KeyStore};
 use symbolon_issuance::{Authority, HasSigner, IntermediateRequest, Linted, Serial, prepare_intermediate};
-use symbolon_pki::bundle::{TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SuiteSigner;
-use symbolon_pki::verify::{VerifyOptions, verify_authority};
 
 use super::conductor::Conductor;
 use super::error::CeremonyError;
@@ -20,6 +18,7 @@ use super::event::{
 };
 use super::plan::{Name, Plan};
 use super::requests::Request;
+use super::root;
 use super::transcript::Transcript;
 
 /// What this program calls itself in transcripts.
@@ -97,12 +96,12 @@ impl Session<'_> {
     pub(super) fn sign(
         &mut self,
         plan: &Plan,
-        root: &Authority,
+        authority: &Authority,
         request: &Request,
         now: SystemTime,
     ) -> Result<(), CeremonyError> {
         let linted = prepare_intermediate(
-            root,
+            authority,
             &IntermediateRequest {
                 key: request.csr.key(),
                 ttl: request.lifetime,
@@ -116,25 +115,24 @@ impl Session<'_> {
             &request.name,
             Some(&request.der),
             linted,
-            root,
+            authority,
         )?;
-        let mut bundle = TrustBundle::new(plan.trust_domain.clone());
-        bundle
-            .x509_authorities
-            .push(X509Authority::new(root.certificate().clone()));
-        verify_authority(&[certificate], &bundle, now, &VerifyOptions::default())
-            .map(|_| ())
-            .map_err(|source| CeremonyError::Unverified {
+        root::verify_below(plan, authority.certificate(), &certificate, now).map_err(|source| {
+            CeremonyError::Unverified {
                 name: request.name.clone(),
-                source: Box::new(source),
-            })
+                source,
+            }
+        })
     }
 
     /// Has the root sign for everything that was written.
     pub(super) fn close(&mut self, ceremony: &[u8; 16], signer: &SuiteSigner) -> Result<(), CeremonyError> {
         let (number, previous) = self.transcript.position();
         let time = self.transcript.now();
-        let signature = signer.sign(&closing_message(ceremony, number, &previous, &time))?;
+        let message = closing_message(ceremony, number, &previous, &time);
+        let signature = signer.sign(&message)?;
+        // A wrong one, once written, could never be taken out again: the transcript would be lost, and the root with it.
+        signer.public_key().verify(&message, &signature)?;
         let event = self.transcript.append_at(
             time,
             What::SessionClosed(SessionClosed {
@@ -160,4 +158,67 @@ fn chain_of(error: &CeremonyError) -> String {
         source = cause.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use symbolon_crypto::{Component, HeldKey, MlDsaContext, PublicKey, SignError, SoftwareKey};
+    use symbolon_hsm::{Passphrase, PassphraseError};
+    use symbolon_pki::suite::Suite;
+    use symbolon_pki::time::SystemClock;
+
+    use super::super::conductor::{Declined, SecretWanted};
+    use super::*;
+
+    /// A key whose signatures have a bit that is wrong.
+    #[derive(Debug)]
+    struct Faulty(SoftwareKey);
+
+    impl HeldKey for Faulty {
+        fn component(&self) -> Component {
+            self.0.component()
+        }
+
+        fn public_key(&self) -> &PublicKey {
+            self.0.public_key()
+        }
+
+        fn sign(&self, message: &[u8], context: MlDsaContext<'_>) -> Result<Vec<u8>, SignError> {
+            let mut signature = self.0.sign(message, context)?;
+            signature[7] ^= 1;
+            Ok(signature)
+        }
+    }
+
+    struct Nobody;
+
+    impl Conductor for Nobody {
+        fn step(&mut self, _: &str) {}
+
+        fn confirm(&mut self, _: &str) -> Result<(), Declined> {
+            Err(Declined)
+        }
+
+        fn secret(&mut self, _: &SecretWanted) -> Result<Passphrase, PassphraseError> {
+            Passphrase::new(Vec::new().into())
+        }
+    }
+
+    #[test]
+    fn a_wrong_signature_is_never_written() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("t");
+        let mut session = Session {
+            transcript: Transcript::create(&path, Arc::new(SystemClock)).unwrap(),
+            conductor: &mut Nobody,
+            made: Vec::new(),
+        };
+        let key = || SoftwareKey::generate(Component::Ed25519).unwrap();
+        let faulty = SuiteSigner::new(Suite::Ed25519, vec![Arc::new(Faulty(key()))]).unwrap();
+        let error = session.close(&[0; 16], &faulty).unwrap_err();
+        assert!(matches!(error, CeremonyError::Signature(_)), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        let sound = SuiteSigner::new(Suite::Ed25519, vec![Arc::new(key())]).unwrap();
+        session.close(&[0; 16], &sound).unwrap();
+    }
 }

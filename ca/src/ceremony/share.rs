@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use symbolon_crypto::digest;
-use symbolon_host::file::{self, Pending};
+use symbolon_host::file::Pending;
 use symbolon_hsm::{Passphrase, PrivateFileError, SealedError, SealedSecret, read_private};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
@@ -178,12 +178,21 @@ impl Share {
             .map_err(failed)?
             .ok_or_else(|| ShareError::Exists(path.to_owned()))?;
         pending.commit(text.as_bytes()).map_err(failed)?;
-        file::sync_dir(file::parent_of(path)).map_err(failed)?;
+        self.read_back(ceremony, path, passphrase)
+            .inspect_err(|_| discard(path))
+    }
+
+    fn read_back(
+        &self,
+        ceremony: &str,
+        path: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(), ShareError> {
         let again = Self::read(ceremony, path, &self.made, passphrase)?;
-        if *again.part != *self.part {
-            return Err(ShareError::Damaged(path.to_owned()));
+        match *again.part == *self.part {
+            true => Ok(()),
+            false => Err(ShareError::Damaged(path.to_owned())),
         }
-        Ok(())
     }
 
     fn encode(
@@ -282,6 +291,13 @@ impl Share {
             made: made.clone(),
             part,
         })
+    }
+}
+
+/// Removes a share that was written and is for nothing.
+pub(super) fn discard(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!(path = %path.display(), %error, "cannot remove the share of a ceremony that failed");
     }
 }
 

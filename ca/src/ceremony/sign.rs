@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use symbolon_crypto::HeldKey;
-use symbolon_hsm::{KeyId, StoreName};
+use symbolon_hsm::{KeyId, SoftwareStore, StoreName};
 use symbolon_issuance::Authority;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SuiteSigner;
-use symbolon_pki::time::Clock;
+use symbolon_pki::time::{Clock, rfc3339};
 
 use super::audit::{self, Audit, AuditError};
 use super::conductor::{Conductor, SecretWanted};
@@ -55,18 +55,23 @@ pub fn sign(request: &SignRequest, conductor: &mut dyn Conductor) -> Result<Outc
     let before = real(audit::examine(&chain)?)?;
     let plan = &before.plan;
     check_plan(&layout, plan)?;
+    layout.refuse_strangers(&before)?;
+    chain.check_room(request.requests.len())?;
+    say_where_it_stands(&before, &*request.clock, conductor)?;
     let requests = requests::read(plan, &taken(&before)?, &request.requests)?;
     let present = quorum::assign(plan, &request.present, false)?;
 
-    let mut opened = stores::open(plan, &present, conductor)?;
+    let mut opened = stores::open(plan, &present, None, conductor)?;
     if plan.has_shares() {
         let secret = secret(request, &layout, &before, &present, conductor)?;
         let keys = layout.keys();
-        if !keys.is_dir() {
+        let name = stores::shared_name()?;
+        // An empty directory would be made a new store.
+        if SoftwareStore::is_new(&keys).map_err(stores::failed(&name))? {
             return Err(CeremonyError::OtherKeys(keys));
         }
         let shared = stores::open_shared(&keys, &secret)?;
-        opened.insert(stores::shared_name()?, shared);
+        opened.insert(name, shared);
     }
     let signer = open_keys(&before, &opened)?;
     let authority = Authority::new(before.root.clone(), signer.clone())?;
@@ -178,6 +183,42 @@ fn taken(audit: &Audit) -> Result<Taken, CeremonyError> {
     Ok(taken)
 }
 
+/// Says what people are to compare with their paper, and what they are about to sign for; refuses a clock that is
+/// where the root does not live.
+fn say_where_it_stands(
+    before: &Audit,
+    clock: &dyn Clock,
+    conductor: &mut dyn Conductor,
+) -> Result<(), CeremonyError> {
+    let now = clock.now();
+    let (from, until) = (before.root.not_before(), before.root.not_after());
+    if now < from || now >= until {
+        return Err(CeremonyError::Clock {
+            now: rfc3339(now),
+            from: rfc3339(from),
+            until: rfc3339(until),
+        });
+    }
+    conductor.step(&format!(
+        "The transcript has {} events and the head {}; compare them with the paper",
+        before.events, before.head
+    ));
+    if let Some(last) = before.sessions.last().filter(|_| !before.closed) {
+        let people: Vec<_> = last.custodians.iter().map(Name::as_str).collect();
+        conductor.step(&format!(
+            "The session of {} with {} broke off after event {}: nobody has signed for it, and this session will",
+            last.begun,
+            match people.is_empty() {
+                true => "nobody".to_owned(),
+                false => people.join(", "),
+            },
+            last.last
+        ));
+    }
+    conductor.step(&format!("It is {} by the clock of this machine", rfc3339(now)));
+    Ok(())
+}
+
 fn question(plan: &Plan, requests: &[Request]) -> String {
     let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
     format!(
@@ -274,7 +315,7 @@ impl Sitting<'_> {
             session.write(What::CustodianPresent(custodian.clone()))?;
         }
         for (name, store) in self.opened {
-            session.write(What::StoreOpened(store.facts(name)))?;
+            session.write(What::StoreOpened(store.facts(name)?))?;
         }
         for request in requests {
             session

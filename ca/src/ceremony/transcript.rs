@@ -15,6 +15,9 @@ use super::event::{Event, FIRST, MAX_LINE_LEN, What, link};
 /// The largest transcript that is read, in bytes: some thousand intermediates.
 const MAX_LEN: u64 = 64 * 1024 * 1024;
 
+/// More bytes than the events of a session with one intermediate have.
+const MOST_OF_ONE: u64 = 512 * 1024;
+
 /// A transcript that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +41,9 @@ pub enum TranscriptError {
     /// It is larger than any that this program writes.
     #[error("the transcript is larger than {MAX_LEN} bytes")]
     TooLarge,
+    /// More would make it larger than any that is read.
+    #[error("the transcript is as large as one may be; another root has to take over")]
+    Full,
     /// An event is not what was written, or not in its place.
     #[error("event {number} of the transcript is wrong: {reason}")]
     Event {
@@ -95,13 +101,23 @@ impl Chain {
 
     /// Reads a transcript's file.
     pub(super) fn load(path: &Path) -> Result<Self, TranscriptError> {
-        let failed = |source| TranscriptError::Io {
-            doing: "read",
-            path: path.to_owned(),
-            source,
-        };
-        Self::read(&whole(&File::open(path).map_err(failed)?, path)?)
+        Self::read(&read_file(path)?)
     }
+
+    /// Refuses a transcript that could not take this many more intermediates and still be read.
+    pub(super) fn check_room(&self, intermediates: usize) -> Result<(), TranscriptError> {
+        let wanted = (intermediates as u64).saturating_mul(MOST_OF_ONE);
+        match self.len.saturating_add(wanted) > MAX_LEN {
+            true => Err(TranscriptError::Full),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The bytes of a transcript's file.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, TranscriptError> {
+    let file = File::open(path).map_err(Transcript::failed(path, "read"))?;
+    whole(&file, path)
 }
 
 fn whole(file: &File, path: &Path) -> Result<Vec<u8>, TranscriptError> {
@@ -151,6 +167,10 @@ pub(super) struct Transcript {
     path: PathBuf,
     next: u64,
     head: [u8; 32],
+    /// Bytes that are in the file, whole lines and what was cut off.
+    len: u64,
+    /// A line that was written in part could not be taken away, and nothing may be written after it.
+    spoilt: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -175,6 +195,8 @@ impl Transcript {
             path: path.to_owned(),
             next: 0,
             head: FIRST,
+            len: 0,
+            spoilt: false,
             clock,
         })
     }
@@ -193,6 +215,8 @@ impl Transcript {
             path: path.to_owned(),
             next: chain.events.len() as u64,
             head: chain.head,
+            len: chain.len + chain.cut,
+            spoilt: false,
             clock,
         };
         Ok((transcript, chain))
@@ -207,7 +231,9 @@ impl Transcript {
             .set_len(chain.len)
             .and_then(|()| self.file.seek(SeekFrom::End(0)))
             .and_then(|_| self.file.sync_all())
-            .map_err(Self::failed(&self.path, "mend"))
+            .map_err(Self::failed(&self.path, "mend"))?;
+        self.len = chain.len;
+        Ok(())
     }
 
     /// The number and the link that the next event is signed for, if it closes the session.
@@ -239,11 +265,17 @@ impl Transcript {
         })?;
         let head = link(&line);
         line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_all())
-            .map_err(Self::failed(&self.path, "write"))?;
+        if self.spoilt {
+            let earlier = io::Error::other("an event before this one was written in part");
+            return Err(Self::failed(&self.path, "write")(earlier));
+        }
+        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_all()) {
+            // A full disk takes a part of a line; what is written next must not come right behind it.
+            self.spoilt = self.file.set_len(self.len).is_err();
+            return Err(Self::failed(&self.path, "write")(error));
+        }
         self.head = head;
+        self.len += line.len() as u64;
         self.next += 1;
         Ok(event)
     }
@@ -264,133 +296,4 @@ fn lock(file: &File, path: &Path) -> Result<(), TranscriptError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::*;
-    use crate::ceremony::event::SessionStopped;
-
-    #[derive(Debug)]
-    struct Stopped;
-
-    impl Clock for Stopped {
-        fn now(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH
-        }
-    }
-
-    fn happened(reason: &str) -> What {
-        What::SessionStopped(SessionStopped {
-            reason: reason.to_owned(),
-            keys_destroyed: Vec::new(),
-        })
-    }
-
-    /// A transcript of three events.
-    fn written(path: &Path) -> Vec<u8> {
-        let mut transcript = Transcript::create(path, Arc::new(Stopped)).unwrap();
-        for reason in ["one", "two", "three"] {
-            transcript.append(happened(reason)).unwrap();
-        }
-        std::fs::read(path).unwrap()
-    }
-
-    /// The line and the link below were computed with other software, by the format's documentation.
-    #[test]
-    fn the_format_is_what_it_is() {
-        let scratch = tempfile::tempdir().unwrap();
-        let bytes = written(&scratch.path().join("t"));
-        let first = bytes.split(|byte| *byte == b'\n').next().unwrap();
-        let line = format!(
-            "{{\"number\":0,\"time\":\"1970-01-01T00:00:00Z\",\"previous\":\"{}\",\"kind\":\"session-stopped\",\
-             \"facts\":{{\"reason\":\"one\",\"keys_destroyed\":[]}}}}",
-            "0".repeat(64)
-        );
-        assert_eq!(std::str::from_utf8(first).unwrap(), line);
-        assert_eq!(
-            hex::encode(link(first)),
-            "bbe100c21fb71d7491a3489f0b8789c8bce4715ea58a2cfe643a202016550440"
-        );
-    }
-
-    #[test]
-    fn what_was_written_is_read_and_written_on() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("t");
-        written(&path);
-        let exists = Transcript::create(&path, Arc::new(Stopped)).unwrap_err();
-        assert!(matches!(exists, TranscriptError::Exists(_)), "{exists}");
-        let (mut transcript, chain) = Transcript::open(&path, Arc::new(Stopped)).unwrap();
-        assert_eq!((chain.events.len(), chain.cut), (3, 0));
-        let locked = Transcript::open(&path, Arc::new(Stopped)).unwrap_err();
-        assert!(matches!(locked, TranscriptError::Locked(_)), "{locked}");
-        transcript.append(happened("four")).unwrap();
-        drop(transcript);
-        assert_eq!(Chain::load(&path).unwrap().events.len(), 4);
-    }
-
-    #[test]
-    fn a_line_that_was_cut_off_is_told_from_one_that_was_changed() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("t");
-        let whole = written(&path);
-        let ends: Vec<usize> = (0..whole.len())
-            .filter(|at| whole[*at] == b'\n')
-            .map(|at| at + 1)
-            .collect();
-        for end in 0..whole.len() {
-            let chain = Chain::read(&whole[..end]).unwrap();
-            let lines = ends.iter().filter(|line_end| **line_end <= end).count();
-            assert_eq!(chain.events.len(), lines);
-            assert_eq!(chain.len + chain.cut, end as u64);
-        }
-        std::fs::write(&path, &whole[..ends[1] + 7]).unwrap();
-        let (mut transcript, chain) = Transcript::open(&path, Arc::new(Stopped)).unwrap();
-        transcript.drop_cut(&chain).unwrap();
-        transcript.append(happened("three again")).unwrap();
-        let mended = Chain::load(&path).unwrap();
-        assert_eq!((mended.events.len(), mended.cut), (3, 0));
-    }
-
-    #[test]
-    fn every_changed_byte_is_found_and_its_event_named() {
-        let scratch = tempfile::tempdir().unwrap();
-        let whole = written(&scratch.path().join("t"));
-        let head = Chain::read(&whole).unwrap().head;
-        let mut line = 0;
-        for at in 0..whole.len() {
-            for change in [1, 0x20, 0x80] {
-                let mut changed = whole.clone();
-                changed[at] ^= change;
-                match Chain::read(&changed) {
-                    // A change to the last event shows in the head alone, which the root has signed.
-                    Ok(chain) => assert!(line == 2 && (chain.head != head || chain.cut > 0), "{at}"),
-                    Err(TranscriptError::Event { number, .. }) => {
-                        assert!((line..=line + 1).contains(&number), "{at}: {number}, not {line}");
-                    }
-                    Err(other) => panic!("{other}"),
-                }
-            }
-            line += u64::from(whole[at] == b'\n');
-        }
-    }
-
-    #[test]
-    fn one_event_has_one_spelling() {
-        let scratch = tempfile::tempdir().unwrap();
-        let whole = String::from_utf8(written(&scratch.path().join("t"))).unwrap();
-        let first = whole.split_inclusive('\n').next().unwrap();
-        Chain::read(first.as_bytes()).unwrap();
-        for (from, to) in [
-            ("\"number\":0", "\"number\": 0"),
-            ("\"number\":0", "\"number\":0,\"more\":1"),
-            ("\"reason\":\"one\"", "\"reason\":\"\\u006fne\""),
-            ("\"keys_destroyed\":[]", "\"keys_destroyed\":[],\"more\":1"),
-            ("{\"number\":0,", "{\"number\":0,\"number\":0,"),
-        ] {
-            let spelt = first.replacen(from, to, 1);
-            assert_ne!(spelt, first);
-            Chain::read(spelt.as_bytes()).unwrap_err();
-        }
-    }
-}
+mod tests;

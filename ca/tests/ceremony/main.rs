@@ -4,7 +4,11 @@
 
 mod crash;
 mod dry_run;
+mod forged;
+mod interference;
 mod refusals;
 mod support;
 mod tamper;
+#[cfg(feature = "tpm")]
+mod tpm;
 mod whole;

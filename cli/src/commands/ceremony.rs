@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::Serialize;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_ca::ceremony::{
-    self, AuditError, CeremonyError, CsrFile, Name, Plan, RunRequest, SignRequest, TranscriptError,
+    self, AuditError, CeremonyError, CsrFile, Name, Plan, RunRequest, ShareError, SignRequest,
+    TranscriptError,
 };
+use symbolon_host::file::Pending;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
 use symbolon_pki::key::PrivateKey;
@@ -46,6 +49,7 @@ pub(crate) fn run(common: &Common, command: Ceremony) -> Result<()> {
 }
 
 fn make(common: &Common, options: &CeremonyRun) -> Result<()> {
+    leave_no_image()?;
     let plan = Plan::load(&options.file).map_err(CeremonyError::from)?;
     let invited = Invited::parse(&options.people.custodian)?;
     let mut terminal = Terminal::new(common.output, options.people.yes, invited)?;
@@ -63,6 +67,7 @@ fn make(common: &Common, options: &CeremonyRun) -> Result<()> {
 }
 
 fn sign(common: &Common, options: &CeremonySign) -> Result<()> {
+    leave_no_image()?;
     let plan = ceremony::plan_of(&options.dir).map_err(CeremonyError::from)?;
     let invited = Invited::parse(&options.people.custodian)?;
     let requests = options
@@ -88,13 +93,7 @@ fn verify(common: &Common, path: &Path, root: &Path) -> Result<()> {
     let audit = if path.is_dir() {
         ceremony::audit_dir(path, &root)
     } else {
-        let transcript = std::fs::File::open(path)
-            .and_then(|mut file| {
-                let mut bytes = Vec::new();
-                std::io::Read::read_to_end(&mut file, &mut bytes).map(|_| bytes)
-            })
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        ceremony::audit(&transcript, &root)
+        ceremony::audit_file(path, &root)
     };
     common
         .output
@@ -190,12 +189,12 @@ fn request(common: &Common, trust_domain: &str, suite: &str, key_file: &Path, cs
     let key = PrivateKey::generate(suite)?;
     let csr = CsrBuilder::new(&key.signer()?).spiffe_id(&spiffe_id).build()?;
     let private = pem::encode_private_key(&key)?;
-    write_new(key_file, private.as_bytes(), 0o600)?;
-    write_new(
-        csr_file,
-        pem::encode(pem::CERTIFICATE_REQUEST, &csr).as_bytes(),
-        0o644,
-    )?;
+    let csr = pem::encode(pem::CERTIFICATE_REQUEST, &csr);
+    // Both or neither: a key without its request is in the way of the next try.
+    let (key, request) = (pending(key_file, 0o600)?, pending(csr_file, 0o644)?);
+    let failed = |path: &Path| format!("cannot write {}", path.display());
+    key.commit(private.as_bytes()).with_context(|| failed(key_file))?;
+    request.commit(csr.as_bytes()).with_context(|| failed(csr_file))?;
     common.output.print(&Requested {
         suite: suite.to_string(),
         spiffe_id: spiffe_id.to_string(),
@@ -204,12 +203,19 @@ fn request(common: &Common, trust_domain: &str, suite: &str, key_file: &Path, cs
     })
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let pending = symbolon_host::file::Pending::of_new(path, mode)
-        .with_context(failed)?
-        .ok_or_else(|| Usage(format!("{} exists already", path.display())))?;
-    pending.commit(content).with_context(failed)
+fn pending(path: &Path, mode: u32) -> Result<Pending> {
+    Pending::of_new(path, mode)
+        .with_context(|| format!("cannot write {}", path.display()))?
+        .ok_or_else(|| Usage(format!("{} exists already", path.display())).into())
+}
+
+/// Sees that the system writes no image of this process to a disk, should it fail: it would have the root's secrets.
+fn leave_no_image() -> Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none).context("cannot turn core dumps off")
 }
 
 /// The exit code of a ceremony's error: 2 for its file, 3 for what is not to be believed, 5 for what is refused.
@@ -225,11 +231,13 @@ pub(crate) fn code(error: &CeremonyError) -> Option<u8> {
         }
         CeremonyError::Audit(error) => audited(error),
         CeremonyError::Transcript(error) => transcript_code(error),
+        CeremonyError::Share(ShareError::Exists(_)) => Some(REFUSED),
         CeremonyError::Share(_) | CeremonyError::Unverified { .. } | CeremonyError::WrongKey { .. } => {
             Some(NOT_VERIFIED)
         }
         CeremonyError::Quorum(_)
         | CeremonyError::Request { .. }
+        | CeremonyError::Clock { .. }
         | CeremonyError::Exists(_)
         | CeremonyError::Declined => Some(REFUSED),
         _ => None,
@@ -240,7 +248,7 @@ fn transcript_code(error: &TranscriptError) -> Option<u8> {
     use crate::exit::{NOT_VERIFIED, REFUSED};
     match error {
         TranscriptError::Event { .. } | TranscriptError::TooLarge => Some(NOT_VERIFIED),
-        TranscriptError::Exists(_) | TranscriptError::Locked(_) => Some(REFUSED),
+        TranscriptError::Exists(_) | TranscriptError::Locked(_) | TranscriptError::Full => Some(REFUSED),
         _ => None,
     }
 }
@@ -249,5 +257,17 @@ fn transcript_code(error: &TranscriptError) -> Option<u8> {
 fn say(output: Format, words: &str) {
     if output == Format::Table {
         anstream::eprintln!("{words}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_image_of_the_process_is_left() {
+        leave_no_image().unwrap();
+        let limit = rustix::process::getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
     }
 }

@@ -106,17 +106,10 @@ pub(super) fn intermediate(
     if certificate.subject_key().ok() != Some(csr.key()) {
         return Err("the certificate is for another key than the request's".to_owned());
     }
-    let key = root.subject_key().map_err(|error| error.to_string())?;
-    certificate
-        .verify_signature(key)
-        .map_err(|error| format!("the root's signature: {error}"))?;
-    let named = certificate.issuer_der() == root.subject_der()
-        && certificate.is_ca()
-        && certificate
-            .spiffe_id()
-            .is_ok_and(|id| *id.trust_domain() == plan.trust_domain && id.path().is_empty());
-    if !named {
-        return Err("it is not that of an authority below this root, of its trust domain".to_owned());
+    root::verify_below(plan, root, &certificate, certificate.not_before())
+        .map_err(|error| format!("it is not that of an authority below this root: {error}"))?;
+    if certificate.not_after() > root.not_after() {
+        return Err("it would outlive the root".to_owned());
     }
     Ok((certificate, csr.key().clone()))
 }

@@ -260,16 +260,22 @@ impl Auditor {
         Ok(())
     }
 
-    fn intended(&mut self, intended: &CertificateIntended) -> Result<(), String> {
-        if self.intended.is_some() {
-            return Err("the certificate that was intended before it was not made".to_owned());
-        }
+    /// Whether the quorum is here and the root's keys are open, without which the root signs nothing.
+    fn root_can_be_used(&self) -> Result<(), String> {
         quorum::check(&self.plan, &self.present, self.is_first()).map_err(|error| error.to_string())?;
         for (_, store) in &self.plan.root.keys {
             if !self.stores.iter().any(|opened| opened.store == *store) {
                 return Err(format!("the store {store} was not opened"));
             }
         }
+        Ok(())
+    }
+
+    fn intended(&mut self, intended: &CertificateIntended) -> Result<(), String> {
+        if self.intended.is_some() {
+            return Err("the certificate that was intended before it was not made".to_owned());
+        }
+        self.root_can_be_used()?;
         match (intended.purpose, &self.root) {
             (Purpose::Root, Some(_)) => return Err("there is a root already".to_owned()),
             (Purpose::Root, None) => {
@@ -297,6 +303,7 @@ impl Auditor {
             .root
             .as_ref()
             .ok_or("there is no root that could have signed")?;
+        self.root_can_be_used()?;
         let Ok(SubjectKey::Suite(key)) = root.subject_key() else {
             return Err("the root has no key of a suite".to_owned());
         };

@@ -130,6 +130,36 @@ fn whatever_is_wrong_is_found_in_its_line() {
             "name = \"bob\"",
             "over another",
         ),
+        (
+            "\"shares/alice.share\"",
+            "\"root.pem\"",
+            "root.pem",
+            "absolute, or",
+        ),
+        (
+            "\"shares/alice.share\"",
+            "\"shares/../root.pem\"",
+            "root.pem",
+            "absolute, or",
+        ),
+        (
+            "\"shares/alice.share\"",
+            "\"shares/a/b\"",
+            "shares/a/b",
+            "absolute, or",
+        ),
+        (
+            "\"shares/alice.share\"",
+            "\"/media/../x\"",
+            "/media",
+            "absolute, or",
+        ),
+        (
+            "lifetime = \"3650d\"",
+            "lifetime = \"36526d\"",
+            "36526d",
+            "at most 36525d",
+        ),
     ] {
         let text = changed(from, to);
         let (line, reason) = line_and_reason(&text);
@@ -151,6 +181,13 @@ fn a_pin_comes_from_one_place_and_files_are_not_declared() {
         "software:/keys",
     );
     assert!(line_and_reason(&files).1.contains("shares open"));
+    let records = changed(
+        "pkcs11:token=root?module-path=/usr/lib/softhsm/libsofthsm2.so",
+        "tpm:device:/dev/tpmrm0?dir=keys",
+    );
+    let records = records.replace("pin = [[\"alice\", \"bob\"], [\"carol\"]]", "");
+    assert!(line_and_reason(&records).1.contains("is absolute"));
+    read(&records.replace("dir=keys", "dir=/var/lib/keys")).unwrap();
     let secret = changed("pkcs11:token=root?", "pkcs11:token=root?pin-value=1234&");
     assert!(!line_and_reason(&secret).1.contains("1234"));
 }

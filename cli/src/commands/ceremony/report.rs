@@ -7,7 +7,7 @@ use symbolon_ca::ceremony::{Audit, Outcome};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::time::rfc3339;
 
-use crate::output::{Show, facts, table};
+use crate::output::{Show, facts, printable, table};
 
 /// Members are stable.
 #[derive(Serialize)]
@@ -47,7 +47,7 @@ struct Signed {
 struct Key {
     component: String,
     store: String,
-    /// `model serial`, of a token.
+    /// `model serial` of a token; `manufacturer model firmware` of a TPM.
     token: Option<String>,
     spki_sha256: String,
 }
@@ -84,8 +84,14 @@ impl Report {
                 .stores
                 .iter()
                 .find(|opened| opened.store.as_str() == store)?;
-            let token = opened.token.as_ref()?;
-            Some(format!("{} {}", token.model, token.serial))
+            match (&opened.token, &opened.tpm) {
+                (Some(token), _) => Some(format!("{} {}", token.model, token.serial)),
+                (None, Some(tpm)) => Some(format!(
+                    "{} {} {}",
+                    tpm.manufacturer, tpm.model, tpm.firmware_version
+                )),
+                (None, None) => None,
+            }
         };
         Self {
             verified: !audit.dry_run,
@@ -181,7 +187,7 @@ impl Show for Report {
         text.push_str(&table(
             ["key", "store", "token"],
             self.keys.iter().map(|key| {
-                let token = key.token.clone().unwrap_or_else(|| "-".to_owned());
+                let token = key.token.as_deref().map_or_else(|| "-".to_owned(), printable);
                 [key.component.clone(), key.store.clone(), token]
             }),
         ));
