@@ -54,6 +54,7 @@ enum Bound {
     /// The time of issuance ÷ that of a bare signature and the verifications that are due, at most.
     OfFloor(f64),
     /// None: for information.
+    #[cfg(feature = "tpm")]
     None,
 }
 
@@ -218,6 +219,7 @@ fn judge(bound: Bound, [_, of_bare, of_floor]: [f64; 3]) -> Option<(bool, String
     let (holds, what) = match bound {
         Bound::OfBare(least) => (of_bare >= least, format!("at least {least} of bare")),
         Bound::OfFloor(most) => (of_floor <= most, format!("at most {most} × the floor's time")),
+        #[cfg(feature = "tpm")]
         Bound::None => return None,
     };
     Some((holds, what))
