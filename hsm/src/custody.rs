@@ -11,6 +11,7 @@ mod canonical;
 mod evidence;
 mod findings;
 mod reader;
+mod strict;
 mod tpm2;
 mod verify;
 

@@ -29,6 +29,7 @@ pub mod sealed;
 pub mod secret;
 pub mod software;
 pub mod store;
+mod text;
 pub mod tpm;
 
 pub use location::{KeyChoice, SoftwareLocation, StoreLocation, TpmLocation};

@@ -30,7 +30,7 @@ fn a_tpm_holds_certifies_and_destroys_keys() {
 
     attest(&home, &store, "key", "7f3a");
     let answer = verify(&home, &["--challenge", "7f3a"]);
-    assert_eq!(weight(&answer, "TPM's certification"), "proven");
+    assert_eq!(weight(&answer, "TPM's certification"), "said");
     assert_eq!(weight(&answer, "attestation key"), "open");
     let (code, said) = home.fails(&[
         "key",
@@ -44,6 +44,7 @@ fn a_tpm_holds_certifies_and_destroys_keys() {
     let name = found.split(',').next().unwrap();
     let answer = verify(&home, &["--attestation-key", name]);
     assert_eq!(weight(&answer, "attestation key"), "proven");
+    assert_eq!(weight(&answer, "TPM's certification"), "proven");
 
     attest(&home, &store, "seed", "7f3a");
     let answer = verify(&home, &["--attestation-key", name]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use symbolon_crypto::digest::sha256;
 use symbolon_crypto::{MlDsaContext, SignError, VerifyError};
 
-use super::{Holder, Holding, canonical};
+use super::{Holder, Holding, canonical, strict};
 use crate::names::KeyId;
 use crate::store::{KeyStore, StoreError};
 
@@ -159,7 +159,9 @@ pub enum EvidenceError {
         source: VerifyError,
     },
     /// What the store says cannot be written down.
-    #[error("what the store says of the key cannot be written down")]
+    #[error(
+        "what the store says of the key cannot be written down: it has a character that no terminal may be shown"
+    )]
     Write,
 }
 
@@ -199,6 +201,9 @@ impl Evidence {
             holding: custody.holding,
         };
         let statement = serde_json::to_value(statement).map_err(|_| EvidenceError::Write)?;
+        if !strict::is_plain(&statement) {
+            return Err(EvidenceError::Write);
+        }
         let signed = signed_bytes(&statement).map_err(|_| EvidenceError::Write)?;
         let failed = |source| EvidenceError::Sign {
             id: id.clone(),

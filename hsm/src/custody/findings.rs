@@ -145,19 +145,24 @@ fn of_tpm(holding: &Holding, certified: Option<&Certified>) -> Vec<Finding> {
         return vec![Finding::new("TPM's certification", Open, words)];
     };
     let mut found = Vec::new();
+    // Anybody can make a key in software that says of itself that it is an attestation key, and sign with it.
+    let (weight, whose) = match certified.known {
+        true => (Proven, "the attestation key"),
+        false => (Said, "an attestation key that is not known to be a TPM's"),
+    };
     match holding {
         Holding::TpmKey(_) => found.push(Finding::new(
             "TPM's certification",
-            Proven,
-            "the attestation key certifies this very key: made in the TPM that it is in itself, and fixed there",
+            weight,
+            format!("{whose} certifies this very key: made in the TPM that it is in itself, and fixed there"),
         )),
         Holding::SealedSeed(facts) => {
             let pcrs: Vec<&str> = facts.pcrs.keys().map(String::as_str).collect();
             found.push(Finding::new(
                 "TPM's certification",
-                Proven,
+                weight,
                 format!(
-                    "the attestation key certifies an object sealed in its TPM, which is given out only while {} have \
+                    "{whose} certifies an object sealed in its TPM, which is given out only while {} have \
                      the values stated",
                     pcrs.join(", ")
                 ),

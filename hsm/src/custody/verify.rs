@@ -10,7 +10,7 @@ use symbolon_crypto::{Component, MlDsaContext, PublicKey};
 use super::evidence::{FORMAT, VERSION, signed_bytes};
 use super::findings::{self, Certified, Finding};
 use super::tpm2::{self, Kind};
-use super::{Challenge, Holder, Holding, SealedSeedFacts, Statement, TpmCertification};
+use super::{Challenge, Holder, Holding, SealedSeedFacts, Statement, TpmCertification, strict};
 use crate::tpm::policy;
 
 /// The most bytes of a document that is looked at; evidence of ML-DSA-87 with a certification has some 15,000.
@@ -104,8 +104,7 @@ pub fn verify(document: &[u8], expected: Expectations<'_>) -> Result<Verified, R
     let document = read(document)?;
     let signed = signed_bytes(&document.statement)
         .map_err(|_| Refusal::Statement("it has something that statements do not have".to_owned()))?;
-    let statement: Statement =
-        serde_json::from_value(document.statement).map_err(|error| Refusal::Statement(error.to_string()))?;
+    let statement = statement(document.statement)?;
     let component: Component = statement
         .algorithm
         .parse()
@@ -155,7 +154,11 @@ fn read(document: &[u8]) -> Result<Document, Refusal> {
         return Err(Refusal::Length);
     }
     let wrong = |error: serde_json::Error| Refusal::Document(error.to_string());
-    let value: Value = serde_json::from_slice(document).map_err(wrong)?;
+    let value = strict::read(document).map_err(wrong)?;
+    if !strict::is_plain(&value) {
+        let words = "it has a control character, or one that turns the direction of writing";
+        return Err(Refusal::Document(words.to_owned()));
+    }
     // What it is, and of which version, before what is wrong with it.
     if value.get("format").and_then(Value::as_str) != Some(FORMAT) {
         return Err(Refusal::Document(format!("its format is not {FORMAT}")));
@@ -165,8 +168,25 @@ fn read(document: &[u8]) -> Result<Document, Refusal> {
         Some(found) => return Err(Refusal::Version { found }),
         None => return Err(Refusal::Document("it has no version".to_owned())),
     }
-    // From the bytes again: a member that stands twice is refused here, and is lost in a value.
-    serde_json::from_slice(document).map_err(wrong)
+    serde_json::from_value(value).map_err(wrong)
+}
+
+/// The statement, with nothing in it that would not be shown, and nothing left out.
+fn statement(value: Value) -> Result<Statement, Refusal> {
+    let wrong = |words: &str| Refusal::Statement(words.to_owned());
+    let statement: Statement =
+        serde_json::from_value(value.clone()).map_err(|error| Refusal::Statement(error.to_string()))?;
+    // Some readers skip members that they do not know.
+    if serde_json::to_value(&statement).ok() != Some(value) {
+        return Err(wrong("it has other members than statements have"));
+    }
+    match (&statement.holder, &statement.holding) {
+        (Holder::Software(_), Holding::EncryptedFile)
+        | (Holder::Pkcs11(_), Holding::TokenObject(_))
+        | (Holder::Tpm(_), Holding::TpmKey(_) | Holding::SealedSeed(_))
+        | (Holder::Other, Holding::Untold) => Ok(statement),
+        _ => Err(wrong("what holds the key does not hold keys so")),
+    }
 }
 
 fn base64(part: &'static str, text: &str) -> Result<Vec<u8>, Refusal> {
@@ -276,8 +296,11 @@ fn policy_of(facts: &SealedSeedFacts) -> Option<[u8; 32]> {
     let mut values = policy::PcrValues::new();
     for (pcr, value) in &facts.pcrs {
         let (bank, number) = pcr.split_once(':')?;
+        let read: u8 = number.parse().ok()?;
+        // `07` and `+7` are 7 too: a second value for it would be shown and not compared.
+        (read.to_string() == number).then_some(())?;
         let bank = values.entry(bank.to_owned()).or_default();
-        bank.insert(number.parse().ok()?, value.clone());
+        bank.insert(read, value.clone());
     }
     policy::digest(&values).ok()
 }

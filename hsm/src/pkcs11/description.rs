@@ -12,6 +12,7 @@ use symbolon_crypto::Component;
 use super::desk::{Desk, Fault};
 use super::error::code;
 use super::kinds::{self, Needs};
+use crate::text;
 
 /// A token, as it described itself when it was opened. Nothing here is secret.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -75,10 +76,10 @@ pub(super) fn of(desk: &Desk<'_>) -> Result<TokenDescription, Fault> {
     Ok(TokenDescription {
         module: desk.access.module().path().to_owned(),
         slot: desk.slot.id(),
-        label: info.label().to_owned(),
-        manufacturer: info.manufacturer_id().to_owned(),
-        model: info.model().to_owned(),
-        serial: info.serial_number().to_owned(),
+        label: told(info.label()),
+        manufacturer: told(info.manufacturer_id()),
+        model: told(info.model()),
+        serial: told(info.serial_number()),
         hardware_version: info.hardware_version().to_string(),
         firmware_version: info.firmware_version().to_string(),
         max_sessions: [info.max_session_count(), info.max_rw_session_count()]
@@ -91,6 +92,15 @@ pub(super) fn of(desk: &Desk<'_>) -> Result<TokenDescription, Fault> {
         write_protected: info.write_protected(),
         offers,
     })
+}
+
+/// What a token tells in words, without characters that a terminal obeys.
+fn told(words: &str) -> String {
+    let shown = |character| match text::is_visible(character) {
+        true => character,
+        false => char::REPLACEMENT_CHARACTER,
+    };
+    words.chars().map(shown).collect()
 }
 
 /// What keeps the token from making and using keys of a component.
@@ -175,5 +185,16 @@ impl fmt::Display for TokenDescription {
             writeln!(f, "  {:<18}  {missing}", offer.component)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_token_tells_moves_no_cursor() {
+        assert_eq!(told("HSM 9000"), "HSM 9000");
+        assert_eq!(told("\u{1b}[2JHSM\nserial 1"), "\u{fffd}[2JHSM\u{fffd}serial 1");
     }
 }

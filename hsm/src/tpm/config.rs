@@ -185,6 +185,15 @@ impl PcrBank {
             Self::Sha512 => 0x000d,
         }
     }
+
+    /// How many bytes a PCR of it has.
+    pub(super) const fn value_len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
 }
 
 /// PCRs by bank, at least one: `sha256:7`, `sha256:0,2,7+sha384:14`. The numbers are 0 to 23.

@@ -17,9 +17,18 @@ pub(super) const BYTES_OF_BITS: u8 = 3;
 /// part 3). Computed here, so that nobody on the way to the TPM can have a secret sealed to another policy.
 pub(crate) fn digest(values: &PcrValues) -> Result<[u8; 32], TpmError> {
     const POLICY_PCR: u32 = 0x0000_017f;
-    let concatenated: String = values.values().flat_map(|bank| bank.values()).cloned().collect();
-    let concatenated = hex::decode(concatenated).map_err(|_| TpmError::Policy)?;
     let selection = selection_of(values)?;
+    let mut concatenated = Vec::new();
+    for ((bank, _), values) in selection.banks().zip(values.values()) {
+        for value in values.values() {
+            let value = hex::decode(value).map_err(|_| TpmError::Policy)?;
+            // The TPM hashes values one after the other: only their length says where one ends.
+            if value.len() != bank.value_len() {
+                return Err(TpmError::Policy);
+            }
+            concatenated.extend(value);
+        }
+    }
     let mut hashed = vec![0; 32];
     hashed.extend(POLICY_PCR.to_be_bytes());
     let banks = u32::try_from(selection.banks().count()).map_err(|_| TpmError::Policy)?;
@@ -56,6 +65,18 @@ pub(super) fn bits<'a>(numbers: impl IntoIterator<Item = &'a u8>) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_another_length_have_no_policy() {
+        let policy = |one: usize, two: usize| {
+            let values = [(0, "00".repeat(one)), (7, "00".repeat(two))].into();
+            digest(&PcrValues::from([("sha256".to_owned(), values)]))
+        };
+        policy(32, 32).expect("policy");
+        for (one, two) in [(31, 33), (33, 31), (64, 0), (0, 64), (32, 31)] {
+            policy(one, two).expect_err("another length");
+        }
+    }
 
     #[test]
     fn the_policy_is_the_one_that_tpm2_tools_compute() {
