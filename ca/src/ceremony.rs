@@ -37,6 +37,7 @@ pub use self::audit::{Audit, AuditError, audit, audit_dir, audit_file};
 pub use self::conductor::{Conductor, Declined, SecretKind, SecretWanted};
 pub use self::error::CeremonyError;
 pub use self::plan::{Name, Plan, PlanError, TEMPLATE};
+pub use self::quorum::secrets;
 pub use self::requests::CsrFile;
 pub use self::run::{Outcome, RunRequest, run};
 pub use self::share::ShareError;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::conductor::SecretKind;
 use super::event::{CustodianPresent, PinPart};
-use super::plan::{Name, Plan};
+use super::plan::{Name, Plan, ShareProtection};
 
 /// Why a session cannot be held with these custodians.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -86,6 +87,22 @@ pub(super) fn assign(
     }
     check(plan, &taking_part, first)?;
     Ok(taking_part)
+}
+
+/// The secrets that those present will be asked for, whose each is and which.
+///
+/// # Errors
+/// [`QuorumError`] if they are not enough; `first` is the session that makes the root.
+pub fn secrets(plan: &Plan, present: &[Name], first: bool) -> Result<Vec<(Name, SecretKind)>, QuorumError> {
+    let mut secrets = Vec::new();
+    for custodian in assign(plan, present, first)? {
+        if custodian.share && plan.protection == ShareProtection::Passphrase {
+            secrets.push((custodian.name.clone(), SecretKind::Share));
+        }
+        let pins = custodian.pins.into_iter();
+        secrets.extend(pins.map(|part| (custodian.name.clone(), SecretKind::Pin(part.store))));
+    }
+    Ok(secrets)
 }
 
 /// The most people that are tried for parts of PINs before the best that was found is taken.

@@ -54,6 +54,7 @@ fn make(common: &Common, options: &CeremonyRun) -> Result<()> {
     let invited = Invited::parse(&options.people.custodian)?;
     let mut terminal = Terminal::new(common.output, options.people.yes, invited)?;
     let present = terminal.who_is_here(&plan, plan.has_shares())?;
+    terminal.check_sources(&plan, &present, true)?;
     let base = symbolon_host::file::parent_of(&options.file).to_owned();
     let request = RunRequest {
         plan,
@@ -77,6 +78,7 @@ fn sign(common: &Common, options: &CeremonySign) -> Result<()> {
         .collect::<Result<_>>()?;
     let mut terminal = Terminal::new(common.output, options.people.yes, invited)?;
     let present = terminal.who_is_here(&plan, false)?;
+    terminal.check_sources(&plan, &present, false)?;
     let request = SignRequest {
         dir: options.dir.clone(),
         requests,

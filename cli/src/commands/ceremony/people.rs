@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use symbolon_ca::ceremony::{Name, SecretKind, SecretWanted};
+use symbolon_ca::ceremony::{Name, Plan, SecretKind, SecretWanted};
 use symbolon_hsm::SecretSource;
 
 use crate::exit::Usage;
@@ -52,13 +52,47 @@ impl Invited {
     /// Where the secret is that is wanted, if the command line says so.
     pub(super) fn source(&self, wanted: &SecretWanted) -> Option<&SecretSource> {
         let name = wanted.custodian.as_ref()?;
-        let which = match &wanted.kind {
-            SecretKind::Share => SHARE.to_owned(),
-            SecretKind::Pin(store) | SecretKind::Store(store) => store.to_string(),
-        };
         self.sources
-            .get(&(name.clone(), Some(which)))
+            .get(&(name.clone(), Some(which(&wanted.kind))))
             .or_else(|| self.sources.get(&(name.clone(), None)))
+    }
+
+    /// Refuses one source for several secrets, and sources of secrets that there are none of.
+    pub(super) fn check(&self, plan: &Plan, secrets: &[(Name, SecretKind)]) -> Result<()> {
+        for ((name, asked), source) in &self.sources {
+            let unknown = |which: &&String| {
+                **which != SHARE && plan.stores.keys().all(|store| store.as_str() != **which)
+            };
+            if let Some(asked) = asked.as_ref().filter(unknown) {
+                return Err(Usage(format!(
+                    "--custodian {name}.{asked}: the ceremony's file has no store {asked}; write {name}.{SHARE}, or {name}. \
+                     and a store"
+                ))
+                .into());
+            }
+            let mine = secrets.iter().filter(|(whose, _)| whose == name);
+            let unsaid: Vec<String> = mine
+                .map(|(_, kind)| which(kind))
+                .filter(|which| !self.sources.contains_key(&(name.clone(), Some(which.clone()))))
+                .map(|which| format!("--custodian {name}.{which}=…"))
+                .collect();
+            if asked.is_none() && *source != SecretSource::Prompt && unsaid.len() > 1 {
+                return Err(Usage(format!(
+                    "--custodian {name}: {name} has several secrets, and this is the source of one; write {}",
+                    unsaid.join(" and ")
+                ))
+                .into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the command line calls a secret.
+fn which(kind: &SecretKind) -> String {
+    match kind {
+        SecretKind::Share => SHARE.to_owned(),
+        SecretKind::Pin(store) | SecretKind::Store(store) => store.to_string(),
     }
 }
 
@@ -94,6 +128,33 @@ mod tests {
             let found = invited.source(&wanted(name, kind)).map(ToString::to_string);
             assert_eq!(found.as_deref(), source, "{name}");
         }
+    }
+
+    #[test]
+    fn one_source_is_not_tried_for_several_secrets() {
+        let plan = Plan::parse(
+            "version = 1\ntrust_domain = \"example.org\"\noutput = \"root\"\n[root]\nsuite = \
+             \"mldsa65-ecdsa-p256\"\nlifetime = \"10d\"\n[root.keys]\necdsa-p256-sha256 = \"hsm\"\n[stores.hsm]\nlocation \
+             = \"pkcs11:token=root?module-path=/m.so\"\npin = [[\"alice\", \"bob\"]]\n[quorum]\nneeded = \
+             2\n[[custodians]]\nname = \"alice\"\nrole = \"a\"\n[[custodians]]\nname = \"bob\"\nrole = \"b\"\n",
+        )
+        .unwrap();
+        let check = |texts: &[&str]| {
+            let invited = parse(texts).unwrap();
+            let secrets = symbolon_ca::ceremony::secrets(&plan, &invited.names, false).unwrap();
+            invited.check(&plan, &secrets)
+        };
+        let error = check(&["alice=env:A", "bob=env:B"]).unwrap_err().to_string();
+        assert!(
+            error.contains("--custodian alice.share=… and --custodian alice.hsm=…"),
+            "{error}"
+        );
+        let error = check(&["alice.hms=env:A", "bob=env:B"]).unwrap_err().to_string();
+        assert!(error.contains("no store hms"), "{error}");
+        // Bob knows the PIN as well, and is not asked for it.
+        check(&["alice.hsm=env:A", "alice=env:S", "bob=env:B"]).unwrap();
+        check(&["alice.hsm=env:A", "alice.share=env:S", "bob"]).unwrap();
+        check(&["alice=prompt", "bob"]).unwrap();
     }
 
     #[test]

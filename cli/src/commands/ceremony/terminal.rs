@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::Result;
 use symbolon_ca::ceremony::event::Event;
-use symbolon_ca::ceremony::{Conductor, Declined, Name, Plan, SecretWanted};
+use symbolon_ca::ceremony::{self, CeremonyError, Conductor, Declined, Name, Plan, SecretWanted};
 use symbolon_hsm::{Passphrase, PassphraseError};
 
 use super::people::Invited;
@@ -49,6 +49,15 @@ impl Terminal {
             }
         }
         Ok(present)
+    }
+}
+
+impl Terminal {
+    /// Refuses sources of which it is not clear what they hold, before one is tried as a PIN and costs a try. `first` is
+    /// the session that makes the root.
+    pub(super) fn check_sources(&self, plan: &Plan, present: &[Name], first: bool) -> Result<()> {
+        let secrets = ceremony::secrets(plan, present, first).map_err(CeremonyError::from)?;
+        self.invited.check(plan, &secrets)
     }
 }
 
