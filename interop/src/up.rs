@@ -225,7 +225,10 @@ fn command(home: &Path) -> Result<Command> {
 }
 
 /// The program in the folder that `SYMBOLON_BIN_DIR` names, else in the one where this test was built.
-fn program() -> Result<PathBuf> {
+///
+/// # Errors
+/// If it is not there.
+pub fn program() -> Result<PathBuf> {
     let folder = match std::env::var_os("SYMBOLON_BIN_DIR") {
         Some(folder) => PathBuf::from(folder),
         None => built_beside().context("this test does not run from a target folder")?,

@@ -46,6 +46,11 @@ const PEERS: &[Peer] = &[
         needs: Needs::Python,
     },
     Peer {
+        name: "cyclonedx",
+        proves: "cyclonedx-python-lib's strict validator accepts the planner's CBOMs of 1.6 and 1.7",
+        needs: Needs::Python,
+    },
+    Peer {
         name: "openssl",
         proves: "OpenSSL verifies classical and ML-DSA chains",
         needs: Needs::Nothing,

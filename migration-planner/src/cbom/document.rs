@@ -199,6 +199,24 @@ impl Serialize for Services<'_> {
 }
 
 /// A service has no evidence in CycloneDX: its places are properties, one JSON object each.
+/// An endpoint whose IPv6 address, if it has one, has all its groups: widespread validators take the short form for no
+/// IRI. As it is, it stands in a property.
+fn written_out(endpoint: &str) -> String {
+    let parts = endpoint
+        .split_once('[')
+        .and_then(|(before, rest)| Some((before, rest.split_once(']')?)));
+    let Some((before, (address, after))) = parts else {
+        return endpoint.to_owned();
+    };
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => {
+            let groups = address.segments().map(|group| format!("{group:x}"));
+            format!("{before}[{}]{after}", groups.join(":"))
+        }
+        Err(_) => endpoint.to_owned(),
+    }
+}
+
 fn service<'a>(inventory: &'a Inventory, asset: &'a Asset) -> Option<Service<'a>> {
     let Detail::Service(detail) = &asset.detail else {
         return None;
@@ -231,7 +249,7 @@ fn service<'a>(inventory: &'a Inventory, asset: &'a Asset) -> Option<Service<'a>
             .endpoints
             .iter()
             .filter(|text| is_iri(text))
-            .cloned()
+            .map(|text| written_out(text))
             .collect(),
         authenticated: detail.authenticated,
         properties,
@@ -263,5 +281,22 @@ impl Serialize for Dependencies<'_> {
             dependency.provides.dedup();
         }
         serializer.collect_seq(list.into_values())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written_out;
+
+    #[test]
+    fn addresses_have_all_their_groups() {
+        for (short, long) in [
+            ("tls://[2001:db8::1]:8443", "tls://[2001:db8:0:0:0:0:0:1]:8443"),
+            ("ssh://[::]", "ssh://[0:0:0:0:0:0:0:0]"),
+            ("tls://example.org:443", "tls://example.org:443"),
+            ("tls://[no address]:443", "tls://[no address]:443"),
+        ] {
+            assert_eq!(written_out(short), long);
+        }
     }
 }
