@@ -20,6 +20,7 @@ const REQUIRE_TOKENS: &str = "SYMBOLON_REQUIRE_TOKENS";
 
 /// What of the tests with the cargo feature `tpm` belongs to which part.
 const TPM_UNIT: [&str; 5] = ["--package", "symbolon-hsm", "--lib", "--test", "tpm"];
+const TPM_CEREMONY: [&str; 5] = ["--package", "symbolon-ca", "--test", "ceremony", "tpm"];
 const TPM_E2E: [&str; 5] = ["--package", "symbolon-cli", "--test", "hardware", "tpm"];
 
 /// A part of the tests.
@@ -67,6 +68,7 @@ pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
     }
     if matches!(part, Part::All | Part::Unit) {
         rows.push(tpm_test(workspace, "tpm", &TPM_UNIT)?);
+        rows.push(tpm_test(workspace, "tpm ceremony", &TPM_CEREMONY)?);
     }
     if matches!(part, Part::All | Part::E2e) {
         rows.push(tpm_test(workspace, "tpm e2e", &TPM_E2E)?);
