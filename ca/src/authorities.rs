@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use spiffe::TrustDomain;
 use symbolon_hsm::Stores;
 use symbolon_issuance::Authority;
@@ -103,6 +104,7 @@ impl Authorities {
             changing: Mutex::new(()),
         };
         authorities.refuse_a_clock_in_the_past().await?;
+        authorities.find_signing_keys().await?;
         authorities.destroy_orphaned_keys().await?;
         let changes = authorities.rotate_due().await?;
         Ok((Arc::new(authorities), changes))
@@ -168,8 +170,15 @@ impl Authorities {
         let mut changes = Vec::new();
         let mut failures = Vec::new();
         let now = self.clock.now();
-        for family in &self.settings.families {
-            failures.extend(self.rotate_family(family, now, &mut changes).await.err());
+        // All at once: a store that hangs holds up its own families alone.
+        let rotating = self.settings.families.iter().map(|family| async move {
+            let mut changes = Vec::new();
+            let failure = self.rotate_family(family, now, &mut changes).await.err();
+            (changes, failure)
+        });
+        for (done, failure) in join_all(rotating).await {
+            changes.extend(done);
+            failures.extend(failure);
         }
         if !failures.is_empty() {
             // Or every further try would leave more keys behind.

@@ -182,7 +182,10 @@ impl ServerConfig {
     pub fn load(path: &Path) -> Result<(Self, Vec<Warning>), ConfigError> {
         let config: Self = symbolon_host::config::load(path)?;
         match config.validate() {
-            Ok(warnings) => Ok((config, warnings)),
+            Ok(mut warnings) => {
+                warnings.extend(config.idle_stores());
+                Ok((config, warnings))
+            }
             Err(problem) => Err(ConfigError::Value {
                 path: path.to_owned(),
                 reason: problem.to_string(),

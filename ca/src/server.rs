@@ -144,7 +144,7 @@ impl Server {
         if file.exists() {
             // What it says of keys comes first: a store that is missing is known before another is opened, or made.
             let journal = SqliteDatastore::open(&file).await?;
-            let checked = stores::check(config, &journal).await;
+            let checked = stores::check(config, &journal, clock.now()).await;
             journal.close().await;
             checked?;
         }
@@ -344,7 +344,8 @@ impl RunningServer {
         }
     }
 
-    /// Stops: no new calls, ten seconds for those in progress, then everything that was recorded is made durable.
+    /// Stops: no new calls, ten seconds for those in progress and for what is done in the background, then everything
+    /// that was recorded is made durable. A token that hangs holds nothing up for longer.
     ///
     /// # Errors
     /// What went wrong on the way; the server has stopped all the same.
@@ -361,14 +362,17 @@ impl RunningServer {
                 first_error.get_or_insert(error);
             }
         };
-        if tokio::time::timeout(GRACE, drain).await.is_err() {
+        let rest = async { while self.background.join_next().await.is_some() {} };
+        let both = async { tokio::join!(drain, rest) };
+        if tokio::time::timeout(GRACE, both).await.is_err() {
             tracing::warn!(
                 seconds = GRACE.as_secs(),
-                "calls in progress did not end in time and are broken off"
+                "calls in progress or work in the background did not end in time and are broken off"
             );
         }
         self.endpoints.shutdown().await;
-        while self.background.join_next().await.is_some() {}
+        // A rotation may be broken off between any two steps: the next start goes on from what the journal says.
+        self.background.shutdown().await;
         if let Err(error) = self.recorder_task.shutdown().await {
             first_error.get_or_insert(ServerError::Task(error));
         }

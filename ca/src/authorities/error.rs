@@ -181,3 +181,15 @@ pub enum AuthoritiesError {
     #[error("a key operation did not finish")]
     Interrupted,
 }
+
+impl AuthoritiesError {
+    /// Whether the store was reached, and does not have the key that the journal names.
+    pub(super) fn is_lost_key(&self) -> bool {
+        let store = match self {
+            Self::WrongKey { .. } | Self::WrongKeyType { .. } => return true,
+            Self::Store { source, .. } => source,
+            _ => return false,
+        };
+        matches!(store, StoreError::UnknownKey { .. })
+    }
+}

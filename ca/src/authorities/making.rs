@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use spiffe::TrustDomain;
 use symbolon_crypto::{HeldKey, random};
-use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore};
+use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore, StoreName};
 use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
 use symbolon_issuance::{
     Authority, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
@@ -239,18 +239,27 @@ impl Authorities {
             .collect();
         let prefix = self.label_prefix();
         let stores = Arc::clone(&self.stores);
-        blocking(move || {
-            for (name, store) in stores.iter() {
-                let failed = |source| AuthoritiesError::Store { store: name.clone(), source };
-                for key in store.list().map_err(failed)? {
-                    let ours = key.label.as_str().starts_with(&prefix);
-                    if ours && !named.contains(&spki_sha256(&key)?) {
-                        store.destroy(&key.id).map_err(failed)?;
-                        tracing::warn!(event = "key.orphan_destroyed", store = %name, key_id = %key.id, label = %key.label);
-                    }
+        let clean = move |name: &StoreName, store: &dyn KeyStore| {
+            let failed = |source| AuthoritiesError::Store {
+                store: name.clone(),
+                source,
+            };
+            for key in store.list().map_err(failed)? {
+                let ours = key.label.as_str().starts_with(&prefix);
+                if ours && !named.contains(&spki_sha256(&key)?) {
+                    store.destroy(&key.id).map_err(failed)?;
+                    tracing::warn!(event = "key.orphan_destroyed", store = %name, key_id = %key.id, label = %key.label);
                 }
             }
             Ok(())
+        };
+        blocking(move || {
+            // Every one: a token that is away must not keep what another has to be rid of.
+            let failures: Vec<_> = stores
+                .iter()
+                .filter_map(|(name, store)| clean(name, &**store).err())
+                .collect();
+            failures.into_iter().next().map_or(Ok(()), Err)
         })
         .await
     }

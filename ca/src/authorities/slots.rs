@@ -107,24 +107,8 @@ impl Authorities {
             is_valid(record, now) && record.suite == settings.suite && settings.is_place_of(&record.keys)
         };
         if let Some(stale) = prepared.take_if(|record| !is_wanted(record)) {
-            tracing::info!(
-                event = "authority.dropped",
-                family = %stale.family,
-                suite = %stale.suite,
-                authority_id = stale.authority_id,
-                "prepared and never to sign: it expired, or the configuration changed"
-            );
-            self.datastore
-                .change_authority_state(&stale.authority_id, AuthorityState::Old, now)
+            self.drop_prepared(&stale, "it expired, or the configuration changed", now)
                 .await?;
-        }
-        let needed = active
-            .as_ref()
-            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now));
-        if needed && prepared.is_none() {
-            let made = self.make(settings, now).await?;
-            changes.push(Change::of(ChangeKind::Prepared, &made));
-            prepared = Some(made);
         }
         let kind = match &active {
             None => Some(ChangeKind::Activated),
@@ -132,6 +116,29 @@ impl Authorities {
             Some(active) if is_activate_due(active, now) => Some(ChangeKind::Rotated),
             Some(_) => None,
         };
+        // There is no way back from signing: whoever is to has to have its key.
+        if kind.is_some()
+            && let Some(waiting) = prepared.take()
+        {
+            match self.load(&waiting).await {
+                Ok(_) => prepared = Some(waiting),
+                Err(error) if error.is_lost_key() => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a key is lost");
+                    self.drop_prepared(&waiting, "its key is not in its store any more", now)
+                        .await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let needed = active
+            .as_ref()
+            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now));
+        if needed && prepared.is_none() {
+            tracing::debug!(event = "authority.preparing", family = %settings.family, suite = %settings.suite);
+            let made = self.make(settings, now).await?;
+            changes.push(Change::of(ChangeKind::Prepared, &made));
+            prepared = Some(made);
+        }
         if let (Some(kind), Some(next)) = (kind, prepared) {
             let done = self
                 .datastore
@@ -139,6 +146,26 @@ impl Authorities {
                 .await?;
             changes.push(Change::of(kind, &done.authority));
         }
+        Ok(())
+    }
+
+    /// Retires an authority that was prepared and has not signed.
+    async fn drop_prepared(
+        &self,
+        record: &AuthorityRecord,
+        why: &str,
+        now: SystemTime,
+    ) -> Result<(), AuthoritiesError> {
+        tracing::info!(
+            event = "authority.dropped",
+            family = %record.family,
+            suite = %record.suite,
+            authority_id = record.authority_id,
+            "prepared and never to sign: {why}"
+        );
+        self.datastore
+            .change_authority_state(&record.authority_id, AuthorityState::Old, now)
+            .await?;
         Ok(())
     }
 
@@ -151,11 +178,13 @@ impl Authorities {
         let Some(before) = now.checked_sub(PRUNE_AFTER) else {
             return Ok(());
         };
+        let mut failures = Vec::new();
         for record in self.datastore.prune_authorities(before).await? {
-            self.destroy_keys(&record).await?;
+            // The journal has forgotten all of them; a key that cannot be reached now is destroyed at the next start.
+            failures.extend(self.destroy_keys(&record).await.err());
             changes.push(Change::of(ChangeKind::Forgotten, &record));
         }
-        Ok(())
+        failures.into_iter().next().map_or(Ok(()), Err)
     }
 
     async fn destroy_keys(&self, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {

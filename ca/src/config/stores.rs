@@ -14,7 +14,7 @@ use symbolon_hsm::tpm::{self, Authorization, PcrSelection, Placement, Tcti, TpmC
 use symbolon_hsm::{KekSpec, Pkcs11Config, SecretSource, StoreName, TokenSelector};
 
 use super::ServerConfig;
-use super::check::{Problem, problem};
+use super::check::{Problem, Warning, problem};
 
 /// One key store.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -243,6 +243,22 @@ fn check_deadline(name: &StoreName, deadline: HumanDuration) -> Result<(), Probl
 }
 
 impl ServerConfig {
+    /// What to tell of stores that no family uses.
+    pub(super) fn idle_stores(&self) -> Vec<Warning> {
+        let families = self.families();
+        let is_idle = |name: &&StoreName| !families.iter().any(|plan| plan.place.stores().contains(name));
+        let stores = self.stores.keys().filter(is_idle);
+        let warn = |name: &StoreName| {
+            Warning {
+            key: format!("stores.{name}"),
+            reason: "is used by no family; the server opens it all the same and does not start without it: take it out \
+                     when no authority that signs has its key there"
+                .to_owned(),
+        }
+        };
+        stores.map(warn).collect()
+    }
+
     /// Where the store called `name` is, and what opens it.
     pub fn location(&self, name: &StoreName, store: &StoreConfig) -> StoreLocation {
         let dir = |configured: &Option<PathBuf>| {
@@ -270,5 +286,26 @@ impl ServerConfig {
                 ..TpmLocation::new(store.tcti.clone(), dir(&store.dir))
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_no_family_uses_is_warned_of() {
+        let idle = |text: &str| {
+            let text = format!("trust_domain = \"example.org\"\ndata_dir = \"/d\"\n{text}");
+            let config: ServerConfig = toml::from_str(&text).expect("a configuration");
+            let warnings = config.idle_stores().into_iter();
+            warnings.map(|warning| warning.key).collect::<Vec<_>>()
+        };
+        let stores = "[stores.a]\nkind = \"software\"\n[stores.b]\nkind = \"software\"\n";
+        assert_eq!(idle(""), [""; 0]);
+        assert_eq!(idle(&format!("key_stores = [\"a\", \"b\"]\n{stores}")), [""; 0]);
+        assert_eq!(idle(&format!("key_stores = \"b\"\n{stores}")), ["stores.a"]);
+        let family = "[families.jwt]\nstore = \"a\"\n";
+        assert_eq!(idle(&format!("key_stores = \"b\"\n{stores}{family}")), [""; 0]);
     }
 }

@@ -55,7 +55,8 @@ impl Signers {
         self
     }
 
-    /// Runs `work` in a lane; `None` if its threads are gone or it panicked.
+    /// Runs `work` in a lane; `None` if its threads are gone or it panicked. Work that still waits for its turn when
+    /// its caller gives up is not begun: a slow token is not kept busy for those who have left.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -63,8 +64,10 @@ impl Signers {
     ) -> Option<T> {
         let (done, result) = oneshot::channel();
         self.pool(lane).spawn(move || {
-            // The receiver is gone when the caller gave up; the work is then simply not wanted any more.
-            let _ = done.send(work());
+            if !done.is_closed() {
+                // The caller may leave meanwhile; what came of it is then not wanted any more.
+                let _ = done.send(work());
+            }
         });
         result.await.ok()
     }
@@ -109,6 +112,30 @@ mod tests {
         let lost = signers.run(Lane::Processors, || panic!("a bug")).await;
         assert_eq!(lost, None::<()>, "whoever waits is told");
         assert_eq!(signers.run(Lane::Processors, || 7).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn work_whose_caller_has_left_is_not_begun() {
+        let signers = Signers::new(1).unwrap().with_holder_threads(1);
+        let lane = Lane::Holder(Family::MlDsa);
+        let (go, busy) = mpsc::channel::<()>();
+        let (began, log) = mpsc::channel();
+        let first = signers.run(lane, move || busy.recv().is_ok());
+        tokio::pin!(first);
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        let left = began.clone();
+        {
+            let abandoned = signers.run(lane, move || left.send("abandoned").is_ok());
+            tokio::pin!(abandoned);
+            assert!(futures_util::poll!(abandoned.as_mut()).is_pending());
+        }
+        go.send(()).unwrap();
+        assert_eq!(first.await, Some(true));
+        assert_eq!(
+            signers.run(lane, move || began.send("wanted").is_ok()).await,
+            Some(true)
+        );
+        assert_eq!(log.iter().collect::<Vec<_>>(), ["wanted"]);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Opening the key stores that the configuration names.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use symbolon_hsm::location::{Wanted, nobody_to_ask};
 use symbolon_hsm::{Passphrase, PassphraseError, Stores};
@@ -41,12 +42,18 @@ pub(super) async fn open(config: &ServerConfig, prompt: Prompt) -> Result<Stores
     opening.await.map_err(ServerError::Task)?
 }
 
-/// Makes sure that the stores of the keys that sign now are among the configured ones, before any is opened.
-pub(super) async fn check(config: &ServerConfig, datastore: &dyn Datastore) -> Result<(), ServerError> {
+/// Makes sure that the stores of the keys that sign `now` are among the configured ones, before any is opened. What has
+/// expired is replaced wherever its key is.
+pub(super) async fn check(
+    config: &ServerConfig,
+    datastore: &dyn Datastore,
+    now: SystemTime,
+) -> Result<(), ServerError> {
     let stores = config.effective_stores();
     let families = config.families();
     for record in datastore.authorities(None).await? {
         let is_used = record.state == AuthorityState::Active
+            && now < record.not_after
             && families.iter().any(|plan| plan.family == record.family);
         let gone = record.keys.iter().find(|key| !stores.contains_key(&key.store));
         if let Some(key) = gone.filter(|_| is_used) {

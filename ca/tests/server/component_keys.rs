@@ -61,3 +61,37 @@ async fn a_component_key_serves_in_one_key_only_and_that_one_can_be_renewed() {
         "not even an intent is on record"
     );
 }
+
+#[tokio::test]
+async fn a_whole_key_serves_several_identities_and_in_one_batch_the_first_use_counts() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let entries = [
+        server.entry(&agent, "/web").await,
+        server.entry(&agent, "/db").await,
+    ];
+    let composite = PrivateKey::generate(Suite::MlDsa65EcdsaP256).unwrap();
+    let signer = composite.signer().unwrap();
+    let half = SuiteSigner::new(Suite::MlDsa65, vec![signer.keys()[0].clone()]).unwrap();
+    let order = |entry: &str, signer: &SuiteSigner, form: Form| api::NewX509svidParams {
+        entry_id: entry.to_owned(),
+        csr: CsrBuilder::new(signer).build().unwrap(),
+        form: form.name().to_owned(),
+    };
+    let params = vec![
+        order(&entries[0], &signer, Form::Composite),
+        order(&entries[0], &signer, Form::Composite),
+        order(&entries[1], &signer, Form::Composite),
+        order(&entries[1], &half, Form::MlDsa),
+    ];
+    let request = asking(api::BatchNewX509svidRequest { params }, "composite,ml-dsa");
+    let answer = SvidClient::new(agent.channel.clone())
+        .batch_new_x509svid(request)
+        .await
+        .unwrap();
+    let results = answer.into_inner().results.into_iter();
+    let codes: Vec<Code> = results
+        .map(|result| Code::from(result.status.unwrap().code))
+        .collect();
+    assert_eq!(codes, [Code::Ok, Code::Ok, Code::Ok, Code::InvalidArgument]);
+}

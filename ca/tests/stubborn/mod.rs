@@ -1,4 +1,6 @@
-//! A key store that makes no more keys of one component when it is told so.
+//! A key store that makes no more keys of one component when it is told so, or is away.
+
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +13,7 @@ pub(crate) struct Stubborn {
     pub(crate) store: Arc<SoftwareStore>,
     component: Component,
     refuses: AtomicBool,
+    away: AtomicBool,
 }
 
 impl Stubborn {
@@ -19,11 +22,32 @@ impl Stubborn {
             store: Arc::new(store),
             component,
             refuses: AtomicBool::new(false),
+            away: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
+    /// Answers nothing, as a token does that was pulled out.
+    pub(crate) fn go_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    fn answer(&self) -> Result<(), StoreError> {
+        match self.away.load(Ordering::Relaxed) {
+            true => Err(self.complaint("it is away")),
+            false => Ok(()),
+        }
+    }
+
+    fn complaint(&self, reason: &str) -> StoreError {
+        StoreError::Unsupported(Unsupported {
+            kind: self.store.kind(),
+            component: self.component,
+            reason: reason.to_owned(),
+        })
     }
 }
 
@@ -41,25 +65,25 @@ impl KeyStore for Stubborn {
         component: Component,
         label: &KeyLabel,
     ) -> Result<(KeyInfo, Arc<dyn HeldKey>), StoreError> {
+        self.answer()?;
         if component == self.component && self.refuses.load(Ordering::Relaxed) {
-            return Err(StoreError::Unsupported(Unsupported {
-                kind: self.kind(),
-                component,
-                reason: "it was told to".to_owned(),
-            }));
+            return Err(self.complaint("it was told to"));
         }
         self.store.generate(component, label)
     }
 
     fn open(&self, id: &KeyId) -> Result<Arc<dyn HeldKey>, StoreError> {
+        self.answer()?;
         self.store.open(id)
     }
 
     fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
+        self.answer()?;
         self.store.list()
     }
 
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {
+        self.answer()?;
         self.store.destroy(id)
     }
 }
