@@ -265,7 +265,10 @@ impl Access {
         match pins.answer(serial, pin) {
             Some(Answer::Refused(refusal)) => return Err(refuse(refusal)),
             _ if info.user_pin_locked() => return Err(refuse(PinRefusal::Locked)),
-            _ => {}
+            Some(Answer::Accepted) => {}
+            // What starts us again and again after a wrong PIN must not lock the token: the last try is a person's.
+            None if info.user_pin_final_try() => return Err(refuse(PinRefusal::LastTry)),
+            None => {}
         }
         let raw = RawAuthPin::new(Box::new(pin.expose().to_vec()));
         let error = match session.login_with_raw(UserType::User, &raw) {

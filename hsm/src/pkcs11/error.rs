@@ -251,6 +251,8 @@ pub enum PinRefusal {
     Incorrect,
     /// Too many wrong PINs were tried, here or elsewhere; the security officer must unlock the token.
     Locked,
+    /// Wrong PINs were tried, here or elsewhere, and one more would lock the token: this one was not tried.
+    LastTry,
     /// The PIN must be changed first.
     Expired,
     /// Too short, too long, or with characters that the token does not take.
@@ -264,6 +266,10 @@ impl std::fmt::Display for PinRefusal {
         f.write_str(match self {
             Self::Incorrect => "it is wrong",
             Self::Locked => "it is locked: the security officer must unlock it",
+            Self::LastTry => {
+                "one try is left before it locks, and this one was not tried: correct it, and log in once by the token's \
+                 own tool, such as pkcs11-tool --login, which gives all tries back"
+            }
             Self::Expired => "it has expired and must be changed",
             Self::Unusable => "its length or characters are not what the token takes",
             Self::NotInitialised => "the token has no user PIN yet",
