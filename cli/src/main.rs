@@ -12,10 +12,14 @@ mod prompt;
 mod up;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
 use args::Cli;
+
+/// How long threads that wait for a token, a disk or a terminal may hold up the end of the program.
+const PARTING: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -23,7 +27,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(commands::run(cli)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(commands::run(cli));
+            // Dropped, it would wait for a token that hangs, without end or until its deadline.
+            runtime.shutdown_timeout(PARTING);
+            outcome
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error),

@@ -11,7 +11,7 @@ use symbolon_ca::server::ServerError;
 use symbolon_crypto::digest::sha256;
 use symbolon_host::data_dir::write_whole;
 use symbolon_hsm::location::LocationSyntaxError;
-use symbolon_hsm::{SoftwareStore, StoreLocation, StoreName, tpm};
+use symbolon_hsm::{SecretSource, SoftwareStore, StoreLocation, StoreName, tpm};
 
 use crate::exit::Usage;
 
@@ -141,6 +141,11 @@ fn store(text: &str, data_dir: &Path) -> Result<(StoreName, StoreConfig), String
         Some((name, rest)) => (Some(name), rest),
         None => (None, text),
     };
+    if name.as_ref().is_some_and(|name| name.as_str() == DEFAULT_STORE) {
+        return Err(format!(
+            "`{DEFAULT_STORE}` is the name of the encrypted files in the data directory; choose another"
+        ));
+    }
     let location = location(text, data_dir).map_err(|error| error.to_string())?;
     if matches!(location, StoreLocation::Tpm(_)) && !tpm::IS_BUILT {
         return Err(
@@ -187,6 +192,14 @@ fn absolute(mut location: StoreLocation) -> std::io::Result<StoreLocation> {
         _ => return Ok(location),
     };
     *path = std::path::absolute(&*path)?;
+    let secret = match &mut location {
+        StoreLocation::Tpm(location) => &mut location.owner_auth_source,
+        StoreLocation::Pkcs11(config) => &mut config.pin_source,
+        _ => return Ok(location),
+    };
+    if let Some(SecretSource::File(file)) = secret {
+        *file = std::path::absolute(&*file)?;
+    }
     Ok(location)
 }
 
@@ -276,6 +289,7 @@ mod tests {
             ("pkcs11:token=a?pin-source=hunter2&module-path=/m", "pin-source"),
             ("pkcs11:token=a", "module-path"),
             ("tpm:hunter2", "TPM"),
+            ("software=/srv/Keys", "choose another"),
         ] {
             let error = read(&[text]).unwrap_err().to_string();
             assert!(
@@ -283,6 +297,20 @@ mod tests {
                 "{text}: {error}"
             );
             assert!(text.starts_with("tpm:") || !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_holds_in_any_working_directory() {
+        for text in [
+            "pkcs11:token=a?module-path=m.so&pin-source=file:pin",
+            "tpm:device:/dev/tpmrm0?owner-auth-source=file:pin",
+        ] {
+            let location = absolute(location(text, Path::new("/d")).unwrap())
+                .unwrap()
+                .to_string();
+            let pin = std::path::absolute("pin").unwrap();
+            assert!(location.contains(pin.to_str().unwrap()), "{location}");
         }
     }
 

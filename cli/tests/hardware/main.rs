@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hanging;
 mod prompt;
 mod tokens;
 #[cfg(feature = "tpm")]

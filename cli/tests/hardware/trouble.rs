@@ -122,6 +122,24 @@ fn a_wrong_pin_is_tried_once_and_a_locked_one_is_told() {
     assert_eq!(snapshot(&home), before);
 }
 
+#[test]
+fn a_server_that_is_started_again_and_again_with_a_wrong_pin_does_not_lock_the_token() {
+    let name = "a_server_that_is_started_again_and_again_with_a_wrong_pin_does_not_lock_the_token";
+    let Some(pq) = Token::new(Kind::Pq, name) else {
+        return;
+    };
+    let home = home(&[&pq]);
+    let wrong = config(&home, &pq.module, LABEL, &pq.secret_file("wrong.pin", "00000000"));
+    // The token allows ten.
+    let refusals: Vec<_> = (0..12).map(|_| refusal(&home, &wrong)).collect();
+    assert!(refusals.iter().all(|(code, _)| *code == 5), "{refusals:?}");
+    let (_, last) = &refusals[11];
+    assert!(last.contains("one try is left before it locks"), "{last}");
+    // Somebody who knows the PIN is still let in, and then we are.
+    pq.tool(&["--list-objects"]);
+    up_once(&home, &[&pq.uri()]);
+}
+
 /// A key of the given kind from OpenSSL, as PKCS#8 PEM.
 fn foreign_key(home: &Home, curve: &str) -> PathBuf {
     let path = home.path().join(format!("{curve}.pem"));
