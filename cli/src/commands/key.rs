@@ -65,7 +65,7 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<()> {
             remove_leftovers,
         } => {
             let place = Place::find(common, &StoreArgs { store, config })?;
-            doctor::run(common.output, place.for_making(), remove_leftovers).await
+            doctor::run(common.output, place, remove_leftovers).await
         }
     }
 }
@@ -86,6 +86,7 @@ fn generate(place: &Place, algorithm: symbolon_crypto::Component, label: &KeyLab
     }
     let (info, _) = store.generate(algorithm, label)?;
     One::of(place, &*store, &info)
+        .with_context(|| format!("the key {} was made, and cannot be looked at again", info.id))
 }
 
 fn list(place: &Place) -> Result<Many> {
@@ -136,7 +137,14 @@ pub(crate) fn code(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
     match error.downcast_ref::<StoreError>()? {
         StoreError::Unsupported(_) | StoreError::UnknownKey { .. } => Some(REFUSED),
         StoreError::Pkcs11(error) => match error {
-            Pkcs11Error::PinRefused { .. } | Pkcs11Error::Attributes { .. } => Some(REFUSED),
+            Pkcs11Error::PinRefused { .. }
+            | Pkcs11Error::Attributes { .. }
+            | Pkcs11Error::Duplicate { .. }
+            | Pkcs11Error::NoPublicKey { .. }
+            | Pkcs11Error::KeyType { .. }
+            | Pkcs11Error::Mismatch { .. }
+            | Pkcs11Error::PublicKey { .. }
+            | Pkcs11Error::OtherToken { .. } => Some(REFUSED),
             Pkcs11Error::TimedOut { .. } | Pkcs11Error::Stuck { .. } => Some(UNREACHABLE),
             Pkcs11Error::Token { gone: true, .. } => Some(UNREACHABLE),
             Pkcs11Error::ModuleMissing { .. }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use support::Home;
 
 fn generate(home: &Home, store: &str, algorithm: &str, label: &str) -> Value {
-    home.json(&[
+    let made = home.json(&[
         "key",
         "generate",
         "--store",
@@ -24,11 +24,14 @@ fn generate(home: &Home, store: &str, algorithm: &str, label: &str) -> Value {
         algorithm,
         "--label",
         label,
-    ])
+    ]);
+    check_schema("key-show", &made);
+    made
 }
 
 fn keys(home: &Home, store: &str) -> Vec<Value> {
     let listed = home.json(&["key", "list", "--store", store]);
+    check_schema("key-list", &listed);
     listed["keys"].as_array().unwrap().clone()
 }
 
@@ -44,21 +47,21 @@ fn attest(home: &Home, store: &str, key: &str, challenge: &str) -> Value {
     let written = home.ok(&arguments);
     std::fs::write(home.path().join("evidence.json"), &written).unwrap();
     let evidence: Value = serde_json::from_str(&written).unwrap();
-    check_schema(&evidence);
+    check_schema("key-evidence", &evidence);
     evidence
 }
 
-/// Checks evidence against the published schema.
-fn check_schema(evidence: &Value) {
+/// Checks a document against a published schema.
+fn check_schema(name: &str, document: &Value) {
     let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../docs/src/reference/key-evidence.schema.json");
+        .join(format!("../docs/src/reference/{name}.schema.json"));
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<String> = validator
-        .iter_errors(evidence)
+        .iter_errors(document)
         .map(|error| error.to_string())
         .collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{evidence:#}");
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 
 /// The weight of a finding of the evidence in the home.

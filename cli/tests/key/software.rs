@@ -268,6 +268,49 @@ fn a_server_that_runs_shares_its_store() {
     home.ok(&["healthcheck"]);
 }
 
+#[test]
+fn a_key_is_not_destroyed_when_it_is_not_known_who_uses_it() {
+    let home = Home::new();
+    generate(&home, STORE, "ed25519", "root");
+    generate(&home, STORE, "ed25519", "symbolon/example.org/main/jwt/ed25519");
+    // No data directory is named.
+    let destroy = |label: &str, more: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon"))
+            .args(["key", "destroy", label, "--store", STORE, "--yes"])
+            .args(more)
+            .env_clear()
+            .env("HOME", home.path())
+            .current_dir(home.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // A server has it by its label, and nobody knows of that server here.
+    let (code, said) = destroy("symbolon/example.org/main/jwt/ed25519", &[]);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(
+        said.contains("the server main of example.org") && said.contains("--data-dir"),
+        "{said}"
+    );
+    // There is a data directory, and it cannot be read.
+    let usual = home.path().join(".local/share/symbolon");
+    std::fs::create_dir_all(&usual).unwrap();
+    std::fs::write(usual.join("VERSION"), "damaged").unwrap();
+    let (code, said) = destroy("root", &[]);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(
+        said.contains("is damaged") && said.contains("so it is not destroyed"),
+        "{said}"
+    );
+    assert_eq!(keys(&home, STORE).len(), 2);
+    std::fs::remove_dir_all(&usual).unwrap();
+    let (code, said) = destroy("root", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = destroy("symbolon/example.org/main/jwt/ed25519", &["--force"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(keys(&home, STORE).is_empty());
+}
+
 #[cfg(not(feature = "tpm"))]
 #[test]
 fn a_build_without_tpm_says_so_and_makes_nothing() {

@@ -241,7 +241,7 @@ fn two_objects_for_one_key_are_refused() {
         &["key", "destroy", "--store", &by_id, "--yes"],
     ] {
         let (code, said) = home.fails(arguments);
-        assert_eq!(code, 1, "{said}");
+        assert_eq!(code, 5, "{said}");
         assert!(
             said.contains("have the id beef: remove or rename all but one"),
             "{said}"

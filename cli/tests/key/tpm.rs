@@ -2,7 +2,7 @@
 
 use symbolon_test_tokens::Swtpm;
 
-use super::{attest, generate, keys, text, verify, weight};
+use super::{attest, check_schema, generate, keys, text, verify, weight};
 use crate::support::Home;
 
 #[test]
@@ -54,6 +54,7 @@ fn a_tpm_holds_certifies_and_destroys_keys() {
     tpm.extend("sha256:7", &"ab".repeat(32));
     let shown = home.json(&["key", "show", "seed", "--store", &store]);
     assert_eq!(shown["usable"], false);
+    check_schema("key-show", &shown);
     assert!(text(&shown, "unusable_because").contains("sha256:7"), "{shown:#}");
     let (code, said) = home.fails(&["key", "attest", "seed", "--store", &store]);
     assert_eq!(code, 1, "{said}");
@@ -70,7 +71,11 @@ fn the_doctor_knows_tpms() {
     let home = Home::new();
     let store = format!("tpm:{}?dir=./tpm-keys", tpm.tcti());
     let diagnosis = home.json(&["key", "doctor", &store]);
+    check_schema("key-doctor", &diagnosis);
     assert_eq!(diagnosis["passed"], true, "{diagnosis:#}");
+    assert_eq!(diagnosis["made"], true, "a TPM needs a directory");
+    let again = home.ok(&["key", "doctor", &store]);
+    assert!(!again.contains("which was not there"), "{again}");
     let suites = diagnosis["suites"].as_array().unwrap();
     let here = suites.iter().filter(|suite| suite["here"] == true);
     let here: Vec<&str> = here.map(|suite| text(suite, "suite")).collect();

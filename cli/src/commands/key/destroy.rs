@@ -8,7 +8,9 @@ use serde::Serialize;
 use symbolon_ca::client::ClientError;
 use symbolon_ca::journal::{KeyUse, key_uses};
 use symbolon_crypto::digest::sha256;
-use symbolon_hsm::KeyInfo;
+use symbolon_host::DataDirError;
+use symbolon_host::data_dir::trust_domain_of;
+use symbolon_hsm::{KeyInfo, KeyLabel};
 
 use super::place::Place;
 use super::{blocking, one, view};
@@ -20,16 +22,26 @@ use crate::output::Show;
 pub(super) async fn run(common: &Common, key: KeyArgs, yes: bool, force: bool) -> Result<()> {
     let place = Place::find(common, &key.store)?;
     let data_dir = place.data_dir().cloned();
+    let server = place.server().map(str::to_owned);
     let (store, info) = blocking(move || one(&place, &key)).await?;
     let spki_sha256 = sha256(&view::spki(&info.public_key)?);
-    let uses = match data_dir {
-        Some((path, named)) if !force => uses(&path, named, &spki_sha256).await?,
+    let uses = match &data_dir {
+        Some((path, named)) if !force => uses(path, *named, &spki_sha256).await?,
         _ => Vec::new(),
     };
     if let Some(user) = uses.first() {
         let reason = format!(
             "the key {} is not destroyed: {user} has it; without it that authority never signs again (--force destroys \
              it all the same)",
+            info.id
+        );
+        return Err(Refused(reason).into());
+    }
+    let looked_at = data_dir.and_then(|(path, _)| trust_domain_of(&path).ok());
+    if !force && let Some(owner) = owner_elsewhere(&info.label, looked_at.as_deref(), server.as_deref()) {
+        let reason = format!(
+            "the key {} is not destroyed: by its label {owner} made it, and whether that uses it is not known here; name \
+             its data directory with --data-dir, or its configuration with --config (--force destroys it all the same)",
             info.id
         );
         return Err(Refused(reason).into());
@@ -52,8 +64,9 @@ pub(super) async fn run(common: &Common, key: KeyArgs, yes: bool, force: bool) -
 async fn uses(data_dir: &Path, named: bool, spki_sha256: &[u8; 32]) -> Result<Vec<KeyUse>> {
     match key_uses(data_dir, spki_sha256).await {
         Ok(uses) => Ok(uses),
-        Err(ClientError::DataDir(error)) if !named => {
-            tracing::debug!(%error, "no data directory, so no authority to ask for");
+        // Missing, and nothing else: one that cannot be read may have the authority.
+        Err(ClientError::DataDir(DataDirError::Missing(path))) if !named => {
+            tracing::debug!(path = %path.display(), "no data directory, so no authority to ask for");
             Ok(Vec::new())
         }
         Err(error) => Err(error).with_context(|| {
@@ -63,6 +76,21 @@ async fn uses(data_dir: &Path, named: bool, spki_sha256: &[u8; 32]) -> Result<Ve
             )
         }),
     }
+}
+
+/// The server that a key's label names, unless it is the one whose journal was looked at: that of the trust domain
+/// `looked_at`, and by the name of `server` where that is known.
+fn owner_elsewhere(label: &KeyLabel, looked_at: Option<&str>, server: Option<&str>) -> Option<String> {
+    let parts: Vec<&str> = label.as_str().split('/').collect();
+    let ["symbolon", trust_domain, name, _family, _component] = parts.as_slice() else {
+        return None;
+    };
+    // Nobody's: the doctor's scratch keys.
+    if *trust_domain == SCRATCH_TRUST_DOMAIN {
+        return None;
+    }
+    let here = looked_at == Some(trust_domain) && server.is_none_or(|server| server == *name);
+    (!here).then(|| format!("the server {name} of {trust_domain}"))
 }
 
 /// A person says the word, or nothing happens.
@@ -90,6 +118,9 @@ fn confirm(info: &KeyInfo) -> Result<()> {
     }
 }
 
+/// What stands for a trust domain in the labels of scratch keys.
+const SCRATCH_TRUST_DOMAIN: &str = "conformance.invalid";
+
 #[derive(Serialize)]
 struct Destroyed {
     id: String,
@@ -105,5 +136,33 @@ impl Show for Destroyed {
             "destroyed the {} key {} ({})",
             self.algorithm, self.id, self.label
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_label_names_a_server_whose_journal_must_be_looked_at() {
+        let owner = |label: &str, looked_at, server| {
+            owner_elsewhere(&KeyLabel::parse(label).unwrap(), looked_at, server)
+        };
+        let ours = "symbolon/example.org/main/jwt/ed25519";
+        assert_eq!(
+            owner(ours, None, None),
+            Some("the server main of example.org".to_owned())
+        );
+        assert_eq!(owner(ours, Some("example.org"), None), None);
+        assert_eq!(owner(ours, Some("example.org"), Some("main")), None);
+        owner(ours, Some("example.org"), Some("second")).unwrap();
+        owner(ours, Some("example.com"), None).unwrap();
+        for label in [
+            "root",
+            "symbolon/ours",
+            "symbolon/conformance.invalid/scratch/conformance/ed25519",
+        ] {
+            assert_eq!(owner(label, None, None), None, "{label}");
+        }
     }
 }

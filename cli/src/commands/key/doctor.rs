@@ -13,13 +13,19 @@ use symbolon_hsm::KeyStore;
 use symbolon_hsm::conformance::{self, Check};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::report::Diagnosis;
+use self::report::{Around, Diagnosis};
 use super::blocking;
 use super::place::Place;
 use crate::exit::Failed;
 use crate::output::Format;
 
 pub(super) async fn run(output: Format, place: Place, remove_leftovers: bool) -> Result<()> {
+    // A TPM cannot be tried without a directory for blobs. Files say nothing before there are any, and a store that
+    // is made for a slip of the pen is in somebody's way.
+    let place = match place.is_software() {
+        true => place,
+        false => place.for_making(),
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&stop);
     // From here on, before there is any scratch key.
@@ -44,6 +50,7 @@ pub(super) async fn run(output: Format, place: Place, remove_leftovers: bool) ->
 }
 
 fn examine(place: &Place, remove_leftovers: bool, stop: &AtomicBool) -> Result<Diagnosis> {
+    let made = place.is_new()?;
     let store = place.open()?;
     let removed = match remove_leftovers {
         true => remove(&*store)?,
@@ -67,8 +74,11 @@ fn examine(place: &Place, remove_leftovers: bool, stop: &AtomicBool) -> Result<D
         place.to_string(),
         store.holder()?,
         &report,
-        removed,
-        left.len(),
+        Around {
+            made,
+            leftovers_removed: removed,
+            leftovers: left.len(),
+        },
     ))
 }
 

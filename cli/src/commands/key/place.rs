@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
 use symbolon_ca::config::{DEFAULT_STORE, ServerConfig};
 use symbolon_crypto::Component;
-use symbolon_hsm::location::{KeyChoice, Wanted};
-use symbolon_hsm::{
-    KeyStore, Passphrase, PassphraseError, SoftwareLocation, StoreError, StoreLocation, StoreName,
-};
+use symbolon_hsm::location::KeyChoice;
+use symbolon_hsm::{KeyStore, Passphrase, SoftwareLocation, StoreError, StoreLocation, StoreName};
 
 use crate::args::Common;
 use crate::args::key::StoreArgs;
@@ -27,8 +25,12 @@ pub(super) struct Place {
     name: Option<StoreName>,
     /// The data directory whose authorities may use its keys, and whether the command line names it.
     data_dir: Option<(PathBuf, bool)>,
+    /// The server whose configuration named it.
+    server: Option<String>,
     /// Whether a new store may be made.
     may_make: bool,
+    /// What a person has been asked for, so that nobody is asked twice for the same.
+    given: OnceLock<Passphrase>,
 }
 
 impl Place {
@@ -50,7 +52,9 @@ impl Place {
             key,
             name,
             data_dir: data_dir.clone(),
+            server: config.as_ref().map(|config| config.server_name.clone()),
             may_make: false,
+            given: OnceLock::new(),
         };
         if let Ok(name) = StoreName::parse(&args.store) {
             let location = match &config {
@@ -82,6 +86,11 @@ impl Place {
         self.data_dir.as_ref()
     }
 
+    /// The name of the server whose configuration names it.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
     /// Opens it; what is not there is made only by a command that may.
     ///
     /// # Errors
@@ -94,26 +103,32 @@ impl Place {
             .with_context(|| format!("cannot open the key store {self}"))
     }
 
-    /// Opens it once more, without another look.
+    /// Opens it once more, without another look. A person who has been asked for a secret is not asked again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(super) fn reopen(&self) -> Result<Arc<dyn KeyStore>, StoreError> {
-        self.location.open(&ask)
+        self.location.open(&|wanted| match self.given.get() {
+            Some(given) => Ok(given.clone()),
+            None => {
+                let given = prompt::wanted(wanted)?;
+                Ok(self.given.get_or_init(|| given).clone())
+            }
+        })
     }
-}
 
-/// Asks on the terminal; twice for what is about to be set.
-fn ask(wanted: &Wanted) -> Result<Passphrase, PassphraseError> {
-    let given = prompt::secret(&wanted.to_string())?;
-    if wanted.is_new {
-        let again = prompt::secret(&format!("{wanted}, once more"))?;
-        if again.expose() != given.expose() {
-            let differ = std::io::Error::other("the two that were entered differ");
-            return Err(PassphraseError::Prompt(differ));
-        }
+    /// Whether opening it makes a new store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn is_new(&self) -> Result<bool, StoreError> {
+        self.location.is_new()
     }
-    Ok(given)
+
+    /// Whether its keys are in files alone.
+    pub(super) fn is_software(&self) -> bool {
+        matches!(self.location, StoreLocation::Software(_))
+    }
 }
 
 fn configured(config: &ServerConfig, name: &StoreName) -> Result<StoreLocation> {

@@ -21,10 +21,19 @@ pub(super) struct Diagnosis {
     checks: Vec<CheckView>,
     algorithms: Vec<AlgorithmView>,
     suites: Vec<SuiteView>,
+    #[serde(flatten)]
+    around: Around,
+}
+
+/// What there was besides the run itself.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct Around {
+    /// Whether a new store was made for it, which stays and is empty.
+    pub(super) made: bool,
     /// Scratch keys of earlier runs that were removed first.
-    leftovers_removed: usize,
+    pub(super) leftovers_removed: usize,
     /// Scratch keys that were there besides this run's own.
-    leftovers: usize,
+    pub(super) leftovers: usize,
 }
 
 #[derive(Serialize)]
@@ -60,13 +69,7 @@ struct SuiteView {
 }
 
 impl Diagnosis {
-    pub(super) fn new(
-        store: String,
-        holder: Holder,
-        report: &Report,
-        leftovers_removed: usize,
-        leftovers: usize,
-    ) -> Self {
+    pub(super) fn new(store: String, holder: Holder, report: &Report, around: Around) -> Self {
         let working = match report.interrupted {
             // What was not tried is not known to work.
             true => Vec::new(),
@@ -111,8 +114,7 @@ impl Diagnosis {
             checks: checks.collect(),
             algorithms: algorithms.collect(),
             suites: suites.collect(),
-            leftovers_removed,
-            leftovers,
+            around,
         }
     }
 
@@ -223,16 +225,23 @@ impl Show for Diagnosis {
     fn text(&self) -> String {
         let mut head = vec![("store", self.store.clone())];
         head.extend(holder_rows(&self.holder));
-        if self.leftovers_removed > 0 {
+        let Around {
+            made,
+            leftovers_removed,
+            leftovers,
+        } = self.around;
+        if made {
+            head.push(("made", "this store, which was not there; it is empty".to_owned()));
+        }
+        if leftovers_removed > 0 {
             head.push((
                 "removed",
-                format!("{} scratch keys of an earlier run", self.leftovers_removed),
+                format!("{leftovers_removed} scratch keys of an earlier run"),
             ));
         }
-        if self.leftovers > 0 {
+        if leftovers > 0 {
             let words = format!(
-                "{} scratch keys of another run; when none is under way, --remove-leftovers removes them",
-                self.leftovers
+                "{leftovers} scratch keys of another run; when none is under way, --remove-leftovers removes them"
             );
             head.push(("left", words));
         }
@@ -269,7 +278,12 @@ mod tests {
             Arc::new(SoftwareStore::open(&scratch.path().join("keys"), &kek).unwrap());
         let mut report = conformance::run(&*store);
         change(&mut report);
-        Diagnosis::new("here".to_owned(), store.holder().unwrap(), &report, 0, 0)
+        Diagnosis::new(
+            "here".to_owned(),
+            store.holder().unwrap(),
+            &report,
+            Around::default(),
+        )
     }
 
     fn find<'a>(report: &'a mut Report, name: &str, component: Component) -> &'a mut Check {
