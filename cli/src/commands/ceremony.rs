@@ -79,11 +79,18 @@ fn sign(common: &Common, options: &CeremonySign) -> Result<()> {
     let mut terminal = Terminal::new(common.output, options.people.yes, invited)?;
     let present = terminal.who_is_here(&plan, false)?;
     terminal.check_sources(&plan, &present, false)?;
+    let shares = shares(&options.share)?;
+    if let Some(name) = shares.keys().find(|name| !present.contains(name)) {
+        return Err(Usage(format!(
+            "--share {name}=…: {name} is not among those who are here"
+        ))
+        .into());
+    }
     let request = SignRequest {
         dir: options.dir.clone(),
         requests,
         present,
-        shares: shares(&options.share)?,
+        shares,
         clock: Arc::new(SystemClock),
     };
     let outcome = ceremony::sign(&request, &mut terminal)?;
@@ -155,7 +162,9 @@ fn shares(texts: &[String]) -> Result<BTreeMap<Name, PathBuf>> {
         let wrong = || Usage(format!("--share {text:?} is not NAME=FILE"));
         let (name, path) = text.split_once('=').ok_or_else(wrong)?;
         let name = name.parse().map_err(|_| wrong())?;
-        shares.insert(name, PathBuf::from(path));
+        if shares.insert(name, PathBuf::from(path)).is_some() {
+            return Err(Usage(format!("--share {text:?}: it is said twice where this share is")).into());
+        }
     }
     Ok(shares)
 }

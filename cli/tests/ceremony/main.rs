@@ -304,6 +304,9 @@ fn every_refusal_has_its_exit_code_and_leaves_things_as_they_were() {
     let brought = ["--share".to_owned(), "carol=carol.share".to_owned()];
     let error = fails(&sign(&[&wrong[..], &brought].concat()), 3);
     assert!(error.contains("that of alice, not of carol"), "{error}");
+    let misspelt = ["--share".to_owned(), "carl=carol.share".to_owned()];
+    let error = fails(&sign(&[&wrong[..], &misspelt].concat()), 2);
+    assert!(error.contains("carl is not among those"), "{error}");
     assert_eq!(std::fs::read(&transcript).unwrap(), before);
 
     // A transcript that somebody changed.

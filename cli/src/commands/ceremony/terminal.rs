@@ -82,14 +82,15 @@ impl Conductor for Terminal {
 
     fn secret(&mut self, wanted: &SecretWanted) -> Result<Passphrase, PassphraseError> {
         let words = &wanted.words;
+        // One slip of a finger does not send everybody back to the beginning.
         let typed = || {
-            let first = prompt::secret(words)?;
-            if wanted.is_new && prompt::secret(&format!("{words}, again"))?.expose() != first.expose() {
-                return Err(PassphraseError::Prompt(io::Error::other(
-                    "the two are not the same",
-                )));
+            loop {
+                let first = prompt::secret(words)?;
+                if !wanted.is_new || prompt::secret(&format!("{words}, again"))?.expose() == first.expose() {
+                    return Ok(first);
+                }
+                anstream::eprintln!("The two are not the same; please type both anew.");
             }
-            Ok(first)
         };
         match self.invited.source(wanted) {
             Some(source) => source.read(typed),
