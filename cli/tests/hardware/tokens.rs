@@ -63,6 +63,12 @@ fn ecdsa_in_softhsm_and_ml_dsa_on_the_pq_token_make_one_composite() {
         "{soft_keys}"
     );
     assert_eq!(pq_keys.matches("symbolon/example.org/").count(), 2, "{pq_keys}");
+    for usage in ["decrypt", "unwrap", "derive"] {
+        assert!(
+            !soft_keys.contains(usage),
+            "keys of authorities sign and do nothing else: {soft_keys}"
+        );
+    }
 
     let second = up_once(&home, &stores);
     assert_eq!(authority_ids(&second), authority_ids(&first));

@@ -5,7 +5,7 @@ use cryptoki::object::{Attribute, ObjectClass};
 use symbolon_crypto::Component;
 
 use super::desk::{Desk, Fault};
-use super::error::{Pkcs11Error, code};
+use super::error::{Pkcs11Error, code, says_gone};
 use super::kinds;
 use super::objects::{Found, cka_id};
 use crate::names::{KeyId, KeyLabel};
@@ -61,10 +61,25 @@ impl Desk<'_> {
 
         let (mechanism, choices) = kinds::generation(component)
             .ok_or_else(|| unsupported("this version does not know how tokens make it".to_owned()))?;
+        // Tokens may allow what nobody asked for. Not every one lets that be said, so it is no condition.
+        let mut for_signing_alone = private.clone();
+        for_signing_alone.extend([
+            Attribute::Decrypt(false),
+            Attribute::Unwrap(false),
+            Attribute::Derive(false),
+        ]);
         let mut refusal = None;
         for choice in choices {
             let mut public = public.clone();
             public.push(choice);
+            match self
+                .session
+                .generate_key_pair(&mechanism, &public, &for_signing_alone)
+            {
+                Ok(_) => return Ok(()),
+                Err(error) if says_gone(&error) => return Err(error.into()),
+                Err(_) => {}
+            }
             match self.session.generate_key_pair(&mechanism, &public, &private) {
                 Ok(_) => return Ok(()),
                 Err(error) if refuses_parameters(&error) => refusal = Some(error),
