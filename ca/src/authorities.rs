@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use futures_util::future::join_all;
 use spiffe::TrustDomain;
 use symbolon_hsm::Stores;
 use symbolon_issuance::Authority;
@@ -170,15 +169,9 @@ impl Authorities {
         let mut changes = Vec::new();
         let mut failures = Vec::new();
         let now = self.clock.now();
-        // All at once: a store that hangs holds up its own families alone.
-        let rotating = self.settings.families.iter().map(|family| async move {
-            let mut changes = Vec::new();
-            let failure = self.rotate_family(family, now, &mut changes).await.err();
-            (changes, failure)
-        });
-        for (done, failure) in join_all(rotating).await {
-            changes.extend(done);
-            failures.extend(failure);
+        // One after the other: the journal and the bundle keep their order.
+        for family in &self.settings.families {
+            failures.extend(self.rotate_family(family, now, &mut changes).await.err());
         }
         if !failures.is_empty() {
             // Or every further try would leave more keys behind.
