@@ -13,6 +13,13 @@ use std::time::{Duration, Instant};
 /// How long a pool that is dropped waits for its workers.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// A call that takes less than this does its work in this process: workers beyond the processors' number would only
+/// take turns, and waking one costs a good part of what the call does.
+const SHORT: Duration = Duration::from_micros(250);
+
+/// How long a call waits for a worker to come free by itself, before it has another one woken after all.
+const PATIENCE: Duration = Duration::from_millis(1);
+
 /// How many threads a pool may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Limits {
@@ -53,6 +60,7 @@ type Job<W> = Box<dyn Ticket<W>>;
 struct Shared<W> {
     name: String,
     make: fn() -> W,
+    processors: usize,
     state: Mutex<State<W>>,
     work: Condvar,
     ended: Condvar,
@@ -66,6 +74,8 @@ struct State<W> {
     stuck: usize,
     /// All of them: workers, stuck ones, and those about to end.
     threads: usize,
+    /// What calls take of late: a moving mean.
+    pace: Duration,
     closed: bool,
 }
 
@@ -86,6 +96,7 @@ impl<W: 'static> Pool<W> {
         Self(Arc::new(Shared {
             name: name.to_owned(),
             make,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 limits,
@@ -93,6 +104,7 @@ impl<W: 'static> Pool<W> {
                 idle: 0,
                 stuck: 0,
                 threads: 0,
+                pace: SHORT,
                 closed: false,
             }),
             work: Condvar::new(),
@@ -126,7 +138,7 @@ impl<W: 'static> Pool<W> {
             call: Arc::clone(&call),
             work: Some((job, abandoned)),
         };
-        self.submit(Box::new(errand), copies)?;
+        let mut is_attended = self.submit(Box::new(errand), copies)?;
         let mut phase = lock(&call.phase);
         while matches!(*phase, Phase::Queued | Phase::Running) {
             let Some(left) = deadline
@@ -135,11 +147,16 @@ impl<W: 'static> Pool<W> {
             else {
                 break;
             };
+            let patience = if is_attended { left } else { left.min(PATIENCE) };
             phase = call
                 .done
-                .wait_timeout(phase, left)
+                .wait_timeout(phase, patience)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+            if !is_attended && matches!(*phase, Phase::Queued) {
+                self.0.work.notify_one();
+            }
+            is_attended = true;
         }
         match std::mem::replace(&mut *phase, Phase::Abandoned) {
             Phase::Done(result) => Ok(result),
@@ -153,7 +170,9 @@ impl<W: 'static> Pool<W> {
         }
     }
 
-    fn submit(&self, job: Job<W>, copies: usize) -> Result<(), PoolError> {
+    /// Queues `job`. Whether somebody was woken for it, or nobody needs to be; otherwise a worker that is busy is
+    /// expected to come to it soon.
+    fn submit(&self, job: Job<W>, copies: usize) -> Result<bool, PoolError> {
         let mut state = lock(&self.0.state);
         if state.stuck >= state.limits.stuck.saturating_mul(copies.saturating_add(1)) {
             return Err(PoolError::Stuck(state.stuck));
@@ -173,11 +192,13 @@ impl<W: 'static> Pool<W> {
         }
         // Waking is a call to the system, needed or not.
         let somebody_sleeps = state.idle > 0;
+        let busy = state.workers.saturating_sub(state.idle);
+        let soon = state.pace < SHORT && busy >= self.0.processors;
         drop(state);
-        if somebody_sleeps {
+        if somebody_sleeps && !soon {
             self.0.work.notify_one();
         }
-        Ok(())
+        Ok(!(somebody_sleeps && soon))
     }
 
     /// A call has outlived its caller: its worker no longer counts as one, and another takes its place.
@@ -227,8 +248,11 @@ impl<W> Drop for Pool<W> {
 /// What a worker does until there is no need for it.
 fn work<W>(shared: &Shared<W>) {
     let mut own = (shared.make)();
-    while let Some(job) = next(shared) {
+    let mut took = None;
+    while let Some(job) = next(shared, took) {
+        let began = Instant::now();
         let Outcome { abandoned, broken } = job.run(&mut own);
+        took = Some(began.elapsed());
         if broken {
             own = (shared.make)();
         }
@@ -244,9 +268,12 @@ fn work<W>(shared: &Shared<W>) {
     }
 }
 
-/// The next call; `None` when this worker is not needed any more.
-fn next<W>(shared: &Shared<W>) -> Option<Job<W>> {
+/// The next call, after one that took so long; `None` when this worker is not needed any more.
+fn next<W>(shared: &Shared<W>, took: Option<Duration>) -> Option<Job<W>> {
     let mut state = lock(&shared.state);
+    if let Some(took) = took {
+        state.pace = (state.pace.saturating_mul(7).saturating_add(took)) / 8;
+    }
     loop {
         if state.workers > state.limits.workers {
             state.workers -= 1;

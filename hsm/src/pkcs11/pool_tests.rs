@@ -210,3 +210,33 @@ fn a_pool_shrinks_and_ends_with_what_its_workers_own() {
     // At once: dropping waits for them.
     assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn a_call_whose_busy_worker_does_not_come_free_has_a_sleeping_one_woken() {
+    let mut pool = pool();
+    Arc::get_mut(&mut pool.0).expect("no worker yet").processors = 1;
+    let both = Arc::new(std::sync::Barrier::new(2));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let both = Arc::clone(&both);
+            scope.spawn(|| quick(&pool, move || both.wait()).expect("ran"));
+        }
+    });
+    until("rest", || lock(&pool.0.state).idle == 2);
+    lock(&pool.0.state).pace = Duration::ZERO;
+    let (release, released) = mpsc::channel::<()>();
+    let (began, has_begun) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            quick(&pool, move || {
+                began.send(()).expect("heard");
+                released.recv().ok();
+            })
+        });
+        has_begun.recv().expect("begun");
+        // One processor, short calls, one worker busy: nobody is woken for the next call at first.
+        assert_eq!(lock(&pool.0.state).idle, 1);
+        assert_eq!(quick(&pool, || 7).expect("ran"), 7);
+        drop(release);
+    });
+}
