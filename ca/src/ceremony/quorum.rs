@@ -28,7 +28,7 @@ pub enum QuorumError {
         knowing: String,
     },
     /// Too few.
-    #[error("{found} custodians bring a share or a part of a PIN, and the quorum is {needed}")]
+    #[error("too few bring a share or a part of a PIN: {found}, and the quorum is {needed}")]
     TooFew {
         /// How many there are.
         found: usize,
