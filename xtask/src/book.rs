@@ -14,7 +14,8 @@
 //! Commands start with `symbolon` or `symbolon-agent` (environment variables may come first), with
 //! `cargo run --release --`, which stands for `symbolon`, or with `export`, which holds for the rest of the page.
 //! After the language come words of ours: `untested` takes the block out of the test, with any command in it;
-//! `fails` says that its last command exits with an error. Blocks in other languages are not looked at.
+//! `foreign` runs other people's programs as well, which then have to be on the machine; `fails` says that the last
+//! command exits with an error. Blocks in other languages are not looked at.
 
 use std::fmt;
 use std::fs;
@@ -139,10 +140,11 @@ fn console<'a>(
         tested: true,
         steps: Vec::new(),
     };
-    let mut fails = false;
+    let (mut fails, mut foreign) = (false, false);
     for word in words {
         match word {
             "untested" => block.tested = false,
+            "foreign" => foreign = true,
             "fails" => fails = true,
             other => {
                 return Err(PageError {
@@ -181,7 +183,8 @@ fn console<'a>(
     }
     if block.tested {
         for step in &mut block.steps {
-            step.command = runnable(&step.command).ok_or_else(|| PageError {
+            let foreign = foreign.then(|| step.command.clone());
+            step.command = runnable(&step.command).or(foreign).ok_or_else(|| PageError {
                 line: step.line,
                 reason: unrunnable(&step.command),
             })?;
@@ -211,7 +214,7 @@ fn runnable(command: &str) -> Option<String> {
 }
 
 fn unrunnable(command: &str) -> String {
-    format!("`{command}` is none of our programs; mark the block as `console untested`")
+    format!("`{command}` is none of our programs; mark the block as `console foreign` or `console untested`")
 }
 
 /// Whether the output has, in this order, lines that begin with the first words of the expected ones. A word
@@ -289,6 +292,13 @@ mod tests {
         }
         let error = consoles("```console\n$ cargo xtask test\n```\n").unwrap_err();
         assert_eq!(error.line, 2);
+        assert_eq!(
+            steps("```console foreign\n$ softhsm2-util --version\n$ cargo run --release -- up\n```\n")
+                .iter()
+                .map(|step| step.command.as_str())
+                .collect::<Vec<_>>(),
+            ["softhsm2-util --version", "symbolon up"]
+        );
         assert!(!consoles("```console untested\n$ cargo xtask test\n```\n").unwrap()[0].tested);
     }
 

@@ -188,6 +188,8 @@ fn build_programs(workspace: &Workspace) -> Result<()> {
 }
 
 fn book(workspace: &Workspace) -> Result<Row> {
+    // One chapter is about them.
+    needs::ensure(&[needs::TO_TEST_TOKENS])?;
     let started = Instant::now();
     let programs = workspace.debug_programs();
     let outcome = book_test::run(workspace, Path::new(&programs))?;
