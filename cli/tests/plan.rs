@@ -94,7 +94,7 @@ fn a_hostile_tree_ends_as_a_document_and_nothing_else_is_written() {
     let sparse = std::fs::File::create(tree.join("sparse.pem")).unwrap();
     sparse.set_len(1 << 40).unwrap();
     let locked = write(&tree, "locked/secret.pub", KEY);
-    std::fs::set_permissions(locked.parent().unwrap(), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(locked.parent().unwrap(), std::fs::Permissions::from_mode(0o000)).unwrap();
     for number in 0..5000 {
         write(&tree, format!("many/{number}.txt"), "");
     }
@@ -206,6 +206,42 @@ fn documents_have_versions_and_forms_and_a_wrong_command_line_is_told() {
     assert!(
         !Path::new("/dev/full").metadata().unwrap().is_file(),
         "a device stays one"
+    );
+}
+
+/// A target that is more than one endpoint, or no endpoint, ends the command before anyone is contacted; what stands
+/// before an `@` is repeated nowhere, for it may be a password.
+#[test]
+fn what_would_have_to_be_searched_for_is_a_wrong_command_line() {
+    let home = Home::new();
+    write(home.path(), "tree/app.py", SOURCE);
+    let neighbour = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    neighbour.set_nonblocking(true).unwrap();
+    let named = format!("tls://{}", neighbour.local_addr().unwrap());
+    for (target, words) in [
+        ("tls://10.0.0.0/8", "more than one endpoint"),
+        ("tls://10.0.0.0/8/", "more than one endpoint"),
+        ("ssh://10.0.0.1-20", "more than one endpoint"),
+        ("https://*.example.org", "more than one endpoint"),
+        ("tls://127.0.0.1:0", "no number from 1 to 65535"),
+        ("smtp://root:hunter2@mail.example.org", "nobody logs in"),
+    ] {
+        let (code, error) = home.fails(&["plan", "scan", "tree", &named, target]);
+        assert!(code == 2 && error.contains(words), "{target}: {code} {error}");
+        assert!(
+            error.contains("target 3") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        neighbour.accept().unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    let help = home.ok(&["plan", "scan", "--help"]);
+    let contact = help.split("--contact-time").nth(1).unwrap();
+    assert!(
+        contact.split("--").next().unwrap().contains("[default: 60s]"),
+        "{contact}"
     );
 }
 

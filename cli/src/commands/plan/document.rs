@@ -24,7 +24,8 @@ pub(super) fn read(path: &Path) -> Result<Inventory> {
         std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
     read.with_context(|| format!("cannot read {}", path.display()))?;
-    cbom::read(&bytes).with_context(|| Usage(format!("{} is no CBOM that can be read", path.display())))
+    cbom::read(&bytes)
+        .map_err(|error| Usage(format!("{} is no CBOM that can be read: {error}", path.display())).into())
 }
 
 /// Puts the operator's words on what answers their questions. A question that nothing answers is told: it is

@@ -97,8 +97,11 @@ fn from_file(path: &str) -> Result<Issued> {
     std::fs::File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .with_context(|| format!("cannot read {path}"))?;
-    let records = issued::read(&bytes)
-        .with_context(|| Usage(format!("{path} is not what `symbolon cert export` writes")))?;
+    let records = issued::read(&bytes).map_err(|error| {
+        Usage(format!(
+            "{path} is not what `symbolon cert export` writes: {error}"
+        ))
+    })?;
     Ok(Issued {
         source: format!("symbolon:{path}"),
         records,

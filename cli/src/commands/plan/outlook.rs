@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use symbolon_migration_planner::inventory::Inventory;
 use symbolon_migration_planner::risk::{
     Assessment, Catalogue, CatalogueError, Day, Profile, ProfileError, assess,
@@ -52,5 +52,5 @@ impl Outlook {
 /// A file of text.
 pub(super) fn text(path: &Path) -> Result<String> {
     String::from_utf8(read_input(path)?)
-        .with_context(|| Usage(format!("{} is not text in UTF-8", path.display())))
+        .map_err(|_| Usage(format!("{} is not text in UTF-8", path.display())).into())
 }

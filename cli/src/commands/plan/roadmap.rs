@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use symbolon_migration_planner::roadmap::{Roadmap, plan};
 
@@ -39,7 +39,7 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// Reads a roadmap that was written before.
 pub(super) fn read(path: &Path) -> Result<Roadmap> {
     Roadmap::from_json(&read_large(path)?)
-        .with_context(|| Usage(format!("{} is no roadmap that can be read", path.display())))
+        .map_err(|error| Usage(format!("{} cannot be read: {error}", path.display())).into())
 }
 
 #[derive(Serialize)]

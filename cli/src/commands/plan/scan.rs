@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use symbolon_migration_planner::endpoints;
 use symbolon_migration_planner::inventory::Inventory;
 use symbolon_migration_planner::issued::mark_shared_keys;
 use symbolon_migration_planner::scan::{self, Limits, Options, ScanError, ScanRequest, Target};
@@ -41,10 +42,14 @@ pub(super) async fn run(common: &Common, options: Scan) -> Result<()> {
     Ok(())
 }
 
-/// The targets, and which of them are paths where nothing is. When nothing is anywhere, somebody mistyped.
+/// The targets, and which of them are paths where nothing is. When nothing is anywhere, somebody mistyped. A target
+/// that would have to be searched for ends it before anyone is contacted, and is not repeated: it may hold a password.
 fn targets(named: &[String]) -> Result<(Vec<Target>, Vec<String>)> {
     let schemes = scan::schemes();
     let targets: Vec<Target> = named.iter().map(|text| Target::parse(text, &schemes)).collect();
+    for (place, target) in targets.iter().enumerate() {
+        endpoints::check(target).map_err(|error| Usage(format!("target {}: {error}", place + 1)))?;
+    }
     let is_gone = |target: &Target| match target {
         Target::Path(path) => path
             .symlink_metadata()

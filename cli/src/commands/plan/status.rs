@@ -1,6 +1,6 @@
 //! `symbolon plan status`.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use symbolon_migration_planner::roadmap::{Status, status};
 
@@ -15,10 +15,12 @@ use crate::output::{Show, table};
 pub(super) fn run(common: &Common, options: &Options) -> Result<()> {
     let planned = roadmap::read(&options.roadmap)?;
     let before: Option<Status> = match &options.before {
-        Some(path) => Some(
-            serde_json::from_slice(&read_large(path)?)
-                .with_context(|| Usage(format!("{} is no status that can be read", path.display())))?,
-        ),
+        Some(path) => Some(serde_json::from_slice(&read_large(path)?).map_err(|error| {
+            Usage(format!(
+                "{} is no status that can be read: {error}",
+                path.display()
+            ))
+        })?),
         None => None,
     };
     let outlook = Outlook::of(&options.file, &options.assumptions)?;
