@@ -1,5 +1,7 @@
 //! The keys on a token: how they are found, read and destroyed.
 
+use std::collections::HashMap;
+
 use cryptoki::error::{Error as Cryptoki, RvError};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use symbolon_crypto::{Component, PublicKey};
@@ -16,6 +18,10 @@ const OURS: &str = "symbolon/";
 
 /// The label of a key that has none, or one that is no label of ours.
 const UNLABELLED: &str = "(no label)";
+
+/// For as many keys, the public key of each is searched for. A search looks at every object of most tokens, so beyond
+/// that one search finds the public keys of all.
+const FEW: usize = 8;
 
 /// A private key with its public key, as the token has them.
 #[derive(Debug)]
@@ -46,7 +52,10 @@ impl Desk<'_> {
         };
         match self.private_keys(&cka_id)?.as_slice() {
             [] => self.none(),
-            [private] => self.read(*private, id).map(Some),
+            [private] => {
+                let publics = self.objects(ObjectClass::PUBLIC_KEY, &cka_id)?;
+                self.read(*private, id, &publics).map(Some)
+            }
             several => Err(self.duplicate(id, "private", several.len())),
         }
     }
@@ -92,9 +101,18 @@ impl Desk<'_> {
                 return Err(self.duplicate(&one.id, "private", count));
             }
         }
+        let publics = match entries.len() > FEW {
+            true => Some(self.public_keys()?),
+            false => None,
+        };
         let mut infos = Vec::new();
         for Entry { private, id, ours } in entries {
-            match self.read(private, &id) {
+            let cka_id = cka_id(&id).unwrap_or_default();
+            let beside = match &publics {
+                Some(all) => all.get(&cka_id).cloned().unwrap_or_default(),
+                None => self.objects(ObjectClass::PUBLIC_KEY, &cka_id)?,
+            };
+            match self.read(private, &id, &beside) {
                 Ok(found) => infos.push(found.info),
                 Err(Fault::Call(error)) if vanished(&error) => {}
                 Err(Fault::Known(error)) if !ours => {
@@ -106,6 +124,25 @@ impl Desk<'_> {
         // What is not found must not be there, instead of out of reach.
         self.none::<()>()?;
         Ok(infos)
+    }
+
+    /// Every public key object by its `CKA_ID`.
+    fn public_keys(&self) -> Result<HashMap<Vec<u8>, Vec<ObjectHandle>>, Fault> {
+        let wanted = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Token(true)];
+        let mut found: HashMap<Vec<u8>, Vec<ObjectHandle>> = HashMap::new();
+        for public in self.session.find_objects(&wanted)? {
+            let attributes = match self.session.get_attributes(public, &[AttributeType::Id]) {
+                Ok(attributes) => attributes,
+                Err(error) if vanished(&error) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for attribute in attributes {
+                if let Attribute::Id(id) = attribute {
+                    found.entry(id).or_default().push(public);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// One candidate for the list.
@@ -133,8 +170,8 @@ impl Desk<'_> {
         Ok(id.map(|id| Entry { private, id, ours }))
     }
 
-    /// Reads a private key object and the public one beside it.
-    fn read(&self, private: ObjectHandle, id: &KeyId) -> Result<Found, Fault> {
+    /// Reads a private key object, and the public one of its id.
+    fn read(&self, private: ObjectHandle, id: &KeyId, publics: &[ObjectHandle]) -> Result<Found, Fault> {
         let component = self
             .component(private)
             .map_err(|what| self.not_usable(id, what))?;
@@ -151,7 +188,7 @@ impl Desk<'_> {
             Some(label) => label,
             None => KeyLabel::parse(UNLABELLED).map_err(|_| Fault::Unknown(id.clone()))?,
         };
-        let public_key = self.public_key(id, component)?;
+        let public_key = self.public_key(id, component, publics)?;
         Ok(Found {
             private,
             info: KeyInfo {
@@ -164,9 +201,13 @@ impl Desk<'_> {
         })
     }
 
-    fn public_key(&self, id: &KeyId, component: Component) -> Result<PublicKey, Fault> {
-        let cka_id = cka_id(id).ok_or_else(|| Fault::Unknown(id.clone()))?;
-        let public = match self.objects(ObjectClass::PUBLIC_KEY, &cka_id)?.as_slice() {
+    fn public_key(
+        &self,
+        id: &KeyId,
+        component: Component,
+        publics: &[ObjectHandle],
+    ) -> Result<PublicKey, Fault> {
+        let public = match publics {
             [] => {
                 return Err(Pkcs11Error::NoPublicKey {
                     token: self.token(),
