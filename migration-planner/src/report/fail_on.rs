@@ -13,7 +13,8 @@ use crate::roadmap::Status;
 pub enum FailOn {
     /// Something of which this is the worst that can happen.
     Threat(Threat),
-    /// A rule of a regime that binds, whose day has passed.
+    /// A rule of a regime that binds, whose day has passed. It may be about what nobody knows, or told the category
+    /// of, and counts then as well: what is not known is not met.
     Overdue,
     /// Something for which a start today is too late in the scenario that is planned by.
     Late,
@@ -74,8 +75,12 @@ impl FailOn {
                 .count(),
             Self::Overdue => ratings()
                 .filter(|rating| {
-                    let mut sure = rating.verdicts.iter().filter(|verdict| !verdict.category_assumed);
-                    sure.any(|verdict| verdict.finding == Finding::Overdue)
+                    let mut verdicts = rating.verdicts.iter();
+                    verdicts.any(|verdict| match verdict.finding {
+                        Finding::Overdue => true,
+                        Finding::Unknown => verdict.until.is_none_or(|until| until < assessment.today),
+                        Finding::Due => false,
+                    })
                 })
                 .count(),
             Self::Late => undecided()

@@ -8,7 +8,8 @@ pub(super) struct Html<T>(pub(super) T);
 
 impl<T: AsRef<str>> Display for Html<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.as_ref().chars() {
+        let (text, rest) = clipped(self.0.as_ref());
+        for character in text.chars() {
             match character {
                 '&' => f.write_str("&amp;")?,
                 '<' => f.write_str("&lt;")?,
@@ -18,7 +19,24 @@ impl<T: AsRef<str>> Display for Html<T> {
                 other => visible(other, f)?,
             }
         }
-        Ok(())
+        and_more(rest, f)
+    }
+}
+
+/// The longest text that a page or a Markdown file shows, in characters: a name that is longer is one that somebody
+/// made so. The JSON form has all of it.
+const LONGEST: usize = 1_500;
+
+/// The beginning of a text, and the rest that is not shown.
+fn clipped(text: &str) -> (&str, &str) {
+    let end = text.char_indices().nth(LONGEST).map_or(text.len(), |(at, _)| at);
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+fn and_more(rest: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match rest.chars().count() {
+        0 => Ok(()),
+        more => write!(f, "… ({} more characters)", thousands(more as u64)),
     }
 }
 
@@ -27,7 +45,7 @@ pub(super) struct Md<T>(pub(super) T);
 
 impl<T: AsRef<str>> Display for Md<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.as_ref();
+        let (text, cut) = clipped(self.0.as_ref());
         let mut before = ' ';
         for (at, character) in text.char_indices() {
             let rest = text.get(at..).unwrap_or_default();
@@ -43,7 +61,7 @@ impl<T: AsRef<str>> Display for Md<T> {
             }
             before = character;
         }
-        Ok(())
+        and_more(cut, f)
     }
 }
 
@@ -52,7 +70,8 @@ fn visible(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let hidden = character.is_control()
         || matches!(
             character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}'
+                | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{1d173}'..='\u{1d17a}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}' | '\u{61c}' | '\u{ad}'
         );
     if hidden {
@@ -102,6 +121,19 @@ mod tests {
         );
         assert_eq!(Html("a\u{202e}b\u{7}c\n").to_string(), "a\\u{202e}b\\u{7}c\\u{a}");
         assert_eq!(Html("naïve 日本").to_string(), "naïve 日本");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so() {
+        let long = "ä".repeat(1_000_000);
+        for shown in [Html(&long).to_string(), Md(&long).to_string()] {
+            assert!(shown.len() < 4_000, "{} bytes", shown.len());
+            assert!(shown.ends_with("ä… (998,500 more characters)"));
+        }
+        assert_eq!(
+            Html("\u{3164}\u{fe0f}\u{2800}").to_string(),
+            "\\u{3164}\\u{fe0f}\\u{2800}"
+        );
     }
 
     #[test]

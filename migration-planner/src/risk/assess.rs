@@ -8,12 +8,12 @@ use super::catalogue::{Catalogue, Effect, Regime, Scenario};
 use super::effort::{Effort, MANY_PLACES, effort};
 use super::graph::{ANSWERS_FOR, Graph};
 use super::mosca::{Mosca, Shelf, mosca};
-use super::profile::{Known, Profile, Rules};
+use super::profile::{Known, MAX_YEARS, Profile, Rules};
 use super::purpose::Purpose;
 use super::rating::{Assessment, Bound, Rating, Unrated};
 use super::score::{DEPENDANTS_COUNTED, Inputs, score};
 use super::threat::{Posture, Threat, posture, threats};
-use super::uses::{Use, Uses};
+use super::uses::{PROTECTED_BY, Use, Uses};
 use super::verdict::{Judge, Verdict};
 use crate::algorithm::Quantum;
 use crate::inventory::{Asset, AssetId, Detail, Inventory, KeyKind, Protection, Role};
@@ -77,7 +77,17 @@ struct Assessor<'a> {
 
 impl<'a> Assessor<'a> {
     fn rate(&mut self, asset: &'a Asset) -> Result<Rating, Unrated> {
-        if let Some(by) = stands_for(self.graph, asset) {
+        let stood_for = stands_for(self.graph, asset);
+        // A certificate tells nothing of how the file of its private key is protected.
+        let weak_lock = || {
+            is_private(asset)
+                && self
+                    .uses
+                    .of(asset)
+                    .iter()
+                    .any(|used| used.weakness.is_some() && used.how == PROTECTED_BY)
+        };
+        if let Some(by) = stood_for.filter(|_| !weak_lock()) {
             return Err(Unrated::StoodFor { by });
         }
         let uses = self.uses.of(asset);
@@ -181,8 +191,9 @@ impl<'a> Assessor<'a> {
 
     /// For how long what it signs must be believed.
     fn believed(&self, asset: &Asset, known: &Known<'_>) -> Shelf {
+        // What must last longer than can be asked for must last for ever.
         let shelf = |months: u32, because: &str| Shelf {
-            months,
+            months: months.min(MAX_YEARS * 12),
             because: Arc::from(because),
         };
         if let Some(years) = known.signature_years {
@@ -233,6 +244,9 @@ impl<'a> Assessor<'a> {
         if matches!(&asset.detail, Detail::Key(key) if key.format == "SSH" || key.format == "OpenSSH") {
             factors.push("no-standard");
         }
+        if kind == "change-code" && asset.facts_of("library").any(|name| !self.is_ready(name)) {
+            factors.push("library-not-ready");
+        }
         if asset.evidence.len() > MANY_PLACES {
             factors.push("many-places");
         }
@@ -240,6 +254,14 @@ impl<'a> Assessor<'a> {
             factors.push("no-owner");
         }
         effort(self.catalogue, kind, &factors, told)
+    }
+
+    /// Whether a version of a library is known that can do what is to come.
+    fn is_ready(&self, name: &str) -> bool {
+        self.catalogue.libraries.iter().any(|library| {
+            library.names.iter().any(|known| known == name)
+                && (library.key_establishment_since.is_some() || library.signature_since.is_some())
+        })
     }
 }
 
@@ -280,6 +302,10 @@ fn owners(asset: &Asset, known: &Known<'_>) -> BTreeSet<Arc<str>> {
 fn unknown_encryption(uses: &BTreeSet<Use>) -> bool {
     uses.iter()
         .any(|used| used.purpose == Purpose::Encryption && used.quantum == Quantum::Unknown)
+}
+
+fn is_private(asset: &Asset) -> bool {
+    matches!(&asset.detail, Detail::Key(key) if key.kind == KeyKind::Private)
 }
 
 /// The asset that stands for this one, so that nothing is counted twice.

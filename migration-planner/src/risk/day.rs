@@ -19,6 +19,12 @@ impl Day {
     /// The last day that can be told, 9999-12-31: whatever lies behind it is written as it.
     pub const LAST: Self = Self(Date::MAX);
 
+    /// The first day that can be told, 0001-01-01: whatever lies before it is written as it.
+    pub const FIRST: Self = Self(match Date::from_ordinal_date(1, 1) {
+        Ok(day) => day,
+        Err(_) => Date::MIN,
+    });
+
     /// The day of this moment, in UTC.
     #[must_use]
     pub fn of(moment: std::time::SystemTime) -> Self {
@@ -52,12 +58,15 @@ impl Day {
         let there = here.saturating_add(months);
         let (year, month) = (there.div_euclid(12), there.rem_euclid(12) + 1);
         let (Ok(year), Ok(month)) = (i32::try_from(year), u8::try_from(month)) else {
-            return if months < 0 { Self(Date::MIN) } else { Self::LAST };
+            return if months < 0 { Self::FIRST } else { Self::LAST };
         };
+        if year < 1 {
+            return Self::FIRST;
+        }
         (1..=self.0.day())
             .rev()
             .find_map(|day| Self::new(year, month, day))
-            .unwrap_or(if months < 0 { Self(Date::MIN) } else { Self::LAST })
+            .unwrap_or(if months < 0 { Self::FIRST } else { Self::LAST })
     }
 
     /// How many days from here to there; negative when it has passed.
@@ -139,6 +148,13 @@ mod tests {
         assert_eq!(day("2026-01-15").plus_months(-1), day("2025-12-15"));
         assert_eq!(day("2026-11-22").plus_months(1_000_000), Day::LAST);
         assert_eq!(Day::LAST.plus_months(i64::MAX), Day::LAST);
+        assert_eq!(day("2035-01-01").plus_months(-95_676), Day::FIRST);
+        assert_eq!(Day::LAST.plus_months(i64::MIN), Day::FIRST);
+        assert_eq!(
+            Day::FIRST.to_string().parse(),
+            Ok(Day::FIRST),
+            "it can be read back"
+        );
     }
 
     #[test]

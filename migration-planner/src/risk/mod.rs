@@ -19,7 +19,7 @@ mod rating;
 mod score;
 mod threat;
 pub(crate) mod uses;
-mod verdict;
+pub(crate) mod verdict;
 
 pub use self::assess::assess;
 pub use self::catalogue::{Catalogue, CatalogueError};

@@ -12,6 +12,9 @@ use crate::inventory::{Asset, Inventory, Query};
 /// The longest span that can be asked for, in years: what must last longer must last for ever.
 pub const MAX_YEARS: u32 = 100;
 
+/// Who can reach something, from the fewest.
+const EXPOSURES: [&str; 3] = ["local", "internal", "internet"];
+
 /// What only the reader knows.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -58,9 +61,9 @@ pub struct Defaults {
 
 /// What holds for some assets.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct AssetRule {
-    /// Which ones: a query as `symbolon plan query` understands it, such as `location~/srv/payments`.
+    /// Which ones: a query as `symbolon plan query` understands it, such as `location~/srv/payments`; all if empty.
     #[serde(rename = "where")]
     pub which: String,
     /// Who is responsible.
@@ -76,6 +79,7 @@ pub struct AssetRule {
     /// How much hangs on it, from 1 to 5.
     pub importance: Option<u8>,
     /// Which kind of system it is for which regime, as `cnsa-2.0 = "web"`.
+    #[serde(default)]
     pub categories: BTreeMap<String, String>,
     /// What was decided about it.
     pub decision: Option<Decision>,
@@ -189,13 +193,23 @@ impl Profile {
 
     fn check(&self, catalogue: &Catalogue) -> Result<(), ProfileError> {
         let known = |list: &mut dyn Iterator<Item = &str>| list.collect::<Vec<_>>().join(", ");
-        for id in &self.regimes {
+        for (index, id) in self.regimes.iter().enumerate() {
+            if self.regimes.iter().skip(index + 1).any(|other| other == id) {
+                return Err(wrong("regimes", format!("{id:?} is named twice; remove one")));
+            }
             if catalogue.regime(id).is_none() {
                 let ids = known(&mut catalogue.regimes.iter().map(|regime| regime.id.as_str()));
                 return Err(wrong(
                     "regimes",
                     format!("there is no regime {id:?}; there are {ids}"),
                 ));
+            }
+        }
+        for (index, scenario) in self.scenarios.iter().enumerate() {
+            let mut others = self.scenarios.iter().skip(index + 1);
+            if scenario.id.is_empty() || others.any(|other| other.id == scenario.id) {
+                let what = format!("{:?}: give each an id of its own", scenario.id);
+                return Err(wrong("scenarios", what));
             }
         }
         let scenarios = self.all_scenarios(catalogue);
@@ -213,6 +227,10 @@ impl Profile {
         years("defaults.confidentiality_years", defaults.confidentiality_years)?;
         years("defaults.signature_years", defaults.signature_years)?;
         importance("defaults.importance", defaults.importance)?;
+        if defaults.long_signature_months > MAX_YEARS * 12 {
+            let what = format!("is to be at most {}", MAX_YEARS * 12);
+            return Err(wrong("defaults.long_signature_months", what));
+        }
         for (index, rule) in self.assets.iter().enumerate() {
             rule.check(&format!("assets[{index}]"), catalogue)?;
         }
@@ -224,6 +242,12 @@ impl AssetRule {
     fn check(&self, at: &str, catalogue: &Catalogue) -> Result<(), ProfileError> {
         if let Err(error) = self.which.parse::<Query>() {
             return Err(wrong(&format!("{at}.where"), error.to_string()));
+        }
+        if let Some(exposure) = &self.exposure
+            && !EXPOSURES.contains(&exposure.as_str())
+        {
+            let what = format!("{exposure:?} is not one of {}", EXPOSURES.join(", "));
+            return Err(wrong(&format!("{at}.exposure"), what));
         }
         if let Some(value) = self.confidentiality_years {
             years(&format!("{at}.confidentiality_years"), value)?;

@@ -152,8 +152,8 @@ pub(crate) fn posture(graph: &Graph<'_>, asset: &Asset, uses: &BTreeSet<Use>) ->
         (false, false, false) => Posture::NotConcerned,
         (false, false, true) => Posture::Protected,
         (_, true, _) if !has(Quantum::Broken) => Posture::Unknown,
-        (true, _, true) if speaks(asset) => {
-            if refuses_classical(graph, asset) && only_signatures_broken(uses) {
+        (true, unknown, true) if speaks(asset) => {
+            if !unknown && refuses_classical(graph, asset) && only_signatures_broken(uses) {
                 Posture::Protected
             } else {
                 Posture::Downgradable

@@ -37,6 +37,25 @@ const SHOWN_IN_PROTOCOLS: [&str; 2] = ["serverAuth", "clientAuth"];
 /// Uses of a certificate's key that encrypt.
 const ENCIPHERS: [&str; 3] = ["keyEncipherment", "dataEncipherment", "keyAgreement"];
 
+/// The protocols that agree on keys, whatever else an inventory tells of them.
+const AGREE_ON_KEYS: [&str; 9] = [
+    "dtls",
+    "ike",
+    "ikev2",
+    "ipsec",
+    "quic",
+    "ssh",
+    "ssl",
+    "tls",
+    "wireguard",
+];
+
+/// How an algorithm comes to be used that a configuration leaves to the program.
+pub(crate) const NOT_STATED: &str = "not stated, left to the program";
+
+/// How an algorithm comes to be used that encrypts something held.
+pub(crate) const PROTECTED_BY: &str = "protected by";
+
 /// What collects the uses of assets.
 pub(crate) struct Uses<'a> {
     graph: &'a Graph<'a>,
@@ -60,7 +79,13 @@ impl<'a> Uses<'a> {
             Detail::Service(_) => {
                 self.offers(asset, &mut uses);
                 for protocol in self.graph.out(id, Role::Offers) {
-                    self.offers(protocol, &mut uses);
+                    let mut of_protocol = BTreeSet::new();
+                    self.offers(protocol, &mut of_protocol);
+                    uses.append(&mut of_protocol);
+                }
+                // It leaves something to the program, and nothing else is known of it.
+                if uses.is_empty() && asset.facts_of("not-stated").next().is_some() {
+                    uses.insert(unknown(Purpose::KeyEstablishment, NOT_STATED));
                 }
             }
             Detail::Material(_) => {
@@ -170,7 +195,7 @@ impl<'a> Uses<'a> {
 
     fn protection(&self, asset: &'a Asset, uses: &mut BTreeSet<Use>) {
         for algorithm in self.graph.algorithms(asset.id(), Role::ProtectedBy) {
-            self.add(uses, algorithm, "protected by", None);
+            self.add(uses, algorithm, PROTECTED_BY, None);
         }
     }
 
@@ -181,6 +206,11 @@ impl<'a> Uses<'a> {
             }
         }
         if let Detail::Protocol(detail) = &asset.detail {
+            // Whoever speaks it agrees on keys, so where nobody says how, that is unknown and not absent.
+            let agrees = uses.is_empty() || AGREE_ON_KEYS.contains(&detail.protocol.as_str());
+            if agrees && !self.says_how_keys_are_agreed(asset) {
+                uses.insert(unknown(Purpose::KeyEstablishment, NOT_STATED));
+            }
             let version = detail.version.as_deref().unwrap_or_default();
             let name = format!("{} {version}", detail.protocol);
             let withdrawn = |weakness: &&Weakness| weakness.protocols.contains(&name);
@@ -195,6 +225,13 @@ impl<'a> Uses<'a> {
                 });
             }
         }
+    }
+
+    fn says_how_keys_are_agreed(&self, protocol: &Asset) -> bool {
+        [Role::Offers, Role::Uses].into_iter().any(|role| {
+            let mut algorithms = self.graph.algorithms(protocol.id(), role);
+            algorithms.any(|algorithm| purpose::of(algorithm).contains(&Purpose::KeyEstablishment))
+        })
     }
 
     fn add(

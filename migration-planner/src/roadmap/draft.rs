@@ -8,6 +8,7 @@ use super::model::{Action, Expect, Item, StepId};
 use crate::algorithm::Quantum;
 use crate::inventory::{Asset, AssetId, Detail, KeyDetail, Occurrence, Role};
 use crate::risk::graph::Graph;
+use crate::risk::uses::NOT_STATED;
 use crate::risk::{Assessment, Catalogue, DecidedOutcome, Posture, Purpose, Rating, Threat};
 
 /// What a step is about. Two roadmaps of one estate have the same key for the same work.
@@ -59,6 +60,9 @@ pub(super) struct Draft<'a> {
 
 /// The anchor of the one step about authorities that issued nothing here.
 pub(super) const STRANGERS: &str = "authorities that issued nothing here";
+
+/// How the anchor of what leaves the agreement on keys to the program begins.
+pub(super) const KEY_AGREEMENT_OF: &str = "the key agreement of ";
 
 /// The anchor of certificates that nobody else signed.
 pub(super) const SELF_SIGNED: &str = "itself";
@@ -148,8 +152,12 @@ fn keys(asset: &Asset, rating: &Rating, issuers: &Issuers<'_>) -> BTreeSet<Key> 
         keys.insert(Key::of(Action::Repair, weakness));
     }
     if rating.uses.iter().any(|used| used.quantum == Quantum::Unknown) {
+        let left = rating.uses.iter().any(|used| used.how == NOT_STATED);
         let anchor = match &asset.detail {
             Detail::Algorithm(_) => asset.name.clone(),
+            Detail::Protocol(_) | Detail::Service(_) if left => {
+                format!("{KEY_AGREEMENT_OF}{}", speaker(asset))
+            }
             other => other.kind().to_owned(),
         };
         keys.insert(Key::of(Action::Identify, anchor));

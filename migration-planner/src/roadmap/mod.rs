@@ -75,6 +75,7 @@ pub fn plan(
             .filter_map(|other| ids.get(other).cloned())
             .collect();
     }
+    held_up(&mut steps);
     schedule::schedule(&mut steps, &order, assessment.today);
     let what_if = whatif::what_if(&steps, assessment, &order);
     steps.sort_by(|a, b| (a.wave, b.score, &a.id).cmp(&(b.wave, a.score, &b.id)));
@@ -92,5 +93,28 @@ pub fn plan(
         steps,
         guards,
         what_if,
+    }
+}
+
+/// What needs a step that was decided not to be work cannot be done as planned, and says so.
+fn held_up(steps: &mut [Step]) {
+    let left: BTreeMap<StepId, String> = steps
+        .iter()
+        .filter(|step| {
+            !step.is_work() || step.action != Action::RetireTrust && step.outcome == Outcome::PhaseOut
+        })
+        .map(|step| {
+            (
+                step.id.clone(),
+                format!("{} ({})", step.title, step.outcome.words()),
+            )
+        })
+        .collect();
+    for step in steps.iter_mut().filter(|step| step.is_work()) {
+        let needs = step.needs.iter().filter_map(|need| left.get(&need.step));
+        let blockers: Vec<String> = needs
+            .map(|what| format!("it needs what is not going to be done as things are decided: {what}"))
+            .collect();
+        step.blockers.extend(blockers);
     }
 }

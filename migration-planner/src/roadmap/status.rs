@@ -142,6 +142,10 @@ pub fn status(
     let issuers = issuers::Issuers::of(&graph, assessment);
     let drafts = draft::drafts(&graph, &issuers, assessment, catalogue);
     let mut now = Now::of(&graph, assessment, inventory);
+    for guard in &roadmap.guards {
+        now.stood_there
+            .insert((guard.asset.as_str(), guard.location.as_str()));
+    }
     for (key, draft) in &drafts {
         for item in &draft.items {
             now.open
@@ -193,6 +197,10 @@ pub fn status(
             appeared,
         });
     }
+    let items = roadmap.steps.iter().flat_map(|step| &step.items);
+    let open_then: BTreeSet<(&str, &str)> = items
+        .map(|item| (item.key.as_str(), item.location.as_str()))
+        .collect();
     let unplanned = now.open.iter().filter(|open| !planned.contains(*open));
     Status {
         format: STATUS_FORMAT.to_owned(),
@@ -204,6 +212,8 @@ pub fn status(
             .guards
             .iter()
             .filter(|guard| still_open.contains(&(guard.key.as_str(), guard.location.as_str())))
+            // What is called the same and was open beside it from the beginning says nothing of it.
+            .filter(|guard| !open_then.contains(&(guard.key.as_str(), guard.location.as_str())))
             .cloned()
             .collect(),
         unplanned: unplanned
@@ -285,6 +295,8 @@ struct Now<'a> {
     here: BTreeMap<&'a str, Vec<&'a Asset>>,
     unread: BTreeSet<&'a str>,
     open: BTreeSet<Place>,
+    /// What was protected already when the roadmap was made, and where: it takes nobody's place.
+    stood_there: BTreeSet<(&'a str, &'a str)>,
 }
 
 impl<'a> Now<'a> {
@@ -297,6 +309,7 @@ impl<'a> Now<'a> {
             here: graph.by_location(),
             unread: unread.collect(),
             open: BTreeSet::new(),
+            stood_there: BTreeSet::new(),
         }
     }
 
@@ -319,7 +332,12 @@ impl<'a> Now<'a> {
     fn successor(&self, action: Action, item: &Item) -> bool {
         let here = self.here.get(item.location.as_str()).into_iter().flatten();
         let kind = item.key.split(' ').next().unwrap_or_default();
-        let mut of_its_kind = here.filter(|asset| asset.detail.kind() == kind);
+        let new = |asset: &&&Asset| {
+            !self
+                .stood_there
+                .contains(&(asset.id().as_str(), item.location.as_str()))
+        };
+        let mut of_its_kind = here.filter(|asset| asset.detail.kind() == kind).filter(new);
         match item.expect {
             Expect::Gone => false,
             Expect::Identified => of_its_kind.any(|asset| {

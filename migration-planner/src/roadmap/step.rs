@@ -177,7 +177,16 @@ fn step_target(
         _ => Purpose::ALL.into_iter().find(|purpose| gone(*purpose))?,
     };
     let mut media = draft.media.iter();
-    media.find_map(|medium| target(catalogue, profile, &assessment.regimes, purpose, medium))
+    media.find_map(|medium| {
+        target(
+            catalogue,
+            profile,
+            &assessment.regimes,
+            assessment.today,
+            purpose,
+            medium,
+        )
+    })
 }
 
 fn outcome(
@@ -186,17 +195,24 @@ fn outcome(
     target: Option<&StepTarget>,
     assessment: &Assessment,
 ) -> (Outcome, Option<String>) {
-    let decision = draft.ratings.iter().find_map(|rating| rating.decision.as_ref());
-    if let (Some(decision), Some(_)) = (decision, key.decided) {
+    let decisions = || draft.ratings.iter().filter_map(|rating| rating.decision.as_ref());
+    if let (Some(decision), Some(_)) = (decisions().next(), key.decided) {
         let outcome = match decision.outcome {
-            DecidedOutcome::Accept => Outcome::AcceptUntil { day: decision.until },
+            // Of several acceptances the first to end ends the step's.
+            DecidedOutcome::Accept => Outcome::AcceptUntil {
+                day: decisions().filter_map(|decision| decision.until).min(),
+            },
             DecidedOutcome::Compensate => Outcome::Compensate,
             DecidedOutcome::PhaseOut => Outcome::PhaseOut,
         };
-        return (
-            outcome,
-            Some(format!("{} ({})", decision.reason, decision.approved_by)),
-        );
+        let who: BTreeSet<String> = decisions()
+            .map(|decision| match decision.until {
+                Some(until) => format!("{} ({}, until {until})", decision.reason, decision.approved_by),
+                None => format!("{} ({})", decision.reason, decision.approved_by),
+            })
+            .collect();
+        let who: Vec<String> = who.into_iter().collect();
+        return (outcome, Some(who.join("; ")));
     }
     let movable = matches!(key.action, Action::ReplaceKeys | Action::ReissueCertificates);
     let live = draft

@@ -1,15 +1,22 @@
-//! What to move to: the first target of the facts that fits purpose, place and policy.
+//! What to move to: the first target of the facts that fits purpose, place, policy and the regimes.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::StepTarget;
+use crate::algorithm::Algorithm;
 use crate::risk::catalogue::{Regime, TargetRule};
-use crate::risk::{Catalogue, Profile, Purpose};
+use crate::risk::uses::Use;
+use crate::risk::verdict::Judge;
+use crate::risk::{Catalogue, Day, Profile, Purpose};
 
 /// The target for a purpose in a medium: of the construction that the profile asks for, and at least as strong as
-/// profile and regimes want. Where there is none of that construction, the other one, and it says so.
+/// profile and regimes want. One to which a regime that applies objects is taken only where there is no other, and
+/// so is one of the other construction; it says so then.
 pub(super) fn target(
     catalogue: &Catalogue,
     profile: &Profile,
     regimes: &[Regime],
+    today: Day,
     purpose: Purpose,
     medium: &str,
 ) -> Option<StepTarget> {
@@ -32,25 +39,47 @@ pub(super) fn target(
         rule.purpose == purpose && (rule.medium == medium || rule.medium == "any") && rule.level >= level
     };
     let wanted = profile.target.construction;
-    let chosen = catalogue
+    let mut judge = Judge::new(regimes.iter().collect(), today);
+    // The first of those that nobody objects to and that are as wanted, else the next best.
+    let (objections, rule) = catalogue
         .targets
         .iter()
         .filter(fits)
-        .find(|rule| rule.construction == wanted);
-    let other = || catalogue.targets.iter().find(fits);
-    let rule = chosen.or_else(other)?;
-    let construction = if !asymmetric {
-        because
-    } else if rule.construction == wanted {
-        format!("{because}, and for {} algorithms", wanted.name())
-    } else {
-        format!("{because}; there is no {} one", wanted.name())
+        .map(|rule| (objections(&mut judge, rule), rule))
+        .min_by_key(|(objections, rule)| (!objections.is_empty(), rule.construction != wanted))?;
+    let mut because = match (asymmetric, rule.construction == wanted) {
+        (false, _) => because,
+        (true, true) => format!("{because}, and for {} algorithms", wanted.name()),
+        (true, false) => format!("{because}; there is no {} one that fits", wanted.name()),
     };
+    for regime in objections {
+        let name = regimes.iter().find(|known| *known.id == *regime);
+        let name = name.map_or(&*regime, |known| known.name.as_str());
+        because = format!("{because}; {name} objects to it, and the facts have no other");
+    }
     Some(StepTarget {
         algorithm: rule.algorithm.clone(),
         construction: rule.construction,
         level: rule.level,
-        because: construction,
+        because,
         note: rule.note.clone(),
     })
+}
+
+/// The regimes that would object to a target.
+fn objections(judge: &mut Judge<'_>, rule: &TargetRule) -> BTreeSet<String> {
+    let algorithm = Algorithm::named(&rule.algorithm);
+    let uses = BTreeSet::from([Use {
+        purpose: rule.purpose,
+        algorithm: algorithm.name.as_str().into(),
+        how: "moved to",
+        quantum: algorithm.quantum,
+        classical_bits: algorithm.classical_bits,
+        weakness: None,
+    }]);
+    let verdicts = judge.of(&uses, &BTreeMap::new());
+    verdicts
+        .into_iter()
+        .map(|verdict| verdict.regime.to_string())
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{Draft, Key, SELF_SIGNED, STRANGERS};
+use super::draft::{Draft, KEY_AGREEMENT_OF, Key, SELF_SIGNED, STRANGERS};
 use super::libraries;
 use super::model::{Action, StepTarget};
 use crate::risk::{Assessment, Bound, Catalogue, Threat};
@@ -86,6 +86,9 @@ pub(super) fn why(key: &Key, draft: &Draft<'_>, worst: Option<Threat>, catalogue
         Action::Repair => {
             let weakness = catalogue.weaknesses.iter().find(|weakness| weakness.id == key.anchor);
             weakness.map_or_else(String::new, |weakness| weakness.says.clone())
+        }
+        Action::Identify if key.anchor.starts_with(KEY_AGREEMENT_OF) => {
+            "The configuration leaves it to the program, so the version in use decides. State it in the configuration; a scan of the endpoint shows what it is today.".to_owned()
         }
         Action::Identify => Threat::Unknown.means().to_owned(),
         Action::UpgradeLibrary => {

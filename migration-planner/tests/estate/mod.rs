@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use symbolon_migration_planner::algorithm::{Algorithm, Function};
+use symbolon_migration_planner::algorithm::{Algorithm, Function, Primitive};
 use symbolon_migration_planner::inventory::{
     Asset, AssetId, CertificateDetail, Detail, Edge, Inventory, KeyDetail, KeyKind, LibraryDetail,
     MaterialDetail, Occurrence, Protection, ProtocolDetail, Reason, Role, ServiceDetail, Subject, Unread,
@@ -316,6 +316,57 @@ impl Estate {
             self.inventory
                 .connect(Edge::new(&protocol, Role::Offers, &algorithm));
         }
+    }
+
+    /// A protocol of a service that says nothing but which algorithms it encrypts with, if any.
+    pub(crate) fn terse_service(&mut self, name: &str, protocol: &str, ciphers: &[&str]) {
+        let here = Occurrence::at(&format!("/etc/{name}.conf")).line(1);
+        let detail = ServiceDetail {
+            what: format!("{name} server"),
+            endpoints: BTreeSet::new(),
+            authenticated: None,
+        };
+        let asset = Asset::new(name, Detail::Service(detail), &[name.as_bytes()]).seen(here.clone());
+        let id = self.add(name, asset);
+        let detail = ProtocolDetail {
+            protocol: protocol.to_owned(),
+            ..ProtocolDetail::default()
+        };
+        let asset = Asset::new(protocol, Detail::Protocol(Box::new(detail)), &[name.as_bytes()]);
+        let protocol = self.add(&format!("{name} protocol"), asset.seen(here.clone()));
+        self.inventory.connect(Edge::new(&id, Role::Offers, &protocol));
+        for cipher in ciphers {
+            let algorithm = self.algorithm(cipher, here.clone());
+            self.inventory
+                .connect(Edge::new(&protocol, Role::Offers, &algorithm));
+        }
+    }
+
+    /// A signature algorithm that another tool's inventory names and nobody knows.
+    pub(crate) fn imported_signature(&mut self, protocol: &str, name: &str) {
+        let mut algorithm = Algorithm::named(name);
+        algorithm.primitive = Primitive::Signature;
+        let algorithm = self.inventory.insert(Asset::algorithm(algorithm));
+        let id = self.id(protocol);
+        self.inventory.connect(Edge::new(&id, Role::Offers, &algorithm));
+    }
+
+    /// Lets the file of a private key be encrypted with an algorithm.
+    pub(crate) fn locked_with(&mut self, name: &str, algorithm: &str) {
+        let id = self.id(name);
+        let asset = self.inventory.get_mut(&id).unwrap();
+        let here = asset.evidence.iter().next().unwrap().clone();
+        let Detail::Key(key) = &mut asset.detail else {
+            panic!("{name} is no key");
+        };
+        key.protection = Some(Protection::Encrypted {
+            kdf: None,
+            rounds: None,
+            cipher: Some(algorithm.to_owned()),
+        });
+        let algorithm = self.algorithm(algorithm, here);
+        self.inventory
+            .connect(Edge::new(&id, Role::ProtectedBy, &algorithm));
     }
 
     /// A store that believes authorities.

@@ -2,6 +2,7 @@
 //! already, what work takes. All of it is data with its source, in `data/`, and can be replaced entry by entry.
 
 mod builtin;
+mod check;
 mod regime;
 mod source;
 
@@ -204,16 +205,17 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// These facts with those of another file in place of the ones with the same id, and the new ones after them.
+    /// These facts with those of another file in place of the ones with the same id. Where the first that fits is
+    /// taken, of weaknesses, libraries and targets, the new ones come first, so that they are.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         replace(&mut self.scenarios, other.scenarios, |entry| &entry.id);
         replace(&mut self.regimes, other.regimes, |entry| &entry.id);
-        replace(&mut self.weaknesses, other.weaknesses, |entry| &entry.id);
-        replace(&mut self.libraries, other.libraries, |entry| &entry.id);
+        prefer(&mut self.weaknesses, other.weaknesses, |entry| &entry.id);
+        prefer(&mut self.libraries, other.libraries, |entry| &entry.id);
         replace(&mut self.efforts, other.efforts, |entry| &entry.id);
         replace(&mut self.factors, other.factors, |entry| &entry.id);
-        replace(&mut self.targets, other.targets, |entry| &entry.id);
+        prefer(&mut self.targets, other.targets, |entry| &entry.id);
         self
     }
 
@@ -240,6 +242,7 @@ impl Catalogue {
         unique("efforts", self.efforts.iter().map(|entry| entry.id.as_str()))?;
         unique("factors", self.factors.iter().map(|entry| entry.id.as_str()))?;
         unique("targets", self.targets.iter().map(|entry| entry.id.as_str()))?;
+        check::that_all_do_something(self)?;
         for factor in &self.factors {
             if !(1..=10_000).contains(&factor.percent) {
                 return Err(wrong(
@@ -290,6 +293,18 @@ fn unique<'a>(list: &'static str, ids: impl Iterator<Item = &'a str>) -> Result<
         }
     }
     Ok(())
+}
+
+fn prefer<T>(ours: &mut Vec<T>, theirs: Vec<T>, id: fn(&T) -> &str) {
+    let mut new = Vec::new();
+    for entry in theirs {
+        match ours.iter_mut().find(|known| id(known) == id(&entry)) {
+            Some(known) => *known = entry,
+            None => new.push(entry),
+        }
+    }
+    new.append(ours);
+    *ours = new;
 }
 
 fn replace<T>(ours: &mut Vec<T>, theirs: Vec<T>, id: fn(&T) -> &str) {
