@@ -162,7 +162,7 @@ pub(crate) struct Bounds {
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub file_time: HumanDuration,
     /// How long one endpoint or token may take
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub contact_time: HumanDuration,
     /// How long the whole scan may take; what is left then counts as timed out [default: as long as it takes]
     #[arg(long, value_name = "DURATION")]

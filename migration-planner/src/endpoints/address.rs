@@ -12,7 +12,10 @@ pub enum TargetError {
     )]
     Scheme(String),
     /// The host is not there or cannot be one.
-    #[error("{0:?} names no host; write for example tls://example.org:443")]
+    #[error(
+        "{0:?} names no host; write for example tls://example.org:443 or, with an IPv6 address in brackets, \
+         tls://[2001:db8::1]:443"
+    )]
     Host(String),
     /// The port is no number from 1 to 65535.
     #[error("the port {0:?} is no number from 1 to 65535")]
@@ -49,6 +52,7 @@ impl Address {
             .ok_or_else(|| TargetError::Scheme(shortened(uri)))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let path = path.trim_end_matches('/');
         if authority.contains('@') {
             return Err(TargetError::User);
         }
@@ -56,7 +60,8 @@ impl Address {
         if is_several(authority) || is_prefix_length(host, path) {
             return Err(TargetError::Sweep(shortened(rest)));
         }
-        if !is_host(host) {
+        let bracketed = authority.starts_with('[');
+        if !is_host(host) || bracketed != host.contains(':') {
             return Err(TargetError::Host(shortened(authority)));
         }
         let port = match port {
@@ -141,7 +146,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), TargetError> {
 
 /// Lists, patterns, ranges of ports and of addresses.
 fn is_several(authority: &str) -> bool {
-    if authority.contains([',', ';', '*', ' ', '{', '%']) {
+    if authority.contains([',', ';', '*', ' ', '{']) {
         return true;
     }
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
@@ -165,6 +170,12 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// `0x7f000001`: resolvers take it for an address.
+fn is_hex_number(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn is_host(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || is_name(host)
 }
@@ -181,7 +192,10 @@ fn is_name(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(label)
         && name.parse::<IpAddr>().is_err()
-        && !name.rsplit('.').next().is_some_and(is_number)
+        && !name
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| is_number(last) || is_hex_number(last))
 }
 
 fn shortened(text: &str) -> String {
@@ -215,7 +229,6 @@ mod tests {
         );
         assert_eq!(parsed("tls://127.0.0.1").server_name, None);
         assert_eq!(parsed("tls://[::1]:8443").authority(), "[::1]:8443");
-        assert_eq!(parsed("tls://2001:db8::1").authority(), "[2001:db8::1]:443");
         assert_eq!(parsed("tls://web-1-2.example:443").host, "web-1-2.example");
     }
 
@@ -231,6 +244,9 @@ mod tests {
             "tls://a.example,b.example",
             "tls://10.0.*.1",
             "ssh://2001:db8::/64",
+            "tls://[2001:db8::]/64",
+            "tls://10.0.0.0/8/",
+            "tls://10.0.0.0:443/8",
         ] {
             let error = Address::parse(uri, 443).unwrap_err();
             assert!(matches!(error, TargetError::Sweep(_)), "{uri}: {error}");
@@ -245,6 +261,27 @@ mod tests {
         assert!(matches!(error("tls://"), TargetError::Host(_)));
         assert!(matches!(error("tls://exa$mple"), TargetError::Host(_)));
         assert!(matches!(error("tls://[::1"), TargetError::Host(_)));
+        // Is the end of it a port?
+        assert!(matches!(error("tls://2001:db8::1:443"), TargetError::Host(_)));
+        assert!(error("tls://2001:db8::1").to_string().contains("in brackets"));
+        for odd in [
+            "tls://[example.org]",
+            "tls://[192.0.2.1]:443",
+            "tls://[fe80::1%eth0]:443",
+            "tls://[fe80::1%25eth0]",
+            "tls://127.0.0.1%2f8",
+            "tls://0x7f000001",
+            "tls://127.1",
+            "tls://exam%70le.org",
+            "tls:///path",
+        ] {
+            assert!(
+                matches!(error(odd), TargetError::Host(_)),
+                "{odd}: {:?}",
+                error(odd)
+            );
+        }
+        assert!(matches!(error("tls://a%40b@c"), TargetError::User));
         assert!(matches!(error("tls://256.1.1.1"), TargetError::Host(_)));
         assert!(matches!(error("tls://example.org:0"), TargetError::Port(_)));
         assert!(matches!(error("tls://example.org:65536"), TargetError::Port(_)));

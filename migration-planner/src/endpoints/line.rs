@@ -28,6 +28,8 @@ pub(super) enum Fault {
     Other(String),
     /// The other side says no, in its own protocol.
     Refused(String),
+    /// The other side no longer answers what it answered before: it limits how often it is asked, or is busy.
+    Shedding,
 }
 
 impl Fault {
@@ -35,7 +37,7 @@ impl Fault {
     pub(super) const fn reason(&self) -> Reason {
         match self {
             Self::Unreachable(_) => Reason::Unreachable,
-            Self::Closed | Self::Refused(_) => Reason::Refused,
+            Self::Closed | Self::Refused(_) | Self::Shedding => Reason::Refused,
             Self::Slow | Self::OutOfTime => Reason::TimedOut,
             Self::Spent(_) | Self::TooMuch => Reason::TooLarge,
             Self::Other(_) => Reason::Malformed,
@@ -44,7 +46,10 @@ impl Fault {
 
     /// Whether it ends the work on the endpoint, as against one connection.
     pub(super) const fn is_final(&self) -> bool {
-        matches!(self, Self::OutOfTime | Self::Spent(_) | Self::Unreachable(_))
+        matches!(
+            self,
+            Self::OutOfTime | Self::Spent(_) | Self::Unreachable(_) | Self::Shedding
+        )
     }
 }
 
@@ -54,6 +59,7 @@ impl std::fmt::Display for Fault {
             Self::Unreachable(why) | Self::Other(why) | Self::Refused(why) => f.write_str(why),
             Self::Closed => f.write_str("the server closes the connection without an answer"),
             Self::Slow => f.write_str("the server does not finish its answer in the time for one connection"),
+            Self::Shedding => f.write_str("the server no longer answers what it answered before"),
             Self::OutOfTime => f.write_str("the time for one endpoint is over"),
             Self::Spent(count) => write!(f, "{count} connections are what one endpoint gets"),
             Self::TooMuch => write!(f, "the server sends more than {MAX_BYTES} bytes"),

@@ -121,6 +121,9 @@ fn reply(line: &mut Line, protocol: &str, wanted: &str) -> Result<Vec<String>, F
 /// RFC 9051 §6.2.1.
 fn imap(line: &mut Line) -> Result<(), Fault> {
     let greeting = line.receive_line(LONGEST)?;
+    if greeting.starts_with("* BYE") {
+        return Err(refused("IMAP", &greeting));
+    }
     if !greeting.starts_with("* OK") {
         return Err(strange("IMAP", &greeting));
     }
@@ -144,6 +147,9 @@ fn imap(line: &mut Line) -> Result<(), Fault> {
 /// RFC 2595 §4.
 fn pop3(line: &mut Line) -> Result<(), Fault> {
     let greeting = line.receive_line(LONGEST)?;
+    if greeting.starts_with("-ERR") {
+        return Err(refused("POP3", &greeting));
+    }
     if !greeting.starts_with("+OK") {
         return Err(strange("POP3", &greeting));
     }

@@ -69,6 +69,9 @@ impl<'a> Visit<'a> {
         }
         let mut last = Fault::OutOfTime;
         for candidate in self.candidates.clone() {
+            if self.made >= self.most {
+                break;
+            }
             match self.connect(candidate) {
                 Ok(line) => {
                     self.peer = Some(candidate);

@@ -79,15 +79,38 @@ pub(super) fn offer(line: &mut Line) -> Result<(String, Offer), Fault> {
     }
 }
 
-/// The host key of one type, by one of these methods: the blob as it stands in the reply.
+/// What came of an exchange.
+pub(super) enum Outcome {
+    /// The host key's blob as it stands in the reply.
+    Key(Vec<u8>),
+    /// The server ended it after it had seen our lists.
+    No(Fault),
+}
+
+/// The host key of one type, by one of these methods. An error is none that our lists could be the reason of.
 pub(super) fn host_key(
     line: &mut Line,
     methods: &[&str],
     host_key: &str,
     theirs: &Offer,
+) -> Result<Outcome, Fault> {
+    let (_, theirs_now) = offer(line)?;
+    match agree(line, methods, host_key, theirs, &theirs_now) {
+        Ok(blob) => Ok(Outcome::Key(blob)),
+        Err(fault @ (Fault::Closed | Fault::Refused(_))) => Ok(Outcome::No(fault)),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn agree(
+    line: &mut Line,
+    methods: &[&str],
+    host_key: &str,
+    theirs: &Offer,
+    theirs_now: &Offer,
 ) -> Result<Vec<u8>, Fault> {
-    offer(line)?;
     let ours = Offer {
+        guesses: false,
         exchanges: methods.iter().map(|method| (*method).to_owned()).collect(),
         host_keys: vec![host_key.to_owned()],
         ..theirs.clone()
@@ -102,6 +125,12 @@ pub(super) fn host_key(
         let mut payload = vec![KEX_INIT];
         payload.extend(half(method).ok_or_else(unable)?);
         send(line, &payload)?;
+    }
+    // A wrong guess is to be passed over (RFC 4253 §7).
+    let right = theirs_now.exchanges.first().map(String::as_str) == methods.first().copied()
+        && theirs_now.host_keys.first().map(String::as_str) == Some(host_key);
+    if theirs_now.guesses && !right {
+        receive(line)?;
     }
     let (kind, body) = receive(line)?;
     if kind != KEX_REPLY {

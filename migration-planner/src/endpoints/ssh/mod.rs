@@ -8,6 +8,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::exchange::Outcome;
 use self::packet::Offer;
 use super::address::Address;
 use super::line::Fault;
@@ -123,13 +124,33 @@ fn keys(visit: &mut Visit<'_>, seen: &mut Seen) -> Result<(), Fault> {
         };
         let mut line = visit.open()?;
         match exchange::host_key(&mut line, methods, &first, &seen.offer) {
-            Ok(blob) => {
+            Ok(Outcome::Key(blob)) => {
                 seen.classical = Some(true);
                 seen.keys.insert(first.clone(), blob);
             }
-            Err(Fault::Refused(_) | Fault::Closed) if classical.is_empty() => seen.classical = Some(false),
+            // It lists nothing of the kind, and ended the exchange when that was all it was offered. Of a method that
+            // nobody here knows it is not known what kind it is.
+            Ok(Outcome::No(_)) if classical.is_empty() => {
+                let unknown: Vec<&str> = seen
+                    .offer
+                    .exchanges
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| is_method(name))
+                    .filter(|name| !matches!(quantum_of(name), Some(Quantum::Resistant)))
+                    .collect();
+                if unknown.is_empty() {
+                    seen.classical = Some(false);
+                } else {
+                    let note = format!(
+                        "an exchange without a post-quantum half: what {} is, is not known here",
+                        unknown.join(", ")
+                    );
+                    seen.notes.push((Reason::Unsupported, note));
+                }
+            }
             Err(fault) if fault.is_final() => return Err(fault),
-            Err(fault) => {
+            Ok(Outcome::No(fault)) | Err(fault) => {
                 let note = format!("an exchange without a post-quantum half: {fault}");
                 seen.notes.push((fault.reason(), note));
             }
@@ -163,9 +184,9 @@ fn attempt(
 ) -> Result<Option<Vec<u8>>, Fault> {
     let mut line = visit.open()?;
     match exchange::host_key(&mut line, methods, kind, &seen.offer) {
-        Ok(blob) => Ok(Some(blob)),
+        Ok(Outcome::Key(blob)) => Ok(Some(blob)),
         Err(fault) if fault.is_final() => Err(fault),
-        Err(fault) => {
+        Ok(Outcome::No(fault)) | Err(fault) => {
             seen.notes.push((fault.reason(), format!("{what}: {fault}")));
             Ok(None)
         }
@@ -185,7 +206,8 @@ fn quantum_of(method: &str) -> Option<Quantum> {
 
 /// Whether a name in the list of methods is one, or says something else about its sender.
 fn is_method(name: &str) -> bool {
-    !name.starts_with("kex-strict-") && !name.starts_with("ext-info-")
+    // kexguess2 is Dropbear's, for another rule of guessing.
+    !name.starts_with("kex-strict-") && !name.starts_with("ext-info-") && !name.starts_with("kexguess2@")
 }
 
 fn report(seen: &Seen, endpoint: &Endpoint<'_>, found: &mut Fragment) {

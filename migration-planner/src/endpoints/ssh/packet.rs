@@ -49,6 +49,13 @@ pub(super) fn banners(line: &mut Line) -> Result<String, Fault> {
 
 fn not_ssh(first: Option<&str>) -> Option<Fault> {
     let first = first?;
+    // What OpenSSH says to whom it turns away unheard.
+    if first == "Not allowed at this time" || first == "Exceeded MaxStartups" {
+        return Some(Fault::Refused(format!(
+            "the server turns us away: {}",
+            printable(first)
+        )));
+    }
     Some(Fault::Other(format!(
         "the answer is not SSH: {}",
         printable(first)
@@ -124,6 +131,8 @@ pub(super) struct Offer {
     pub(super) ciphers: [Vec<String>; 2],
     pub(super) macs: [Vec<String>; 2],
     pub(super) compressions: [Vec<String>; 2],
+    /// A first message of the exchange that it guesses comes at once (RFC 4253 §7).
+    pub(super) guesses: bool,
 }
 
 impl Offer {
@@ -146,17 +155,18 @@ impl Offer {
             )
         };
         let (exchanges, host_keys) = (list()?, list()?);
-        let offer = Self {
+        let mut offer = Self {
             exchanges,
             host_keys,
             ciphers: [list()?, list()?],
             macs: [list()?, list()?],
             compressions: [list()?, list()?],
+            guesses: false,
         };
-        // Languages, the guess, and a zero: nothing to us, but they have to be there.
+        // Languages and a zero: nothing to us, but they have to be there.
         list()?;
         list()?;
-        wire.take(5)?;
+        offer.guesses = wire.take(5)?.first().is_some_and(|guesses| *guesses != 0);
         Some(offer)
     }
 
@@ -175,7 +185,7 @@ impl Offer {
         for list in lists {
             put(&mut payload, list.join(",").as_bytes());
         }
-        payload.extend([0; 5]);
+        payload.extend([u8::from(self.guesses), 0, 0, 0, 0]);
         Some(payload)
     }
 }
@@ -211,6 +221,7 @@ mod tests {
             ciphers: [names("aes128-ctr"), names("aes256-ctr")],
             macs: [names("hmac-sha2-256"), Vec::new()],
             compressions: [names("none"), names("none")],
+            guesses: false,
         };
         let written = offer.write().unwrap();
         assert_eq!(written[0], KEXINIT);

@@ -131,6 +131,76 @@ fn a_server_without_classical_methods_is_asked_and_refuses() {
     assert!(note.contains("no match, sir"), "{note}");
 }
 
+fn facts(found: &Fragment, name: &str) -> Vec<String> {
+    let mut assets = found.assets().iter();
+    let service = assets
+        .find(|asset| matches!(asset.detail, Detail::Service(_)))
+        .unwrap();
+    service.facts_of(name).map(str::to_owned).collect()
+}
+
+/// OpenSSH drops some of those who come while many are coming (MaxStartups), and says nothing.
+#[test]
+fn who_is_not_let_in_is_not_refused_for_what_it_would_have_asked() {
+    let lets_in = |rest: Vec<Step>| {
+        let list = lists("mlkem768x25519-sha256", "ssh-ed25519");
+        [vec![banner(), Step::Say(list)], rest].concat()
+    };
+    let served = || lets_in(vec![Step::HearAny, Step::Say(reply()), Step::Hold]);
+    for turned_away in [vec![], vec![Step::Say(b"Not allowed at this time\r\n".to_vec())]] {
+        let server = Script::in_turn(vec![lets_in(vec![Step::Hold]), served(), turned_away]);
+        let found = contact("ssh", server.address());
+        server.join();
+        assert_eq!(facts(&found, "classical-fallback"), ["not-tested"]);
+        assert_eq!(facts(&found, "pq-group"), ["mlkem768x25519-sha256"]);
+        assert_eq!(only_note(&found).0, Reason::Refused);
+    }
+}
+
+#[test]
+fn a_method_that_nobody_knows_is_not_taken_for_a_post_quantum_one() {
+    let server = Script::serve(vec![
+        banner(),
+        Step::Say(lists("mlkem768x25519-sha256,secret@example.org", "ssh-ed25519")),
+        Step::HearAny,
+    ]);
+    let found = contact("ssh", server.address());
+    server.join();
+    assert_eq!(facts(&found, "classical-fallback"), ["not-tested"]);
+    let mut notes = found.unread_entries().iter();
+    assert!(notes.any(|note| note.detail.contains("secret@example.org")));
+}
+
+#[test]
+fn a_wrong_guess_is_passed_over_and_marks_are_no_methods() {
+    let mut list = lists(
+        "diffie-hellman-group14-sha256,curve25519-sha256,kexguess2@matt.ucc.asn.au",
+        "ssh-ed25519",
+    );
+    // The last of the payload but for the padding: the guess, and the reserved number.
+    let guess = list.len() - 4 - 5;
+    list[guess] = 1;
+    let server = Script::serve(vec![
+        banner(),
+        Step::Say([list, packet(&[30, 1, 2, 3])].concat()),
+        Step::HearAny,
+        Step::Say(reply()),
+        Step::Hold,
+    ]);
+    let found = contact("ssh", server.address());
+    server.join();
+    assert_eq!(found.unread_entries(), []);
+    assert_eq!(facts(&found, "classical-fallback"), ["accepted"]);
+    let methods = found.assets().iter().find_map(|asset| match &asset.detail {
+        Detail::Protocol(detail) => Some(detail.groups.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        methods.unwrap(),
+        ["diffie-hellman-group14-sha256", "curve25519-sha256"]
+    );
+}
+
 #[test]
 fn who_does_not_speak_ssh_ends_as_a_reason() {
     let endless = b"one more line\n".to_vec();

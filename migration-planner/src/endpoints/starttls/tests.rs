@@ -115,6 +115,9 @@ fn who_does_not_begin_tls_is_a_refusal() {
             Opening::Pop3,
             vec![say("+OK\r\n"), Step::HearAny, say("-ERR\r\n")],
         ),
+        // Too many connections.
+        (Opening::Imap, vec![say("* BYE busy\r\n")]),
+        (Opening::Pop3, vec![say("-ERR busy\r\n")]),
         (
             Opening::Ftp,
             vec![say("220 x\r\n"), Step::HearAny, say("530 no\r\n")],

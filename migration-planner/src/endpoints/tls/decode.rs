@@ -25,6 +25,7 @@ pub(crate) struct NotTls(pub(crate) String);
 pub(crate) struct Decoder {
     bytes: Vec<u8>,
     messages: Vec<u8>,
+    alerts: Vec<u8>,
 }
 
 impl Decoder {
@@ -36,6 +37,11 @@ impl Decoder {
     /// The next thing said, or `None` when more bytes are needed.
     pub(crate) fn next(&mut self) -> Result<Option<Said>, NotTls> {
         loop {
+            if let Some(&[level, code]) = self.alerts.first_chunk::<2>() {
+                self.alerts.drain(..2);
+                let fatal = level != 1;
+                return Ok(Some(Said::Alert { fatal, code }));
+            }
             if let Some(message) = self.message()? {
                 return Ok(Some(message));
             }
@@ -45,12 +51,8 @@ impl Decoder {
             match (kind, body.as_slice()) {
                 (22, []) => return Err(NotTls("an empty handshake record".to_owned())),
                 (22, _) => self.messages.extend(body),
-                (21, &[level, code]) => {
-                    return Ok(Some(Said::Alert {
-                        fatal: level != 1,
-                        code,
-                    }));
-                }
+                // Several in one record, or one in two, are rare and allowed up to TLS 1.2; longer ones are encrypted.
+                (21, [_] | [_, _] | [_, _, _, _]) => self.alerts.extend(body),
                 _ => return Ok(Some(Said::Opaque)),
             }
         }
@@ -165,6 +167,20 @@ mod tests {
             }]
         );
         assert_eq!(all(&record(23, b"secret")).unwrap(), vec![Said::Opaque]);
+        // A warning and an end: in one record, and in pieces, between the pieces of a message.
+        let warned = |code, fatal| Said::Alert { fatal, code };
+        let both = record(21, &[1, 112, 2, 40]);
+        assert_eq!(all(&both).unwrap(), vec![warned(112, false), warned(40, true)]);
+        let pieces = [
+            record(22, &[14, 0]),
+            record(21, &[1]),
+            record(21, &[112]),
+            record(22, &[0, 0]),
+        ];
+        assert_eq!(
+            all(&pieces.concat()).unwrap(),
+            vec![warned(112, false), Said::Handshake(14, vec![])]
+        );
     }
 
     #[test]

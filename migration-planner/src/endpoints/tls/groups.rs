@@ -1,19 +1,20 @@
 //! Questions about groups, signature schemes and certificates.
 
-use super::choice::{Choice, choice};
+use super::choice::{CLOSES, Choice, choice, is_mute};
 use super::codes::{
-    FOR_CERTIFICATES, Version, alert_name, group_name, groups_of, is_post_quantum, offered_schemes,
-    scheme_name, schemes_of,
+    FOR_CERTIFICATES, Version, alert_name, group_name, groups_of, is_post_quantum, scheme_name,
 };
 use super::handshake::{self, Ended, computable, share};
 use super::probe::{Answer, Question, connect};
-use super::suites::{KeyExchange, key_exchange, offered};
-use super::survey::Surveyor;
+use super::suites::{KeyExchange, is_ecdsa, key_exchange};
+use super::survey::{SOMETIMES, Surveyor};
 use crate::endpoints::line::Fault;
 use crate::inventory::Reason;
 
 const NEW: Version = Version::Tls13;
 const OLD: Version = Version::Tls12;
+
+const CLASSICAL: &str = "TLS 1.3 with classical groups alone";
 
 /// The fields of RFC 7919.
 const FIELDS: [u16; 5] = [0x0100, 0x0101, 0x0102, 0x0103, 0x0104];
@@ -26,9 +27,9 @@ impl Surveyor<'_, '_> {
     fn ask_13(&mut self, groups: &[u16], shares: &[(u16, Vec<u8>)]) -> Result<Choice, Fault> {
         let answer = self.ask(&Question {
             version: NEW,
-            suites: &offered(NEW),
+            suites: &self.offers.suites(NEW),
             groups,
-            schemes: &offered_schemes(NEW),
+            schemes: &self.offers.schemes_offered(NEW),
             shares,
         });
         choice(answer, NEW, |flight| flight.hello.group)
@@ -36,23 +37,20 @@ impl Surveyor<'_, '_> {
 
     /// Whether classical groups alone are enough.
     pub(super) fn classical(&mut self, _: Version) -> Result<(), Fault> {
-        // Such a server was asked with shares already, and answers nothing else.
-        if let [only] = self.groups_so_far() {
-            let classical = !is_post_quantum_name(only);
-            self.found.classical = classical.then_some(true);
-            return Ok(());
-        }
-        let groups = groups_of(NEW).map(|group| group.code);
-        let classical: Vec<u16> = groups.filter(|code| !is_post_quantum(*code)).collect();
+        let mut classical = self.offers.groups(NEW);
+        classical.retain(|code| !is_post_quantum(*code));
         match self.ask_13(&classical, &[])? {
             Choice::Chose(_) => self.found.classical = Some(true),
             Choice::Nothing => self.found.classical = Some(false),
-            Choice::Unclear(why) => {
-                let note = format!("TLS 1.3 with classical groups alone: {why}");
-                self.found.notes.push((Reason::TimedOut, note));
-            }
+            Choice::Mute if self.means_no()? => self.found.classical = Some(false),
+            Choice::Mute => self.unclear(Reason::Refused, CLASSICAL, SOMETIMES),
+            Choice::Unclear(reason, why) => self.unclear(reason, CLASSICAL, &why),
         }
         Ok(())
+    }
+
+    fn unclear(&mut self, reason: Reason, what: &str, why: &str) {
+        self.found.notes.push((reason, format!("{what}: {why}")));
     }
 
     fn groups_so_far(&self) -> &[String] {
@@ -63,11 +61,8 @@ impl Surveyor<'_, '_> {
     }
 
     pub(super) fn groups_13(&mut self, _: Version) -> Result<(), Fault> {
-        if !self.groups_so_far().is_empty() {
-            return Ok(());
-        }
         let mut chosen = Vec::new();
-        let all: Vec<u16> = groups_of(NEW).map(|group| group.code).collect();
+        let all = self.offers.groups(NEW);
         let outcome = self.eliminate("TLS 1.3 groups", all, &mut chosen, |surveyor, left| {
             surveyor.ask_13(left, &[])
         });
@@ -100,7 +95,7 @@ impl Surveyor<'_, '_> {
             self.found.post_quantum.negotiated = Some(strong);
             return Ok(());
         };
-        if let Choice::Chose(code) = self.ask_13(&[weak, strong], &[])? {
+        if let Some(code) = self.prefers(&[weak, strong], &[])? {
             self.found.post_quantum.preferred = Some(code == strong);
             self.found.post_quantum.negotiated = Some(code).filter(|code| *code == strong);
         }
@@ -108,16 +103,33 @@ impl Surveyor<'_, '_> {
             return Ok(());
         };
         let weak_share = (weak, weak_share);
-        if let Choice::Chose(code) = self.ask_13(&[strong, weak], std::slice::from_ref(&weak_share))? {
+        if let Some(code) = self.prefers(&[strong, weak], std::slice::from_ref(&weak_share))? {
             self.found.post_quantum.asked_again = Some(code == strong);
         }
         let Some(strong_share) = share(strong) else {
             return Ok(());
         };
-        if let Choice::Chose(code) = self.ask_13(&[strong, weak], &[(strong, strong_share), weak_share])? {
+        if let Some(code) = self.prefers(&[strong, weak], &[(strong, strong_share), weak_share])? {
             self.found.post_quantum.negotiated = Some(code).filter(|code| is_post_quantum(*code));
         }
         Ok(())
+    }
+
+    /// Which of groups that it accepts a server takes; why not is noted.
+    fn prefers(&mut self, groups: &[u16], shares: &[(u16, Vec<u8>)]) -> Result<Option<u16>, Fault> {
+        const WHAT: &str = "TLS 1.3 preference among groups";
+        match self.ask_13(groups, shares)? {
+            Choice::Chose(code) => return Ok(Some(code)),
+            Choice::Nothing | Choice::Mute => {
+                self.unclear(
+                    Reason::Refused,
+                    WHAT,
+                    "the server refuses what it accepted before",
+                );
+            }
+            Choice::Unclear(reason, why) => self.unclear(reason, WHAT, &why),
+        }
+        Ok(None)
     }
 
     /// Whole handshakes: certificates, schemes, and whether a client's certificate is asked for.
@@ -138,30 +150,38 @@ impl Surveyor<'_, '_> {
         let mut chosen = Vec::new();
         let what = "TLS 1.3 signature schemes";
         let mut refused = None;
-        let outcome = self.eliminate(what, schemes_of(NEW), &mut chosen, |surveyor, left| {
+        let all = self.offers.schemes(NEW);
+        let outcome = self.eliminate(what, all, &mut chosen, |surveyor, left| {
             let schemes = [left, &FOR_CERTIFICATES].concat();
-            let mut line = match connect(surveyor.visit, surveyor.opening) {
-                Ok(line) => line,
-                Err(fault) if fault.is_final() => return Err(fault),
-                Err(fault) => return Ok(Choice::Unclear(fault.to_string())),
+            let ended = match surveyor.shake(&groups, &schemes)? {
+                // As with any other question: once more.
+                Ended::Fault(Fault::Closed) => {
+                    let again = surveyor.shake(&groups, &schemes)?;
+                    surveyor.sheds |= !matches!(again, Ended::Fault(_));
+                    again
+                }
+                ended => ended,
             };
-            let name = surveyor.visit.address.server_name.as_deref();
-            match handshake::shake(&mut line, name, &groups, &schemes) {
+            Ok(match ended {
                 Ended::Shown(shown) => {
                     surveyor.see(&shown.chain);
                     *surveyor.found.asks_client.get_or_insert(false) |= shown.asks_client;
-                    Ok(shown.scheme.map_or(Choice::Nothing, Choice::Chose))
+                    shown.scheme.map_or(Choice::Nothing, Choice::Chose)
                 }
                 Ended::Alert(code) => {
                     refused = Some(alert_name(code));
-                    Ok(Choice::Nothing)
+                    if is_mute(code) {
+                        Choice::Mute
+                    } else {
+                        Choice::Nothing
+                    }
                 }
                 Ended::Fault(Fault::Closed) => {
-                    refused = Some("closes the connection".to_owned());
-                    Ok(Choice::Nothing)
+                    refused = Some(CLOSES.to_owned());
+                    Choice::Mute
                 }
-                Ended::Fault(fault) => Ok(Choice::Unclear(fault.to_string())),
-            }
+                Ended::Fault(fault) => Choice::Unclear(fault.reason(), fault.to_string()),
+            })
         });
         if let (true, Ok(()), Some(how)) = (chosen.is_empty(), &outcome, refused) {
             let note = format!("TLS 1.3 certificates: the server ends the handshake ({how})");
@@ -170,6 +190,17 @@ impl Surveyor<'_, '_> {
         self.found.scheme = chosen.first().copied();
         self.found.accepted.entry(NEW).or_default().schemes = chosen;
         outcome
+    }
+
+    /// A whole handshake on a connection of its own. Errors are only those that end the work.
+    fn shake(&mut self, groups: &[u16], schemes: &[u16]) -> Result<Ended, Fault> {
+        let mut line = match connect(self.visit, self.opening) {
+            Ok(line) => line,
+            Err(fault) if fault.is_final() => return Err(fault),
+            Err(fault) => return Ok(Ended::Fault(fault)),
+        };
+        let name = self.visit.address.server_name.as_deref();
+        Ok(handshake::shake(&mut line, name, groups, schemes))
     }
 
     /// The accepted suites of a version that are for this purpose.
@@ -207,7 +238,7 @@ impl Surveyor<'_, '_> {
         if suites.is_empty() {
             return Ok(());
         }
-        let schemes = offered_schemes(version);
+        let schemes = self.offers.schemes_offered(version);
         let mut ask = |surveyor: &mut Self, groups: &[u16]| {
             let answer = surveyor.ask(&Question {
                 version,
@@ -219,12 +250,12 @@ impl Surveyor<'_, '_> {
             choice(answer, version, |flight| flight.exchange.as_ref()?.code)
         };
         let what = format!("{} groups", version.words());
-        let is_field = |code: &u16| FIELDS.contains(code);
-        let all: Vec<u16> = groups_of(version)
-            .map(|group| group.code)
-            .filter(|code| !is_field(code))
-            .collect();
+        let mut all = self.offers.groups(version);
+        all.retain(|code| !FIELDS.contains(code));
         self.eliminate(&what, all.clone(), chosen, &mut ask)?;
+        if !suites.iter().all(|code| is_ecdsa(*code)) {
+            return Ok(());
+        }
         // A certificate's key is on one of these curves, and a client that does not offer it does not take the
         // certificate: then the list ended too early.
         for kept in OF_CERTIFICATES {
@@ -237,17 +268,44 @@ impl Surveyor<'_, '_> {
                 .filter(|code| !chosen.contains(code))
                 .collect();
             let before = chosen.len();
+            let mut insists = false;
             self.eliminate(&what, left, chosen, |surveyor, left| {
                 match ask(surveyor, &[left, &[kept]].concat())? {
-                    Choice::Chose(code) if code == kept => Ok(Choice::Nothing),
+                    Choice::Chose(code) if code == kept => {
+                        insists = true;
+                        Ok(Choice::Nothing)
+                    }
                     other => Ok(other),
                 }
             })?;
-            if chosen.len() > before {
+            if insists && !self.follows_us(kept, chosen, &mut ask)? {
+                let name = group_name(kept);
+                let note = format!(
+                    "{what}: the server takes {name} whatever else is offered, and its certificate needs {name} to \
+                     be offered; what else it accepts is not seen"
+                );
+                self.found.notes.push((Reason::Unsupported, note));
+            }
+            if insists || chosen.len() > before {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Whether a server is seen to follow our order: it takes this group before one that it chose earlier.
+    fn follows_us(
+        &mut self,
+        group: u16,
+        chosen: &[u16],
+        ask: &mut impl FnMut(&mut Self, &[u16]) -> Result<Choice, Fault>,
+    ) -> Result<bool, Fault> {
+        let other = chosen.iter().copied().find(|code| *code != group);
+        let Some(other) = other else { return Ok(false) };
+        let (one, two) = (ask(self, &[group, other])?, ask(self, &[other, group])?);
+        Ok(
+            matches!((one, two), (Choice::Chose(first), Choice::Chose(second)) if first == group && second == other),
+        )
     }
 
     /// The fields of RFC 7919 that the server takes when they are offered.
@@ -256,7 +314,7 @@ impl Surveyor<'_, '_> {
         if suites.is_empty() {
             return Ok(());
         }
-        let schemes = offered_schemes(version);
+        let schemes = self.offers.schemes_offered(version);
         let what = format!("{} groups", version.words());
         self.eliminate(&what, FIELDS.to_vec(), chosen, |surveyor, left| {
             let answer = surveyor.ask(&Question {
@@ -283,10 +341,10 @@ impl Surveyor<'_, '_> {
         if suites.is_empty() {
             return Ok(());
         }
-        let groups: Vec<u16> = groups_of(OLD).map(|group| group.code).collect();
+        let groups = self.offers.groups(OLD);
         let mut chosen = Vec::new();
         let what = "TLS 1.2 signature schemes";
-        let outcome = self.eliminate(what, schemes_of(OLD), &mut chosen, |surveyor, left| {
+        let outcome = self.eliminate(what, self.offers.schemes(OLD), &mut chosen, |surveyor, left| {
             let answer = surveyor.ask(&Question {
                 version: OLD,
                 suites: &suites,
@@ -312,8 +370,4 @@ impl Surveyor<'_, '_> {
         self.found.accepted.entry(OLD).or_default().schemes = chosen;
         outcome
     }
-}
-
-fn is_post_quantum_name(name: &str) -> bool {
-    groups_of(NEW).any(|group| group.name == name && is_post_quantum(group.code))
 }

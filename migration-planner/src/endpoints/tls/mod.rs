@@ -7,12 +7,16 @@ mod decode;
 mod groups;
 mod handshake;
 mod hello;
+mod offers;
 mod probe;
 mod report;
 mod suites;
 mod survey;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdicts;
+mod versions;
 
 use std::sync::Arc;
 

@@ -41,6 +41,8 @@ pub(crate) struct Flight {
     pub(crate) asks_client: bool,
     /// The flight did not come to its end.
     pub(crate) cut: bool,
+    /// The alert that ended it.
+    pub(crate) alert: Option<u8>,
 }
 
 /// Opens a connection up to where TLS begins.
@@ -103,7 +105,10 @@ fn listen(line: &mut Line) -> Answer {
         match said {
             Said::Alert { fatal: false, code } if code != 0 => {}
             Said::Alert { code, .. } => match flight {
-                Some(flight) => return ended(Some(flight), Fault::Closed),
+                Some(mut flight) => {
+                    flight.alert = Some(code);
+                    return ended(Some(flight), Fault::Closed);
+                }
                 None => return Answer::Alert(code),
             },
             Said::Opaque => {
@@ -138,6 +143,7 @@ fn take(flight: &mut Option<Box<Flight>>, kind: u8, body: &[u8]) -> Option<bool>
                 exchange: None,
                 asks_client: false,
                 cut: false,
+                alert: None,
             }));
             Some(last)
         }

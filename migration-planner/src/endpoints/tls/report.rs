@@ -1,7 +1,7 @@
 //! What was learned of a TLS server, as assets.
 
 use super::codes::{Version, group_name, scheme_name};
-use super::survey::{Accepted, Survey};
+use super::survey::{Accepted, Order, Survey};
 use crate::algorithm::suite;
 use crate::endpoints::Endpoint;
 use crate::files::x509;
@@ -33,8 +33,12 @@ pub(super) fn report(survey: &Survey, endpoint: &Endpoint<'_>, found: &mut Fragm
         );
     }
     for (version, accepted) in survey.accepted.iter().rev() {
-        if let Some(own) = accepted.own_order {
-            let whose = if own { "server" } else { "client" };
+        if let Some(order) = accepted.order {
+            let whose = match order {
+                Order::Server => "server",
+                Order::Client => "client",
+                Order::Mixed => "mixed",
+            };
             found.note(&service, "suite-order", &format!("{}: {whose}", version.words()));
         }
         let here = found.here().symbol(version.words());
@@ -61,10 +65,11 @@ pub(super) fn report(survey: &Survey, endpoint: &Endpoint<'_>, found: &mut Fragm
 /// What happens to a client without post-quantum groups: TLS before 1.3 has no others.
 fn classical_fallback(survey: &Survey) -> &'static str {
     let older = survey.accepted.keys().any(|version| *version < Version::Tls13);
+    let unknown = survey.undecided.iter().any(|version| *version < Version::Tls13);
     match (older, survey.classical) {
         (true, _) | (_, Some(true)) => "accepted",
-        (false, Some(false)) => "refused",
-        (false, None) => "not-tested",
+        (false, Some(false)) if !unknown => "refused",
+        _ => "not-tested",
     }
 }
 

@@ -34,6 +34,12 @@ pub(crate) fn key_exchange(code: u16) -> (KeyExchange, bool) {
     (exchange, ephemeral && parts.authentication != "anon")
 }
 
+/// Whether a suite needs a certificate with an ECDSA key, or one of EdDSA.
+pub(crate) fn is_ecdsa(code: u16) -> bool {
+    let parts = suite::by_code(code).and_then(suite::Suite::parts);
+    parts.is_some_and(|parts| parts.authentication == "ECDSA")
+}
+
 /// The suites that can be offered in a version: all that are known, but for those that need a key or a password
 /// agreed before (PSK, SRP).
 pub(crate) fn offered(version: Version) -> Vec<u16> {
@@ -90,6 +96,7 @@ mod tests {
 
     #[test]
     fn exchanges_follow_from_the_name() {
+        assert!(is_ecdsa(0xc02b) && !is_ecdsa(0xc02f) && !is_ecdsa(0x1301) && !is_ecdsa(0xffff));
         assert_eq!(key_exchange(0x1301), (KeyExchange::Agreed, false));
         assert_eq!(key_exchange(0xc02f), (KeyExchange::Ecdhe, true));
         assert_eq!(key_exchange(0x009e), (KeyExchange::Dhe, true));

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::choice::{CLOSES, Choice, choice, refusal};
-use super::codes::{Version, alert_name, groups_of, offered_schemes};
-use super::handshake;
+use super::choice::{Choice, choice};
+use super::codes::{Version, alert_name};
+use super::handshake::share;
+use super::offers::Offers;
 use super::probe::{Answer, Flight, Question, ask};
-use super::suites::offered;
 use crate::endpoints::line::Fault;
 use crate::endpoints::starttls::Opening;
 use crate::endpoints::visit::Visit;
@@ -15,6 +15,9 @@ use crate::inventory::Reason;
 /// The most chains of one server: few have more than three keys.
 const MOST_CHAINS: usize = 16;
 
+/// Why silence is not taken for a no.
+pub(super) const SOMETIMES: &str = "the server closes the connection, as it does at times without a reason";
+
 /// Everything that was learned of one server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Survey {
@@ -22,6 +25,8 @@ pub(crate) struct Survey {
     pub(crate) accepted: BTreeMap<Version, Accepted>,
     /// Versions that are not, and how the server says so.
     pub(crate) refused: BTreeMap<Version, String>,
+    /// Versions of which neither was seen.
+    pub(crate) undecided: BTreeSet<Version>,
     /// Every chain that was presented.
     pub(crate) chains: BTreeSet<Vec<Vec<u8>>>,
     /// There were more of them than are kept.
@@ -42,11 +47,22 @@ pub(crate) struct Survey {
 pub(crate) struct Accepted {
     /// In the order in which the server chose them.
     pub(crate) suites: Vec<u16>,
-    /// Whether that order is the server's own; it is the order of our offer otherwise.
-    pub(crate) own_order: Option<bool>,
+    /// Whose order that is.
+    pub(crate) order: Option<Order>,
     /// By name, in the order in which the server chose them.
     pub(crate) groups: Vec<String>,
     pub(crate) schemes: Vec<u16>,
+}
+
+/// Who decides which suite comes first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Order {
+    /// Whatever the order of the offer, the same is chosen.
+    Server,
+    /// The first of the offer is chosen.
+    Client,
+    /// Neither always: the server's order depends on what the client names first, as ChaCha20 before AES.
+    Mixed,
 }
 
 /// How a server that has post-quantum groups uses them.
@@ -66,6 +82,9 @@ pub(super) struct Surveyor<'a, 'v> {
     pub(super) visit: &'a mut Visit<'v>,
     pub(super) opening: Opening,
     pub(super) found: Survey,
+    pub(super) offers: Offers,
+    /// It closed a connection for nothing that was asked: the same question was answered afterwards.
+    pub(super) sheds: bool,
 }
 
 type Step<'a, 'v> = fn(&mut Surveyor<'a, 'v>, Version) -> Result<(), Fault>;
@@ -76,6 +95,8 @@ pub(crate) fn survey(visit: &mut Visit<'_>, opening: Opening) -> Result<Survey, 
         visit,
         opening,
         found: Survey::default(),
+        offers: Offers::default(),
+        sheds: false,
     };
     surveyor.versions()?;
     surveyor.details();
@@ -83,17 +104,46 @@ pub(crate) fn survey(visit: &mut Visit<'_>, opening: Opening) -> Result<Survey, 
 }
 
 impl<'a, 'v> Surveyor<'a, 'v> {
-    /// Asks with everything that the version has, but what the question says.
+    /// Asks, with key shares when the server answers nothing else.
     pub(super) fn ask(&mut self, question: &Question<'_>) -> Answer {
-        let mut answer = ask(self.visit, self.opening, question);
+        let mut question = *question;
+        let shares: Vec<(u16, Vec<u8>)>;
+        if question.version == Version::Tls13 && question.shares.is_empty() && self.offers.needs_shares() {
+            let groups = question.groups.iter();
+            shares = groups.filter_map(|code| Some((*code, share(*code)?))).collect();
+            question.shares = &shares;
+        }
+        let mut answer = ask(self.visit, self.opening, &question);
         // From a server that is known to answer this may be somebody who sheds load: it is not taken for a no at once.
         if answer == Answer::Fault(Fault::Closed) && !self.found.accepted.is_empty() {
-            answer = ask(self.visit, self.opening, question);
+            answer = ask(self.visit, self.opening, &question);
+            self.sheds |= !matches!(answer, Answer::Fault(_));
         }
         if let Answer::Flight(flight) = &answer {
             self.learn(flight);
         }
         answer
+    }
+
+    /// Whether a server that said nothing to a question still answers what it is known to answer: then it means no. A
+    /// server that closed other connections for nothing may have done so again, and its silence means nothing.
+    pub(super) fn means_no(&mut self) -> Result<bool, Fault> {
+        let Some(version) = self.found.accepted.keys().next_back().copied() else {
+            return Ok(true);
+        };
+        let (suites, groups) = (self.offers.suites(version), self.offers.groups(version));
+        let known = Question {
+            version,
+            suites: &suites,
+            groups: &groups,
+            schemes: &self.offers.schemes_offered(version),
+            shares: &[],
+        };
+        match self.ask(&known) {
+            Answer::Flight(_) => Ok(!self.sheds),
+            Answer::Fault(fault) if fault.is_final() => Err(fault),
+            _ => Err(Fault::Shedding),
+        }
     }
 
     /// What any answer in the clear tells besides what was asked.
@@ -121,113 +171,6 @@ impl<'a, 'v> Surveyor<'a, 'v> {
                 self.found.notes.push((Reason::TooLarge, note));
             }
             _ => {}
-        }
-    }
-
-    /// Which versions there are.
-    fn versions(&mut self) -> Result<(), Fault> {
-        let mut faults: Vec<(Version, Fault)> = Vec::new();
-        for version in Version::ALL {
-            match self.version(version) {
-                Ok(true) => {
-                    self.found.accepted.insert(version, Accepted::default());
-                }
-                Ok(false) => {}
-                Err(fault) if fault.is_final() && self.found.accepted.is_empty() => return Err(fault),
-                // A server that says no before TLS begins says no to every version.
-                Err(fault @ Fault::Refused(_)) if self.found.accepted.is_empty() => return Err(fault),
-                Err(fault) => {
-                    let end = fault.is_final();
-                    faults.push((version, fault));
-                    // Twice the same silence or the same gibberish: it is not worth three more connections.
-                    let nothing = self.found.accepted.is_empty() && self.found.refused.is_empty();
-                    if end || (nothing && faults.len() >= 2) {
-                        break;
-                    }
-                }
-            }
-        }
-        if self.found.accepted.is_empty() {
-            return Err(self.nothing(faults));
-        }
-        for (version, fault) in faults {
-            let note = format!("whether {} is accepted: {fault}", version.words());
-            self.found.notes.push((fault.reason(), note));
-        }
-        Ok(())
-    }
-
-    fn nothing(&self, faults: Vec<(Version, Fault)>) -> Fault {
-        let closes = |how: &String| how == CLOSES;
-        match faults.into_iter().next() {
-            Some((_, fault)) if self.found.refused.values().all(closes) => fault,
-            _ if self.found.refused.values().all(closes) => Fault::Closed,
-            _ => {
-                let each = self.found.refused.iter().rev();
-                let each: Vec<String> = each
-                    .map(|(version, how)| format!("{}: {how}", version.words()))
-                    .collect();
-                Fault::Refused(format!(
-                    "the server speaks TLS, but accepts nothing that was offered ({})",
-                    each.join(", ")
-                ))
-            }
-        }
-    }
-
-    /// Whether one version is accepted; if not, the server's way to say so is noted.
-    fn version(&mut self, version: Version) -> Result<bool, Fault> {
-        let groups: Vec<u16> = groups_of(version).map(|group| group.code).collect();
-        let question = Question {
-            version,
-            suites: &offered(version),
-            groups: &groups,
-            schemes: &offered_schemes(version),
-            shares: &[],
-        };
-        let mut how = match self.ask(&question) {
-            Answer::Flight(flight) if flight.hello.version == version.code() => return Ok(true),
-            answer => refusal(answer)?,
-        };
-        // Some servers refuse a hello without a key share, though they must not.
-        if version == Version::Tls13 && ![alert_name(70), CLOSES.to_owned()].contains(&how) {
-            match self.with_shares(&question)? {
-                Ok(group) => {
-                    let name = super::codes::group_name(group);
-                    self.found.notes.push((
-                        Reason::Unsupported,
-                        format!(
-                            "TLS 1.3 groups: the server answers no hello without a key share ({how}); it takes {name}"
-                        ),
-                    ));
-                    self.found.accepted.entry(version).or_default().groups = vec![name];
-                    return Ok(true);
-                }
-                Err(other) => how = other,
-            }
-        }
-        self.found.refused.insert(version, how);
-        Ok(false)
-    }
-
-    /// The same question with key shares: the group, or how it is refused.
-    fn with_shares(&mut self, question: &Question<'_>) -> Result<Result<u16, String>, Fault> {
-        let shares: Vec<(u16, Vec<u8>)> = [0x11ec, 0x001d, 0x0017, 0x0018]
-            .into_iter()
-            .filter_map(|code| Some((code, handshake::share(code)?)))
-            .collect();
-        let answer = self.ask(&Question {
-            shares: &shares,
-            ..*question
-        });
-        match answer {
-            Answer::Flight(flight) if flight.hello.version == Version::Tls13.code() => {
-                match flight.hello.group {
-                    Some(group) => Ok(Ok(group)),
-                    None => Ok(Err("a hello without a group".to_owned())),
-                }
-            }
-            answer => refusal(answer).map(Err),
         }
     }
 
@@ -293,9 +236,15 @@ impl<'a, 'v> Surveyor<'a, 'v> {
                     self.found.notes.push((Reason::Malformed, note));
                     break;
                 }
-                Choice::Unclear(why) => {
+                Choice::Mute if self.means_no()? => break,
+                Choice::Mute => {
+                    let note = format!("{what}, all but the first {}: {SOMETIMES}", chosen.len());
+                    self.found.notes.push((Reason::Refused, note));
+                    break;
+                }
+                Choice::Unclear(reason, why) => {
                     let note = format!("{what}, all but the first {}: {why}", chosen.len());
-                    self.found.notes.push((Reason::TimedOut, note));
+                    self.found.notes.push((reason, note));
                     break;
                 }
             }
@@ -304,8 +253,8 @@ impl<'a, 'v> Surveyor<'a, 'v> {
     }
 
     fn suites(&mut self, version: Version) -> Result<(), Fault> {
-        let groups: Vec<u16> = groups_of(version).map(|group| group.code).collect();
-        let schemes = offered_schemes(version);
+        let groups = self.offers.groups(version);
+        let schemes = self.offers.schemes_offered(version);
         let what = format!("{} cipher suites", version.words());
         let mut chosen = Vec::new();
         let mut named = Vec::new();
@@ -327,26 +276,47 @@ impl<'a, 'v> Surveyor<'a, 'v> {
             {
                 named.push(exchange.group.clone());
             }
+            if let Answer::Flight(flight) = &answer
+                && flight.hello.version == version.code()
+                && let Some(alert) = flight.alert
+            {
+                let (suite, alert) = (flight.hello.suite, alert_name(alert));
+                let why = format!("the server chooses 0x{suite:04x} and then refuses it ({alert})");
+                return Ok(Choice::Unclear(Reason::Refused, why));
+            }
             choice(answer, version, |flight| Some(flight.hello.suite))
         };
-        let mut outcome = self.eliminate(&what, offered(version), &mut chosen, &mut ask);
-        let mut own_order = None;
+        let all = self.offers.suites(version);
+        let mut outcome = self.eliminate(&what, all.clone(), &mut chosen, &mut ask);
+        let mut order = None;
         if outcome.is_ok() && chosen.len() > 1 {
             let reversed: Vec<u16> = chosen.iter().rev().copied().collect();
             match ask(self, &reversed) {
-                Ok(Choice::Chose(code)) => own_order = Some(Some(&code) == chosen.first()),
+                Ok(Choice::Chose(code)) => order = Some(order_of(&all, &chosen, code)),
                 Ok(_) => {}
                 Err(fault) => outcome = Err(fault),
             }
         }
         let accepted = self.found.accepted.entry(version).or_default();
         accepted.suites = chosen;
-        accepted.own_order = own_order;
+        accepted.order = order;
         for name in named {
             if !accepted.groups.contains(&name) {
                 accepted.groups.push(name);
             }
         }
         outcome
+    }
+}
+
+/// Whose order it is in which suites were chosen out of an offer, when so many were offered backwards.
+fn order_of(offer: &[u16], chosen: &[u16], backwards: u16) -> Order {
+    let place = |code: &u16| offer.iter().position(|other| other == code);
+    if Some(&backwards) == chosen.first() {
+        Order::Server
+    } else if Some(&backwards) == chosen.last() && chosen.is_sorted_by_key(place) {
+        Order::Client
+    } else {
+        Order::Mixed
     }
 }
