@@ -13,12 +13,18 @@ mod values;
 #[derive(Debug)]
 pub struct Apache;
 
+/// The most endpoints of one virtual host: each address counts once for each name.
+const MAX_ENDPOINTS: usize = 1024;
 /// Most virtual hosts of one file.
 const MAX_HOSTS: usize = 10_000;
 
 impl Scanner for Apache {
     fn name(&self) -> &'static str {
         "apache"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -42,7 +48,9 @@ impl Scanner for Apache {
         {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let (main, hosts) = read(&text, found);
         if main.says() {
             let mut service = Service::new("Apache httpd defaults", "", main.line.max(1));
@@ -310,6 +318,9 @@ impl Host {
             service.fact("not-in-effect", "SSLEngine is not on in this file");
         }
         for address in self.addresses.iter().take(256) {
+            if service.endpoints.len() > MAX_ENDPOINTS {
+                break;
+            }
             let (host, port) = match address.rsplit_once(':') {
                 Some((host, port)) if !port.contains(']') => (host, port),
                 _ => (address.as_str(), "443"),

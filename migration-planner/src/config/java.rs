@@ -27,6 +27,10 @@ impl Scanner for JavaSecurity {
         "java-security"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[
             Trigger::FileName("java.security"),
@@ -38,7 +42,9 @@ impl Scanner for JavaSecurity {
 
     fn scan(&self, piece: &Piece<'_>, found: &mut Fragment) {
         let Piece::File(file) = piece else { return };
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let lines = text::joined_closely(&text);
         let mut said: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
         for line in &lines {

@@ -1,7 +1,7 @@
 //! openssl.cnf: the defaults of every program that uses the library and does not ask otherwise, its providers, and
 //! what `openssl req` and `openssl ca` make.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::command;
 use super::report::{Names, Service, Tls};
@@ -27,6 +27,10 @@ impl Scanner for OpenSsl {
         "openssl-conf"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[
             Trigger::FileName("openssl.cnf"),
@@ -47,7 +51,9 @@ impl Scanner for OpenSsl {
         if !named && !speaks_of_openssl(file.bytes) {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let lines = text::joined(&text);
         let entries = entries(&lines, found);
         if file.budget.is_spent() {
@@ -139,11 +145,16 @@ fn entries<'a>(lines: &'a [Line<'a>], found: &mut Fragment) -> Vec<Entry<'a>> {
 
 /// `$name`, `${name}` and `$section::name` by what stands above them; others stay as they are.
 fn expand(entries: &mut [Entry<'_>]) {
+    // Where each name of each section was assigned last.
+    let mut last: HashMap<(&str, &str), usize> = HashMap::new();
     for at in 0..entries.len() {
         let (before, rest) = entries.split_at_mut(at);
-        let Some(entry) = rest.first_mut().filter(|entry| entry.value.contains('$')) else {
+        let Some(entry) = rest.first_mut() else { continue };
+        let place = (entry.section, entry.name);
+        if !entry.value.contains('$') {
+            last.insert(place, at);
             continue;
-        };
+        }
         let mut value = String::new();
         let mut left = entry.value.as_str();
         while let Some((plain, after)) = left.split_once('$') {
@@ -167,9 +178,8 @@ fn expand(entries: &mut [Entry<'_>]) {
                 }
             };
             let (section, short) = name.split_once("::").unwrap_or((entry.section, name));
-            let known = before.iter().rev().find(|known| {
-                known.name == short && (known.section == section || known.section == "default")
-            });
+            let places = [section, "default"].map(|section| last.get(&(section, short)).copied());
+            let known = places.into_iter().flatten().max().and_then(|at| before.get(at));
             match known {
                 Some(known) if value.len() < 4096 => value.push_str(&known.value),
                 _ => value.push_str(&format!("${{{name}}}")),
@@ -178,6 +188,7 @@ fn expand(entries: &mut [Entry<'_>]) {
         }
         value.push_str(left);
         entry.value = value;
+        last.insert(place, at);
     }
 }
 
@@ -249,24 +260,26 @@ fn made(entries: &[&Entry<'_>], found: &mut Fragment) {
 fn library(entries: &[Entry<'_>], found: &mut Fragment) {
     let mut service = Service::new("OpenSSL configuration", "", 1);
     let mut says = false;
-    let value_of = |section: &str, name: &str| {
-        let mut all = entries.iter().filter(|entry| entry.section == section);
-        all.find(|entry| entry.name == name)
-    };
+    let mut by_section: HashMap<&str, Vec<&Entry<'_>>> = HashMap::new();
+    let mut activate: HashMap<&str, bool> = HashMap::new();
+    for entry in entries {
+        by_section.entry(entry.section).or_default().push(entry);
+        if entry.name == "activate" {
+            let on = matches!(entry.value.as_str(), "1" | "yes" | "true" | "on");
+            activate.entry(entry.section).or_insert(on);
+        }
+    }
+    let mut listed_already = BTreeSet::new();
     for entry in entries {
         let listed = match entry.name {
             "providers" => Some("provider"),
             "engines" => Some("engine"),
             _ => None,
         };
-        if let Some(kind) = listed {
-            for item in entries
-                .iter()
-                .filter(|item| item.section == entry.value)
-                .take(256)
-            {
-                let on = value_of(&item.value, "activate")
-                    .is_some_and(|entry| matches!(entry.value.as_str(), "1" | "yes" | "true" | "on"));
+        if let Some(kind) = listed.filter(|kind| listed_already.insert((*kind, entry.value.as_str()))) {
+            let items = by_section.get(entry.value.as_str()).into_iter().flatten();
+            for item in items.take(256) {
+                let on = activate.get(item.value.as_str()).copied().unwrap_or_default();
                 let state = if on { "active" } else { "not active" };
                 service.fact(
                     kind,

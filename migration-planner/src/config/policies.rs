@@ -18,6 +18,10 @@ impl Scanner for CryptoPolicies {
         "crypto-policies"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[Trigger::PathContains("/crypto-policies/")]
     }
@@ -41,7 +45,9 @@ impl Scanner for CryptoPolicies {
             ("rpm-sequoia" | "sequoia", _) => Kind::Other("Sequoia"),
             _ => return,
         };
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         match back_end {
             Kind::Chosen => chosen(&text, found),
             Kind::OpenSsl => openssl(&text, found),

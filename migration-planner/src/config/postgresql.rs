@@ -18,6 +18,10 @@ impl Scanner for PostgreSql {
         "postgresql"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[
             Trigger::FileName("postgresql.conf"),
@@ -34,7 +38,9 @@ impl Scanner for PostgreSql {
         if !(rules || matches!(&*file.extension(), "conf" | "sample")) {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         match rules {
             true => access(&text, found),
             false => settings(&text, file.name, found),
@@ -226,10 +232,9 @@ fn access(text: &str, found: &mut Fragment) {
         service.fact("access", format!("{kind} {method}: {count} {times}"));
         service.seen(*line, &format!("{kind} {method}"));
     }
-    if methods
-        .keys()
-        .any(|(kind, _)| matches!(kind.as_str(), "host" | "hostnossl" | "hostnogssenc"))
-    {
+    if methods.keys().any(|(kind, method)| {
+        method != "reject" && matches!(kind.as_str(), "host" | "hostnossl" | "hostnogssenc")
+    }) {
         service.fact("plain-connections", "allowed");
     }
     let service = service.tell(found);

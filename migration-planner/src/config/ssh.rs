@@ -19,6 +19,10 @@ impl Scanner for SshConfig {
         "ssh-config"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[
             Trigger::FileName("sshd_config"),
@@ -34,7 +38,9 @@ impl Scanner for SshConfig {
     fn scan(&self, piece: &Piece<'_>, found: &mut Fragment) {
         let Piece::File(file) = piece else { return };
         let Some(server) = side(file) else { return };
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let mut blocks: Vec<Block> = vec![Block::default()];
         for line in text::lines(&text) {
             let plain = line.text.trim();

@@ -33,6 +33,17 @@ pub(super) fn of<'a>(file: &File<'a>, found: &mut Fragment) -> Option<Cow<'a, st
     Some(String::from_utf8_lossy(bytes))
 }
 
+/// The same for what is read line by line; that there are more lines than are read is noted.
+pub(super) fn in_lines<'a>(file: &File<'a>, found: &mut Fragment) -> Option<Cow<'a, str>> {
+    let text = of(file, found)?;
+    let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    if ends.nth(MAX_LINES - 1).is_some_and(|end| end + 1 < text.len()) {
+        let line = MAX_LINES as u64 + 1;
+        found.unread(Reason::TooLarge, Some(line), "the lines from here on");
+    }
+    Some(text)
+}
+
 /// A line, or several that continue each other, and the number of the first.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Line<'a> {

@@ -24,6 +24,10 @@ impl Scanner for WireGuard {
         "wireguard"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[
             Trigger::PathContains("/wireguard/"),
@@ -38,7 +42,9 @@ impl Scanner for WireGuard {
         if !matches!(&*file.extension(), "conf" | "netdev" | "nmconnection") || !speaks(file.bytes) {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let mut reading = Reading {
             file,
             interface: None,

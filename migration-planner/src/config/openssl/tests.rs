@@ -22,3 +22,29 @@ fn what_req_makes_is_found_and_files_of_others_are_left() {
     let mysql = crate::scan::conformance::show(&OpenSsl, "my.cnf", b"[mysqld]\nssl-ca=ca.pem\nnonsense\n");
     assert!(mysql.is_empty());
 }
+
+#[test]
+fn many_variables_and_many_lists_take_no_time_for_each_other() {
+    let mut text = String::from("[req]\ndefault_md = sha256\n");
+    for at in 0..30_000 {
+        text.push_str(&format!("v{at} = $w{at}\n"));
+    }
+    for _ in 0..30_000 {
+        text.push_str("providers = req\n");
+    }
+    let began = std::time::Instant::now();
+    let found = crate::scan::conformance::show(&OpenSsl, "openssl.cnf", text.as_bytes());
+    assert!(!found.assets().is_empty());
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
+
+#[test]
+fn lines_beyond_those_that_are_read_are_noted() {
+    let text = format!("[req]\ndefault_md = sha256\n{}", "a = b\n".repeat(200_000));
+    let found = crate::scan::conformance::show(&OpenSsl, "openssl.cnf", text.as_bytes());
+    let noted = found
+        .unread_entries()
+        .iter()
+        .find(|unread| unread.line == Some(200_001));
+    assert!(noted.is_some(), "{:?}", found.unread_entries());
+}

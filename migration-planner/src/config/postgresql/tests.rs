@@ -37,3 +37,15 @@ fn ways_to_keep_passwords_are_algorithms() {
     );
     assert_eq!(crate::config::testing::place_of(&rules, "MD5"), Some(4));
 }
+
+#[test]
+fn a_rule_that_refuses_lets_nobody_in_without_tls() {
+    let sample =
+        "hostssl all all 0.0.0.0/0 scram-sha-256\nhostnossl all all all reject\nhost all all ::/0 reject\n";
+    let all = crate::config::testing::outline(&PostgreSql, "pg_hba.conf", sample);
+    assert!(all.iter().any(|line| line.contains("hostnossl reject: 1 rule")));
+    assert!(
+        !all.iter().any(|line| line.contains("plain-connections")),
+        "{all:?}"
+    );
+}
