@@ -8,6 +8,12 @@ use crate::algorithm::{Algorithm, Function};
 use crate::inventory::{Asset, AssetId, Detail, Fragment, MaterialDetail, Reason, Role};
 use crate::scan::{Piece, Scanner, Trigger};
 
+/// The most prefixes of one file.
+const MAX_PREFIXES: usize = 4096;
+
+/// A property: its name, its value, its line.
+type Own<'a> = (&'a str, &'a str, u64);
+
 /// Property files of Kafka.
 #[derive(Debug)]
 pub struct Kafka;
@@ -15,6 +21,10 @@ pub struct Kafka;
 impl Scanner for Kafka {
     fn name(&self) -> &'static str {
         "kafka"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -30,7 +40,9 @@ impl Scanner for Kafka {
         if !matches!(&*file.extension(), "properties" | "conf" | "config") || !speaks(file.bytes) {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let lines = text::joined_closely(&text);
         let mut said: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
         for line in &lines {
@@ -48,12 +60,22 @@ impl Scanner for Kafka {
         ]
         .iter()
         .any(|name| said.contains_key(name));
-        let prefixes: BTreeSet<&str> = said.keys().filter_map(|name| prefix(name)).take(256).collect();
-        for prefix in prefixes {
+        let mut parts: BTreeMap<&str, Vec<Own<'_>>> = BTreeMap::new();
+        for (name, (value, line)) in &said {
+            if let Some(prefix) = prefix(name) {
+                parts.entry(prefix).or_default().push((*name, *value, *line));
+            }
+        }
+        for (count, (prefix, own)) in parts.into_iter().enumerate() {
+            if count >= MAX_PREFIXES || file.budget.is_spent() {
+                return found.unread(Reason::TooLarge, None, "more prefixes than are read");
+            }
             Part {
                 said: &said,
+                own,
                 prefix,
                 broker,
+                protection: protection(&said, prefix),
             }
             .tell(found);
         }
@@ -89,42 +111,77 @@ fn prefix(name: &str) -> Option<&str> {
         "security.inter.broker.protocol",
         "sasl.",
     ];
-    let before = known.iter().find_map(|word| {
-        let before = name.get(..name.find(word)?)?;
-        (before.is_empty() || before.ends_with('.')).then_some(before)
+    // A listener may itself be called `ssl` or `sasl_ssl`: its name is passed over first.
+    let passed = match name.strip_prefix(LISTENER) {
+        Some(rest) => LISTENER.len() + rest.find('.')? + 1,
+        None => 0,
+    };
+    let rest = name.get(passed..)?;
+    let at = known.iter().find_map(|word| {
+        let mut places = rest.match_indices(word).map(|(at, _)| at);
+        places.find(|at| *at == 0 || rest.get(..*at).is_some_and(|before| before.ends_with('.')))
     })?;
-    if before.starts_with("listener.name.") {
-        let end = before
-            .match_indices('.')
-            .nth(2)
-            .map_or(before.len(), |(at, _)| at + 1);
-        return before.get(..end);
+    match passed {
+        0 => rest.get(..at),
+        _ => name.get(..passed),
     }
-    Some(before)
+}
+
+/// What stands before the name of a listener.
+const LISTENER: &str = "listener.name.";
+
+/// The security protocol of the listener that a prefix is about, where the file says it.
+fn protection<'a>(said: &BTreeMap<&'a str, (&'a str, u64)>, prefix: &str) -> Option<&'a str> {
+    let name = prefix.strip_prefix(LISTENER)?.trim_end_matches('.');
+    let map = said
+        .get("listener.security.protocol.map")
+        .map_or("", |(map, _)| *map);
+    let mut pairs = map.split(',').filter_map(|pair| pair.trim().split_once(':'));
+    let mapped = pairs.find(|(listener, _)| listener.eq_ignore_ascii_case(name));
+    // Without a map listeners are called as their protocols are.
+    let own = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+        .into_iter()
+        .find(|protocol| protocol.eq_ignore_ascii_case(name));
+    mapped.map(|(_, protocol)| protocol).or(own)
 }
 
 /// The properties of one prefix.
 struct Part<'a> {
     said: &'a BTreeMap<&'a str, (&'a str, u64)>,
+    own: Vec<Own<'a>>,
     prefix: &'a str,
     broker: bool,
+    /// Of a listener: its security protocol.
+    protection: Option<&'a str>,
 }
 
 impl<'a> Part<'a> {
     fn get(&self, name: &str) -> Option<(&'a str, u64)> {
         let full = format!("{}{name}", self.prefix);
-        self.said
-            .get(full.as_str())
+        let own = self.said.get(full.as_str());
+        own.or_else(|| self.said.get(name).filter(|_| self.inherits(name)))
             .copied()
             .filter(|(value, _)| !value.is_empty())
     }
 
+    /// Whether a listener takes what stands without its prefix.
+    fn inherits(&self, name: &str) -> bool {
+        if !self.prefix.starts_with(LISTENER) || !name.starts_with("ssl.") {
+            return false;
+        }
+        match self.protection {
+            Some("SSL") => true,
+            // Where SASL says who the client is, certificates are asked for only with the prefix.
+            Some(protocol) => protocol.contains("SSL") && name != "ssl.client.auth",
+            None => self.own.iter().any(|(own, ..)| {
+                own.strip_prefix(self.prefix)
+                    .is_some_and(|rest| rest.starts_with("ssl."))
+            }),
+        }
+    }
+
     fn tell(&self, found: &mut Fragment) {
-        let own = self
-            .said
-            .iter()
-            .filter(|(name, _)| prefix(name) == Some(self.prefix));
-        let line = own.map(|(_, (_, line))| *line).min().unwrap_or(1);
+        let line = self.own.iter().map(|(_, _, line)| *line).min().unwrap_or(1);
         let server =
             self.broker && !self.prefix.ends_with("producer.") && !self.prefix.ends_with("consumer.");
         let what = if server { "Kafka broker" } else { "Kafka client" };
@@ -132,6 +189,7 @@ impl<'a> Part<'a> {
         self.files(&mut service);
         let tls = self.tls(found);
         let speaks = self.security(&mut service)
+            || self.protection.is_some_and(|protocol| protocol.contains("SSL"))
             || !tls.is_silent()
             || self.get("ssl.keystore.location").is_some()
             || self.get("ssl.truststore.location").is_some()
@@ -221,13 +279,23 @@ impl<'a> Part<'a> {
             .split(',')
             .filter_map(|pair| pair.trim().split_once(':'))
             .collect();
-        let listeners = self.get("advertised.listeners").or(self.get("listeners"));
-        let Some((value, line)) = listeners else { return };
-        service.seen(line, "listeners");
-        for listener in value.split(',').map(str::trim).take(64) {
+        // What is advertised is how it is reached; a controller's listener is not advertised.
+        let said = ["advertised.listeners", "listeners"].map(|name| self.get(name));
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let all = said.into_iter().flatten().flat_map(|(value, line)| {
+            value
+                .split(',')
+                .take(64)
+                .map(move |listener| (listener.trim(), line))
+        });
+        for (listener, line) in all {
             let Some((name, place)) = listener.split_once("://") else {
                 continue;
             };
+            if !seen.insert(name) {
+                continue;
+            }
+            service.seen(line, "listeners");
             let protocol = map.get(name).copied().unwrap_or(name);
             let place = if place.starts_with(':') {
                 format!("*{place}")
@@ -280,11 +348,7 @@ impl<'a> Part<'a> {
 
     /// Passwords in the clear: that they are there, never what they are.
     fn secrets(&self, service: &AssetId, found: &mut Fragment) {
-        for (name, (value, line)) in self
-            .said
-            .iter()
-            .filter(|(name, _)| prefix(name) == Some(self.prefix))
-        {
+        for (name, value, line) in &self.own {
             let what = match name.rsplit('.').take(2).collect::<Vec<_>>().as_slice() {
                 ["password", "keystore"] => "password of a keystore",
                 ["password", "key"] => "password of a private key",
