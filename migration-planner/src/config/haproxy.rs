@@ -7,6 +7,9 @@ use crate::inventory::{Fragment, Reason};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 mod list;
+mod stores;
+
+use self::stores::Stores;
 
 /// Configuration of HAProxy.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ const CERTIFICATE_LISTS: [&str; 3] = ["crt-list", "crt-list.txt", "crt_list.txt"
 impl Scanner for HaProxy {
     fn name(&self) -> &'static str {
         "haproxy"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -45,7 +52,9 @@ impl Scanner for HaProxy {
         if !(listed || configuration && speaks) {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         if listed {
             return list::read(&text, file, found);
         }
@@ -80,6 +89,7 @@ struct Reading {
     certificate_base: String,
     trust_base: String,
     key_base: String,
+    stores: Stores,
     /// The first line that says something for all.
     global_line: Option<u64>,
     facts: Vec<(&'static str, String)>,
@@ -110,15 +120,20 @@ impl Reading {
         match *first {
             "global" | "defaults" | "frontend" | "backend" | "listen" | "peers" | "resolvers"
             | "userlist" | "program" | "cache" | "ring" | "log-forward" | "http-errors" | "mailers"
-            | "fcgi-app" | "crt-store" | "acme" | "traces"
-                if !text.starts_with([' ', '\t']) =>
-            {
+            | "fcgi-app" | "crt-store" | "acme" | "traces" => {
                 self.section = (*first).to_owned();
                 self.name = value.to_owned();
+                if *first == "crt-store" {
+                    self.stores.open(value, number);
+                }
                 self.section_server = match *first {
                     "defaults" => Vec::new(),
                     _ => self.defaults_server.clone(),
                 };
+            }
+            "crt-base" | "key-base" | "load" if self.section == "crt-store" => {
+                let bases = [self.certificate_base.as_str(), self.key_base.as_str()];
+                self.stores.take(first, rest, bases, number);
             }
             "crt-base" => self.certificate_base = value.to_owned(),
             "ca-base" => self.trust_base = value.to_owned(),
@@ -132,7 +147,6 @@ impl Reading {
                     self.defaults_server.extend(own);
                 }
             }
-            "load" if self.section == "crt-store" => self.load(rest, number),
             name if self.section == "global" => self.global(name, rest, number, found),
             _ => {}
         }
@@ -183,6 +197,7 @@ impl Reading {
             [&self.certificate_base, &self.trust_base, &self.key_base],
             found,
         );
+        self.stores.resolve(&mut options.files);
         let mut service = Service::new("HAProxy bind", format!("{} {address}", self.name).trim(), number);
         for address in address.split(',').take(64) {
             let address = address.rsplit('@').next().unwrap_or(address);
@@ -219,6 +234,7 @@ impl Reading {
             [&self.certificate_base, &self.trust_base, &self.key_base],
             found,
         );
+        self.stores.resolve(&mut options.files);
         let (name, address) = (
             rest.first().copied().unwrap_or_default(),
             rest.get(1).copied().unwrap_or_default(),
@@ -234,26 +250,9 @@ impl Reading {
         options.tell(defaults, service, number, found);
     }
 
-    /// `load crt a.pem key b.key` in a store.
-    fn load(&mut self, rest: &[&str], number: u64) {
-        let pairs = rest.chunks_exact(2).take(64);
-        for pair in pairs {
-            let (names, directive) = match pair {
-                ["crt", _] => (Names::Certificate, "crt"),
-                ["key", _] => (Names::Key, "key"),
-                ["issuer" | "ocsp" | "sctl", _] => (Names::Other, "load"),
-                _ => continue,
-            };
-            if let [_, path] = pair {
-                self.files
-                    .push((names, based(&self.certificate_base, path), number, directive));
-                self.global_line.get_or_insert(number);
-            }
-        }
-    }
-
     /// What holds for every line that says nothing else.
     fn globals(self, found: &mut Fragment) {
+        self.stores.tell(found);
         let Some(line) = self.global_line else { return };
         for (what, options) in [
             ("HAProxy bind defaults", self.bind),

@@ -6,22 +6,32 @@ use super::text;
 use crate::inventory::{Fragment, Reason};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
+mod about;
+mod maps;
 mod syntax;
 #[cfg(test)]
 mod tests;
 
+use self::about::{is_program, speaks_of_tls};
+use self::maps::Maps;
 use self::syntax::{Directive, parse};
 
 /// Configuration of nginx, OpenResty, Angie, Tengine.
 #[derive(Debug)]
 pub struct Nginx;
 
+/// The most endpoints of one server: each address counts once for each name.
+const MAX_ENDPOINTS: usize = 1024;
 /// Deepest nesting of blocks that is followed.
 const MAX_DEPTH: usize = 32;
 
 impl Scanner for Nginx {
     fn name(&self) -> &'static str {
         "nginx"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -52,43 +62,9 @@ impl Scanner for Nginx {
         for (line, what) in problems {
             found.unread(Reason::Malformed, Some(line), what);
         }
-        Walk { file, found }.block(&directives, &Scope::default(), "", 0);
+        let maps = maps::of(&directives);
+        Walk { file, found, maps }.block(&directives, &Scope::default(), "", 0);
     }
-}
-
-fn speaks_of_tls(bytes: &[u8]) -> bool {
-    [&b"ssl"[..], b"https://", b"grpcs://"]
-        .iter()
-        .any(|word| memchr::memmem::find(bytes, word).is_some())
-}
-
-/// What is below a directory called nginx and is no configuration.
-fn is_program(extension: &str) -> bool {
-    matches!(
-        extension,
-        "c" | "h"
-            | "js"
-            | "html"
-            | "htm"
-            | "md"
-            | "py"
-            | "sh"
-            | "pl"
-            | "pm"
-            | "t"
-            | "lua"
-            | "go"
-            | "rs"
-            | "css"
-            | "svg"
-            | "txt"
-            | "json"
-            | "yml"
-            | "yaml"
-            | "xml"
-            | "patch"
-            | "log"
-    )
 }
 
 /// What blocks inherit.
@@ -103,6 +79,8 @@ struct Scope {
     facts: Vec<(&'static str, String)>,
     verifies: Option<bool>,
     behind_verifies: Option<bool>,
+    /// Whether TLS may be begun on a connection without it (`mail`).
+    starttls: Option<bool>,
     /// The name of the nearest server around.
     server: String,
 }
@@ -110,6 +88,7 @@ struct Scope {
 struct Walk<'a, 'f> {
     file: &'a File<'a>,
     found: &'f mut Fragment,
+    maps: Maps,
 }
 
 impl Walk<'_, '_> {
@@ -137,6 +116,7 @@ impl Walk<'_, '_> {
                 }
                 "server_name" => names.extend(directive.args.iter().map(String::as_str)),
                 "ssl" => on = value == "on",
+                "starttls" => own.starttls = Some(value != "off"),
                 "proxy_pass" | "grpc_pass" | "uwsgi_pass"
                     if any_pass
                         || ["https://", "grpcs://", "suwsgi://"]
@@ -170,11 +150,16 @@ impl Walk<'_, '_> {
         }
         let says = own.says();
         let scope = own.within(outer);
-        let speaks = on
-            || listens.iter().any(|(_, tls)| *tls)
-            || (says && scope.files.iter().any(|(names, ..)| *names == Names::Certificate));
-        if is_server && speaks {
+        let speaks = on || scope.starttls == Some(true) || listens.iter().any(|(_, tls)| *tls);
+        let shows = says && scope.files.iter().any(|(names, ..)| *names == Names::Certificate);
+        // Without a `listen` in this file another one may say that it speaks TLS.
+        if is_server && (speaks || shows && listens.is_empty()) {
             self.server(&scope, &listens, &names, line);
+        } else if is_server && shows {
+            let mut service = Service::new("nginx server", scope.server.clone(), line);
+            scope.put(&mut service, &scope.files, scope.verifies, &self.maps);
+            service.fact("not-in-effect", "no listen of this server in this file has ssl");
+            service.tell(self.found);
         } else if !is_server && says {
             // What the files that are included, or the servers in other files, inherit.
             let mut service = Service::new(
@@ -182,7 +167,7 @@ impl Walk<'_, '_> {
                 kind,
                 directives.first().map_or(1, |first| first.line),
             );
-            scope.put(&mut service, &scope.files, scope.verifies);
+            scope.put(&mut service, &scope.files, scope.verifies, &self.maps);
             scope.tls.clone().tell(service, self.found);
         }
         if !connects.is_empty() {
@@ -204,7 +189,7 @@ impl Walk<'_, '_> {
         let mut service = Service::new("nginx server", scope.server.clone(), line);
         let only_marked = listens.iter().any(|(_, tls)| *tls);
         for (listen, tls) in listens.iter().take(256) {
-            if only_marked && !tls {
+            if only_marked && !tls || service.endpoints.len() > MAX_ENDPOINTS {
                 continue;
             }
             service.seen(listen.line, "listen");
@@ -234,7 +219,7 @@ impl Walk<'_, '_> {
                 }
             }
         }
-        scope.put(&mut service, &scope.files, scope.verifies);
+        scope.put(&mut service, &scope.files, scope.verifies, &self.maps);
         if scope.verifies.is_none() {
             service.not_stated("client authentication");
         }
@@ -255,7 +240,7 @@ impl Walk<'_, '_> {
             Some(verifies) => service.fact("verifies-server", if verifies { "yes" } else { "no" }),
             None => service.not_stated("verification of the server"),
         }
-        scope.put(&mut service, &scope.behind_files, None);
+        scope.put(&mut service, &scope.behind_files, None, &self.maps);
         scope.behind.clone().tell(service, self.found);
     }
 }
@@ -270,7 +255,7 @@ fn endpoint(address: &str) -> (&str, &str) {
     }
     match address.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),
-        _ => (address, "443"),
+        _ => (address, "80"),
     }
 }
 
@@ -366,6 +351,7 @@ impl Scope {
         }
         self.verifies = self.verifies.or(outer.verifies);
         self.behind_verifies = self.behind_verifies.or(outer.behind_verifies);
+        self.starttls = self.starttls.or(outer.starttls);
         self.facts.extend(outer.facts.iter().cloned());
         if self.server.is_empty() {
             self.server.clone_from(&outer.server);
@@ -378,9 +364,15 @@ impl Scope {
         service: &mut Service,
         files: &[(Names, String, u64, String)],
         authenticated: Option<bool>,
+        maps: &Maps,
     ) {
         for (names, path, line, directive) in files {
-            service.file(*names, path, *line, directive);
+            match maps.values(path) {
+                Some(paths) => paths
+                    .iter()
+                    .for_each(|path| service.file(*names, path, *line, directive)),
+                None => service.file(*names, path, *line, directive),
+            }
         }
         for (name, value) in &self.facts {
             service.fact(name, value.clone());

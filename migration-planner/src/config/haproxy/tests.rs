@@ -24,3 +24,22 @@ fn a_list_of_certificates() {
     );
     stands(&HaProxy, "crt-list.txt", sample, &[]);
 }
+
+#[test]
+fn stores_have_their_own_directories_and_names() {
+    let sample = "  global\n    crt-base /etc/ssl/g\n  crt-store web\n    crt-base /etc/ssl/certs/\n    \
+        key-base /etc/ssl/private/\n    load crt a.crt key a.key alias a\n    load crt b.pem\n  frontend in\n    \
+        bind *:443 ssl crt @web/a crt c.pem\n    bind *:444 ssl crt @web/b.pem crt @other/x\n";
+    finds(
+        &HaProxy,
+        "haproxy.cfg",
+        sample,
+        "service HAProxy bind in *:443 @9 [tls://*:443]\n  certificate-file=/etc/ssl/certs/a.crt\n  \
+         certificate-file=/etc/ssl/g/c.pem\n  key-file=/etc/ssl/private/a.key\nTLS @9 {} groups[] schemes[]\n\
+         service HAProxy bind in *:444 @10 [tls://*:444]\n  certificate-file=/etc/ssl/certs/b.pem\n  \
+         certificate-file=@other/x\nTLS @10 {} groups[] schemes[]\n\
+         service HAProxy certificate store web @3 []\n  certificate-file=/etc/ssl/certs/a.crt\n  \
+         certificate-file=/etc/ssl/certs/b.pem\n  key-file=/etc/ssl/private/a.key",
+    );
+    stands(&HaProxy, "haproxy.cfg", sample, &[]);
+}

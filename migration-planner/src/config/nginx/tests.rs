@@ -19,3 +19,26 @@ fn other_programs_files_are_left_alone() {
     let snippet = show("ssl_protocols TLSv1.2;\nssl_ciphers AES128-SHA;\n");
     assert_eq!(crate::config::testing::place_of(&snippet, "AES-128-CBC"), Some(2));
 }
+
+#[test]
+fn certificates_by_a_map_and_servers_without_tls() {
+    let sample = include_str!("map.conf");
+    finds(&Nginx, "map.conf", sample, include_str!("map.conf.outline"));
+    stands(&Nginx, "map.conf", sample, &[]);
+}
+
+#[test]
+fn names_times_addresses_and_maps_times_servers_stay_bounded() {
+    let listens: String = (0..256).map(|at| format!("listen {at} ssl;")).collect();
+    let names: String = (0..256).map(|at| format!(" n{at}.example.org")).collect();
+    let text = format!("server {{ {listens} server_name{names}; }}");
+    let found = crate::scan::conformance::show(&Nginx, "a.conf", text.as_bytes());
+    let endpoints = found.assets().iter().find_map(|asset| match &asset.detail {
+        crate::inventory::Detail::Service(detail) => Some(detail.endpoints.len()),
+        _ => None,
+    });
+    assert!(
+        endpoints.is_some_and(|count| count > 256 && count < 2000),
+        "{endpoints:?}"
+    );
+}
