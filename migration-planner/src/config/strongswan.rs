@@ -1,6 +1,6 @@
 //! strongSwan and its kin: connections in `swanctl.conf` and `ipsec.conf`, secrets in either form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::ike;
 use super::report::{Names, Service};
@@ -9,6 +9,7 @@ use crate::inventory::{Asset, AssetId, Detail, Fragment, MaterialDetail, Reason,
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 mod blocks;
+mod secrets;
 
 /// Configuration of strongSwan, Libreswan, Openswan.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub struct StrongSwan;
 impl Scanner for StrongSwan {
     fn name(&self) -> &'static str {
         "strongswan"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -36,16 +41,21 @@ impl Scanner for StrongSwan {
         if !matches!(&*extension, "conf" | "secrets" | "config") {
             return;
         }
-        let Some(text) = text::of(file, found) else { return };
+        let Some(text) = text::in_lines(file, found) else {
+            return;
+        };
         let modern = file.name.eq_ignore_ascii_case("swanctl.conf")
             || file.path.to_ascii_lowercase().contains("/swanctl/");
         match () {
-            () if extension == "secrets" => secrets(&text, file, found),
+            () if extension == "secrets" => secrets::read(&text, file, found),
             () if modern => blocks::read(&text, file, found),
             () => legacy(&text, found),
         }
     }
 }
+
+/// The most sections that hold for one connection.
+const MAX_ALSO: usize = 64;
 
 /// What a connection says, from either form.
 #[derive(Default)]
@@ -162,8 +172,15 @@ fn legacy(text: &str, found: &mut Fragment) {
         }
         match (plain.split_once('='), sections.last_mut()) {
             (Some((name, value)), Some((.., said))) => {
-                let value = text::unquoted(value).to_owned();
-                said.insert(name.trim().to_ascii_lowercase(), (value, line.number));
+                let name = name.trim().to_ascii_lowercase();
+                let value = text::unquoted(value);
+                // It may stand more than once, and holds each time.
+                if let Some((also, _)) = said.get_mut("also").filter(|_| name == "also") {
+                    also.push(' ');
+                    also.push_str(value);
+                } else {
+                    said.insert(name, (value.to_owned(), line.number));
+                }
             }
             (None, _) => found.unread(
                 Reason::Malformed,
@@ -181,18 +198,17 @@ fn legacy(text: &str, found: &mut Fragment) {
         .iter()
         .find(|(name, ..)| name == "conn %default")
         .map(|(.., said)| said.clone());
+    let mut by_name: HashMap<&str, &Settings> = HashMap::new();
+    for (name, _, said) in &sections {
+        by_name
+            .entry(name.strip_prefix("conn ").unwrap_or_default())
+            .or_insert(said);
+    }
     for (name, line, said) in &sections {
         if let Some(name) = name.strip_prefix("conn ").filter(|name| *name != "%default") {
-            // Another section whose settings hold too.
-            let also = said.get("also").and_then(|(also, _)| {
-                sections
-                    .iter()
-                    .find(|(name, ..)| name.strip_prefix("conn ") == Some(also))
-            });
-            let get = |key: &str| {
-                let all = [Some(said), also.map(|(.., said)| said), defaults.as_ref()];
-                all.into_iter().flatten().find_map(|said| said.get(key)).cloned()
-            };
+            let mut all = with_also(said, &by_name);
+            all.extend(defaults.as_ref());
+            let get = |key: &str| all.iter().find_map(|said| said.get(key)).cloned();
             connection(name, *line, &get).tell(found);
         } else if let Some(name) = name.strip_prefix("ca ") {
             let mut service = Service::new("IPsec authority", name, *line);
@@ -202,6 +218,28 @@ fn legacy(text: &str, found: &mut Fragment) {
             }
         }
     }
+}
+
+/// A section's settings, and those of the sections whose settings hold too, nearest first.
+fn with_also<'a>(said: &'a Settings, by_name: &HashMap<&str, &'a Settings>) -> Vec<&'a Settings> {
+    let mut all = vec![said];
+    let mut at = 0;
+    while let Some(said) = all.get(at).copied() {
+        at += 1;
+        for name in said
+            .get("also")
+            .iter()
+            .flat_map(|(also, _)| also.split_whitespace())
+        {
+            if let Some(other) = by_name.get(name)
+                && all.len() < MAX_ALSO
+                && !all.iter().any(|known| std::ptr::eq(*known, *other))
+            {
+                all.push(other);
+            }
+        }
+    }
+    all
 }
 
 fn connection(name: &str, line: u64, get: &dyn Fn(&str) -> Option<(String, u64)>) -> Connection {
@@ -243,58 +281,6 @@ fn connection(name: &str, line: u64, get: &dyn Fn(&str) -> Option<(String, u64)>
     }
     connection.endpoint = get("right").map(|(right, _)| format!("ike://{right}"));
     connection
-}
-
-/// `ipsec.secrets`: `selectors : KIND value …`.
-fn secrets(text: &str, file: &File<'_>, found: &mut Fragment) {
-    let mut service = Service::new("IPsec secrets", "", 1);
-    let mut kept: Vec<AssetId> = Vec::new();
-    let mut says = false;
-    for line in text::lines(text) {
-        let plain = text::before_comment(&line.text, '#').trim();
-        if plain.is_empty() {
-            continue;
-        }
-        if let Some(path) = plain.strip_prefix("include ") {
-            service.file(Names::Other, path, line.number, "include");
-            says = true;
-            continue;
-        }
-        // A selector may be an address with colons: the one that parts is alone or at the front.
-        let rest = plain
-            .strip_prefix(':')
-            .or_else(|| plain.split_once(" : ").map(|(_, rest)| rest))
-            .or_else(|| plain.split_once(": ").map(|(_, rest)| rest));
-        let Some(rest) = rest else { continue };
-        let mut words = rest.split_whitespace();
-        let kind = words.next().unwrap_or_default().to_ascii_lowercase();
-        let value = words.next().unwrap_or_default();
-        let place = format!("secret on line {}", line.number);
-        match kind.as_str() {
-            "psk" | "eap" | "xauth" | "ntlm" | "pin" | "ppks" | "ppk" => {
-                let kind = if kind == "ppks" { "ppk" } else { kind.as_str() };
-                kept.push(secret(kind, &place, line.number, file, found));
-            }
-            "rsa" | "ecdsa" | "p12" | "pkcs8" | "pkcs12" | "bliss" | "priv" => {
-                service.file(Names::Key, text::unquoted(value), line.number, "secret");
-                says = true;
-                if words.next().is_some_and(|word| word != "%prompt") {
-                    kept.push(secret("password", &place, line.number, file, found));
-                }
-            }
-            _ => found.unread(
-                Reason::Unsupported,
-                Some(line.number),
-                "a secret of a kind that nobody here knows",
-            ),
-        }
-    }
-    if says || !kept.is_empty() {
-        let service = service.tell(found);
-        for id in kept {
-            found.connect(&service, Role::Uses, &id);
-        }
-    }
 }
 
 #[cfg(test)]

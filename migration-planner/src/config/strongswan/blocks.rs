@@ -2,40 +2,29 @@
 
 use super::{Connection, Names, secret};
 use crate::config::report::Service;
-use crate::config::text;
 use crate::inventory::{AssetId, Fragment, Reason, Role};
 use crate::scan::File;
 
-/// Deepest nesting that is followed.
-const MAX_DEPTH: usize = 16;
+mod syntax;
+mod templates;
 
-/// One setting with the sections around it.
-struct Setting {
-    path: Vec<String>,
-    key: String,
-    value: String,
-    line: u64,
-}
+use self::syntax::{Setting, settings};
+use self::templates::Templates;
 
 pub(super) fn read(text: &str, file: &File<'_>, found: &mut Fragment) {
-    let (settings, sections) = settings(text, found);
-    let inside = |prefix: &[&str]| {
-        let prefix: Vec<String> = prefix.iter().map(|part| (*part).to_owned()).collect();
-        settings
-            .iter()
-            .filter(move |setting| setting.path.starts_with(&prefix))
-            .collect::<Vec<_>>()
-    };
-    for (path, line) in &sections {
+    let read = settings(text, found);
+    let inherited = Templates::of(&read);
+    let inside = |top: &str, name: &str| inherited.all(top, name);
+    for (path, line) in &read.sections {
         if file.budget.is_spent() {
             return found.unread(Reason::TimedOut, Some(*line), "the sections from here on");
         }
         let [top, name] = path.as_slice() else { continue };
         match top.as_str() {
-            "connections" => connection(name, *line, &inside(&["connections", name])).tell(found),
+            "connections" => connection(name, *line, &inside("connections", name)).tell(found),
             "authorities" => {
                 let mut service = Service::new("IPsec authority", name.clone(), *line);
-                for setting in inside(&["authorities", name])
+                for setting in inside("authorities", name)
                     .iter()
                     .filter(|setting| matches!(setting.key.as_str(), "cacert" | "file"))
                 {
@@ -43,18 +32,18 @@ pub(super) fn read(text: &str, file: &File<'_>, found: &mut Fragment) {
                 }
                 service.tell(found);
             }
-            "secrets" => secrets(name, *line, &inside(&["secrets", name]), file, found),
+            "secrets" => secrets(name, *line, &inside("secrets", name), file, found),
             _ => {}
         }
     }
-    for setting in settings.iter().filter(|setting| setting.key == "include") {
+    for setting in read.settings.iter().filter(|setting| setting.key == "include") {
         let mut service = Service::new("IPsec configuration", "", setting.line);
         service.file(Names::Other, &setting.value, setting.line, "include");
         service.tell(found);
     }
 }
 
-fn connection(name: &str, line: u64, settings: &[&Setting]) -> Connection {
+fn connection(name: &str, line: u64, settings: &[Setting]) -> Connection {
     let mut connection = Connection {
         name: name.to_owned(),
         line,
@@ -112,7 +101,7 @@ impl Connection {
     }
 }
 
-fn secrets(name: &str, line: u64, settings: &[&Setting], file: &File<'_>, found: &mut Fragment) {
+fn secrets(name: &str, line: u64, settings: &[Setting], file: &File<'_>, found: &mut Fragment) {
     let kind: String = name.chars().take_while(char::is_ascii_alphanumeric).collect();
     let kind: String = kind
         .trim_end_matches(|letter: char| letter.is_ascii_digit())
@@ -141,89 +130,4 @@ fn secrets(name: &str, line: u64, settings: &[&Setting], file: &File<'_>, found:
     for id in kept {
         found.connect(&service, Role::Uses, &id);
     }
-}
-
-/// All settings, and all sections of the second level with their lines.
-fn settings(text: &str, found: &mut Fragment) -> (Vec<Setting>, Vec<(Vec<String>, u64)>) {
-    let mut settings: Vec<Setting> = Vec::new();
-    let mut sections: Vec<(Vec<String>, u64)> = Vec::new();
-    let mut path: Vec<(String, u64)> = Vec::new();
-    let mut too_deep = 0_usize;
-    for line in text::joined(text) {
-        let mut rest = text::before_comment(&line.text, '#').trim();
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('}') {
-                match too_deep {
-                    0 if path.pop().is_none() => {
-                        found.unread(
-                            Reason::Malformed,
-                            Some(line.number),
-                            "a brace that closes nothing",
-                        );
-                    }
-                    0 => {}
-                    _ => too_deep -= 1,
-                }
-                rest = after.trim_start();
-                continue;
-            }
-            let brace = rest.find('{');
-            let equals = rest.find('=');
-            let opens = brace.filter(|brace| equals.is_none_or(|equals| *brace < equals));
-            if let Some(at) = opens {
-                let (name, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
-                // `name : template { … }` takes over the settings of another section.
-                let name = name.split(':').next().unwrap_or(name).trim();
-                rest = after.get(1..).unwrap_or_default().trim_start();
-                if path.len() >= MAX_DEPTH {
-                    if too_deep == 0 {
-                        found.unread(Reason::TooDeep, Some(line.number), "sections nested this deeply");
-                    }
-                    too_deep += 1;
-                    continue;
-                }
-                path.push((name.to_owned(), line.number));
-                if path.len() == 2 {
-                    sections.push((path.iter().map(|(name, _)| name.clone()).collect(), line.number));
-                }
-                continue;
-            }
-            let Some((key, value)) = rest.split_once('=') else {
-                match rest.strip_prefix("include ") {
-                    Some(value) => settings.push(Setting {
-                        path: Vec::new(),
-                        key: "include".to_owned(),
-                        value: text::unquoted(value).to_owned(),
-                        line: line.number,
-                    }),
-                    None => found.unread(
-                        Reason::Malformed,
-                        Some(line.number),
-                        "a line that assigns nothing",
-                    ),
-                }
-                break;
-            };
-            // On one line the brace that closes may follow, unless the value is quoted.
-            let value = value.trim();
-            let (value, after) = match value.starts_with(['"', '\'']) {
-                true => (value, ""),
-                false => value
-                    .find('}')
-                    .and_then(|at| value.split_at_checked(at))
-                    .unwrap_or((value, "")),
-            };
-            settings.push(Setting {
-                path: path.iter().map(|(name, _)| name.clone()).collect(),
-                key: key.trim().to_owned(),
-                value: text::unquoted(value).to_owned(),
-                line: line.number,
-            });
-            rest = after.trim_start();
-        }
-    }
-    if let Some((_, line)) = path.first() {
-        found.unread(Reason::Malformed, Some(*line), "a section without its end");
-    }
-    (settings, sections)
 }
