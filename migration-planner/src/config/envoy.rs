@@ -12,16 +12,22 @@ use crate::scan::{Piece, Scanner, Trigger};
 pub struct Envoy;
 
 /// What makes a document worth parsing.
-const WORDS: [&str; 4] = [
+const WORDS: [&str; 6] = [
     "common_tls_context",
     "commonTlsContext",
     "tls_certificate",
     "tlsCertificate",
+    "validation_context",
+    "validationContext",
 ];
 
 impl Scanner for Envoy {
     fn name(&self) -> &'static str {
         "envoy"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -54,7 +60,10 @@ impl Scanner for Envoy {
                     context(map, common, around, found);
                 } else if let Some(certificate) = map.get("tls_certificate") {
                     contexts += 1;
-                    secret(map, certificate, found);
+                    secret(map, Some(certificate), found);
+                } else if map.get("validation_context").is_some() && map.get("name").is_some() {
+                    contexts += 1;
+                    secret(map, None, found);
                 }
             });
             document.note_holes(found);
@@ -100,6 +109,13 @@ fn context(map: View<'_>, common: View<'_>, around: &[View<'_>], found: &mut Fra
         service.authenticated = Some(ask == "true");
     } else if !upstream {
         service.not_stated("client authentication");
+    }
+    // Whom a chain of filters is for.
+    for chain in around.iter().filter_map(|view| view.get("filter_chain_match")) {
+        let names = chain.get("server_names").into_iter().flat_map(View::items);
+        for name in names.filter_map(View::text).take(256) {
+            service.fact("server-name", name);
+        }
     }
     if let Some(sni) = map.text_at(&["sni"]) {
         service.fact("server-name", sni);
@@ -231,13 +247,15 @@ fn source(source: Option<View<'_>>, names: Names, key: &str, service: &mut Servi
 }
 
 /// A secret as SDS hands it out.
-fn secret(map: View<'_>, certificate: View<'_>, found: &mut Fragment) {
+fn secret(map: View<'_>, certificate: Option<View<'_>>, found: &mut Fragment) {
     let mut service = Service::new(
         "Envoy secret",
         map.text_at(&["name"]).unwrap_or_default(),
         map.line(),
     );
-    pair(certificate, &mut service);
+    if let Some(certificate) = certificate {
+        pair(certificate, &mut service);
+    }
     if let Some(validation) = map.get("validation_context") {
         trusts(validation, &mut service);
     }

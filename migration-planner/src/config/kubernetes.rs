@@ -20,9 +20,10 @@ mod mesh;
 pub struct Kubernetes;
 
 /// What makes a document worth parsing. The last one is `-----BEGIN` in base64.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
     "cert-manager.io",
     "istio.io",
+    "sailoperator.io",
     "gateway.networking.k8s.io",
     "kubernetes.io/tls",
     "Ingress",
@@ -39,6 +40,10 @@ const MAX_OBJECTS: usize = 20_000;
 impl Scanner for Kubernetes {
     fn name(&self) -> &'static str {
         "kubernetes"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -79,6 +84,12 @@ fn object(object: View<'_>, file: &File<'_>, found: &mut Fragment) {
     let kind = object.text_at(&["kind"]).unwrap_or_default();
     match (group, kind) {
         ("networking.k8s.io" | "extensions", "Ingress") => ingress(object, found),
+        ("install.istio.io", "IstioOperator") => {
+            mesh::settings_of_all(object, &["spec", "meshConfig"], found);
+        }
+        ("sailoperator.io", "Istio") => {
+            mesh::settings_of_all(object, &["spec", "values", "meshConfig"], found);
+        }
         ("networking.istio.io", "Gateway") => mesh::istio_gateway(object, found),
         ("networking.istio.io", "DestinationRule") => mesh::destination_rule(object, found),
         ("security.istio.io", "PeerAuthentication") => mesh::peer_authentication(object, found),

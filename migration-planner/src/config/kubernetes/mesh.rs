@@ -59,13 +59,8 @@ fn settings(view: View<'_>, mut service: Service, found: &mut Fragment) {
         &mut tls,
         &mut service,
     );
-    let list = |key: &str| {
-        let list = view.get(key)?;
-        let names: Vec<&str> = list.items().filter_map(View::text).collect();
-        (!names.is_empty()).then(|| Said::new(names.join(":"), list.line()))
-    };
-    tls.cipher_string = list("cipherSuites");
-    tls.groups = list("ecdhCurves");
+    tls.cipher_string = list(view, "cipherSuites");
+    tls.groups = list(view, "ecdhCurves");
     // Nothing is spoken where it only passes through, or is off.
     match mode {
         Some("PASSTHROUGH" | "AUTO_PASSTHROUGH" | "DISABLE") => {
@@ -95,6 +90,36 @@ pub(super) fn destination_rule(object: View<'_>, found: &mut Fragment) {
         }
         settings(tls, service, found);
     }
+}
+
+/// `meshConfig`: what all proxies speak to each other, and what gateways speak that say nothing else.
+pub(super) fn settings_of_all(object: View<'_>, path: &[&str], found: &mut Fragment) {
+    let Some(config) = object.path(path) else { return };
+    for (key, what) in [
+        ("meshMTLS", "Istio mesh"),
+        ("tlsDefaults", "Istio mesh defaults outside of mutual TLS"),
+    ] {
+        let Some(view) = config.get(key) else { continue };
+        let mut service = Service::new(what, name_of(object), view.line());
+        service.authenticated = (key == "meshMTLS").then_some(true);
+        let mut tls = Tls::default();
+        bounds(
+            view,
+            ["minProtocolVersion", "maxProtocolVersion"],
+            &mut tls,
+            &mut service,
+        );
+        tls.cipher_string = list(view, "cipherSuites");
+        tls.groups = list(view, "ecdhCurves");
+        tls.tell(service, found);
+    }
+}
+
+/// A list as one text with colons, and its line.
+fn list(view: View<'_>, key: &str) -> Option<Said> {
+    let list = view.get(key)?;
+    let names: Vec<&str> = list.items().filter_map(View::text).collect();
+    (!names.is_empty()).then(|| Said::new(names.join(":"), list.line()))
 }
 
 /// `PeerAuthentication`: whether mutual TLS is asked for.

@@ -61,3 +61,18 @@ fn a_secret_shows_its_certificate_and_not_its_key() {
     let found = crate::scan::conformance::show(&Kubernetes, "secret.yaml", broken.as_bytes());
     assert!(!found.unread_entries().is_empty());
 }
+
+#[test]
+fn what_a_whole_mesh_speaks() {
+    let sample = "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {name: cp}\nspec:\n  \
+        meshConfig:\n    meshMTLS:\n      minProtocolVersion: TLSV1_3\n    tlsDefaults:\n      \
+        minProtocolVersion: TLSV1_2\n      ecdhCurves: [X25519MLKEM768, P-256]\n";
+    finds(
+        &Kubernetes,
+        "operator.yaml",
+        sample,
+        "service Istio mesh cp @7 [] asks\nTLS 1.3 @7 {} groups[] schemes[]\n\
+         service Istio mesh defaults outside of mutual TLS cp @9 []\nTLS 1.2 @9 {} groups[P-256] schemes[]\n\
+         TLS 1.3 @9 {} groups[X25519MLKEM768 P-256] schemes[]",
+    );
+}
