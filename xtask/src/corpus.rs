@@ -15,6 +15,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::process;
 use crate::workspace::Workspace;
 
+/// Our own corpus: programs that speak of cryptography without calling it, with a few calls among them. A line on which
+/// something is to be found says `finds NAME`.
+const BAIT: &[(&str, &str)] = &[
+    ("Wallet.java", include_str!("corpus/bait/Wallet.java.txt")),
+    ("ledger.py", include_str!("corpus/bait/ledger.py.txt")),
+    ("table.go", include_str!("corpus/bait/table.go.txt")),
+    ("page.c", include_str!("corpus/bait/page.c.txt")),
+    ("store.js", include_str!("corpus/bait/store.js.txt")),
+    ("notes.ts", include_str!("corpus/bait/notes.ts.txt")),
+    ("shelf.rs", include_str!("corpus/bait/shelf.rs.txt")),
+];
+
 const NAMES: &str = include_str!("corpus/names.tsv");
 const REVIEWED: &str = include_str!("corpus/reviewed.tsv");
 
@@ -57,6 +69,7 @@ pub(crate) fn corpus(workspace: &Workspace, directory: &Path) -> Result<()> {
     if !cipherscope.is_empty() && precision(&cipherscope, &findings, &names)? < ENOUGH {
         short.push("precision on cipherscope".to_owned());
     }
+    short.extend(bait(workspace)?);
     if !short.is_empty() {
         bail!("less than {ENOUGH}: {}", short.join(", "));
     }
@@ -274,6 +287,55 @@ fn precision(
     Ok(precision)
 }
 
+/// Recall and precision on our own corpus; what is not good enough.
+fn bait(workspace: &Workspace) -> Result<Vec<String>> {
+    let folder = tempfile::TempDir::new()?;
+    let mut labels = ByFile::new();
+    for (name, text) in BAIT {
+        let path = folder.path().join(name);
+        fs::write(&path, text)?;
+        labels.insert(path, labels_of(text));
+    }
+    let findings = findings(workspace, folder.path())?;
+    let count = |one: &ByFile, other: &ByFile| {
+        let (mut all, mut common) = (0_u32, 0_u32);
+        for (file, named) in one {
+            all += u32::try_from(named.len()).unwrap_or(u32::MAX);
+            for label in named {
+                match other.get(file).is_some_and(|other| other.contains(label)) {
+                    true => common += 1,
+                    false => println!("  only on one side: {}:{}: {}", file.display(), label.0, label.1),
+                }
+            }
+        }
+        (common, all)
+    };
+    let mut short = Vec::new();
+    for (what, (common, all)) in [
+        ("recall", count(&labels, &findings)),
+        ("precision", count(&findings, &labels)),
+    ] {
+        let share = f64::from(common) / f64::from(all.max(1));
+        println!("bait of our own: {what} {share:.3} ({common} of {all})");
+        if share < ENOUGH {
+            short.push(format!("{what} on bait of our own"));
+        }
+    }
+    Ok(short)
+}
+
+/// Lines with what is to be found on them.
+fn labels_of(text: &str) -> Named {
+    let lines = (1_u64..).zip(text.lines());
+    lines
+        .filter_map(|(number, line)| {
+            let (_, name) = line.split_once("finds ")?;
+            let name = name.split_whitespace().next()?;
+            Some((number, name.to_owned()))
+        })
+        .collect()
+}
+
 fn on_line(seen: &Named, line: u64) -> Vec<&str> {
     seen.iter()
         .filter(|(at, _)| *at == line)
@@ -307,6 +369,13 @@ mod tests {
         for (pattern, name) in [("AES*-GCM*", "AES-CBC"), ("SHA-256", "SHA-2567"), ("EC", "ECDSA")] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn bait_has_labels_on_its_calls_alone() {
+        let labels: usize = BAIT.iter().map(|(_, text)| labels_of(text).len()).sum();
+        assert_eq!(labels, 7);
+        assert!(labels_of("a\nb // finds AES-GCM\n").contains(&(2, "AES-GCM".to_owned())));
     }
 
     #[test]
