@@ -225,6 +225,7 @@ fn what_would_have_to_be_searched_for_is_a_wrong_command_line() {
         ("https://*.example.org", "more than one endpoint"),
         ("tls://127.0.0.1:0", "no number from 1 to 65535"),
         ("smtp://root:hunter2@mail.example.org", "nobody logs in"),
+        ("pkcs11:token=t?pin-value=hunter2", "pin-source"),
     ] {
         let (code, error) = home.fails(&["plan", "scan", "tree", &named, target]);
         assert!(code == 2 && error.contains(words), "{target}: {code} {error}");

@@ -48,7 +48,13 @@ fn targets(named: &[String]) -> Result<(Vec<Target>, Vec<String>)> {
     let schemes = scan::schemes();
     let targets: Vec<Target> = named.iter().map(|text| Target::parse(text, &schemes)).collect();
     for (place, target) in targets.iter().enumerate() {
-        endpoints::check(target).map_err(|error| Usage(format!("target {}: {error}", place + 1)))?;
+        let place = place + 1;
+        endpoints::check(target).map_err(|error| Usage(format!("target {place}: {error}")))?;
+        // The target stands in the document, and everyone on this machine sees the command line.
+        if matches!(target, Target::Uri { uri, .. } if uri.to_ascii_lowercase().contains("pin-value")) {
+            let advice = "a PIN has no place on a command line or in a document; name a file with pin-source";
+            return Err(Usage(format!("target {place}: {advice}")).into());
+        }
     }
     let is_gone = |target: &Target| match target {
         Target::Path(path) => path
