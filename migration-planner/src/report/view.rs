@@ -199,7 +199,9 @@ pub(super) const fn reason_words(reason: Reason) -> &'static str {
         Reason::PermissionDenied => "no permission",
         Reason::Refused => "the other side refused",
         Reason::SpecialFile => "a device, socket or pipe",
-        Reason::SymbolicLink => "a symbolic link; what it leads to is scanned where it is",
+        Reason::SymbolicLink => {
+            "a symbolic link; what it leads to is read only if it lies within what was named"
+        }
         Reason::TimedOut => "took longer than allowed",
         Reason::TooLarge => "larger than what is read",
         Reason::TooDeep => "nested deeper than what is followed",

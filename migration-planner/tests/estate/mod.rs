@@ -320,7 +320,7 @@ impl Estate {
 
     /// A protocol of a service that says nothing but which algorithms it encrypts with, if any.
     pub(crate) fn terse_service(&mut self, name: &str, protocol: &str, ciphers: &[&str]) {
-        let here = Occurrence::at(&format!("/etc/{name}.conf")).line(1);
+        let here = Occurrence::at(format!("/etc/{name}.conf")).line(1);
         let detail = ServiceDetail {
             what: format!("{name} server"),
             endpoints: BTreeSet::new(),
