@@ -1,5 +1,7 @@
 //! `swanctl.conf`: nested sections of `key = value`.
 
+use std::collections::BTreeSet;
+
 use super::{Connection, Names, secret};
 use crate::config::report::Service;
 use crate::inventory::{AssetId, Fragment, Reason, Role};
@@ -15,9 +17,14 @@ pub(super) fn read(text: &str, file: &File<'_>, found: &mut Fragment) {
     let read = settings(text, found);
     let inherited = Templates::of(&read);
     let inside = |top: &str, name: &str| inherited.all(top, name);
+    let mut told = BTreeSet::new();
     for (path, line) in &read.sections {
         if file.budget.is_spent() {
             return found.unread(Reason::TimedOut, Some(*line), "the sections from here on");
+        }
+        // A section that is opened again goes on.
+        if !told.insert(path) {
+            continue;
         }
         let [top, name] = path.as_slice() else { continue };
         match top.as_str() {

@@ -157,3 +157,16 @@ fn secrets_after_any_colon_that_parts() {
         &[b"hidden1", b"hidden2", b"hidden4", b"hidden5"],
     );
 }
+
+#[test]
+fn a_section_that_is_opened_again_is_one() {
+    let sample = "connections { c { version = 1 } }\nconnections { c { version = 2 } }\n";
+    let all = outline(&StrongSwan, "swanctl.conf", sample);
+    let services = all.iter().filter(|line| line.starts_with("service")).count();
+    assert_eq!(services, 1, "{}", all.join("\n"));
+    assert!(
+        all.iter().any(|line| line.starts_with("IKE 2")),
+        "{}",
+        all.join("\n")
+    );
+}
