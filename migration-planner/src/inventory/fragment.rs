@@ -276,7 +276,10 @@ impl Fragment {
             &mut detail.suites.iter().flat_map(|suite| &suite.algorithms),
         );
         add(ProtocolPart::Groups, &mut detail.groups.iter());
-        add(ProtocolPart::SignatureSchemes, &mut detail.signature_schemes.iter());
+        add(
+            ProtocolPart::SignatureSchemes,
+            &mut detail.signature_schemes.iter(),
+        );
         for list in ["ciphers", "macs"] {
             add(
                 ProtocolPart::List(list),

@@ -23,7 +23,7 @@ pub use self::asset::{
 pub use self::diff::{Change, Diff};
 pub use self::edge::{Edge, Role};
 pub use self::evidence::{Access, Evidence, MAX_OCCURRENCES, Occurrence};
-pub use self::fragment::{Fragment, ProtocolPart, MAX_ASSETS};
+pub use self::fragment::{Fragment, MAX_ASSETS, ProtocolPart};
 pub use self::id::AssetId;
 pub(crate) use self::link::link;
 pub use self::query::{Query, QueryError};
