@@ -50,11 +50,16 @@ impl P11KitServer {
     }
 
     /// Sends a signal such as `-STOP` or `-CONT` to the server and to the processes that it has for its connections.
+    /// After `-STOP` none of them runs any more: a signal takes effect a little after it is sent.
     ///
     /// # Panics
     /// When it is gone already.
     pub fn signal(&self, signal: &str) {
         run(&mut self.kill(signal)).expect("kill");
+        if signal == "-STOP" {
+            let stopped = |process: u32| field(process, STATE).is_none_or(|state| state == "T");
+            until("all stand still", || self.processes().into_iter().all(stopped));
+        }
     }
 
     fn kill(&self, signal: &str) -> Command {
@@ -72,10 +77,19 @@ impl Drop for P11KitServer {
     }
 }
 
+/// What proc(5) has in `stat` behind the name: the state, and two fields later the process group.
+const STATE: usize = 0;
+const GROUP: usize = 2;
+
 /// The process group of a process, unless that is gone.
 fn group(process: u32) -> Option<u32> {
+    field(process, GROUP)?.parse().ok()
+}
+
+/// A field behind the name, unless the process is gone.
+fn field(process: u32, number: usize) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name before it may have spaces and parentheses of its own.
     let (_, after_name) = stat.rsplit_once(") ")?;
-    after_name.split(' ').nth(2)?.parse().ok()
+    after_name.split_ascii_whitespace().nth(number).map(str::to_owned)
 }

@@ -1,6 +1,6 @@
 //! Who is here, and where their secrets are, as the command line says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use symbolon_ca::ceremony::{Name, Plan, SecretKind, SecretWanted};
@@ -23,6 +23,7 @@ impl Invited {
     /// Reads what stands after `--custodian`.
     pub(super) fn parse(texts: &[String]) -> Result<Self> {
         let mut invited = Self::default();
+        let mut bare = BTreeSet::new();
         for text in texts {
             // A secret that somebody wrote here must not be repeated.
             let (who, source) = match text.split_once('=') {
@@ -36,7 +37,9 @@ impl Invited {
             let name: Name = name
                 .parse()
                 .map_err(|error| Usage(format!("--custodian {who:?}: {error}")))?;
-            if which.is_none() || !invited.names.contains(&name) {
+            // `alice.hsm=… alice=…` is one person and two sources; `alice alice` is one person too often.
+            let is_repeated = which.is_none() && !bare.insert(name.clone());
+            if is_repeated || !invited.names.contains(&name) {
                 invited.names.push(name.clone());
             }
             if let Some(source) = source {
@@ -153,6 +156,7 @@ mod tests {
         assert!(error.contains("no store hms"), "{error}");
         // Bob knows the PIN as well, and is not asked for it.
         check(&["alice.hsm=env:A", "alice=env:S", "bob=env:B"]).unwrap();
+        check(&["alice=env:S", "alice.hsm=env:A", "bob=env:B"]).unwrap();
         check(&["alice.hsm=env:A", "alice.share=env:S", "bob"]).unwrap();
         check(&["alice=prompt", "bob"]).unwrap();
     }

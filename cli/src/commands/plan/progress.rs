@@ -81,12 +81,12 @@ mod tests {
             unchanged: 5,
             bytes: 3 << 20,
             done: 0.5,
-            remaining: Some(Duration::from_millis(89_500)),
+            remaining: Some(Duration::from_millis(44_500)),
             ..Snapshot::default()
         };
         assert_eq!(
             words(&snapshot),
-            "12,345 files, 3.00 MiB, 5 unchanged, about 90 seconds left"
+            "12,345 files, 3.00 MiB, 5 unchanged, about 45 seconds left"
         );
     }
 }
