@@ -34,8 +34,9 @@ pub(crate) fn wanted(wanted: &Wanted) -> Result<Passphrase, PassphraseError> {
 pub(crate) fn secret(question: &str) -> Result<Passphrase, PassphraseError> {
     let terminal = OpenOptions::new().read(true).write(true).open(TERMINAL);
     let asked = terminal.map_err(no_terminal).and_then(|mut terminal| {
-        write!(terminal, "{question}: ")?;
+        // Silent before it asks: whoever answers at once would else see, and show, what they type.
         let silence = Silence::begin(&terminal)?;
+        write!(&terminal, "{question}: ")?;
         let typed = read(&mut &terminal);
         drop(silence);
         writeln!(terminal)?;
