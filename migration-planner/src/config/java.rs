@@ -1,7 +1,5 @@
 //! The Java platform's `java.security`: what its TLS does not do, groups, providers, keystores.
 
-use std::collections::BTreeMap;
-
 use super::command;
 use super::report::{Said, Service, Tls, version};
 use super::text;
@@ -46,12 +44,7 @@ impl Scanner for JavaSecurity {
             return;
         };
         let lines = text::joined_closely(&text);
-        let mut said: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
-        for line in &lines {
-            if let Some((name, value)) = text::property(&line.text) {
-                said.insert(name, (value, line.number));
-            }
-        }
+        let said = text::properties(&lines);
         let get = |name: &str| said.get(name).copied().filter(|(value, _)| !value.is_empty());
         let known = |name: &&str| {
             name.starts_with("jdk.")

@@ -44,13 +44,7 @@ impl Scanner for Kafka {
             return;
         };
         let lines = text::joined_closely(&text);
-        let mut said: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
-        for line in &lines {
-            if let Some((name, value)) = text::property(&line.text) {
-                // What stands last holds.
-                said.insert(name, (value, line.number));
-            }
-        }
+        let said = text::properties(&lines);
         let broker = [
             "broker.id",
             "node.id",

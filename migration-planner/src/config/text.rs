@@ -1,6 +1,7 @@
 //! The text of a configuration: its lines, continued ones joined, and the words of a line.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::inventory::{Fragment, Reason};
 use crate::scan::File;
@@ -152,9 +153,15 @@ pub(super) fn before_comment(line: &str, mark: char) -> &str {
     line
 }
 
+/// What a property file says, by name, each with its value and line: what stands last holds.
+pub(super) fn properties<'a>(lines: &'a [Line<'_>]) -> BTreeMap<&'a str, (&'a str, u64)> {
+    let said = |line: &'a Line<'_>| property(&line.text).map(|(name, value)| (name, (value, line.number)));
+    lines.iter().filter_map(said).collect()
+}
+
 /// `name = value`, `name: value` or `name value`, as property files have it; the separator's backslash escape is
 /// honoured, and escapes in the value are left as they are.
-pub(super) fn property(line: &str) -> Option<(&str, &str)> {
+fn property(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     if line.is_empty() || line.starts_with(['#', '!']) {
         return None;

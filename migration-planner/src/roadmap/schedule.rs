@@ -29,12 +29,7 @@ fn forward(steps: &mut [Step], order: &Order, today: Day) {
             .filter_map(|need| steps.get(need))
             .map(|step| step.finish);
         let start = finishes.max().unwrap_or(today).max(today);
-        let months = group
-            .iter()
-            .filter_map(|thing| steps.get(*thing))
-            .map(months)
-            .max()
-            .unwrap_or(0);
+        let months = months(steps, group);
         for thing in group {
             let Some(step) = steps.get_mut(*thing) else {
                 continue;
@@ -46,9 +41,14 @@ fn forward(steps: &mut [Step], order: &Order, today: Day) {
     }
 }
 
-/// What is left as it is takes no time.
-fn months(step: &Step) -> i64 {
-    if step.is_work() { i64::from(step.months) } else { 0 }
+/// What a group that is done together takes: as long as the longest of its work. What is left as it is takes no time.
+fn months(steps: &[Step], group: &[usize]) -> i64 {
+    let steps = group.iter().filter_map(|thing| steps.get(*thing));
+    steps
+        .filter(|step| step.is_work())
+        .map(|step| i64::from(step.months))
+        .max()
+        .unwrap_or(0)
 }
 
 /// A step must be done when it is due itself, and early enough for everything that needs it.
@@ -59,12 +59,7 @@ fn backward(steps: &mut [Step], order: &Order) {
             .iter()
             .filter_map(|thing| done_by.get(*thing).copied().flatten())
             .min();
-        let months = group
-            .iter()
-            .filter_map(|thing| steps.get(*thing))
-            .map(months)
-            .max()
-            .unwrap_or(0);
+        let months = months(steps, group);
         let latest_start = due.map(|due| due.plus_months(-months));
         for thing in group {
             if let Some(step) = steps.get_mut(*thing) {

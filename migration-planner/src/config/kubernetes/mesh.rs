@@ -52,15 +52,7 @@ fn settings(view: View<'_>, mut service: Service, found: &mut Fragment) {
     if view.text_at(&["insecureSkipVerify"]) == Some("true") {
         service.fact("verifies-server", "no");
     }
-    let mut tls = Tls::default();
-    bounds(
-        view,
-        ["minProtocolVersion", "maxProtocolVersion"],
-        &mut tls,
-        &mut service,
-    );
-    tls.cipher_string = list(view, "cipherSuites");
-    tls.groups = list(view, "ecdhCurves");
+    let tls = spoken(view, &mut service);
     // Nothing is spoken where it only passes through, or is off.
     match mode {
         Some("PASSTHROUGH" | "AUTO_PASSTHROUGH" | "DISABLE") => {
@@ -102,17 +94,23 @@ pub(super) fn settings_of_all(object: View<'_>, path: &[&str], found: &mut Fragm
         let Some(view) = config.get(key) else { continue };
         let mut service = Service::new(what, name_of(object), view.line());
         service.authenticated = (key == "meshMTLS").then_some(true);
-        let mut tls = Tls::default();
-        bounds(
-            view,
-            ["minProtocolVersion", "maxProtocolVersion"],
-            &mut tls,
-            &mut service,
-        );
-        tls.cipher_string = list(view, "cipherSuites");
-        tls.groups = list(view, "ecdhCurves");
+        let tls = spoken(view, &mut service);
         tls.tell(service, found);
     }
+}
+
+/// The versions, suites and groups that Istio's TLS settings have.
+fn spoken(view: View<'_>, service: &mut Service) -> Tls {
+    let mut tls = Tls::default();
+    bounds(
+        view,
+        ["minProtocolVersion", "maxProtocolVersion"],
+        &mut tls,
+        service,
+    );
+    tls.cipher_string = list(view, "cipherSuites");
+    tls.groups = list(view, "ecdhCurves");
+    tls
 }
 
 /// A list as one text with colons, and its line.
