@@ -29,7 +29,7 @@ fn authorities(document: &Value) -> BTreeMap<String, String> {
 fn once_gives_three_verified_forms_of_one_identity_and_the_same_authorities_the_second_time() {
     let home = Home::new();
     let first = once(&home);
-    check_schema(&first);
+    check_schema("up-output", &first);
     let forms: Vec<&str> = first["svids"]
         .as_array()
         .unwrap()
@@ -180,7 +180,7 @@ fn a_kill_at_any_moment_leaves_a_directory_from_which_the_next_one_works() {
         );
         kill_at(&kept, moment);
     }
-    check_schema(&once(&kept));
+    check_schema("up-output", &once(&kept));
 }
 
 /// Starts `up` and kills it when this file has appeared.

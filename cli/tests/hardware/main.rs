@@ -30,7 +30,7 @@ fn up_once(home: &Home, stores: &[&str]) -> Value {
         arguments.extend(["--keys", store]);
     }
     let document = home.json(&arguments);
-    support::check_schema(&document);
+    support::check_schema("up-output", &document);
     let svids = document["svids"].as_array().unwrap();
     let forms: Vec<&str> = svids.iter().map(|svid| svid["form"].as_str().unwrap()).collect();
     assert_eq!(forms, ["classical", "ml-dsa", "composite"]);

@@ -12,7 +12,7 @@ mod tokens;
 mod tpm;
 
 use serde_json::Value;
-use support::Home;
+use support::{Home, check_schema};
 
 fn generate(home: &Home, store: &str, algorithm: &str, label: &str) -> Value {
     let made = home.json(&[
@@ -49,19 +49,6 @@ fn attest(home: &Home, store: &str, key: &str, challenge: &str) -> Value {
     let evidence: Value = serde_json::from_str(&written).unwrap();
     check_schema("key-evidence", &evidence);
     evidence
-}
-
-/// Checks a document against a published schema.
-fn check_schema(name: &str, document: &Value) {
-    let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("../docs/src/reference/{name}.schema.json"));
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(document)
-        .map(|error| error.to_string())
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 
 /// The weight of a finding of the evidence in the home.

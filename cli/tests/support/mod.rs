@@ -182,9 +182,10 @@ pub(crate) fn taken_port() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// Checks what `up` printed against the published schema.
-pub(crate) fn check_schema(document: &Value) {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/reference/up-output.schema.json");
+/// Checks a document against a published schema, named as in `docs/src/reference/NAME.schema.json`.
+pub(crate) fn check_schema(name: &str, document: &Value) {
+    let schema =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/src/reference/{name}.schema.json"));
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<String> = validator
