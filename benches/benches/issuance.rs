@@ -17,7 +17,7 @@ const BOUND_FOR: [Suite; 3] = [Suite::EcdsaP256, Suite::MlDsa65, Suite::MlDsa65E
 
 fn main() -> Result<(), AnyError> {
     let mut criterion = Criterion::default().configure_from_args();
-    for suite in Suite::ALL {
+    for suite in Suite::DEFAULTS {
         let issuer = Issuer::new(suite)?;
         let mut group = criterion.benchmark_group(format!("issue/{suite}"));
         group.bench_function("csr to certificate", |b| b.iter(|| issuer.issue().unwrap()));
@@ -41,7 +41,7 @@ fn ratios() -> Result<(), AnyError> {
         "suite", "issuance", "primitives", "ratio"
     );
     let mut over = Vec::new();
-    for suite in Suite::ALL {
+    for suite in Suite::DEFAULTS {
         let issuer = Issuer::new(suite)?;
         let measured = paired::measure(
             ROUNDS,

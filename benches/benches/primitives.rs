@@ -12,7 +12,7 @@ use symbolon_pki::suite::Suite;
 const MESSAGE: &[u8] = &[0x42; 2300];
 
 fn components(c: &mut Criterion) {
-    for component in Component::ALL {
+    for component in Component::DEFAULTS {
         let key = SoftwareKey::generate(component).unwrap();
         let signature = key.sign(MESSAGE, MlDsaContext::EMPTY).unwrap();
         let mut group = c.benchmark_group(component.name());
@@ -34,7 +34,7 @@ fn components(c: &mut Criterion) {
 }
 
 fn composites(c: &mut Criterion) {
-    for suite in Suite::ALL.into_iter().filter(|suite| suite.is_composite()) {
+    for suite in Suite::DEFAULTS.into_iter().filter(|suite| suite.is_composite()) {
         let signer = PrivateKey::generate(suite).unwrap().signer().unwrap();
         let signature = signer.sign(MESSAGE).unwrap();
         let mut group = c.benchmark_group(suite.name());

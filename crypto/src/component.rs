@@ -25,8 +25,8 @@ pub enum Component {
 }
 
 impl Component {
-    /// Every component, in the order in which tables list them.
-    pub const ALL: [Self; 6] = [
+    /// The components of what is offered without being asked for by name: those of the hot path, all of them aws-lc's.
+    pub const DEFAULTS: [Self; 6] = [
         Self::EcdsaP256Sha256,
         Self::EcdsaP384Sha384,
         Self::Ed25519,
@@ -34,6 +34,9 @@ impl Component {
         Self::MlDsa65,
         Self::MlDsa87,
     ];
+
+    /// Every component, in the order in which tables list them.
+    pub const ALL: [Self; 6] = Self::DEFAULTS;
 
     /// The name used in configuration, key labels and output.
     pub const fn name(self) -> &'static str {

@@ -77,7 +77,7 @@ fn softhsm_conforms() {
 #[test]
 fn the_pq_token_conforms() {
     on(Kind::Pq, "the_pq_token_conforms", |token| {
-        conforms(token, &Component::ALL);
+        conforms(token, &Component::DEFAULTS);
     });
 }
 

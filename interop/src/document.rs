@@ -41,7 +41,7 @@ impl Documents {
     pub fn issue() -> Result<Self> {
         let trust_domain = TrustDomain::new(TRUST_DOMAIN)?;
         let now = SystemTime::now();
-        let chains = Suite::ALL
+        let chains = Suite::DEFAULTS
             .into_iter()
             .map(Chain::issue)
             .collect::<Result<Vec<_>>>()?;

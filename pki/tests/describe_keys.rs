@@ -13,7 +13,7 @@ use symbolon_pki::suite::Suite;
 
 #[test]
 fn private_keys_of_every_suite_are_told_without_a_byte_of_them() {
-    for suite in Suite::ALL {
+    for suite in Suite::DEFAULTS {
         let key = PrivateKey::generate(suite).unwrap();
         let der = key.to_pkcs8_der().unwrap();
         let text = pem::encode_private_key(&key).unwrap();

@@ -218,7 +218,7 @@ fn rfc_9881_bad_keys_are_refused() {
 
 #[test]
 fn every_suite_survives_pkcs8_and_spki() {
-    for suite in Suite::ALL {
+    for suite in Suite::DEFAULTS {
         let key = PrivateKey::generate(suite).unwrap();
         let again = PrivateKey::from_pkcs8_der(&key.to_pkcs8_der().unwrap()).unwrap();
         assert_eq!(again.public_key().unwrap(), key.public_key().unwrap(), "{suite}");

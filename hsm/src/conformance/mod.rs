@@ -66,7 +66,7 @@ pub fn most_checks(store: &dyn KeyStore) -> usize {
             1
         }
     };
-    2 + Component::ALL.into_iter().map(offered).sum::<usize>()
+    2 + Component::DEFAULTS.into_iter().map(offered).sum::<usize>()
 }
 
 /// The scratch keys that are in a store now: those of a run that is under way, or of one that could not clean up.
@@ -88,7 +88,7 @@ impl Run<'_> {
     fn all(&mut self, scratch: &mut Scratch<'_>, reopen: Option<Reopen<'_>>) -> ControlFlow<()> {
         let store = scratch.store;
         self.add(stores::UNKNOWN_ID, None, stores::unknown_id(store))?;
-        for component in Component::ALL {
+        for component in Component::DEFAULTS {
             match store.offers(component) {
                 Ok(()) => self.component(scratch, component, reopen)?,
                 Err(unsupported) => {
@@ -181,7 +181,7 @@ impl Report {
                 .any(|c| c.name == keys::GENERATE && c.component == Some(component));
             generates && !self.failures().any(|check| check.component == Some(component))
         };
-        Component::ALL.into_iter().filter(works).collect()
+        Component::DEFAULTS.into_iter().filter(works).collect()
     }
 }
 

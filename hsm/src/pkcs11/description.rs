@@ -60,7 +60,7 @@ pub struct MechanismOffer {
 pub(super) fn of(desk: &Desk<'_>) -> Result<TokenDescription, Fault> {
     let info = desk.context.get_token_info(desk.slot)?;
     let mut offers = Vec::new();
-    for component in Component::ALL {
+    for component in Component::DEFAULTS {
         let needs = kinds::needs(component);
         let in_hardware = |which: Option<MechanismType>| -> Result<Option<bool>, Fault> {
             let info = which.map(|which| mechanism(desk, which)).transpose()?.flatten();

@@ -30,7 +30,7 @@ pub(crate) fn x5c(certificate: &Certificate) -> Value {
 
 #[test]
 fn authorities_of_every_suite_read_back() {
-    let certificates: Vec<_> = Suite::ALL
+    let certificates: Vec<_> = Suite::DEFAULTS
         .into_iter()
         .map(|suite| Ca::root(suite).certificate)
         .collect();
@@ -130,7 +130,7 @@ fn the_jwt_bundle_is_a_plain_key_set() {
 #[test]
 fn no_document_holds_a_jwt_key_that_stock_software_would_choke_on() {
     let mut bundle = bundle(&[]);
-    bundle.jwt_authorities = Suite::ALL
+    bundle.jwt_authorities = Suite::DEFAULTS
         .into_iter()
         .map(|suite| jwt_authority(suite.name(), suite))
         .collect();
@@ -239,7 +239,7 @@ fn an_authority_with_an_unknown_key_is_neither_lost_nor_trusted() {
 fn stock() -> &'static (Vec<Certificate>, Vec<SubjectKey>) {
     static STOCK: std::sync::OnceLock<(Vec<Certificate>, Vec<SubjectKey>)> = std::sync::OnceLock::new();
     STOCK.get_or_init(|| {
-        let certificates = Suite::ALL
+        let certificates = Suite::DEFAULTS
             .into_iter()
             .map(|suite| Ca::root(suite).certificate)
             .collect();

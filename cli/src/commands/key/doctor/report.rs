@@ -88,12 +88,12 @@ impl Diagnosis {
                 detail,
             }
         });
-        let algorithms = Component::ALL.into_iter().map(|component| AlgorithmView {
+        let algorithms = Component::DEFAULTS.into_iter().map(|component| AlgorithmView {
             algorithm: component.name(),
             works: working.contains(&component),
             because: because(report, component),
         });
-        let suites = Suite::ALL.into_iter().map(|suite| {
+        let suites = Suite::DEFAULTS.into_iter().map(|suite| {
             let missing = suite
                 .components()
                 .iter()
@@ -154,7 +154,7 @@ impl Diagnosis {
             }
         };
         let rows = names.into_iter().filter_map(|name| {
-            let cells = Component::ALL.map(|component| cell(name, component));
+            let cells = Component::DEFAULTS.map(|component| cell(name, component));
             // What says only that something is not offered is told below, with the reason.
             if cells.iter().all(|cell| *cell == "-") {
                 return None;
