@@ -4,6 +4,7 @@
 //! peers' tests share: chains to verify, programs to run, listeners to connect to. It must not judge: what a peer
 //! made of our bytes comes back as it is, and the tests say what it should have been.
 
+pub mod cells;
 pub mod chain;
 pub mod document;
 pub mod programs;

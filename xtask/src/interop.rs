@@ -3,15 +3,26 @@
 //! A peer is a test target `peer_<name>` of the crate `interop/`, with what is not Rust in `interop/<name>/`. The
 //! tests of peers that need more than Python and a compiler are marked `#[ignore = "…"]`, so that plain
 //! `cargo test` shows and skips them; here they run. A peer that cannot run is a failure, not a skip.
+//!
+//! Tests record what they have shown, cell by cell (`interop/src/cells.rs`). The cells of a peer have to be those of
+//! `interop/<name>/matrix.toml`; what they say goes into `docs/src/interop.md`.
+
+mod matrix;
+mod page;
 
 use std::ffi::OsString;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
+use self::matrix::{Cell, Directions, Matrix};
+use self::page::Section;
 use crate::suites::PROGRAMS;
 use crate::workspace::Workspace;
-use crate::{needs, process, python, tally, trixie};
+use crate::{needs, node, process, python, tally, trixie};
+
+/// The environment variable by which tests learn where to record what they have shown.
+const CELLS: &str = "SYMBOLON_INTEROP_CELLS";
 
 /// The environment variable by which tests learn of the Go toolchain.
 const GO: &str = "SYMBOLON_GO";
@@ -22,53 +33,62 @@ const OLDEST_GO: (u32, u32) = (1, 26);
 /// What a peer needs beyond what the build needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Needs {
-    Nothing,
     Python,
     Go,
     Debian,
+    Node,
 }
 
 struct Peer {
     name: &'static str,
     proves: &'static str,
-    needs: Needs,
+    needs: &'static [Needs],
+    /// Whether it says something about forms, and so has a matrix and a part in the table.
+    in_table: bool,
 }
 
 const PEERS: &[Peer] = &[
     Peer {
         name: "rust-spiffe",
         proves: "crates `spiffe` and `spiffe-rustls` fetch the classical SVID and connect to our listeners",
-        needs: Needs::Nothing,
+        needs: &[],
+        in_table: false,
     },
     Peer {
         name: "python",
         proves: "PyPI `spiffe` fetches the classical SVID; `cryptography` verifies classical and ML-DSA chains",
-        needs: Needs::Python,
+        needs: &[Needs::Python],
+        in_table: false,
     },
     Peer {
         name: "cyclonedx",
         proves: "cyclonedx-python-lib's strict validator accepts the planner's CBOMs of 1.6 and 1.7",
-        needs: Needs::Python,
+        needs: &[Needs::Python],
+        in_table: false,
     },
     Peer {
         name: "openssl",
         proves: "OpenSSL verifies classical and ML-DSA chains",
-        needs: Needs::Nothing,
+        needs: &[],
+        in_table: false,
     },
     Peer {
         name: "go",
         proves: "go-spiffe's `tlsconfig` connects to our listeners with the classical bundle",
-        needs: Needs::Go,
+        needs: &[Needs::Go],
+        in_table: false,
     },
     Peer {
         name: "endpoints",
         proves: "the planner reports OpenSSL 3.5, nginx, OpenSSH, GnuTLS, OpenLDAP and our servers as configured",
-        needs: Needs::Debian,
+        needs: &[Needs::Debian],
+        in_table: false,
     },
     Peer {
         name: "descriptors",
         proves: "our messages and services are those of the published spire-api-sdk",
-        needs: Needs::Go,
+        needs: &[Needs::Go],
+        in_table: false,
     },
 ];
 
@@ -85,25 +105,61 @@ pub(crate) fn list() {
     }
 }
 
-/// Runs the named peers, or all; each runs even when another failed.
+/// The names of the peers that have a part in the table.
+#[cfg(test)]
+fn tabled() -> impl Iterator<Item = &'static str> {
+    PEERS.iter().filter(|peer| peer.in_table).map(|peer| peer.name)
+}
+
+/// What a peer's run came to.
+struct Shown {
+    peer: &'static Peer,
+    result: String,
+    table: Option<(Matrix, Vec<Cell>)>,
+}
+
+/// Runs the named peers, or all; each runs even when another failed. When none has, the page is written: all of it
+/// after a run of all, else the named peers' parts.
 pub(crate) fn interop(workspace: &Workspace, names: &[String]) -> Result<()> {
     let peers = named(names)?;
     needs::ensure(&[needs::TO_BUILD_TESTS])?;
-    let outcomes: Vec<(&Peer, Result<String>)> = peers
+    let directions = matrix::directions(workspace.root())?;
+    let outcomes: Vec<(&Peer, Result<Shown>)> = peers
         .into_iter()
-        .map(|peer| (peer, run(workspace, peer)))
+        .map(|peer| (peer, run(workspace, &directions, peer)))
         .collect();
 
     println!("\nSummary");
     for (peer, outcome) in &outcomes {
         match outcome {
-            Ok(result) => println!("  ok      {:<12}  {result}", peer.name),
+            Ok(shown) => println!("  ok      {:<12}  {}", peer.name, shown.result),
             Err(error) => println!("  FAILED  {:<12}  {error:#}", peer.name),
         }
     }
-    match outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count() {
-        0 => Ok(()),
-        failed => bail!("{failed} of {} peers failed", outcomes.len()),
+    let ran = outcomes.len();
+    let shown: Vec<Shown> = outcomes
+        .into_iter()
+        .filter_map(|(_, outcome)| outcome.ok())
+        .collect();
+    ensure!(
+        shown.len() == ran,
+        "{} of {ran} peers failed; the page stays as it was",
+        ran - shown.len()
+    );
+    let sections: Vec<Section<'_>> = shown
+        .iter()
+        .filter_map(|shown| {
+            let (matrix, cells) = shown.table.as_ref()?;
+            Some(Section {
+                peer: shown.peer.name,
+                matrix,
+                cells,
+            })
+        })
+        .collect();
+    match names.is_empty() {
+        true => page::write(workspace.root(), &directions, &sections),
+        false => page::update(workspace.root(), &directions, &sections),
     }
 }
 
@@ -122,18 +178,18 @@ fn named(names: &[String]) -> Result<Vec<&'static Peer>> {
         .collect()
 }
 
-fn run(workspace: &Workspace, peer: &Peer) -> Result<String> {
+fn run(workspace: &Workspace, directions: &Directions, peer: &'static Peer) -> Result<Shown> {
     let target = peer.target();
     ensure!(
         has_target(workspace, &target),
         "interop/tests/{target}.rs is not there"
     );
-    let environment: Option<(&str, OsString)> = match peer.needs {
-        Needs::Nothing => None,
-        Needs::Python => Some((python::VARIABLE, python::interpreter(workspace)?.into())),
-        Needs::Go => Some((GO, go()?)),
-        Needs::Debian => Some((trixie::VARIABLE, trixie::folder()?.into())),
-    };
+    let environment = peer
+        .needs
+        .iter()
+        .map(|need| provide(workspace, *need))
+        .collect::<Result<Vec<_>>>()?;
+    let cells = tempfile::tempdir().context("cannot make a folder for cells")?;
     // As in `cargo xtask test`: over the whole workspace, so that nothing is compiled with two sets of features.
     process::run(&mut workspace.cargo(&["build", "--workspace", "--bins", "--test", &target]))?;
     let mut command = workspace.cargo(&[
@@ -146,7 +202,8 @@ fn run(workspace: &Workspace, peer: &Peer) -> Result<String> {
     ]);
     command
         .env(PROGRAMS, workspace.debug_programs())
-        .envs(environment);
+        .env(CELLS, cells.path())
+        .envs(environment.into_iter().flatten());
     let tally = tally::run(&mut command)?;
     ensure!(
         tally.success,
@@ -155,7 +212,38 @@ fn run(workspace: &Workspace, peer: &Peer) -> Result<String> {
         tally.passed + tally.failed
     );
     ensure!(tally.passed > 0, "{target} has no tests, so it proves nothing");
-    Ok(format!("{} tests: {}", tally.passed, peer.proves))
+
+    let recorded = matrix::recorded(cells.path())?;
+    let table = match peer.in_table {
+        true => {
+            let matrix = Matrix::read(workspace.root(), peer.name)?;
+            matrix::check(peer.name, &matrix, directions, &recorded)?;
+            Some((matrix, recorded))
+        }
+        false => {
+            ensure!(
+                recorded.is_empty(),
+                "it records cells, but has no part in the table"
+            );
+            None
+        }
+    };
+    let cells = table.as_ref().map_or(0, |(_, cells)| cells.len());
+    let result = match cells {
+        0 => format!("{} tests: {}", tally.passed, peer.proves),
+        cells => format!("{} tests, {cells} cells: {}", tally.passed, peer.proves),
+    };
+    Ok(Shown { peer, result, table })
+}
+
+/// Gets what a peer needs, and says by which variables its tests find it.
+fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsString)>> {
+    Ok(match need {
+        Needs::Python => vec![(python::VARIABLE, python::interpreter(workspace)?.into())],
+        Needs::Go => vec![(GO, go()?)],
+        Needs::Debian => vec![(trixie::VARIABLE, trixie::folder()?.into())],
+        Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],
+    })
 }
 
 fn has_target(workspace: &Workspace, target: &str) -> bool {

@@ -13,6 +13,7 @@ mod footprint;
 mod interop;
 mod lint;
 mod needs;
+mod node;
 mod plan_speed;
 mod pq_token;
 mod process;

@@ -154,6 +154,14 @@ pub(crate) const TO_RUN_PYTHON: &[Need] = &[Need {
     probe: ("python3", &["-c", "import ensurepip, venv"]),
 }];
 
+/// To install what peers take from npm.
+pub(crate) const TO_INSTALL_NODE_PACKAGES: &[Need] = &[Need {
+    what: "npm",
+    why: "interop/ runs peers in JavaScript, in a Node.js that npm fetches",
+    packages: &["npm"],
+    probe: ("npm", &["--version"]),
+}];
+
 /// To unpack programs of Debian 13 for interop tests.
 pub(crate) const TO_UNPACK_DEBIAN: &[Need] = &[
     Need {

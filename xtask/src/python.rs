@@ -71,7 +71,7 @@ fn marker(folder: &Path) -> PathBuf {
 }
 
 /// FNV-1a, 64 bits: it names a cache folder, nothing hangs on it being hard to collide.
-fn fingerprint(parts: &[&str]) -> u64 {
+pub(crate) fn fingerprint(parts: &[&str]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, Option<u8>)] = &[
     ("symbolon-benches", None),
     ("symbolon-interop", None),
     ("symbolon-test-tokens", None),
+    ("symbolon-wycheproof", None),
     ("xtask", None),
 ];
 
