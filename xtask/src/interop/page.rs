@@ -62,9 +62,7 @@ fn replaced(page: &str, peer: &str, section: &str) -> Result<String> {
     match page[start..].find(&closing) {
         Some(length) => {
             let end = start + length + closing.len();
-            Ok([&page[..start], section, page[end..].trim_start_matches('\n')]
-                .join("")
-                .replace(&format!("{closing}\n<"), &format!("{closing}\n\n<")))
+            Ok([&page[..start], section, &page[end..]].concat())
         }
         None => {
             bail!("{PAGE} does not say where the section of `{peer}` ends; run all peers to write it anew")
