@@ -115,7 +115,7 @@ impl ServerIdentity {
         let now = self.clock.now();
         let mut next = Vec::new();
         let mut failure = None;
-        for form in Form::ALL {
+        for form in Form::OF_KEYS {
             let Some(authority_id) = self.authority_of(form) else {
                 continue;
             };

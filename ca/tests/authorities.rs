@@ -350,7 +350,7 @@ async fn a_batch_is_issued_in_order_recorded_and_verifies_and_a_bad_order_hurts_
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     let run = Run::start(dir.path(), &clock).await;
     let issuer = Issuer::new(run.authorities.clone(), run.recorder.clone(), clock.clone(), 2).unwrap();
-    let keys: Vec<PrivateKey> = Form::ALL
+    let keys: Vec<PrivateKey> = Form::OF_KEYS
         .into_iter()
         .map(|form| PrivateKey::generate(form.default_suite()).unwrap())
         .collect();

@@ -115,7 +115,7 @@ async fn fetch(socket: &Path, began: Instant) -> Result<(X509Context, Duration)>
         .context("the agent did not hear of this user's entry in time")??;
     let first_svid = began.elapsed();
     drop(first);
-    Ok((client.fetch_x509(&Form::ALL).await?, first_svid))
+    Ok((client.fetch_x509(&Form::OF_KEYS).await?, first_svid))
 }
 
 /// The classical SVID, as soon as there is one.

@@ -150,7 +150,7 @@ async fn a_stock_workload_gets_one_svid_and_it_is_classical() {
     // The same workload, asked for by what a stock one does not know.
     let ours = workload::source(up.workload_api().unwrap()).await.unwrap();
     let context = ours.context().unwrap();
-    assert_eq!(context.svids.len(), Form::ALL.len());
+    assert_eq!(context.svids.len(), Form::OF_KEYS.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,6 +327,6 @@ async fn a_stock_client_connects_to_the_server_itself() {
     assert_eq!(of(&stock), [Form::Classical]);
     assert!(!stock.jwt_authorities.is_empty());
     let all = bundle(config, address, Some("classical,ml-dsa,composite")).await;
-    assert_eq!(of(&all), Form::ALL);
+    assert_eq!(of(&all), Form::OF_KEYS);
     assert_eq!(all.jwt_authorities, stock.jwt_authorities);
 }

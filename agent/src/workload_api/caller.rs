@@ -134,6 +134,9 @@ impl Wanted {
             .map(str::parse)
             .collect::<Result<Vec<Form>, _>>()
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if let Some(form) = forms.iter().find(|form| !Form::OF_KEYS.contains(form)) {
+            return Err(Status::invalid_argument(format!("form {form} is not offered yet")));
+        }
         forms.sort_by_key(|form| *form != Form::Classical);
         Ok(Self { forms, named: true })
     }

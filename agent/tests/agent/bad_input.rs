@@ -96,7 +96,7 @@ async fn without_a_bundle_the_first_server_is_believed_if_configured() {
     assert_eq!(agent.status().form, Some(Form::Composite));
     site.register(&agent, "/web", &[&my_uid()]).await;
     site.sync(&agent).await;
-    let context = workload(&agent).await.fetch_x509(&Form::ALL).await.unwrap();
+    let context = workload(&agent).await.fetch_x509(&Form::OF_KEYS).await.unwrap();
     assert_eq!(context.svids.len(), 3);
 }
 

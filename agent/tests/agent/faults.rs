@@ -153,10 +153,10 @@ async fn who_asks_for_bundles_alone_has_no_svids_issued() {
     config.svids.prefetch = Vec::new();
     let agent = site.agent_with(config).await;
     let workload = workload(&agent).await;
-    within(workload.fetch_x509_bundles(&Form::ALL)).await.unwrap();
+    within(workload.fetch_x509_bundles(&Form::OF_KEYS)).await.unwrap();
     within(workload.fetch_jwt_bundles()).await.unwrap();
     // The form that is fetched last: what was wanted before it has been fetched by then.
-    within(workload.fetch_x509(&Form::ALL[2..])).await.unwrap();
+    within(workload.fetch_x509(&Form::OF_KEYS[2..])).await.unwrap();
     assert_eq!(site.server.script().batches, [1]);
 }
 
@@ -323,7 +323,7 @@ async fn a_server_that_knows_no_forms_gives_the_classical_one() {
     config.form = Some(Form::Classical);
     let agent = site.agent_with(config).await;
     let workload = workload(&agent).await;
-    let context = within(workload.fetch_x509(&Form::ALL)).await.unwrap();
+    let context = within(workload.fetch_x509(&Form::OF_KEYS)).await.unwrap();
     assert_eq!(
         context.svids.iter().map(|svid| svid.form()).collect::<Vec<_>>(),
         [Form::Classical]

@@ -85,7 +85,7 @@ async fn a_stock_client_sees_nothing_but_classical() {
     .await;
     site.sync(&agent).await;
     // What others ask for does not show.
-    workload(&agent).await.fetch_x509(&Form::ALL).await.unwrap();
+    workload(&agent).await.fetch_x509(&Form::OF_KEYS).await.unwrap();
 
     let mut stock = stock(agent.socket()).await;
     let mut stream = stock

@@ -73,10 +73,10 @@ impl StandIn {
             time: time.clone(),
         };
         this.script().page = 500;
-        for form in Form::ALL {
+        for form in Form::OF_KEYS {
             this.add_authority(form);
         }
-        let identities = Form::ALL.map(|form| this.server_svid(form)).into();
+        let identities = Form::OF_KEYS.map(|form| this.server_svid(form)).into();
         let source = Arc::new(StaticSource::new(identities, this.bundle().into()));
         let options = ListenerOptions {
             alpn: vec![ALPN_H2.to_vec()],

@@ -45,7 +45,7 @@ async fn only_who_asks_for_forms_sees_them() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(forms(&all), Form::ALL);
+    assert_eq!(forms(&all), Form::OF_KEYS);
     assert_eq!(all.jwt_authorities, stock.jwt_authorities);
     assert_eq!(all.sequence_number, stock.sequence_number);
     let one = client

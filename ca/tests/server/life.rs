@@ -124,7 +124,8 @@ async fn a_restart_keeps_authorities_and_renews_the_servers_own_svids() {
         .filter(|c| c.kind == ChangeKind::ReplacedExpired)
         .map(|c| c.family)
         .collect();
-    assert_eq!(replaced, Family::ALL);
+    let families = [Family::Classical, Family::MlDsa, Family::Composite, Family::Jwt];
+    assert_eq!(replaced, families);
     assert!(ids(&third).iter().all(|id| !before.contains(id)));
     assert!(third.client.is_healthy().await.unwrap());
 }

@@ -12,7 +12,7 @@ use crate::support::{Key, TestServer, asking_for_key, foreign_request, id};
 async fn operators_mint_what_the_request_names() {
     let server = TestServer::start().await;
     let mut client = SvidClient::new(server.local().await);
-    for form in Form::ALL {
+    for form in Form::OF_KEYS {
         let csr = Key::new(form).csr(Some(&id("/minted")));
         let message = api::MintX509svidRequest {
             csr: csr.clone(),

@@ -168,7 +168,7 @@ pub(crate) async fn connect(common: &Common) -> Result<Client> {
 async fn over_tcp(common: &Common, address: &str) -> Result<Client> {
     let endpoint = paths::agent_endpoint(common.socket.as_deref(), common.data_dir.as_deref())?;
     let clock = Arc::new(SystemClock);
-    let following = X509Source::connect(endpoint, &Form::ALL, clock.clone(), Backoff::default());
+    let following = X509Source::connect(endpoint, &Form::OF_KEYS, clock.clone(), Backoff::default());
     let source = timeout(SVID_PATIENCE, following)
         .await
         .context("the agent gave no SVID in time")??;

@@ -8,7 +8,9 @@ use super::Suite;
 /// What a workload is given: which kind of key its SVID holds. Requests name it; absent means classical.
 ///
 /// Forms are ordered by what they are worth, so that a chain's worth is the least form on it: a classical key can be
-/// forged by a quantum attacker, an ML-DSA key by whoever breaks ML-DSA, a composite by who can do both.
+/// forged by a quantum attacker, an ML-DSA key by whoever breaks ML-DSA, and the others by who can do both. That holds of
+/// a pair or a catalyst certificate whose two halves were both verified; for who looks at the classical half alone they
+/// are classical.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Form {
@@ -19,11 +21,25 @@ pub enum Form {
     MlDsa,
     /// A composite of ML-DSA and a classical key, believed only when both halves match.
     Composite,
+    /// Two SVIDs, a classical one and an ML-DSA one that names it (RFC 9763).
+    Paired,
+    /// A classical SVID with an alternative ML-DSA key and signature (X.509, 2019), all the way up its chain.
+    Catalyst,
 }
 
 impl Form {
     /// Every form, classical first.
-    pub const ALL: [Self; 3] = [Self::Classical, Self::MlDsa, Self::Composite];
+    pub const ALL: [Self; 5] = [
+        Self::Classical,
+        Self::MlDsa,
+        Self::Composite,
+        Self::Paired,
+        Self::Catalyst,
+    ];
+
+    /// The forms that a public key by itself tells. The others are told by what stands beside the key: another
+    /// certificate, or an alternative key.
+    pub const OF_KEYS: [Self; 3] = [Self::Classical, Self::MlDsa, Self::Composite];
 
     /// The name used on the wire and in output.
     pub const fn name(self) -> &'static str {
@@ -31,24 +47,37 @@ impl Form {
             Self::Classical => "classical",
             Self::MlDsa => "ml-dsa",
             Self::Composite => "composite",
+            Self::Paired => "paired",
+            Self::Catalyst => "catalyst",
         }
     }
 
-    /// The family that issues this form.
+    /// The family that issues this form: for a pair the family of its second SVID, since the first is an ordinary
+    /// classical one.
     pub const fn family(self) -> Family {
         match self {
             Self::Classical => Family::Classical,
-            Self::MlDsa => Family::MlDsa,
+            Self::MlDsa | Self::Paired => Family::MlDsa,
             Self::Composite => Family::Composite,
+            Self::Catalyst => Family::Catalyst,
         }
     }
 
-    /// The suite of the leaf keys that workloads get in this form unless asked otherwise.
+    /// The suite of the leaf keys that workloads get in this form unless asked otherwise: for a pair that of the second
+    /// SVID, for catalyst that of the native key.
     pub const fn default_suite(self) -> Suite {
         match self {
-            Self::Classical => Suite::EcdsaP256,
-            Self::MlDsa => Suite::MlDsa65,
+            Self::Classical | Self::Catalyst => Suite::EcdsaP256,
+            Self::MlDsa | Self::Paired => Suite::MlDsa65,
             Self::Composite => Suite::MlDsa65EcdsaP256,
+        }
+    }
+
+    /// The suite of the alternative key that stands beside the leaf's own, in the form that has one.
+    pub const fn default_alternative(self) -> Option<Suite> {
+        match self {
+            Self::Catalyst => Some(Suite::MlDsa65),
+            _ => None,
         }
     }
 }
@@ -85,13 +114,21 @@ pub enum Family {
     MlDsa,
     /// X.509 authorities with composite keys.
     Composite,
+    /// X.509 authorities with a classical key and an alternative ML-DSA key.
+    Catalyst,
     /// Keys that sign JWT-SVIDs.
     Jwt,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Classical, Self::MlDsa, Self::Composite, Self::Jwt];
+    pub const ALL: [Self; 5] = [
+        Self::Classical,
+        Self::MlDsa,
+        Self::Composite,
+        Self::Catalyst,
+        Self::Jwt,
+    ];
 
     /// The name used in key labels, the journal and output.
     pub const fn name(self) -> &'static str {
@@ -99,6 +136,7 @@ impl Family {
             Self::Classical => "classical",
             Self::MlDsa => "ml-dsa",
             Self::Composite => "composite",
+            Self::Catalyst => "catalyst",
             Self::Jwt => "jwt",
         }
     }
