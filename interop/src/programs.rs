@@ -1,6 +1,7 @@
 //! Running the parts of peers that are not Rust.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,6 +61,62 @@ impl GoProgram {
     /// The program, ready to be given arguments.
     pub fn command(&self) -> Command {
         Command::new(&self.0)
+    }
+}
+
+/// A compiled program of a peer in Java.
+#[derive(Clone, Debug)]
+pub struct JavaProgram {
+    class_path: OsString,
+}
+
+impl JavaProgram {
+    /// Compiles the classes in `interop/<name>/` into a folder, with the libraries in the folder that the environment
+    /// variable `libraries` names.
+    ///
+    /// # Errors
+    /// If the variable is not set, there is no compiler, or the classes do not compile.
+    pub fn build(name: &str, libraries: &str, into: &Path) -> Result<Self> {
+        let jars = std::env::var_os(libraries).with_context(|| {
+            format!("{libraries} names no folder; `cargo xtask interop {name}` fetches what the peer needs")
+        })?;
+        let mut jars = PathBuf::from(jars).join("*").into_os_string();
+        let classes = into.join(format!("peer-{name}"));
+        let mut build = Command::new("javac");
+        build
+            .args([
+                "-Xlint:all",
+                "-Werror",
+                "--release",
+                "17",
+                "-encoding",
+                "UTF-8",
+                "-cp",
+            ])
+            .arg(&jars)
+            .arg("-d")
+            .arg(&classes);
+        for entry in fs::read_dir(folder(name))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "java") {
+                build.arg(path);
+            }
+        }
+        output(&mut build, BUILD)?;
+        jars.push(":");
+        jars.push(&classes);
+        Ok(Self { class_path: jars })
+    }
+
+    /// Its class `Peer`, ready to be given arguments.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("java");
+        // Many short runs: what takes long to optimise is not worth it.
+        command
+            .args(["-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(&self.class_path)
+            .arg("Peer");
+        command
     }
 }
 

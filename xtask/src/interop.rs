@@ -19,7 +19,7 @@ use self::matrix::{Cell, Directions, Matrix};
 use self::page::Section;
 use crate::suites::PROGRAMS;
 use crate::workspace::Workspace;
-use crate::{needs, node, process, python, tally, trixie};
+use crate::{maven, needs, node, process, python, tally, trixie};
 
 /// The environment variable by which tests learn where to record what they have shown.
 const CELLS: &str = "SYMBOLON_INTEROP_CELLS";
@@ -36,6 +36,7 @@ enum Needs {
     Python,
     Go,
     Debian,
+    Java,
     Node,
 }
 
@@ -77,6 +78,12 @@ const PEERS: &[Peer] = &[
         proves: "go-spiffe's `tlsconfig` connects to our listeners with the classical bundle",
         needs: &[Needs::Go],
         in_table: false,
+    },
+    Peer {
+        name: "bouncycastle",
+        proves: "BouncyCastle reads all that we issue, and we read what it issues",
+        needs: &[Needs::Java],
+        in_table: true,
     },
     Peer {
         name: "endpoints",
@@ -242,6 +249,10 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
         Needs::Python => vec![(python::VARIABLE, python::interpreter(workspace)?.into())],
         Needs::Go => vec![(GO, go()?)],
         Needs::Debian => vec![(trixie::VARIABLE, trixie::folder()?.into())],
+        Needs::Java => vec![(
+            maven::VARIABLE,
+            maven::libraries(workspace, "bouncycastle")?.into(),
+        )],
         Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],
     })
 }

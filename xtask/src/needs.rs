@@ -162,6 +162,22 @@ pub(crate) const TO_INSTALL_NODE_PACKAGES: &[Need] = &[Need {
     probe: ("npm", &["--version"]),
 }];
 
+/// To run the interop tests against Java libraries.
+pub(crate) const TO_RUN_JAVA: &[Need] = &[
+    Need {
+        what: "a Java compiler, 17 or later",
+        why: "interop/ has certificates made and verified by BouncyCastle",
+        packages: &["default-jdk-headless"],
+        probe: ("javac", &["--release", "17", "-version"]),
+    },
+    Need {
+        what: "Maven",
+        why: "interop/ has it fetch BouncyCastle",
+        packages: &["maven"],
+        probe: ("mvn", &["--version"]),
+    },
+];
+
 /// To unpack programs of Debian 13 for interop tests.
 pub(crate) const TO_UNPACK_DEBIAN: &[Need] = &[
     Need {
