@@ -72,11 +72,23 @@ impl TrustBundle {
         }
     }
 
-    /// The X.509 authorities whose keys are of `form`. Those with a key that this build cannot use are of none.
+    /// The X.509 authorities that SVIDs of `form` are issued by: those of that form, and for pairs the classical and the
+    /// ML-DSA ones. Those with a key that this build cannot use are of no form.
     pub fn authorities_of(&self, form: Form) -> impl Iterator<Item = &X509Authority> {
+        let halves = match form {
+            Form::Paired => [Form::Classical, Form::MlDsa],
+            single => [single, single],
+        };
         self.x509_authorities
             .iter()
-            .filter(move |authority| authority.form() == Some(form))
+            .filter(move |authority| authority.form().is_some_and(|form| halves.contains(&form)))
+    }
+
+    /// The X.509 authorities that stock software can use, which every caller gets: the classical and the catalyst ones.
+    pub fn stock_authorities(&self) -> impl Iterator<Item = &X509Authority> {
+        self.x509_authorities
+            .iter()
+            .filter(|authority| authority.is_stock())
     }
 
     /// The X.509 authority with this key identifier.
@@ -119,10 +131,19 @@ impl X509Authority {
         })
     }
 
-    /// The form of its key; `None` if this build cannot use it.
+    /// The form of what it issues: that of its key, or catalyst if it has an alternative key as well. `None` if this
+    /// build cannot use its key.
     #[must_use]
     pub fn form(&self) -> Option<Form> {
-        self.certificate.subject_key().ok().map(SubjectKey::form)
+        self.certificate.form()
+    }
+
+    /// Whether stock software can use it: its own key is classical, whatever stands beside it.
+    #[must_use]
+    pub fn is_stock(&self) -> bool {
+        self.certificate
+            .subject_key()
+            .is_ok_and(|key| key.form() == Form::Classical)
     }
 }
 

@@ -23,11 +23,12 @@ use x509_cert::ext::pkix::KeyUsage;
 pub use self::error::{CertificateError, SvidError};
 use self::extensions::Extensions;
 use crate::bundle::MAX_AUTHORITIES;
+use crate::catalyst::Alternative;
 use crate::key::{KeyError, SubjectKey};
 use crate::names;
 use crate::signature::{AlgorithmError, SignatureAlgorithm, VerificationError};
 use crate::skid::Skid;
-use crate::suite::Suite;
+use crate::suite::{Form, Suite};
 use crate::text;
 
 /// The largest certificate read, in bytes. The largest that this project issues has about 8000.
@@ -135,6 +136,30 @@ impl Certificate {
     /// Why the key cannot be used: its algorithm is unknown, its encoding wrong, or it is too small.
     pub fn subject_key(&self) -> Result<&SubjectKey, &KeyError> {
         self.0.subject_key.as_ref()
+    }
+
+    /// The form of identity that it is for: told by an alternative key, or by being the second of a pair, and otherwise
+    /// by its key. `None` if this build cannot use that key.
+    #[must_use]
+    pub fn form(&self) -> Option<Form> {
+        let key = self.subject_key().ok()?;
+        Some(match (self.alternative(), self.related()) {
+            (Some(alternative), _) if alternative.has_key() => Form::Catalyst,
+            (_, Some(_)) => Form::Paired,
+            _ => key.form(),
+        })
+    }
+
+    /// The alternative key and signature, as far as there are any (X.509, 2019).
+    #[must_use]
+    pub fn alternative(&self) -> Option<&Alternative> {
+        self.0.extensions.alternative.as_ref()
+    }
+
+    /// What says which certificate this one is paired with (RFC 9763).
+    #[must_use]
+    pub fn related(&self) -> Option<&RelatedCertificate> {
+        self.0.extensions.related.as_ref()
     }
 
     /// How the certificate is signed.

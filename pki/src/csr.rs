@@ -1,7 +1,8 @@
 //! Certificate signing requests (PKCS#10, RFC 2986): read with their proof of possession checked, and built.
 //!
 //! There is no way to get a [`Csr`] whose signature was not verified by its own key, both halves of it for a
-//! composite. Reading stands on the issuance hot path: it walks the request once, in place, copies only what it
+//! composite, and by its alternative key if it has one. That the first certificate of a pair is the sender's is shown
+//! by [`RelatedRequest::prove`], which needs that certificate. Reading stands on the issuance hot path: it walks the request once, in place, copies only what it
 //! keeps, and verifies over the very bytes that came.
 
 mod build;
@@ -11,8 +12,10 @@ use const_oid::ObjectIdentifier;
 use spiffe::SpiffeId;
 
 pub use self::build::{CsrBuildError, CsrBuilder};
-pub(crate) use self::parse::CsrParts;
+pub(crate) use self::parse::{Attributes, CsrParts};
+use crate::catalyst::{Alternative, CatalystError, Part, pre_request_info};
 use crate::key::{Half, KeyError, SubjectKey};
+use crate::related::RelatedRequest;
 use crate::signature::{AlgorithmError, SignatureAlgorithm, VerificationError};
 use crate::suite::Form;
 use crate::text;
@@ -34,6 +37,8 @@ pub struct Csr {
     subject: Box<[u8]>,
     uri_sans: Vec<String>,
     dns_sans: Vec<String>,
+    alternative: Option<SubjectKey>,
+    related: Option<RelatedRequest>,
 }
 
 /// What is wrong with a request. Always the sender's fault.
@@ -72,9 +77,32 @@ pub enum CsrError {
         /// How many are read.
         limit: usize,
     },
-    /// The extensionRequest attribute is there twice or does not have exactly one value.
-    #[error("the certificate request has more or less than one list of requested extensions")]
-    ExtensionRequests,
+    /// An attribute that must be single is there twice or does not have exactly one value.
+    #[error("the certificate request has more or less than one value of the attribute {oid}")]
+    Attribute {
+        /// The attribute.
+        oid: ObjectIdentifier,
+    },
+    /// One of the attributes that make up an alternative key is malformed.
+    #[error("the certificate request's {name} attribute is wrong: {reason}")]
+    AlternativePart {
+        /// The attribute's name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The alternative key cannot be certified, its proof of possession is wrong, or part of it is missing.
+    #[error("the certificate request's alternative key is not accepted: {0}")]
+    Alternative(CatalystError),
+    /// The relatedCertRequest attribute is malformed.
+    #[error("the certificate request's relatedCertRequest attribute is not valid DER: {0}")]
+    RelatedRequest(der::Error),
+    /// An alternative key and a certificate to be paired with.
+    #[error(
+        "the certificate request asks for two forms at once: it has an alternative key (catalyst), and names a \
+         certificate to be paired with"
+    )]
+    TwoForms,
     /// The same extension is asked for twice.
     #[error("the certificate request asks for the extension {oid} twice")]
     DuplicateExtension {
@@ -98,11 +126,12 @@ pub enum CsrError {
 }
 
 impl CsrError {
-    /// The half of a composite proof of possession that was wrong, if that was it.
+    /// The half of a hybrid proof of possession that was wrong, if that was it.
     #[must_use]
     pub fn half(&self) -> Option<Half> {
         match self {
             Self::ProofOfPossession(error) => error.half(),
+            Self::Alternative(error) => Some(error.half()),
             _ => None,
         }
     }
@@ -121,16 +150,28 @@ impl Csr {
         let algorithm = SignatureAlgorithm::from_der(parts.algorithm).map_err(CsrError::Algorithm)?;
         let key = SubjectKey::from_spki_der(parts.spki).map_err(CsrError::Key)?;
         let names = parts.names()?;
+        let attributes = parts.attributes()?;
+        let alternative = alternative(&attributes, &key)?;
+        let related = attributes.related_request.map(RelatedRequest::from_der);
+        let related = related.transpose().map_err(CsrError::RelatedRequest)?;
+        if alternative.is_some() && related.is_some() {
+            return Err(CsrError::TwoForms);
+        }
         // Last, because it costs a hundred times what all of the above does.
         algorithm
             .verify(&key, parts.signed, parts.signature)
             .map_err(CsrError::ProofOfPossession)?;
+        if let Some(proof) = &alternative {
+            proof.verify(parts.signed)?;
+        }
         Ok(Self {
             key,
             algorithm,
             subject: parts.subject.into(),
             uri_sans: names.uris,
             dns_sans: names.dns,
+            alternative: alternative.map(|proof| proof.key),
+            related,
         })
     }
 
@@ -140,10 +181,27 @@ impl Csr {
         &self.key
     }
 
-    /// The form of identity that the key is for.
+    /// The form of identity that is asked for: told by an alternative key, or by a certificate to be paired with, and
+    /// otherwise by the key.
     #[must_use]
     pub fn form(&self) -> Form {
-        self.key.form()
+        match (&self.alternative, &self.related) {
+            (Some(_), _) => Form::Catalyst,
+            (_, Some(_)) => Form::Paired,
+            _ => self.key.form(),
+        }
+    }
+
+    /// The alternative key to certify, whose possession was proven as well.
+    #[must_use]
+    pub fn alternative_key(&self) -> Option<&SubjectKey> {
+        self.alternative.as_ref()
+    }
+
+    /// What says which certificate the new one is to be paired with (RFC 9763). It is not proven yet.
+    #[must_use]
+    pub fn related_request(&self) -> Option<&RelatedRequest> {
+        self.related.as_ref()
     }
 
     /// How the proof of possession was made.
@@ -185,5 +243,51 @@ impl Csr {
                 }),
             uris => Err(CsrError::ManyUris { count: uris.len() }),
         }
+    }
+}
+
+/// An alternative key with the signature that shows its possession, which is not verified yet.
+struct AlternativeProof {
+    key: SubjectKey,
+    algorithm: SignatureAlgorithm,
+    signature: Box<[u8]>,
+}
+
+/// Reads the attributes that BouncyCastle puts an alternative key into: named as the extensions are, all three of them or
+/// none.
+fn alternative(
+    attributes: &Attributes<'_>,
+    native: &SubjectKey,
+) -> Result<Option<AlternativeProof>, CsrError> {
+    if attributes.alternative().all(|(_, value)| value.is_none()) {
+        return Ok(None);
+    }
+    let mut read = Alternative::default();
+    for (part, value) in attributes.alternative() {
+        let value = value.ok_or(CsrError::Alternative(CatalystError::Missing(part)))?;
+        read.read(part, value, false)
+            .map_err(|reason| CsrError::AlternativePart {
+                name: part.name(),
+                reason,
+            })?;
+    }
+    read.finish(Some(native))
+        .map_err(|part: Part| CsrError::Alternative(CatalystError::Missing(part)))?;
+    let proof = || {
+        Ok(AlternativeProof {
+            key: read.key()?.clone(),
+            algorithm: read.algorithm()?,
+            signature: read.signature()?.into(),
+        })
+    };
+    proof().map(Some).map_err(CsrError::Alternative)
+}
+
+impl AlternativeProof {
+    fn verify(&self, info: &[u8]) -> Result<(), CsrError> {
+        let signed = pre_request_info(info)?;
+        self.algorithm
+            .verify(&self.key, &signed, &self.signature)
+            .map_err(|error| CsrError::Alternative(CatalystError::Signature(error)))
     }
 }

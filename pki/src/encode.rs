@@ -40,6 +40,17 @@ pub fn element(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
+/// One element over the parts of its content.
+pub fn whole(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let len = parts.iter().map(|part| part.len()).sum();
+    let mut out = Vec::with_capacity(element_len(len));
+    header(&mut out, tag, len);
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out
+}
+
 /// One element over the parts of its content, in a buffer of exactly the right size, wiped when dropped.
 pub(crate) fn secret(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len = parts.iter().map(|part| part.len()).sum();

@@ -9,6 +9,7 @@
 //! have one clock to pass around.
 
 pub mod bundle;
+pub mod catalyst;
 pub mod certificate;
 mod composite;
 pub mod csr;
@@ -18,6 +19,7 @@ pub mod jwt;
 pub mod key;
 pub mod names;
 pub mod pem;
+pub mod related;
 pub mod signature;
 pub mod skid;
 pub mod suite;

@@ -5,11 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{JwtAuthority, TrustBundle, X509Authority, jwk};
-use crate::suite::Form;
 
 impl TrustBundle {
-    /// The bundle's document: SPIFFE's JWK Set, in which any software finds the classical authorities in `keys`, and
-    /// ours finds the post-quantum ones in `pq_keys`, a member that others pass over. Were they in `keys`, today's
+    /// The bundle's document: SPIFFE's JWK Set, in which any software finds the authorities with classical keys in `keys`
+    /// (catalyst ones among them, whose alternative key is in the certificate), and ours finds the post-quantum ones in `pq_keys`, a member that others pass over. Were they in `keys`, today's
     /// SPIFFE libraries would refuse the whole document.
     ///
     /// Left out are X.509 authorities with a key that this build cannot use; JWT authorities with a key that no JWT-SVID
@@ -17,18 +16,18 @@ impl TrustBundle {
     /// no place for: taints and the end of JWT keys' lives.
     #[must_use]
     pub fn to_jwks(&self) -> String {
-        let (classical, post_quantum): (Vec<_>, Vec<_>) = self
+        let (stock, post_quantum): (Vec<_>, Vec<_>) = self
             .x509_authorities
             .iter()
-            .filter_map(|authority| Some((authority.form()?, x509_entry(authority)?)))
-            .partition(|(form, _)| *form == Form::Classical);
-        let entries = |all: Vec<(Form, Value)>| all.into_iter().map(|(_, entry)| entry);
+            .filter(|authority| authority.form().is_some())
+            .partition(|authority| authority.is_stock());
+        let entries = |all: Vec<&X509Authority>| all.into_iter().filter_map(x509_entry).collect::<Vec<_>>();
 
         let mut document = Map::new();
-        let keys = entries(classical).chain(self.jwt_entries(true));
+        let keys = entries(stock).into_iter().chain(self.jwt_entries(true));
         document.insert("keys".to_owned(), keys.collect());
         if !post_quantum.is_empty() {
-            document.insert("pq_keys".to_owned(), entries(post_quantum).collect());
+            document.insert("pq_keys".to_owned(), entries(post_quantum).into());
         }
         document.insert("spiffe_sequence".to_owned(), json!(self.sequence));
         if let Some(hint) = self.refresh_hint {

@@ -11,6 +11,9 @@ use x509_cert::ext::pkix::{
 };
 
 use super::{CertificateError, MAX_EXTENSIONS};
+use crate::catalyst::{Alternative, Part};
+use crate::key::SubjectKey;
+use crate::related::{self, RelatedCertificate};
 use crate::skid::Skid;
 
 #[derive(Default)]
@@ -25,11 +28,15 @@ pub(super) struct Extensions {
     pub(super) skid_bytes: Option<Box<[u8]>>,
     pub(super) akid: Option<Skid>,
     pub(super) akid_bytes: Option<Box<[u8]>>,
+    pub(super) name_constraints: Option<NameConstraints>,
+    pub(super) alternative: Option<Alternative>,
+    pub(super) related: Option<RelatedCertificate>,
     pub(super) unprocessed_critical: Vec<ObjectIdentifier>,
 }
 
 impl Extensions {
-    pub(super) fn read(list: &[Extension]) -> Result<Self, CertificateError> {
+    /// Reads all of them. Some are to be looked at together with the certificate's own key.
+    pub(super) fn read(list: &[Extension], key: Option<&SubjectKey>) -> Result<Self, CertificateError> {
         if list.len() > MAX_EXTENSIONS {
             return Err(CertificateError::TooManyExtensions { count: list.len() });
         }
@@ -40,6 +47,14 @@ impl Extensions {
                 return Err(CertificateError::DuplicateExtension { oid });
             }
             read.one(extension)?;
+        }
+        if let Some(alternative) = &mut read.alternative {
+            alternative
+                .finish(key)
+                .map_err(|missing| wrong(missing.name(), "it is missing beside its fellow"))?;
+        }
+        if read.related.is_some() && read.is_ca {
+            return Err(wrong("relatedCertificate", "only leaves are paired"));
         }
         Ok(read)
     }
@@ -86,8 +101,15 @@ impl Extensions {
             }
             // They only say something to those who ask for a policy (RFC 5280, section 6.1.1 (c)), which nobody does here.
             ID_CE_CERTIFICATE_POLICIES => {}
-            other if extension.critical => self.unprocessed_critical.push(other),
-            _ => {}
+            other => match Part::of_oid(other) {
+                Some(part) => self
+                    .alternative
+                    .get_or_insert_default()
+                    .read(part, extension.extn_value.as_bytes(), extension.critical)
+                    .map_err(|reason| wrong(part.name(), reason))?,
+                None if extension.critical => self.unprocessed_critical.push(other),
+                None => {}
+            },
         }
         Ok(())
     }

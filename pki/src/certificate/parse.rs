@@ -44,8 +44,9 @@ pub(super) fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
     if inner.signature().unused_bits() != 0 {
         return Err(CertificateError::SignatureBits);
     }
-    let extensions = Extensions::read(tbs.extensions().map_or(&[], Vec::as_slice))?;
     let subject_key = SubjectKey::from_spki_der(slice(der, &layout.spki));
+    let extensions = tbs.extensions().map_or(&[][..], Vec::as_slice);
+    let extensions = Extensions::read(extensions, subject_key.as_ref().ok())?;
     let not_before = tbs.validity().not_before.to_system_time();
     let not_after = tbs.validity().not_after.to_system_time();
     Ok(Parsed {

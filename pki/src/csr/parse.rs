@@ -5,6 +5,8 @@ use der::asn1::{AnyRef, BitStringRef, Ia5StringRef, ObjectIdentifier, OctetStrin
 use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
 use super::{CsrError, MAX_ATTRIBUTES, MAX_CSR_LEN, MAX_NAMES, MAX_REQUESTED_EXTENSIONS};
+use crate::catalyst::Part;
+use crate::related;
 
 /// The parts of a request, as slices of it; nothing is verified.
 pub(crate) struct CsrParts<'a> {
@@ -27,6 +29,36 @@ pub(crate) struct CsrParts<'a> {
 pub(crate) struct Names {
     pub(crate) uris: Vec<String>,
     pub(crate) dns: Vec<String>,
+}
+
+/// The values of the attributes that are understood, DER of each.
+#[derive(Default)]
+pub(crate) struct Attributes<'a> {
+    /// extensionRequest (RFC 2985 §5.4.2).
+    pub(crate) extension_request: Option<&'a [u8]>,
+    /// relatedCertRequest (RFC 9763 §3.1).
+    pub(crate) related_request: Option<&'a [u8]>,
+    alternative: [Option<&'a [u8]>; Part::ALL.len()],
+}
+
+impl<'a> Attributes<'a> {
+    /// The parts of an alternative key with its proof of possession.
+    pub(crate) fn alternative(&self) -> impl Iterator<Item = (Part, Option<&'a [u8]>)> {
+        Part::ALL.into_iter().zip(self.alternative)
+    }
+
+    /// Where an attribute's value is kept; `None` for one that is passed over.
+    fn place(&mut self, oid: ObjectIdentifier) -> Option<&mut Option<&'a [u8]>> {
+        match oid {
+            rfc5912::ID_EXTENSION_REQ => Some(&mut self.extension_request),
+            related::REQUEST => Some(&mut self.related_request),
+            other => Part::ALL
+                .into_iter()
+                .zip(&mut self.alternative)
+                .find(|(part, _)| part.oid() == other)
+                .map(|(_, place)| place),
+        }
+    }
 }
 
 /// One requested extension: its OID, whether it is marked critical, and its content.
@@ -87,9 +119,9 @@ impl<'a> CsrParts<'a> {
         })
     }
 
-    /// The content of the extensionRequest attribute (RFC 2985 §5.4.2), if there is one.
-    fn requested(&self) -> Result<Option<AnyRef<'a>>, CsrError> {
-        let mut found = None;
+    /// The attributes that are understood, each at most once and with exactly one value.
+    pub(crate) fn attributes(&self) -> Result<Attributes<'a>, CsrError> {
+        let mut found = Attributes::default();
         let mut reader = SliceReader::new(self.attributes)?;
         let mut count = 0;
         while !reader.is_finished() {
@@ -104,24 +136,25 @@ impl<'a> CsrParts<'a> {
                 Ok::<_, der::Error>((ObjectIdentifier::decode(reader)?, AnyRef::decode(reader)?))
             })?;
             values.tag().assert_eq(Tag::Set)?;
-            if oid == rfc5912::ID_EXTENSION_REQ {
-                let mut values = SliceReader::new(values.value())?;
-                let only = AnyRef::decode(&mut values)?;
-                if found.is_some() || !values.is_finished() {
-                    return Err(CsrError::ExtensionRequests);
-                }
-                found = Some(only);
+            let Some(place) = found.place(oid) else {
+                continue;
+            };
+            let mut values = SliceReader::new(values.value())?;
+            let only = values.tlv_bytes().ok().filter(|_| values.is_finished());
+            if place.is_some() || only.is_none() {
+                return Err(CsrError::Attribute { oid });
             }
+            *place = only;
         }
         Ok(found)
     }
 
     /// The requested extensions, in order; none of them twice.
     pub(crate) fn extensions(&self) -> Result<Vec<RequestedExtension<'a>>, CsrError> {
-        let Some(list) = self.requested()? else {
+        let Some(list) = self.attributes()?.extension_request else {
             return Ok(Vec::new());
         };
-        list.sequence(|reader| {
+        AnyRef::from_der(list)?.sequence(|reader| {
             let mut extensions: Vec<RequestedExtension<'a>> = Vec::new();
             while !reader.is_finished() {
                 if extensions.len() == MAX_REQUESTED_EXTENSIONS {
