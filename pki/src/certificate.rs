@@ -26,6 +26,7 @@ use crate::bundle::MAX_AUTHORITIES;
 use crate::catalyst::Alternative;
 use crate::key::{KeyError, SubjectKey};
 use crate::names;
+use crate::related::RelatedCertificate;
 use crate::signature::{AlgorithmError, SignatureAlgorithm, VerificationError};
 use crate::skid::Skid;
 use crate::suite::{Form, Suite};

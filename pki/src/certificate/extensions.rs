@@ -99,6 +99,11 @@ impl Extensions {
                     self.akid_bytes = Some(id.as_bytes().into());
                 }
             }
+            // Marked critical, against RFC 9763, section 4, it is one that who verifies a chain by itself cannot process.
+            related::EXTENSION if !extension.critical => {
+                let related = RelatedCertificate::from_der(extension.extn_value.as_bytes());
+                self.related = Some(related.map_err(|reason| wrong("relatedCertificate", reason))?);
+            }
             // They only say something to those who ask for a policy (RFC 5280, section 6.1.1 (c)), which nobody does here.
             ID_CE_CERTIFICATE_POLICIES => {}
             other => match Part::of_oid(other) {
