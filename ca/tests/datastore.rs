@@ -15,7 +15,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{
-    CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord, CertificateStore,
+    AuthorityStore as _, CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord, CertificateStore,
     CertificateSummary, CertificateWrite, Datastore, DatastoreError, IssuedRecord, JoinTokenRecord,
     JoinTokenStore, MetadataStore, Page, PageRequest, Result, SerialNumber, conformance,
 };
@@ -37,6 +37,7 @@ fn intent(number: u64) -> CertificateIntent {
         form: Form::Composite,
         suite: Suite::MlDsa65EcdsaP256,
         key_algorithm: "mldsa65-ecdsa-p256".to_owned(),
+        alternative_algorithm: None,
         issuer: "c0ffee".to_owned(),
         not_before: start,
         not_after: start + Duration::from_secs(3_600),
@@ -204,7 +205,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
         SqliteDatastore::open_read_only(&path).await,
     ] {
         assert!(
-            matches!(opened, Err(DatastoreError::NewerSchema { found: 99, known: 1 })),
+            matches!(opened, Err(DatastoreError::NewerSchema { found: 99, known: 2 })),
             "{opened:?}"
         );
     }
@@ -279,6 +280,45 @@ async fn a_value_nobody_wrote_is_reported_as_damage() {
     }
 }
 
+/// The schema as the first version of the program made it, with an authority of that time.
+#[tokio::test]
+async fn a_datastore_of_the_first_version_is_brought_up_to_date() {
+    let directory = directory();
+    let path = directory.path().join("db");
+    let sql = include_str!("../migrations/sqlite/0001_initial.sql");
+    let first = sqlx::migrate::Migration::new(
+        1,
+        "initial".into(),
+        sqlx::migrate::MigrationType::Simple,
+        sqlx::SqlSafeStr::into_sql_str(sql),
+        false,
+    );
+    let mut connection = connect(&path).await;
+    sqlx::migrate::Migrator::with_migrations(vec![first])
+        .run(&mut connection)
+        .await
+        .unwrap();
+    sqlx::query(
+        "INSERT INTO authority (authority_id, family, suite, state, material, not_before, not_after, created_at, \
+         changed_at) VALUES ('aa', 'classical', 'ecdsa-p256', 'active', x'30', 0, 1, 0, 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+
+    let view = SqliteDatastore::open_read_only(&path).await;
+    assert!(
+        matches!(view, Err(DatastoreError::OlderSchema { found: 1, known: 2 })),
+        "{view:?}"
+    );
+    let store = SqliteDatastore::open(&path).await.unwrap();
+    let authority = store.authority("aa").await.unwrap().unwrap();
+    assert_eq!((authority.suite, authority.alternative), (Suite::EcdsaP256, None));
+    store.close().await;
+    SqliteDatastore::open_read_only(&path).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_empty_file_is_an_old_schema_to_a_reader_and_a_beginning_to_a_server() {
     let directory = directory();
@@ -287,7 +327,7 @@ async fn an_empty_file_is_an_old_schema_to_a_reader_and_a_beginning_to_a_server(
     fs::write(&path, "").unwrap();
     let view = SqliteDatastore::open_read_only(&path).await;
     assert!(
-        matches!(view, Err(DatastoreError::OlderSchema { found: 0, known: 1 })),
+        matches!(view, Err(DatastoreError::OlderSchema { found: 0, known: 2 })),
         "{view:?}"
     );
     SqliteDatastore::open(&path).await.unwrap().ping().await.unwrap();

@@ -68,6 +68,7 @@ impl Authorities {
                 authority_id: key_id.clone(),
                 family,
                 suite: settings.suite,
+                alternative: None,
                 state: AuthorityState::Prepared,
                 material: AuthorityMaterial::Jwt { key_id, spki },
                 keys,
@@ -112,6 +113,7 @@ impl Authorities {
             authority_id: facts.authority_id.to_string(),
             family,
             suite: settings.suite,
+            alternative: None,
             state: AuthorityState::Prepared,
             material: AuthorityMaterial::X509 {
                 certificate: issued.into_der(),

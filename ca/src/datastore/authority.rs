@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use symbolon_crypto::Component;
 use symbolon_hsm::names::{KeyId, StoreName};
 use symbolon_pki::suite::{Family, Suite};
 
@@ -119,11 +120,21 @@ pub enum KeyRole {
     PostQuantum,
     /// The traditional half of a composite.
     Classical,
+    /// The native key of an authority that has an alternative one: what any software verifies with.
+    Native,
+    /// The alternative key (X.509 (2019), section 9.8).
+    Alternative,
 }
 
 impl KeyRole {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Sole, Self::PostQuantum, Self::Classical];
+    pub const ALL: [Self; 5] = [
+        Self::Sole,
+        Self::PostQuantum,
+        Self::Classical,
+        Self::Native,
+        Self::Alternative,
+    ];
 
     /// The name used in the journal and in output.
     pub const fn name(self) -> &'static str {
@@ -131,6 +142,8 @@ impl KeyRole {
             Self::Sole => "sole",
             Self::PostQuantum => "post-quantum",
             Self::Classical => "classical",
+            Self::Native => "native",
+            Self::Alternative => "alternative",
         }
     }
 }
@@ -157,12 +170,14 @@ pub struct AuthorityRecord {
     pub family: Family,
     /// What it signs with.
     pub suite: Suite,
+    /// What it signs with beside that, where it has an alternative key.
+    pub alternative: Option<Suite>,
     /// Where it stands in its life.
     pub state: AuthorityState,
     /// What it publishes.
     pub material: AuthorityMaterial,
-    /// Where its key is held, in the order of the suite's components. Empty for an authority whose key another
-    /// server holds.
+    /// Where its key is held, in the order of [`components`](Self::components). Empty for an authority whose key
+    /// another server holds.
     pub keys: Vec<KeyReference>,
     /// From when it may sign.
     pub not_before: SystemTime,
@@ -172,6 +187,18 @@ pub struct AuthorityRecord {
     pub created_at: SystemTime,
     /// When it came into its present state.
     pub changed_at: SystemTime,
+}
+
+impl AuthorityRecord {
+    /// The components that it signs with: those of its suite, then those of the alternative one.
+    pub fn components(&self) -> impl Iterator<Item = Component> {
+        let suites = [Some(self.suite), self.alternative];
+        suites
+            .into_iter()
+            .flatten()
+            .flat_map(|suite| suite.components())
+            .copied()
+    }
 }
 
 /// What a change of an authority's state did.

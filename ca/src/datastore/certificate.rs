@@ -75,6 +75,8 @@ pub struct CertificateIntent {
     pub suite: Suite,
     /// The subject's key algorithm, by name: a suite's, or RSA with its size.
     pub key_algorithm: String,
+    /// The algorithm of the alternative key in the same words, where the certificate has one.
+    pub alternative_algorithm: Option<String>,
     /// The authority id of the issuer.
     pub issuer: String,
     /// Start of validity.
@@ -149,7 +151,8 @@ pub struct CertificateRecord {
 /// The claim of a public key on its components: none of them is part of any other key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SubjectKeyClaim {
-    /// SHA-256 of the whole key's SubjectPublicKeyInfo. The same key may be certified again, as at a renewal.
+    /// SHA-256 of the whole key's SubjectPublicKeyInfo, and of an alternative key's after it where there is one. The same
+    /// key may be certified again, as at a renewal.
     pub key_sha256: [u8; 32],
     /// SHA-256 of each component's SubjectPublicKeyInfo.
     pub components: Vec<[u8; 32]>,

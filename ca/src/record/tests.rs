@@ -104,6 +104,7 @@ fn intent(number: u32) -> CertificateIntent {
         form: Form::Classical,
         suite: Suite::EcdsaP256,
         key_algorithm: "ecdsa-p256".to_owned(),
+        alternative_algorithm: None,
         issuer: "00".to_owned(),
         not_before: SystemTime::UNIX_EPOCH,
         not_after: SystemTime::UNIX_EPOCH,

@@ -6,7 +6,7 @@ use super::samples::{at, authority, hash};
 use super::{Outcome, Store, expect_eq, expect_error};
 use crate::datastore::{
     AuthorityMaterial, AuthorityRecord, AuthorityState, ComponentKeyClaim, DatastoreError,
-    PublishedAuthorities, RecordKind,
+    KeyRole, PublishedAuthorities, RecordKind,
 };
 
 pub(super) async fn an_authority_reads_back_with_its_keys(store: Store) -> Outcome {
@@ -43,6 +43,17 @@ pub(super) async fn an_authority_reads_back_with_its_keys(store: Store) -> Outco
             authorities: vec![composite, jwt]
         }
     );
+    Ok(())
+}
+
+pub(super) async fn an_alternative_key_reads_back_beside_the_native_one(store: Store) -> Outcome {
+    let mut both = authority("aa", Family::Classical, 1)?;
+    (both.suite, both.alternative) = (Suite::EcdsaP256, Some(Suite::MlDsa65));
+    for (key, role) in both.keys.iter_mut().zip([KeyRole::Native, KeyRole::Alternative]) {
+        key.role = role;
+    }
+    store.add_authority(&both).await?;
+    expect_eq!(store.authority("aa").await?, Some(both));
     Ok(())
 }
 

@@ -43,6 +43,7 @@ const CHECKS: &[Check] = &[
     check!(metadata::the_first_claim_stays),
     check!(metadata::a_setting_can_be_changed),
     check!(authorities::an_authority_reads_back_with_its_keys),
+    check!(authorities::an_alternative_key_reads_back_beside_the_native_one),
     check!(authorities::activation_replaces_the_active_one_and_is_not_published),
     check!(authorities::tainting_and_revoking_are_published),
     check!(authorities::steps_outside_the_life_cycle_are_refused),

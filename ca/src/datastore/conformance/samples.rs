@@ -51,6 +51,7 @@ pub(super) fn authority(id: &str, family: Family, number: u8) -> anyhow::Result<
         authority_id: id.to_owned(),
         family,
         suite: Suite::MlDsa65EcdsaP256,
+        alternative: None,
         state: AuthorityState::Prepared,
         material: AuthorityMaterial::X509 {
             certificate: vec![0x30, number],
@@ -74,6 +75,7 @@ pub(super) fn intent(number: u64) -> anyhow::Result<CertificateIntent> {
         form: Form::Composite,
         suite: Suite::MlDsa65EcdsaP256,
         key_algorithm: "mldsa65-ecdsa-p256".to_owned(),
+        alternative_algorithm: number.is_multiple_of(2).then(|| "ml-dsa-65".to_owned()),
         issuer: "c0ffee".to_owned(),
         not_before: at(0),
         not_after: at(3_600),

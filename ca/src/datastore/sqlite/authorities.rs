@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use symbolon_hsm::names::{KeyId, StoreName};
-use symbolon_pki::suite::Family;
+use symbolon_pki::suite::{Family, Suite};
 
 use super::codec::{Columns, failed, position, seconds};
 use super::component_keys::{claim, claimed_by, used_up};
@@ -188,12 +188,13 @@ async fn insert(connection: &mut SqliteConnection, authority: &AuthorityRecord) 
         AuthorityMaterial::Jwt { key_id, spki } => (Some(key_id), spki),
     };
     let added = sqlx::query(
-        "INSERT INTO authority (authority_id, family, suite, state, jwt_key_id, material, not_before, \
-         not_after, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO authority (authority_id, family, suite, alternative, state, jwt_key_id, material, not_before, \
+         not_after, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&authority.authority_id)
     .bind(authority.family.name())
     .bind(authority.suite.name())
+    .bind(authority.alternative.map(Suite::name))
     .bind(authority.state.name())
     .bind(jwt_key_id)
     .bind(material)
@@ -297,6 +298,7 @@ fn read(row: &SqliteRow) -> Result<AuthorityRecord> {
         authority_id: columns.get("authority_id")?,
         family: columns.parse("family")?,
         suite: columns.parse("suite")?,
+        alternative: columns.parse_option("alternative")?,
         state: columns.parse("state")?,
         material: match columns.get("jwt_key_id")? {
             Some(key_id) => AuthorityMaterial::Jwt {

@@ -189,8 +189,8 @@ fn groups<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
 
 async fn insert_intents(connection: &mut SqliteConnection, intents: &[&CertificateIntent]) -> Result<u64> {
     let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO certificate (serial, profile, spiffe_id, form, suite, key_algorithm, issuer, not_before, \
-         not_after, entry_id, recorded_at) ",
+        "INSERT INTO certificate (serial, profile, spiffe_id, form, suite, key_algorithm, alternative_algorithm, issuer, \
+         not_before, not_after, entry_id, recorded_at) ",
     );
     query.push_values(intents, |mut row, intent| {
         row.push_bind(intent.serial.as_bytes())
@@ -199,6 +199,7 @@ async fn insert_intents(connection: &mut SqliteConnection, intents: &[&Certifica
             .push_bind(intent.form.name())
             .push_bind(intent.suite.name())
             .push_bind(&intent.key_algorithm)
+            .push_bind(intent.alternative_algorithm.as_deref())
             .push_bind(&intent.issuer)
             .push_bind(seconds(intent.not_before))
             .push_bind(seconds(intent.not_after))
@@ -271,6 +272,7 @@ fn read(row: &SqliteRow) -> Result<(i64, CertificateSummary)> {
         form: columns.parse("form")?,
         suite: columns.parse("suite")?,
         key_algorithm: columns.get("key_algorithm")?,
+        alternative_algorithm: columns.get("alternative_algorithm")?,
         issuer: columns.get("issuer")?,
         not_before: columns.time("not_before")?,
         not_after: columns.time("not_after")?,

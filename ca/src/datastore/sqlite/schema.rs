@@ -9,11 +9,18 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 1] = [(
-    1,
-    "initial",
-    include_str!("../../../migrations/sqlite/0001_initial.sql"),
-)];
+const STEPS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "initial",
+        include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    ),
+    (
+        2,
+        "alternative keys",
+        include_str!("../../../migrations/sqlite/0002_alternative.sql"),
+    ),
+];
 
 /// The schema version this program needs.
 pub(super) const KNOWN: i64 = STEPS[STEPS.len() - 1].0;
