@@ -28,7 +28,6 @@ pub(super) struct Extensions {
     pub(super) skid_bytes: Option<Box<[u8]>>,
     pub(super) akid: Option<Skid>,
     pub(super) akid_bytes: Option<Box<[u8]>>,
-    pub(super) name_constraints: Option<NameConstraints>,
     pub(super) alternative: Option<Alternative>,
     pub(super) related: Option<RelatedCertificate>,
     pub(super) unprocessed_critical: Vec<ObjectIdentifier>,
