@@ -1,6 +1,8 @@
-//! The SHA-2 family (FIPS 180-4).
+//! The SHA-2 family (FIPS 180-4), and SHAKE256 (FIPS 202) for the one composite that hashes with it.
 
 use aws_lc_rs::digest;
+use shake::Shake256;
+use shake::digest::{ExtendableOutput, Update, XofReader};
 
 fn fixed<const N: usize>(algorithm: &'static digest::Algorithm, parts: &[&[u8]]) -> [u8; N] {
     let mut context = digest::Context::new(algorithm);
@@ -25,6 +27,15 @@ pub fn sha384(message: &[u8]) -> [u8; 48] {
 /// SHA-512 of `message`.
 pub fn sha512(message: &[u8]) -> [u8; 64] {
     fixed(&digest::SHA512, &[message])
+}
+
+/// The first 64 bytes of SHAKE256 of `message`. Not aws-lc's, so not for the hot path.
+pub fn shake256(message: &[u8]) -> [u8; 64] {
+    let mut hash = Shake256::default();
+    hash.update(message);
+    let mut out = [0; 64];
+    hash.finalize_xof().read(&mut out);
+    out
 }
 
 /// SHA-256 of `parts`, one after the other.

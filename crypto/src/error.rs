@@ -36,6 +36,22 @@ pub enum KeyError {
     /// An RSA public key with a malformed modulus or exponent.
     #[error("not a valid RSA public key")]
     RsaInvalid,
+    /// An RSA key of another size than its component's.
+    #[error("an RSA key of {bits} bits is no key for {component}")]
+    RsaModulus {
+        /// The component asked for.
+        component: Component,
+        /// The size found, in bits.
+        bits: usize,
+    },
+    /// An RSA exponent below 65537.
+    #[error(
+        "a key for {component} has a public exponent of 65537 or more (FIPS 186-5), this one has a smaller one"
+    )]
+    RsaExponent {
+        /// The component asked for.
+        component: Component,
+    },
     /// The cryptographic library failed to make a key (out of memory, or its generator has failed).
     #[error("the cryptographic library could not make a key for {component}")]
     Generation {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
 use crate::ffi::MlDsaKey;
+use crate::further::{self, Verifying};
 use crate::{Component, KeyError, MlDsaContext, VerifyError};
 
 const WHAT: &str = "a public key";
 
 /// A public key that was checked to be one, in the one encoding it has: of the right length, an ECDSA point
-/// uncompressed and on its curve, an Ed25519 key reduced and not of small order.
+/// uncompressed and on its curve, an EdDSA key reduced and not of small order, an RSA key of the component's size in
+/// minimal DER with an exponent that FIPS 186-5 allows.
 ///
 /// One key has one encoding here, so keys that differ in bytes differ; whoever looks for a key that is used twice
 /// relies on that. Ed25519 bytes that no point has are let through: nothing ever verifies under them.
@@ -27,15 +29,18 @@ pub struct PublicKey {
 enum Parsed {
     Classical(ParsedPublicKey),
     MlDsa(Arc<MlDsaKey>),
+    /// Everything outside the hot path.
+    Further(Arc<dyn Verifying>),
 }
 
-/// How aws-lc-rs calls a classical component; `None` for ML-DSA.
+/// How aws-lc-rs calls a classical component of the hot path, or one that is as easily had; `None` for the others.
 fn classical(component: Component) -> Option<&'static dyn VerificationAlgorithm> {
     match component {
         Component::EcdsaP256Sha256 => Some(&signature::ECDSA_P256_SHA256_ASN1),
         Component::EcdsaP384Sha384 => Some(&signature::ECDSA_P384_SHA384_ASN1),
         Component::Ed25519 => Some(&signature::ED25519),
-        Component::MlDsa44 | Component::MlDsa65 | Component::MlDsa87 => None,
+        Component::EcdsaP521Sha512 => Some(&signature::ECDSA_P521_SHA512_ASN1),
+        _ => None,
     }
 }
 
@@ -73,7 +78,7 @@ const fn little_endian(first: u8, middle: u8, last: u8) -> [u8; 32] {
 /// key; Ed25519 coordinates that are not reduced, another second encoding, or of small order.
 fn is_acceptable(component: Component, bytes: &[u8]) -> bool {
     match component {
-        Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 => bytes.first() == Some(&UNCOMPRESSED),
+        _ if component.is_ecdsa() => bytes.first() == Some(&UNCOMPRESSED),
         Component::Ed25519 => {
             let Ok(mut y) = <[u8; 32]>::try_from(bytes) else {
                 return false;
@@ -84,7 +89,7 @@ fn is_acceptable(component: Component, bytes: &[u8]) -> bool {
             let reduced = *first < 0xed || *last != 0x7f || middle.iter().any(|byte| *byte != 0xff);
             reduced && !SMALL_ORDER.contains(&y)
         }
-        Component::MlDsa44 | Component::MlDsa65 | Component::MlDsa87 => true,
+        _ => true,
     }
 }
 
@@ -92,11 +97,12 @@ impl PublicKey {
     /// Reads the raw encoding of a `component`'s public key (see [`Component`]).
     ///
     /// # Errors
-    /// [`KeyError::Length`] or [`KeyError::Invalid`]; compressed and hybrid points are invalid, and so are Ed25519 keys
-    /// under which anybody can sign.
+    /// [`KeyError::Length`] or [`KeyError::Invalid`]; compressed and hybrid points are invalid, and so are EdDSA keys
+    /// under which anybody can sign. For RSA [`KeyError::RsaInvalid`], [`KeyError::RsaSize`], [`KeyError::RsaModulus`]
+    /// or [`KeyError::RsaExponent`].
     pub fn parse(component: Component, bytes: &[u8]) -> Result<Self, KeyError> {
         let expected = component.public_key_len();
-        if bytes.len() != expected {
+        if component.has_one_length() && bytes.len() != expected {
             return Err(KeyError::Length {
                 component,
                 what: WHAT,
@@ -115,9 +121,10 @@ impl PublicKey {
             Some(algorithm) => {
                 Parsed::Classical(ParsedPublicKey::new(algorithm, bytes).map_err(|_| invalid)?)
             }
-            None => Parsed::MlDsa(Arc::new(
+            None if component.is_ml_dsa() => Parsed::MlDsa(Arc::new(
                 MlDsaKey::from_public(component, bytes).map_err(|_| invalid)?,
             )),
+            None => Parsed::Further(further::public(component, bytes)?),
         };
         Ok(Self {
             component,
@@ -149,6 +156,7 @@ impl PublicKey {
         let verified = match &self.parsed {
             Parsed::Classical(key) => key.verify_sig(message, signature).is_ok(),
             Parsed::MlDsa(key) => key.verify(message, signature, context).is_ok(),
+            Parsed::Further(key) => key.verifies(message, signature),
         };
         if verified {
             Ok(())
@@ -165,7 +173,7 @@ impl PublicKey {
     /// [`VerifyError`] if it does not verify or this is no ML-DSA key.
     pub fn verify_mu(&self, mu: &[u8; 64], signature: &[u8]) -> Result<(), VerifyError> {
         let verified = match &self.parsed {
-            Parsed::Classical(_) => false,
+            Parsed::Classical(_) | Parsed::Further(_) => false,
             Parsed::MlDsa(key) => key.verify_mu(mu, signature).is_ok(),
         };
         if verified {

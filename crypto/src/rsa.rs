@@ -1,4 +1,5 @@
-//! RSA public keys of stock clients: verified, never signed with.
+//! RSA public keys as stock clients bring them, with any of the paddings and hashes that are accepted. Our own RSA keys are
+//! [`Component`](crate::Component)s, which fix both.
 
 use std::fmt;
 
@@ -80,6 +81,16 @@ impl RsaPublicKey {
         self.bits
     }
 
+    /// The public exponent; `None` for one of more than 64 bits, which the library does not read.
+    pub fn exponent(&self) -> Option<u64> {
+        // Minimal DER was checked: SEQUENCE and modulus, each with a length of two bytes, a zero before the modulus,
+        // whose topmost bit is set, and then the exponent with a length of one byte.
+        let exponent = self.pkcs1.get(4 + 4 + 1 + self.bits / 8 + 2..)?;
+        exponent.iter().try_fold(0_u64, |value, byte| {
+            value.checked_mul(256)?.checked_add(u64::from(*byte))
+        })
+    }
+
     /// The PKCS#1 `RSAPublicKey`.
     pub fn as_bytes(&self) -> &[u8] {
         &self.pkcs1
@@ -131,6 +142,10 @@ mod tests {
             for exponent in [&[3][..], &[1, 0, 1], &[1, 0, 0, 0, 1]] {
                 let key = RsaPublicKey::parse(&pkcs1(bytes, 0xff, exponent)).unwrap();
                 assert_eq!(key.bits(), bits);
+                let expected = exponent
+                    .iter()
+                    .fold(0, |value, byte| value << 8 | u64::from(*byte));
+                assert_eq!(key.exponent(), Some(expected));
             }
         }
     }

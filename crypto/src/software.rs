@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519Key
 use zeroize::Zeroizing;
 
 use crate::ffi::MlDsaKey;
+use crate::further::{self, Signing};
 use crate::{Component, HeldKey, KeyError, MlDsaContext, PublicKey, SignError, random};
 
 const WHAT: &str = "a private key";
@@ -20,19 +21,23 @@ pub struct SoftwareKey {
 }
 
 enum Secret {
+    /// ECDSA on NIST's curves.
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     MlDsa {
         key: MlDsaKey,
         seed: Zeroizing<[u8; 32]>,
     },
+    /// Everything outside the hot path.
+    Further(Box<dyn Signing>),
 }
 
 fn curve(component: Component) -> Option<&'static EcdsaSigningAlgorithm> {
     match component {
         Component::EcdsaP256Sha256 => Some(&signature::ECDSA_P256_SHA256_ASN1_SIGNING),
         Component::EcdsaP384Sha384 => Some(&signature::ECDSA_P384_SHA384_ASN1_SIGNING),
-        Component::Ed25519 | Component::MlDsa44 | Component::MlDsa65 | Component::MlDsa87 => None,
+        Component::EcdsaP521Sha512 => Some(&signature::ECDSA_P521_SHA512_ASN1_SIGNING),
+        _ => None,
     }
 }
 
@@ -51,19 +56,23 @@ impl SoftwareKey {
                 Secret::Ecdsa(pair),
             );
         }
+        if !(component.is_ml_dsa() || component == Component::Ed25519) {
+            return Self::further(component, further::generate(component)?);
+        }
         let mut seed = Zeroizing::new([0; 32]);
         random::fill(seed.as_mut()).map_err(|_| failed)?;
         Self::from_raw(component, seed.as_ref())
     }
 
-    /// Rebuilds a key from what [`raw`](Self::raw) gave: the big-endian scalar of an ECDSA key, the 32-byte seed of
-    /// an Ed25519 or ML-DSA key.
+    /// Rebuilds a key from what [`raw`](Self::raw) gave: the big-endian scalar of an ECDSA key, the seed of an EdDSA or
+    /// ML-DSA key, the four parts of an SLH-DSA key (checked by making the public key anew), the DER `RSAPrivateKey`.
     ///
     /// # Errors
-    /// [`KeyError::Length`], or [`KeyError::Invalid`] for a scalar that is zero or not below the group order.
+    /// [`KeyError::Length`], [`KeyError::Invalid`] for a scalar that is zero or not below the group order, or for RSA
+    /// as [`PublicKey::parse`].
     pub fn from_raw(component: Component, private: &[u8]) -> Result<Self, KeyError> {
         let expected = component.private_key_len();
-        if private.len() != expected {
+        if component.has_one_length() && private.len() != expected {
             return Err(KeyError::Length {
                 component,
                 what: WHAT,
@@ -76,7 +85,7 @@ impl SoftwareKey {
             what: WHAT,
         };
         match component {
-            Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 => {
+            Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 | Component::EcdsaP521Sha512 => {
                 let algorithm = curve(component).ok_or(invalid)?;
                 let der = ec_private_key(private);
                 let pair = EcdsaKeyPair::from_private_key_der(algorithm, &der).map_err(|_| invalid)?;
@@ -101,7 +110,12 @@ impl SoftwareKey {
                 let public = key.public(component).map_err(|_| invalid)?;
                 Self::new(component, public, Secret::MlDsa { key, seed })
             }
+            _ => Self::further(component, further::private(component, private)?),
         }
+    }
+
+    fn further(component: Component, key: Box<dyn Signing>) -> Result<Self, KeyError> {
+        Self::new(component, key.public(), Secret::Further(key))
     }
 
     fn new(component: Component, public: Vec<u8>, secret: Secret) -> Result<Self, KeyError> {
@@ -111,7 +125,7 @@ impl SoftwareKey {
         })
     }
 
-    /// The scalar or seed this key is made from. Whoever calls this is writing it to a place that protects it.
+    /// What this key is made from: see [`from_raw`](Self::from_raw). Whoever calls this is writing it to a place that protects it.
     ///
     /// # Errors
     /// [`KeyError::Export`] if the library cannot give it out.
@@ -130,6 +144,7 @@ impl SoftwareKey {
                 Ok(Zeroizing::new(seed.as_ref().to_vec()))
             }
             Secret::MlDsa { seed, .. } => Ok(Zeroizing::new(seed.to_vec())),
+            Secret::Further(key) => Ok(key.raw()),
         }
     }
 }
@@ -167,6 +182,7 @@ impl HeldKey for SoftwareKey {
                 .map(|signature| signature.as_ref().to_vec())
                 .map_err(|_| failed()),
             Secret::MlDsa { key, .. } => key.sign(message, context).map_err(|_| failed()),
+            Secret::Further(key) => key.sign(message).map_err(|_| failed()),
         }
     }
 
@@ -174,7 +190,7 @@ impl HeldKey for SoftwareKey {
         let component = self.component();
         match &*self.secret {
             Secret::MlDsa { key, .. } => key.sign_mu(mu).map_err(|_| SignError::Library { component }),
-            Secret::Ecdsa(_) | Secret::Ed25519(_) => Err(SignError::Unsupported {
+            Secret::Ecdsa(_) | Secret::Ed25519(_) | Secret::Further(_) => Err(SignError::Unsupported {
                 component,
                 operation: "signing a precomputed mu",
             }),
@@ -189,93 +205,5 @@ impl HeldKey for SoftwareKey {
 impl fmt::Debug for SoftwareKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SoftwareKey({}, secret)", self.component())
-    }
-}
-
-/// An ML-DSA private key of which only the expanded form is known (FIPS 204, algorithm 24).
-///
-/// It can sign and be looked at. It has no [`SoftwareKey::raw`], since the seed cannot be recovered from it, and so
-/// can neither be stored nor become half of a composite.
-#[derive(Clone)]
-pub struct ExpandedMlDsaKey {
-    public: PublicKey,
-    key: Arc<MlDsaKey>,
-}
-
-impl ExpandedMlDsaKey {
-    /// Length of the expanded private key of `component`, in bytes; `None` for what is not ML-DSA.
-    pub const fn expanded_len(component: Component) -> Option<usize> {
-        match component {
-            Component::MlDsa44 => Some(2560),
-            Component::MlDsa65 => Some(4032),
-            Component::MlDsa87 => Some(4896),
-            Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 | Component::Ed25519 => None,
-        }
-    }
-
-    /// Reads an expanded private key and checks that its parts agree with each other.
-    ///
-    /// # Errors
-    /// [`KeyError::Length`], or [`KeyError::Invalid`] for one whose parts contradict each other.
-    pub fn parse(component: Component, expanded: &[u8]) -> Result<Self, KeyError> {
-        let invalid = KeyError::Invalid {
-            component,
-            what: WHAT,
-        };
-        let expected = Self::expanded_len(component).ok_or(invalid)?;
-        if expanded.len() != expected {
-            return Err(KeyError::Length {
-                component,
-                what: WHAT,
-                expected,
-                found: expanded.len(),
-            });
-        }
-        let key = MlDsaKey::from_private(component, expanded).map_err(|_| invalid)?;
-        let public = key.public(component).map_err(|_| invalid)?;
-        Ok(Self {
-            public: PublicKey::parse(component, &public)?,
-            key: Arc::new(key),
-        })
-    }
-
-    /// The expanded form of the key that `seed` stands for, to compare with one that came beside the seed.
-    ///
-    /// # Errors
-    /// As [`SoftwareKey::from_raw`].
-    pub fn expand(component: Component, seed: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let invalid = KeyError::Invalid {
-            component,
-            what: WHAT,
-        };
-        let len = Self::expanded_len(component).ok_or(invalid)?;
-        let key = MlDsaKey::from_private(component, seed).map_err(|_| invalid)?;
-        key.expanded(len).map_err(|_| invalid)
-    }
-}
-
-impl HeldKey for ExpandedMlDsaKey {
-    fn component(&self) -> Component {
-        self.public.component()
-    }
-
-    fn public_key(&self) -> &PublicKey {
-        &self.public
-    }
-
-    fn sign(&self, message: &[u8], context: MlDsaContext<'_>) -> Result<Vec<u8>, SignError> {
-        self.key.sign(message, context).map_err(|_| SignError::Library {
-            component: self.component(),
-        })
-    }
-
-    fn is_own_software(&self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for ExpandedMlDsaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExpandedMlDsaKey({}, secret)", self.component())
     }
 }
