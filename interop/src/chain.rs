@@ -47,17 +47,14 @@ impl Chain {
     /// # Errors
     /// If any step of the issuing path refuses.
     pub fn issue(suite: Suite) -> Result<Self> {
-        let now = SystemTime::now();
-        let root = self_signed(suite, now)?;
-        let below = below(&root, now)?;
-
+        let issuer = Issuer::new(suite)?;
         let key = PrivateKey::generate(suite)?;
         let csr = CsrBuilder::new(&key.signer()?).build()?;
-        let leaf = sign_csr(&below, &csr, now)?;
+        let leaf = sign_csr(&issuer.below, &csr, SystemTime::now())?;
         Ok(Self {
             suite,
-            root: root.certificate().der().to_vec(),
-            intermediate: below.certificate().der().to_vec(),
+            root: issuer.root.certificate().der().to_vec(),
+            intermediate: issuer.below.certificate().der().to_vec(),
             leaf,
             csr,
             key,
@@ -97,6 +94,28 @@ impl Chain {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
+    }
+}
+
+/// A self-signed authority and one below it, of one suite.
+#[derive(Debug)]
+pub struct Issuer {
+    /// What peers trust.
+    pub root: Authority,
+    /// What signs SVIDs.
+    pub below: Authority,
+}
+
+impl Issuer {
+    /// Makes both: the root for a day, the one below it for an hour.
+    ///
+    /// # Errors
+    /// If any step of the issuing path refuses.
+    pub fn new(suite: Suite) -> Result<Self> {
+        let now = SystemTime::now();
+        let root = self_signed(suite, now)?;
+        let below = below(&root, now)?;
+        Ok(Self { root, below })
     }
 }
 

@@ -8,6 +8,8 @@ pub mod cells;
 pub mod chain;
 pub mod document;
 pub mod programs;
+pub mod raw;
+pub mod tls;
 pub mod trixie;
 pub mod up;
 pub mod workload;

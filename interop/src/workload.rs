@@ -12,7 +12,7 @@ use symbolon_pki::time::SystemClock;
 use symbolon_tls::workload_api::Endpoint;
 use symbolon_tls::{
     Acceptor, AuthorizeId, Backoff, ClientAuth, ClientOptions, Connection, ConnectionInfo, Connector,
-    HandshakeError, ListenerOptions, X509Source,
+    HandshakeError, IdentitySource, ListenerOptions, X509Source,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +32,12 @@ pub const GREETING: &str = "hello from Symbolon\n";
 /// If it does not answer, or not with SVIDs.
 pub async fn source(workload_api: &str) -> Result<Arc<X509Source>> {
     let endpoint: Endpoint = workload_api.parse()?;
-    let following = X509Source::connect(endpoint, &Form::ALL, Arc::new(SystemClock), Backoff::default());
+    let following = X509Source::connect(
+        endpoint,
+        &Form::OF_KEYS,
+        Arc::new(SystemClock),
+        Backoff::default(),
+    );
     let source = timeout(PATIENCE, following)
         .await
         .context("the Workload API said nothing")??;
@@ -54,13 +59,25 @@ impl Listener {
     /// # Errors
     /// If there is no port.
     pub async fn start(source: Arc<X509Source>, peer: SpiffeId) -> Result<Self> {
+        Self::serve(source, peer, ListenerOptions::default()).await
+    }
+
+    /// Listens with other identities, or other options.
+    ///
+    /// # Errors
+    /// If there is no port.
+    pub async fn serve(
+        source: Arc<dyn IdentitySource>,
+        peer: SpiffeId,
+        options: ListenerOptions,
+    ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let acceptor = Acceptor::new(
             source,
             AuthorizeId::OneOf(vec![peer]),
             ClientAuth::Required,
-            ListenerOptions::default(),
+            options,
             Arc::new(SystemClock),
         );
         let (sender, outcomes) = mpsc::unbounded_channel();
@@ -121,20 +138,32 @@ pub async fn call(
     address: SocketAddr,
     peer: SpiffeId,
 ) -> Result<Arc<ConnectionInfo>> {
-    let connector = Connector::new(
-        source,
-        AuthorizeId::OneOf(vec![peer]),
-        Arc::new(SystemClock),
-        ClientOptions::default(),
-    );
-    let tcp = TcpStream::connect(address).await?;
-    let connection = connector
-        .connect(ServerName::IpAddress(address.ip().into()), tcp)
-        .await?;
+    let connection = connect(source, address, peer, ClientOptions::default()).await?;
     let info = connection.info().clone();
     let echoed = exchange(connection, GREETING).await?;
     anyhow::ensure!(echoed == GREETING, "the other end said {echoed:?}");
     Ok(info)
+}
+
+/// Connects with other identities, or other options.
+///
+/// # Errors
+/// If the handshake fails.
+pub async fn connect(
+    source: Arc<dyn IdentitySource>,
+    address: SocketAddr,
+    peer: SpiffeId,
+    options: ClientOptions,
+) -> Result<Connection<TcpStream>> {
+    let connector = Connector::new(
+        source,
+        AuthorizeId::OneOf(vec![peer]),
+        Arc::new(SystemClock),
+        options,
+    );
+    let tcp = TcpStream::connect(address).await?;
+    let address = ServerName::IpAddress(address.ip().into());
+    Ok(connector.connect(address, tcp).await?)
 }
 
 /// Says a line and gives the line that comes back.
