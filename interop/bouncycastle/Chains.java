@@ -70,9 +70,13 @@ final class Chains {
     }
 
     static X509Certificate certificate(Path folder, String name) throws Exception {
+        return certificate(Peer.file(folder, name + ".der"));
+    }
+
+    /** Of DER or PEM. */
+    static X509Certificate certificate(byte[] encoded) throws Exception {
         CertificateFactory factory = CertificateFactory.getInstance("X.509", Keys.BC);
-        return (X509Certificate)
-            factory.generateCertificate(new ByteArrayInputStream(Peer.file(folder, name + ".der")));
+        return (X509Certificate) factory.generateCertificate(new ByteArrayInputStream(encoded));
     }
 
     private static Object issued(X509Certificate certificate, X509Certificate issuer) {

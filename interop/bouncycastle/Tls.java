@@ -3,14 +3,17 @@ import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.security.PrivateKey;
 import java.security.Security;
 import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLServerSocket;
@@ -19,15 +22,16 @@ import javax.net.ssl.TrustManagerFactory;
 import org.bouncycastle.jsse.BCSSLParameters;
 import org.bouncycastle.jsse.BCSSLSocket;
 import org.bouncycastle.jsse.provider.BouncyCastleJsseProvider;
+import org.bouncycastle.util.io.pem.PemReader;
 
-/** Both ends of mutual TLS 1.3, with one group and the signature schemes that are asked for. */
+/** Both ends of mutual TLS 1.3, with the group and the signature schemes that are asked for. */
 final class Tls {
     private static final char[] PASSWORD = "kept in memory".toCharArray();
     private static final int PATIENCE = 60_000;
 
     private Tls() {}
 
-    /** Arguments: an address, a folder as {@link Chains#read} has it, a group, signature schemes. */
+    /** Arguments: an address, a folder with root.pem, leaf.pem, intermediate.pem and key.pem, a group, signature schemes. */
     static Object connect(List<String> arguments) throws Exception {
         String[] address = arguments.get(0).split(":");
         try (SSLSocket socket = (SSLSocket)
@@ -61,17 +65,16 @@ final class Tls {
 
     private static SSLContext context(Path folder) throws Exception {
         Security.addProvider(new BouncyCastleJsseProvider(false, Security.getProvider(Keys.BC)));
-        X509Certificate leaf = Chains.certificate(folder, "leaf");
         KeyStore own = KeyStore.getInstance("PKCS12", Keys.BC);
         own.load(null, null);
-        own.setKeyEntry("own", Keys.readPrivate(Peer.file(folder, "key.der")), PASSWORD,
-            new Certificate[] {leaf, Chains.certificate(folder, "intermediate")});
+        own.setKeyEntry("own", key(folder), PASSWORD, new Certificate[] {
+            certificate(folder, "leaf.pem"), certificate(folder, "intermediate.pem")});
         KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX", BouncyCastleJsseProvider.PROVIDER_NAME);
         keys.init(own, PASSWORD);
 
         KeyStore trusted = KeyStore.getInstance("PKCS12", Keys.BC);
         trusted.load(null, null);
-        trusted.setCertificateEntry("root", Chains.certificate(folder, "root"));
+        trusted.setCertificateEntry("root", certificate(folder, "root.pem"));
         TrustManagerFactory trust =
             TrustManagerFactory.getInstance("PKIX", BouncyCastleJsseProvider.PROVIDER_NAME);
         trust.init(trusted);
@@ -81,15 +84,30 @@ final class Tls {
         return context;
     }
 
+    private static X509Certificate certificate(Path folder, String name) throws Exception {
+        return Chains.certificate(Peer.file(folder, name));
+    }
+
+    private static PrivateKey key(Path folder) throws Exception {
+        try (PemReader reader = new PemReader(Files.newBufferedReader(folder.resolve("key.pem")))) {
+            return Keys.readPrivate(reader.readPemObject().getContent());
+        }
+    }
+
     private static void restrict(SSLSocket socket, List<String> groupAndSchemes) {
         BCSSLSocket ours = (BCSSLSocket) socket;
         BCSSLParameters parameters = ours.getParameters();
         parameters.setProtocols(new String[] {"TLSv1.3"});
-        parameters.setNamedGroups(new String[] {groupAndSchemes.get(0)});
+        parameters.setNamedGroups(groups(groupAndSchemes.get(0)));
         parameters.setSignatureSchemes(
             groupAndSchemes.subList(1, groupAndSchemes.size()).toArray(String[]::new));
         parameters.setNeedClientAuth(true);
         ours.setParameters(parameters);
+    }
+
+    /** Its ECDSA schemes are off where their curve is no group: the curves follow the one that the other end takes. */
+    private static String[] groups(String first) {
+        return Stream.of(first, "secp256r1", "secp384r1").distinct().toArray(String[]::new);
     }
 
     private static String line(SSLSocket socket) throws Exception {

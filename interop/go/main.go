@@ -7,17 +7,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
 // patience is how long a subcommand may take.
 const patience = time.Minute
 
-// commands maps the name of a subcommand to its arguments, for the message when they are wrong, and its function.
-var commands = map[string]struct {
+// command is a subcommand: its arguments, for the message when they are wrong, and its function.
+type command struct {
 	arguments []string
 	run       func(ctx context.Context, arguments []string) (any, error)
-}{
+}
+
+// commands by their names. What has `...` at its end may come any number of times.
+var commands = map[string]command{
 	"bundle":  {[]string{"TRUST-DOMAIN", "FILE"}, bundle},
 	"chain":   {[]string{"TRUST-DOMAIN", "FOLDER"}, chain},
 	"token":   {[]string{"TRUST-DOMAIN", "BUNDLE-FILE", "TOKEN-FILE", "AUDIENCE"}, token},
@@ -26,6 +30,12 @@ var commands = map[string]struct {
 	"connect": {[]string{"SOCKET", "ADDRESS", "SPIFFE-ID"}, connect},
 	"listen":  {[]string{"SOCKET", "SPIFFE-ID"}, listen},
 	"server":  {[]string{"SOCKET", "ADDRESS", "TRUST-DOMAIN"}, server},
+	"version": {nil, version},
+
+	"certificates": {[]string{"FOLDER..."}, certificates},
+	"issue":        {[]string{"FOLDER", "OID..."}, issue},
+	"dial":         {[]string{"ADDRESS", "FOLDER", "GROUP"}, dial},
+	"serve":        {[]string{"FOLDER", "GROUP"}, serve},
 }
 
 func main() {
@@ -43,7 +53,7 @@ func run(arguments []string) error {
 	if !known {
 		return fmt.Errorf("no subcommand %q", arguments[0])
 	}
-	if arguments = arguments[1:]; len(arguments) != len(command.arguments) {
+	if arguments = arguments[1:]; !command.takes(len(arguments)) {
 		return fmt.Errorf("arguments: %v", command.arguments)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -53,6 +63,14 @@ func run(arguments []string) error {
 		return err
 	}
 	return say(seen)
+}
+
+func (command command) takes(count int) bool {
+	fixed := len(command.arguments)
+	if fixed > 0 && strings.HasSuffix(command.arguments[fixed-1], "...") {
+		return count >= fixed
+	}
+	return count == fixed
 }
 
 // say prints one JSON document on a line of its own.

@@ -46,9 +46,25 @@ impl GoProgram {
     /// # Errors
     /// If the toolchain is missing, or the module does not compile.
     pub fn build(name: &str, into: &Path) -> Result<Self> {
-        let program = Self(into.join(format!("peer-{name}")));
+        Self::compile(name, into.join(format!("peer-{name}")), None)
+    }
+
+    /// [`build`](Self::build) with a release such as `go1.27.3`, which the toolchain gets from Go's module proxy when it
+    /// is another one itself.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and if there is no such release.
+    pub fn build_with(release: &str, name: &str, into: &Path) -> Result<Self> {
+        Self::compile(name, into.join(format!("peer-{name}-{release}")), Some(release))
+    }
+
+    fn compile(name: &str, program: PathBuf, release: Option<&str>) -> Result<Self> {
+        let program = Self(program);
         let toolchain = std::env::var_os("SYMBOLON_GO").unwrap_or_else(|| OsString::from("go"));
         let mut build = Command::new(toolchain);
+        if let Some(release) = release {
+            build.env("GOTOOLCHAIN", release);
+        }
         build
             .current_dir(folder(name))
             // The versions and hashes in go.mod and go.sum, and no others.

@@ -75,9 +75,9 @@ const PEERS: &[Peer] = &[
     },
     Peer {
         name: "go",
-        proves: "go-spiffe's `tlsconfig` connects to our listeners with the classical bundle",
+        proves: "Go 1.26 and 1.27 and go-spiffe: certificates both ways, TLS with every group and form",
         needs: &[Needs::Go],
-        in_table: false,
+        in_table: true,
     },
     Peer {
         name: "bouncycastle",

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chains;
+mod raw;
+mod tls;
 
 use std::fs;
 use std::path::Path;
