@@ -5,6 +5,7 @@
 //! said twice, or has bytes after it, is refused, so that no two programs can read the same certificate two ways.
 //! Whether a certificate is to be *believed* is `verify`'s business.
 
+mod constraints;
 mod error;
 mod extensions;
 mod parse;
@@ -20,6 +21,8 @@ use symbolon_crypto::digest;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::KeyUsage;
 
+pub(crate) use self::constraints::is_domain;
+pub use self::constraints::{MAX_SUBTREES, NameConstraints, NameKind, Subtree};
 pub use self::error::{CertificateError, SvidError};
 use self::extensions::Extensions;
 use crate::bundle::MAX_AUTHORITIES;
@@ -242,6 +245,12 @@ impl Certificate {
     #[must_use]
     pub fn extended_key_usages(&self) -> &[ObjectIdentifier] {
         &self.0.extensions.extended_key_usages
+    }
+
+    /// The names that this authority may certify, if it is constrained (RFC 5280 §4.2.1.10).
+    #[must_use]
+    pub fn name_constraints(&self) -> Option<&NameConstraints> {
+        self.0.extensions.name_constraints.as_ref()
     }
 
     /// The extensions that are marked critical and that this software does not process. A verifier must refuse a

@@ -11,11 +11,14 @@
 pub mod bundle;
 pub mod catalyst;
 pub mod certificate;
+pub mod chameleon;
 mod composite;
+pub mod crl;
 pub mod csr;
 pub mod describe;
 pub mod encode;
 pub mod jwt;
+pub mod kem;
 pub mod key;
 pub mod names;
 pub mod pem;

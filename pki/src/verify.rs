@@ -8,24 +8,34 @@
 //! as [`Form::Classical`], because whoever can forge for that authority can forge the leaf. What it must be worth to be
 //! accepted is the caller's to say, by a [`PathPolicy`].
 //!
-//! Not done here yet, and therefore refused where a certificate asks for it: name constraints, policy constraints.
-//! Revocation is by taking an authority out of the bundle.
+//! Not done here, and therefore refused where a certificate insists on it by a critical extension: certificate policies
+//! that are constrained or mapped.
 
 mod error;
+mod names;
 mod path;
 mod policy;
+mod profile;
+mod revocation;
 mod rules;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use spiffe::SpiffeId;
 
 pub use self::error::{ChainError, ChainReason, Role};
-use self::path::{Path, Search, Step};
+use self::path::{Path, Search, Step, StepKey};
 pub use self::policy::{PathPolicy, UnknownPathPolicy};
+pub use self::profile::{
+    AlgorithmProfile, Allowed, Breach, Hash, MAX_PROFILE_LEN, MAX_PROFILE_RULES, Policy, ProfileError,
+    ProfileRule, RuledPart,
+};
+pub use self::revocation::{Revocation, RevocationMode, UnknownRevocationMode};
 use crate::bundle::{BundleSet, TrustBundle};
 use crate::certificate::Certificate;
+use crate::kem::KemPublicKey;
 use crate::skid::Skid;
 use crate::suite::Form;
 use crate::text;
@@ -35,6 +45,9 @@ pub const MAX_CHAIN_LEN: usize = 8;
 
 /// Most signatures that are checked for one chain.
 pub const MAX_SIGNATURE_CHECKS: usize = 32;
+
+/// Most comparisons of a name with a name constraint that are made for one chain.
+pub const MAX_NAME_COMPARISONS: usize = 100_000;
 
 /// What a verifier accepts beyond what the standards ask.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +59,31 @@ pub struct VerifyOptions {
     pub refuse_tainted: bool,
     /// What every key on the path must be worth. Anything by default.
     pub policy: PathPolicy,
+    /// Which keys and hashes may stand on the path. All that this library knows by default.
+    pub profile: Option<Arc<AlgorithmProfile>>,
+    /// What is done about revocation. Nothing by default.
+    pub revocation: Revocation,
+    /// Whether the alternative keys of catalyst certificates count for nothing, so that they are classical. So it must be
+    /// where the peer proves by its native key alone that the certificate is its own, as in TLS.
+    pub native_only: bool,
+}
+
+impl VerifyOptions {
+    /// The default, but under this policy.
+    #[must_use]
+    pub fn under(policy: Policy) -> Self {
+        let mut options = Self::default();
+        match policy {
+            Policy::Path(policy) => options.policy = policy,
+            Policy::Profile(profile) => options.profile = Some(profile),
+        }
+        options
+    }
+
+    /// Whether the native signatures of catalyst certificates are not enough.
+    fn needs_alternatives(&self) -> bool {
+        self.policy != PathPolicy::ClassicalOk || self.profile.is_some()
+    }
 }
 
 /// An X.509-SVID that was verified.
@@ -112,24 +150,66 @@ pub fn verify_x509_svid_with(
     let (leaf, rest) = split(chain)?;
     let refused = |reason| at_first(leaf, Role::Leaf, reason);
 
-    let key = rules::check_any(leaf, now, options.policy).map_err(refused)?;
-    let spiffe_id = rules::check_leaf(leaf, key).map_err(refused)?;
+    let key = rules::check_signing_key(leaf, Role::Leaf, now, options).map_err(refused)?;
+    let first = Step {
+        certificate: leaf,
+        key: StepKey::Signs(key),
+        role: Role::Leaf,
+    };
+    verify_leaf(first, rest, bundles, now, options, key.algorithm_name())
+}
+
+/// Verifies the chain of a certificate whose key is that of an ML-KEM (RFC 9935), by the rules for SVIDs but for what
+/// follows from the key: its usage is keyEncipherment and nothing else, and it is for no end of TLS.
+///
+/// That its holder has the private key is not shown by any of this; it shows when it decapsulates.
+///
+/// # Errors
+/// As [`verify_x509_svid`], and [`ChainReason::KemKey`].
+pub fn verify_kem_certificate(
+    chain: &[Certificate],
+    bundles: &BundleSet,
+    now: SystemTime,
+    options: &VerifyOptions,
+) -> Result<(VerifiedSvid, KemPublicKey), ChainError> {
+    let (leaf, rest) = split(chain)?;
+    let refused = |reason| at_first(leaf, Role::Leaf, reason);
+
+    let key = KemPublicKey::of(leaf).map_err(|problem| refused(ChainReason::KemKey(problem)))?;
+    rules::check_kem_key(leaf, &key, now, options).map_err(refused)?;
+    let first = Step {
+        certificate: leaf,
+        key: StepKey::Kem(&key),
+        role: Role::Leaf,
+    };
+    let name = key.parameter_set().to_string();
+    let verified = verify_leaf(first, rest, bundles, now, options, name)?;
+    Ok((verified, key))
+}
+
+/// Verifies the chain of a leaf whose key was looked at.
+fn verify_leaf(
+    first: Step<'_>,
+    rest: &[Certificate],
+    bundles: &BundleSet,
+    now: SystemTime,
+    options: &VerifyOptions,
+    algorithm: String,
+) -> Result<VerifiedSvid, ChainError> {
+    let leaf = first.certificate;
+    let refused = |reason| at_first(leaf, Role::Leaf, reason);
+    let spiffe_id = rules::check_leaf(leaf, first.key).map_err(refused)?;
     let trust_domain = spiffe_id.trust_domain();
     let bundle = bundles
         .get(trust_domain)
         .ok_or_else(|| refused(ChainReason::UnknownTrustDomain(trust_domain.clone())))?;
 
-    let first = Step {
-        certificate: leaf,
-        key,
-        role: Role::Leaf,
-    };
     let path = Search::new(first, rest, bundle, now, options).run()?;
     refuse_shared_component_keys(&path)?;
     Ok(VerifiedSvid {
         spiffe_id,
-        form: path.form(),
-        suite: key.algorithm_name(),
+        form: path.form,
+        suite: algorithm,
         authority_id: path.authority_id(),
         tainted: path.authority.tainted,
         not_after: path.not_after(),
@@ -162,7 +242,7 @@ pub fn verify_authority(
     };
     let refused = |reason| at_first(first, role, reason);
 
-    let key = rules::check_any(first, now, options.policy).map_err(refused)?;
+    let key = rules::check_signing_key(first, role, now, options).map_err(refused)?;
     match known {
         Some(_) => rules::check_authority(first, key).map_err(refused)?,
         None => rules::check_intermediate(first, key, &bundle.trust_domain).map_err(refused)?,
@@ -170,7 +250,7 @@ pub fn verify_authority(
 
     let step = Step {
         certificate: first,
-        key,
+        key: StepKey::Signs(key),
         role,
     };
     let path = match known {
@@ -178,6 +258,7 @@ pub fn verify_authority(
             return Err(refused(ChainReason::Tainted));
         }
         Some(authority) => Path {
+            form: step.form(options),
             steps: vec![step],
             authority,
         },
@@ -185,7 +266,7 @@ pub fn verify_authority(
     };
     refuse_shared_component_keys(&path)?;
     Ok(VerifiedAuthority {
-        form: path.form(),
+        form: path.form,
         authority_id: path.authority_id(),
         tainted: path.authority.tainted,
         not_after: path.not_after(),
@@ -210,12 +291,13 @@ fn at_first(certificate: &Certificate, role: Role, reason: ChainReason) -> Chain
 }
 
 /// A composite key is worth its two halves only while nothing else uses either: a signature by a component key used
-/// alone could be passed off as half of a composite one (composite ML-DSA draft, on key reuse). The same whole key in
-/// two signing certificates is a renewal and no reuse.
+/// alone could be passed off as half of a composite one (composite ML-DSA draft, on key reuse). Keys that stand alone are
+/// held to the same, alternative ones too: who holds a leaf's key must not hold an authority's. The same whole key in two
+/// signing certificates is a renewal and no reuse.
 fn refuse_shared_component_keys(path: &Path<'_>) -> Result<(), ChainError> {
     let mut seen: HashMap<[u8; 32], usize> = HashMap::new();
     for (index, step) in path.steps.iter().enumerate() {
-        for hash in step.key.component_spki_hashes() {
+        for hash in step.component_hashes() {
             let Some(&earlier) = seen.get(&hash) else {
                 seen.insert(hash, index);
                 continue;
@@ -223,12 +305,9 @@ fn refuse_shared_component_keys(path: &Path<'_>) -> Result<(), ChainError> {
             let Some(other) = path.steps.get(earlier) else {
                 continue;
             };
-            let a_composite = [step, other]
-                .iter()
-                .any(|step| step.key.form() == Form::Composite);
             let both_sign = [step, other].iter().all(|step| step.role != Role::Leaf);
             let renewed = earlier != index && both_sign && step.key == other.key;
-            if a_composite && !renewed {
+            if !renewed {
                 let other_step = format!("{} {index} ({})", step.role, identify(step.certificate));
                 let reason = ChainReason::SharedComponentKey { other: other_step };
                 return Err(ChainError::new(
@@ -244,16 +323,6 @@ fn refuse_shared_component_keys(path: &Path<'_>) -> Result<(), ChainError> {
 }
 
 impl Path<'_> {
-    /// A path with a classical key is classical; one that leans on ML-DSA alone somewhere is ML-DSA; only one of
-    /// composites throughout is composite.
-    fn form(&self) -> Form {
-        self.steps
-            .iter()
-            .map(|step| step.key.form())
-            .min()
-            .unwrap_or_default()
-    }
-
     fn authority_id(&self) -> Skid {
         self.authority.id()
     }

@@ -128,14 +128,14 @@ fn extensions_are_read_strictly() {
     let path_on_leaf = extension(19, Some(0xff), &[0x30, 0x03, 0x02, 0x01, 0x00]);
     assert!(with(&[path_on_leaf]).refusal().contains("limits the path"));
 
-    // Name constraints are not processed, so the verifier must hear of them; the same non-critical is passed over.
+    // Policy mappings are not processed, so the verifier must hear of them; the same non-critical is passed over.
     let constraints = [0x30, 0x00];
-    let critical = with(&[extension(30, Some(0xff), &constraints)]).read().unwrap();
+    let critical = with(&[extension(33, Some(0xff), &constraints)]).read().unwrap();
     assert_eq!(
         critical.unprocessed_critical_extensions(),
-        ["2.5.29.30".parse().unwrap()]
+        ["2.5.29.33".parse().unwrap()]
     );
-    let lenient = with(&[extension(30, None, &constraints)]).read().unwrap();
+    let lenient = with(&[extension(33, None, &constraints)]).read().unwrap();
     assert!(lenient.unprocessed_critical_extensions().is_empty());
 
     let many: Vec<_> = (40..110).map(|end| extension(end, None, &constraints)).collect();

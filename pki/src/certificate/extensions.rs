@@ -1,6 +1,6 @@
 //! The extensions that this software understands, read strictly; the others are noted.
 
-use const_oid::db::rfc5280::ID_CE_CERTIFICATE_POLICIES;
+use const_oid::db::rfc5280::{ID_CE_CERTIFICATE_POLICIES, ID_CE_NAME_CONSTRAINTS};
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
 use x509_cert::ext::Extension;
@@ -10,6 +10,7 @@ use x509_cert::ext::pkix::{
     SubjectKeyIdentifier,
 };
 
+use super::constraints::NameConstraints;
 use super::{CertificateError, MAX_EXTENSIONS};
 use crate::catalyst::{Alternative, Part};
 use crate::key::SubjectKey;
@@ -28,6 +29,7 @@ pub(super) struct Extensions {
     pub(super) skid_bytes: Option<Box<[u8]>>,
     pub(super) akid: Option<Skid>,
     pub(super) akid_bytes: Option<Box<[u8]>>,
+    pub(super) name_constraints: Option<NameConstraints>,
     pub(super) alternative: Option<Alternative>,
     pub(super) related: Option<RelatedCertificate>,
     pub(super) unprocessed_critical: Vec<ObjectIdentifier>,
@@ -98,6 +100,7 @@ impl Extensions {
                     self.akid_bytes = Some(id.as_bytes().into());
                 }
             }
+            ID_CE_NAME_CONSTRAINTS => self.name_constraints = Some(NameConstraints::read(extension)?),
             // Marked critical, against RFC 9763, section 4, it is one that who verifies a chain by itself cannot process.
             related::EXTENSION if !extension.critical => {
                 let related = RelatedCertificate::from_der(extension.extn_value.as_bytes());
@@ -120,7 +123,7 @@ impl Extensions {
 }
 
 /// Decodes an extension's content and refuses whatever would be encoded differently.
-fn strict<T>(name: &'static str, extension: &Extension) -> Result<T, CertificateError>
+pub(super) fn strict<T>(name: &'static str, extension: &Extension) -> Result<T, CertificateError>
 where
     T: for<'a> Decode<'a, Error = der::Error> + Encode,
 {
@@ -133,7 +136,7 @@ where
     }
 }
 
-fn wrong(name: &'static str, reason: impl ToString) -> CertificateError {
+pub(super) fn wrong(name: &'static str, reason: impl ToString) -> CertificateError {
     CertificateError::Extension {
         name,
         reason: reason.to_string(),

@@ -7,6 +7,10 @@ use der::asn1::ObjectIdentifier;
 use spiffe::{SpiffeId, TrustDomain};
 
 use super::policy::PathPolicy;
+use super::profile::Breach;
+use crate::catalyst::CatalystError;
+use crate::crl::RevocationReason;
+use crate::kem::KemKeyError;
 use crate::key::{Half, KeyError};
 use crate::signature::VerificationError;
 use crate::suite::Form;
@@ -39,11 +43,18 @@ impl ChainError {
         }
     }
 
-    /// The half of a composite signature that failed, if it was a signature and a composite one.
+    /// The half of a hybrid that failed, if it was one half: of a composite or catalyst signature, or of a key that a
+    /// profile does not allow.
     #[must_use]
     pub fn half(&self) -> Option<Half> {
         match &*self.reason {
-            ChainReason::Signature { problem, .. } => problem.half(),
+            ChainReason::Signature { problem, .. } | ChainReason::CrlSignature { problem, .. } => {
+                problem.half()
+            }
+            ChainReason::Alternative { problem, .. } | ChainReason::CrlAlternative { problem, .. } => {
+                Some(problem.half())
+            }
+            ChainReason::Profile(breach) => breach.half,
             _ => None,
         }
     }
@@ -118,9 +129,41 @@ pub enum ChainReason {
     /// RFC 5280, section 4.2: a critical extension that is not processed means refusal.
     #[error("it has the critical extension {0}, which this verifier does not process")]
     CriticalExtension(ObjectIdentifier),
-    /// A restriction that must not be overlooked, critical or not (RFC 5280, section 4.2.1.10).
-    #[error("it has name constraints, which this verifier does not process")]
-    NameConstraints,
+    /// RFC 5280, section 4.2.1.10: only signing certificates have name constraints.
+    #[error("it has name constraints, which only a signing certificate may have")]
+    NameConstraintsOfLeaf,
+    /// RFC 5280, section 4.2.1.10: a certificate below has a name outside the permitted subtrees.
+    #[error("it does not permit the {name} of {holder}")]
+    NameNotPermitted {
+        /// The name, cut to a printable length.
+        name: String,
+        /// Whose name it is: "leaf (spiffe://example.org/web)".
+        holder: String,
+    },
+    /// RFC 5280, section 4.2.1.10: a certificate below has a name within an excluded subtree.
+    #[error("it excludes the {name} of {holder}")]
+    NameExcluded {
+        /// The name, cut to a printable length.
+        name: String,
+        /// Whose name it is.
+        holder: String,
+    },
+    /// RFC 5280, section 4.2.1.10: a constraint that cannot be applied to a name of its kind means refusal.
+    #[error("its name constraints cannot be applied to the {name} of {holder}: {reason}")]
+    NameNotComparable {
+        /// The name, cut to a printable length.
+        name: String,
+        /// Whose name it is.
+        holder: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Applying name constraints took too long, as it may for a chain made to that end.
+    #[error("its name constraints need more than {max} comparisons of names")]
+    TooManyNameComparisons {
+        /// The bound, for one chain.
+        max: usize,
+    },
     /// The subject's key is of no type that this build knows, or is malformed.
     #[error("its public key cannot be used: {0}")]
     Key(KeyError),
@@ -248,6 +291,65 @@ pub enum ChainReason {
         /// The other certificate: "authority 1 (…)".
         other: String,
     },
+    /// The alternative signature by the catalyst certificate that should have signed does not hold, and the policy needs
+    /// it.
+    #[error("the post-quantum half, as {issuer} should have signed it, is refused: {problem}")]
+    Alternative {
+        /// Who ought to have signed.
+        issuer: String,
+        /// What is wrong with it.
+        problem: CatalystError,
+    },
+    /// A profile does not allow something about it.
+    #[error("{0}")]
+    Profile(Box<Breach>),
+    /// Its key is that of a KEM, and malformed or of none that is known.
+    #[error("its key cannot be used: {0}")]
+    KemKey(KemKeyError),
+
+    /// RFC 5280, section 6.3: its issuer has revoked it.
+    #[error("it was revoked at {} ({reason}), as its issuer's revocation list {number} says", rfc3339(*at))]
+    Revoked {
+        /// When.
+        at: SystemTime,
+        /// Why.
+        reason: RevocationReason,
+        /// The list's number.
+        number: String,
+    },
+    /// A list was required, and none that speaks of it is there.
+    #[error("there is no revocation list of its issuer, and one is required")]
+    NoCrl,
+    /// The newest list is past its time.
+    #[error("its issuer's revocation list {number} was to be replaced by {}; it is now {}", rfc3339(*next_update), rfc3339(*now))]
+    CrlOutOfDate {
+        /// The list's number.
+        number: String,
+        /// When the next one was due.
+        next_update: SystemTime,
+        /// The time of the verification.
+        now: SystemTime,
+    },
+    /// A list of its issuer is not signed by its issuer.
+    #[error("the signature of its issuer's revocation list {number} is refused: {problem}")]
+    CrlSignature {
+        /// The list's number.
+        number: String,
+        /// What is wrong with it, and in which half.
+        problem: VerificationError,
+    },
+    /// The alternative signature of a catalyst authority's list does not hold, and the policy needs it.
+    #[error("the post-quantum half of its issuer's revocation list {number} is refused: {problem}")]
+    CrlAlternative {
+        /// The list's number.
+        number: String,
+        /// What is wrong with it.
+        problem: CatalystError,
+    },
+    /// RFC 5280, section 6.3.3 (f): who signs lists needs that usage.
+    #[error("its issuer's keyUsage lacks cRLSign, and a revocation list is signed by it")]
+    CrlIssuer,
+
     /// Its authority is marked as compromised, and the caller does not accept that.
     #[error("it is tainted: it may be compromised and is being replaced")]
     Tainted,

@@ -6,18 +6,82 @@
 use std::time::SystemTime;
 
 use super::error::{ChainError, ChainReason, Role};
-use super::{MAX_CHAIN_LEN, MAX_SIGNATURE_CHECKS, VerifyOptions, identify, rules};
+use super::{MAX_CHAIN_LEN, MAX_SIGNATURE_CHECKS, VerifyOptions, identify, names, revocation, rules};
 use crate::bundle::{TrustBundle, X509Authority};
+use crate::catalyst;
 use crate::certificate::Certificate;
+use crate::kem::KemPublicKey;
 use crate::key::SubjectKey;
+use crate::suite::Form;
 use crate::text;
 
 /// A certificate with its place on a path.
 #[derive(Clone, Copy)]
 pub(super) struct Step<'a> {
     pub(super) certificate: &'a Certificate,
-    pub(super) key: &'a SubjectKey,
+    pub(super) key: StepKey<'a>,
     pub(super) role: Role,
+}
+
+/// The key of a certificate on a path.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum StepKey<'a> {
+    /// One that signs, as every key but a leaf's must.
+    Signs(&'a SubjectKey),
+    /// A leaf's that is for a KEM.
+    Kem(&'a KemPublicKey),
+}
+
+impl StepKey<'_> {
+    /// What its type is worth. ML-KEM alone is worth as much as ML-DSA alone.
+    fn form(&self) -> Form {
+        match self {
+            Self::Signs(key) => key.form(),
+            Self::Kem(_) => Form::MlDsa,
+        }
+    }
+}
+
+impl<'a> Step<'a> {
+    /// The alternative key beside a classical one, if there is one that can be used and it is to count.
+    pub(super) fn alternative(&self, options: &VerifyOptions) -> Option<&'a SubjectKey> {
+        alternative_of(self.certificate, options)
+    }
+
+    /// What the certificate is worth, provided that the alternative signatures of the path hold.
+    pub(super) fn form(&self, options: &VerifyOptions) -> Form {
+        match self.key.form() {
+            Form::Classical if self.alternative(options).is_some() => Form::Catalyst,
+            form => form,
+        }
+    }
+
+    /// Hashes of every component key that the certificate certifies.
+    pub(super) fn component_hashes(&self) -> Vec<[u8; 32]> {
+        let native = match self.key {
+            StepKey::Signs(key) => key.component_spki_hashes(),
+            StepKey::Kem(key) => vec![key.spki_hash()],
+        };
+        let alternative = self.certificate.alternative().and_then(|it| it.key().ok());
+        let alternative = alternative.map(SubjectKey::component_spki_hashes);
+        native
+            .into_iter()
+            .chain(alternative.unwrap_or_default())
+            .collect()
+    }
+}
+
+/// The alternative key of a certificate whose native key is classical, if it can be used and is to count.
+pub(super) fn alternative_of<'a>(
+    certificate: &'a Certificate,
+    options: &VerifyOptions,
+) -> Option<&'a SubjectKey> {
+    if options.native_only {
+        return None;
+    }
+    let native = certificate.subject_key().ok()?;
+    let alternative = certificate.alternative()?.key().ok()?;
+    (native.form() == Form::Classical).then_some(alternative)
 }
 
 /// A path from its first certificate to an authority of the bundle, all signatures verified.
@@ -25,6 +89,8 @@ pub(super) struct Path<'a> {
     /// First certificate first, the authority last.
     pub(super) steps: Vec<Step<'a>>,
     pub(super) authority: &'a X509Authority,
+    /// What its weakest certificate and its weakest signature are worth.
+    pub(super) form: Form,
 }
 
 /// How a branch of the search ended without a path; the reason was noted.
@@ -41,6 +107,7 @@ pub(super) struct Search<'a> {
     now: SystemTime,
     options: &'a VerifyOptions,
     checks: usize,
+    comparisons: names::Budget,
     steps: Vec<Step<'a>>,
     /// The failure that got furthest: what to tell if nothing succeeds.
     furthest: Option<ChainError>,
@@ -62,6 +129,7 @@ impl<'a> Search<'a> {
             now,
             options,
             checks: 0,
+            comparisons: names::Budget::default(),
             steps: vec![first],
             furthest: None,
         }
@@ -73,9 +141,10 @@ impl<'a> Search<'a> {
     /// The reason of the branch that got furthest from the leaf.
     pub(super) fn run(mut self) -> Result<Path<'a>, ChainError> {
         match self.extend() {
-            Ok(authority) => Ok(Path {
+            Ok((authority, form)) => Ok(Path {
                 steps: self.steps,
                 authority,
+                form,
             }),
             Err(Dead::Stop) => Err(self.error_here(ChainReason::TooManySignatureChecks {
                 max: MAX_SIGNATURE_CHECKS,
@@ -88,7 +157,7 @@ impl<'a> Search<'a> {
     }
 
     /// Finds an issuer for the last step, and for that one, and so on, up to an authority.
-    fn extend(&mut self) -> Result<&'a X509Authority, Dead> {
+    fn extend(&mut self) -> Result<(&'a X509Authority, Form), Dead> {
         let Some(&child) = self.steps.last() else {
             return Err(Dead::End);
         };
@@ -114,7 +183,13 @@ impl<'a> Search<'a> {
                 self.steps.pop();
                 continue;
             }
-            return Ok(authority);
+            match self.accept() {
+                Ok(form) => return Ok((authority, form)),
+                Err(error) => {
+                    self.note(error);
+                    self.steps.pop();
+                }
+            }
         }
 
         let presented = self.presented;
@@ -174,7 +249,7 @@ impl<'a> Search<'a> {
         match self.check_issuer(issuer, role) {
             Ok(key) => Ok(Some(Step {
                 certificate: issuer,
-                key,
+                key: StepKey::Signs(key),
                 role,
             })),
             Err(reason) => {
@@ -184,8 +259,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn check_issuer(&self, issuer: &'a Certificate, role: Role) -> Result<&'a SubjectKey, ChainReason> {
-        let key = rules::check_any(issuer, self.now, self.options.policy)?;
+    fn check_issuer(&mut self, issuer: &'a Certificate, role: Role) -> Result<&'a SubjectKey, ChainReason> {
+        let key = rules::check_signing_key(issuer, role, self.now, self.options)?;
         match role {
             Role::Authority => rules::check_authority(issuer, key)?,
             Role::Intermediate | Role::Leaf => {
@@ -195,7 +270,71 @@ impl<'a> Search<'a> {
         // A leaf does not count, nor do self-issued certificates (RFC 5280, section 4.2.1.9).
         let counts = |step: &&Step<'_>| step.role != Role::Leaf && !step.certificate.is_self_issued();
         rules::check_path_length(issuer, self.steps.iter().filter(counts).count())?;
+        self.check_names(issuer)?;
         Ok(key)
+    }
+
+    /// Whether all names below `issuer` are among those that it may certify. Names of self-issued signing certificates
+    /// do not count (RFC 5280, section 6.1.3 (b)); they certify nobody.
+    fn check_names(&mut self, issuer: &Certificate) -> Result<(), ChainReason> {
+        let Some(constraints) = issuer.name_constraints() else {
+            return Ok(());
+        };
+        for (index, step) in self.steps.iter().enumerate() {
+            if index == 0 || !step.certificate.is_self_issued() {
+                let holder = format!("{} ({})", step.role, identify(step.certificate));
+                names::check(step.certificate, &holder, constraints, &mut self.comparisons)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be said only once a path is whole: whether the post-quantum halves of its signatures hold, and that
+    /// nothing on it was revoked. Gives what the path is worth.
+    fn accept(&mut self) -> Result<Form, ChainError> {
+        let steps = self.steps.clone();
+        let mut form = steps
+            .iter()
+            .map(|step| step.form(self.options))
+            .min()
+            .unwrap_or_default();
+        for (index, (child, issuer)) in steps.iter().zip(steps.iter().skip(1)).enumerate() {
+            let StepKey::Signs(key) = issuer.key else {
+                continue;
+            };
+            let refused = |reason| ChainError::new(index, child.role, identify(child.certificate), reason);
+            let is_hybrid = [child, issuer]
+                .iter()
+                .any(|step| step.alternative(self.options).is_some());
+            let asked = is_hybrid && self.options.needs_alternatives();
+            if key.form() == Form::Classical && (asked || form != Form::Classical) {
+                self.spend_check().map_err(refused)?;
+                match catalyst::verify_alternative(child.certificate, issuer.certificate) {
+                    Ok(()) => {}
+                    Err(problem) if asked => {
+                        let issuer = format!("{} {}", issuer.role, identify(issuer.certificate));
+                        return Err(refused(ChainReason::Alternative { issuer, problem }));
+                    }
+                    // Nobody asked for more than the native signatures, and the path is worth no more.
+                    Err(_) => form = Form::Classical,
+                }
+            }
+            let options = self.options;
+            revocation::check(child.certificate, issuer, key, options, self.now, || {
+                self.spend_check()
+            })
+            .map_err(refused)?;
+        }
+        Ok(form)
+    }
+
+    fn spend_check(&mut self) -> Result<(), ChainReason> {
+        if self.checks == MAX_SIGNATURE_CHECKS {
+            let max = MAX_SIGNATURE_CHECKS;
+            return Err(ChainReason::TooManySignatureChecks { max });
+        }
+        self.checks += 1;
+        Ok(())
     }
 
     /// Keeps the error that is furthest along a path; of two equally far, one that says more than "not found", and

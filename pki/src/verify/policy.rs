@@ -17,7 +17,7 @@ pub enum PathPolicy {
     ClassicalOk,
     /// No key may be classical: a quantum attacker forges nothing. Whoever breaks ML-DSA may.
     PqRequired,
-    /// Every key must be a composite: to forge, one has to break both halves.
+    /// Every key must be a composite, or have an alternative key beside it: to forge, one has to break both halves.
     HybridRequired,
 }
 
@@ -35,13 +35,14 @@ impl PathPolicy {
         }
     }
 
-    /// Whether a key of this form may stand on a path.
+    /// Whether a key of this form may stand on a path. A catalyst certificate is of that form to who verifies both its
+    /// signatures, and otherwise classical.
     #[must_use]
     pub const fn accepts(self, form: Form) -> bool {
         match self {
             Self::ClassicalOk => true,
-            Self::PqRequired => matches!(form, Form::MlDsa | Form::Composite),
-            Self::HybridRequired => matches!(form, Form::Composite),
+            Self::PqRequired => !matches!(form, Form::Classical),
+            Self::HybridRequired => matches!(form, Form::Composite | Form::Paired | Form::Catalyst),
         }
     }
 }
@@ -87,6 +88,12 @@ mod tests {
     #[test]
     fn a_stricter_policy_accepts_less() {
         let accepted = PathPolicy::ALL.map(|policy| Form::OF_KEYS.map(|form| policy.accepts(form)));
+        let hybrids = [Form::Paired, Form::Catalyst];
+        assert!(
+            PathPolicy::ALL
+                .iter()
+                .all(|policy| hybrids.iter().all(|form| policy.accepts(*form)))
+        );
         assert_eq!(
             accepted,
             [[true, true, true], [false, true, true], [false, false, true]]

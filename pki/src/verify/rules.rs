@@ -7,14 +7,17 @@ use std::time::{Duration, SystemTime};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
     ANY_EXTENDED_KEY_USAGE, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE,
-    ID_CE_NAME_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
+    ID_CE_SUBJECT_ALT_NAME, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
 };
 use spiffe::{SpiffeId, TrustDomain};
 use x509_cert::ext::pkix::KeyUsage;
 
-use super::error::ChainReason;
-use super::policy::PathPolicy;
+use super::VerifyOptions;
+use super::error::{ChainReason, Role};
+use super::path::{StepKey, alternative_of};
+use super::profile::AlgorithmProfile;
 use crate::certificate::Certificate;
+use crate::kem::KemPublicKey;
 use crate::key::SubjectKey;
 use crate::suite::Form;
 use crate::text;
@@ -22,29 +25,79 @@ use crate::text;
 /// DER of a name without any part.
 const EMPTY_NAME: &[u8] = &[0x30, 0x00];
 
-/// The rules for any certificate on a path; gives its key.
-pub(super) fn check_any(
-    certificate: &Certificate,
+/// The rules for any certificate on a path whose key signs; gives that key.
+pub(super) fn check_signing_key<'a>(
+    certificate: &'a Certificate,
+    role: Role,
     now: SystemTime,
-    policy: PathPolicy,
-) -> Result<&SubjectKey, ChainReason> {
-    // To overlook a restriction on names would widen what its holder may sign: refused even if not critical.
-    if certificate.extension(ID_CE_NAME_CONSTRAINTS).is_some() {
-        return Err(ChainReason::NameConstraints);
-    }
-    if let Some(&extension) = certificate.unprocessed_critical_extensions().first() {
-        return Err(ChainReason::CriticalExtension(extension));
-    }
-    check_validity(certificate, now)?;
+    options: &VerifyOptions,
+) -> Result<&'a SubjectKey, ChainReason> {
+    check_any(certificate, now)?;
     let key = certificate
         .subject_key()
         .map_err(|problem| ChainReason::Key(problem.clone()))?;
-    let form = key.form();
-    if policy.accepts(form) {
-        Ok(key)
+    let alternative = alternative_of(certificate, options);
+    let form = if alternative.is_some() {
+        Form::Catalyst
     } else {
-        Err(ChainReason::Policy { policy, form })
+        key.form()
+    };
+    let policy = options.policy;
+    if !policy.accepts(form) {
+        return Err(ChainReason::Policy { policy, form });
     }
+    if let Some(profile) = &options.profile {
+        let is_leaf = role == Role::Leaf;
+        profile
+            .judge_key(key, alternative, is_leaf, now)
+            .map_err(ChainReason::Profile)?;
+        check_signature_profile(certificate, role, profile, now)?;
+    }
+    Ok(key)
+}
+
+/// The rules for a leaf whose key is that of a KEM.
+pub(super) fn check_kem_key(
+    certificate: &Certificate,
+    key: &KemPublicKey,
+    now: SystemTime,
+    options: &VerifyOptions,
+) -> Result<(), ChainReason> {
+    check_any(certificate, now)?;
+    let (policy, form) = (options.policy, Form::MlDsa);
+    if !policy.accepts(form) {
+        return Err(ChainReason::Policy { policy, form });
+    }
+    if let Some(profile) = &options.profile {
+        profile
+            .judge_kem(key.parameter_set(), now)
+            .map_err(ChainReason::Profile)?;
+        check_signature_profile(certificate, Role::Leaf, profile, now)?;
+    }
+    Ok(())
+}
+
+/// A bundle's own authority is believed for standing there, however it is signed.
+fn check_signature_profile(
+    certificate: &Certificate,
+    role: Role,
+    profile: &AlgorithmProfile,
+    now: SystemTime,
+) -> Result<(), ChainReason> {
+    match certificate.algorithm() {
+        Ok(algorithm) if role != Role::Authority => profile
+            .judge_signature(algorithm, role == Role::Leaf, now)
+            .map_err(ChainReason::Profile),
+        _ => Ok(()),
+    }
+}
+
+/// The rules for any certificate on a path.
+fn check_any(certificate: &Certificate, now: SystemTime) -> Result<(), ChainReason> {
+    if let Some(&extension) = certificate.unprocessed_critical_extensions().first() {
+        return Err(ChainReason::CriticalExtension(extension));
+    }
+    check_validity(certificate, now)
 }
 
 /// Whether `now` lies within the certificate's validity, both ends included (RFC 5280, section 4.1.2.5).
@@ -61,9 +114,12 @@ fn check_validity(certificate: &Certificate, now: SystemTime) -> Result<(), Chai
 }
 
 /// The rules for a leaf; gives the identity it claims.
-pub(super) fn check_leaf(certificate: &Certificate, key: &SubjectKey) -> Result<SpiffeId, ChainReason> {
+pub(super) fn check_leaf(certificate: &Certificate, key: StepKey<'_>) -> Result<SpiffeId, ChainReason> {
     if certificate.is_ca() {
         return Err(ChainReason::LeafIsCa);
+    }
+    if certificate.name_constraints().is_some() {
+        return Err(ChainReason::NameConstraintsOfLeaf);
     }
     let usage = critical_key_usage(certificate)?;
     if usage.key_cert_sign() {
@@ -72,11 +128,17 @@ pub(super) fn check_leaf(certificate: &Certificate, key: &SubjectKey) -> Result<
     if usage.crl_sign() {
         return Err(ChainReason::KeyUsageOfCa("cRLSign"));
     }
-    if !usage.digital_signature() {
-        return Err(ChainReason::KeyUsageLacks("digitalSignature"));
+    match key {
+        StepKey::Signs(key) => {
+            if !usage.digital_signature() {
+                return Err(ChainReason::KeyUsageLacks("digitalSignature"));
+            }
+            check_usage_of_algorithm(key, usage)?;
+            check_extended_usage(certificate, false)?;
+        }
+        // What a KEM key is for is no end of TLS.
+        StepKey::Kem(key) => check_usage_of_kem(key, usage)?,
     }
-    check_usage_of_algorithm(key, usage)?;
-    check_extended_usage(certificate, false)?;
 
     let [uri] = certificate.uri_sans() else {
         return Err(ChainReason::UriNames(certificate.uri_sans().len()));
@@ -179,6 +241,28 @@ fn check_usage_of_algorithm(key: &SubjectKey, usage: KeyUsage) -> Result<(), Cha
         Some((_, usage)) => Err(ChainReason::KeyUsageOfAlgorithm {
             usage,
             algorithm: key.algorithm_name(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// ML-KEM keys receive shared secrets and do nothing else (RFC 9935, section 5).
+fn check_usage_of_kem(key: &KemPublicKey, usage: KeyUsage) -> Result<(), ChainReason> {
+    if !usage.key_encipherment() {
+        return Err(ChainReason::KeyUsageLacks("keyEncipherment"));
+    }
+    let forbidden = [
+        (usage.digital_signature(), "digitalSignature"),
+        (usage.non_repudiation(), "nonRepudiation"),
+        (usage.data_encipherment(), "dataEncipherment"),
+        (usage.key_agreement(), "keyAgreement"),
+        (usage.encipher_only(), "encipherOnly"),
+        (usage.decipher_only(), "decipherOnly"),
+    ];
+    match forbidden.into_iter().find(|(set, _)| *set) {
+        Some((_, usage)) => Err(ChainReason::KeyUsageOfAlgorithm {
+            usage,
+            algorithm: key.parameter_set().to_string(),
         }),
         None => Ok(()),
     }

@@ -158,9 +158,11 @@ fn what_stock_authorities_make_is_accepted() {
 
 #[test]
 fn an_rsa_authority_and_an_rsa_leaf() {
-    let rsa = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let spki: PublicKeyX509Der<'_> = rsa.public_key().as_der().unwrap();
-    let key = SubjectKey::from_spki_der(spki.as_ref()).unwrap();
+    let public = |pair: &KeyPair| {
+        let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        SubjectKey::from_spki_der(spki.as_ref()).unwrap()
+    };
+    let [rsa, leaf_rsa] = [(); 2].map(|()| KeyPair::generate(KeySize::Rsa2048).unwrap());
     let sha256_with_rsa = sequence(&hex::decode("06092a864886f70d01010b0500").unwrap());
     let sign = |tbs: &[u8]| {
         let mut signature = vec![0; rsa.public_modulus_len()];
@@ -168,10 +170,10 @@ fn an_rsa_authority_and_an_rsa_leaf() {
             .unwrap();
         signature
     };
-    let mut draft = Draft::authority(&key);
+    let mut draft = Draft::authority(&public(&rsa));
     draft.issuer = draft.subject.clone();
     let root = Certificate::from_der(&draft.sign_with(&sha256_with_rsa, sign)).unwrap();
-    let mut draft = Draft::leaf(&key).under(&root);
+    let mut draft = Draft::leaf(&public(&leaf_rsa)).under(&root);
     draft.usage(true, KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment);
     let leaf = Certificate::from_der(&draft.sign_with(&sha256_with_rsa, sign)).unwrap();
 

@@ -8,9 +8,13 @@
 
 mod accepted;
 mod bad_documents;
+mod constraints;
+mod crls;
 mod documents;
 mod jwt;
+mod lists;
 mod policy;
+mod revocation;
 mod rules;
 mod signatures;
 mod support;

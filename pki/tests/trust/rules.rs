@@ -3,9 +3,7 @@
 use crate::support::{Ca, Draft, HOUR, now, signer, subject_key};
 use const_oid::AssociatedOid;
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280::{
-    ID_CE_CERTIFICATE_POLICIES, ID_CE_NAME_CONSTRAINTS, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH,
-};
+use const_oid::db::rfc5280::{ID_CE_CERTIFICATE_POLICIES, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Suite;
@@ -219,14 +217,6 @@ fn critical_extensions_that_are_not_processed() {
     // Not critical: passed over.
     let leaf = ca.leaf(Suite::MlDsa44, |draft| draft.set_raw(unknown, false, &[5, 0]));
     assert!(verify_x509_svid(&[leaf], &ca.bundles(), now()).is_ok());
-    // Name constraints: never passed over.
-    for is_critical in [true, false] {
-        let constraints =
-            crate::support::sequence(&hex::decode("a00f300d860b6578616d706c652e6f7267").unwrap());
-        let constrained =
-            |draft: &mut Draft| draft.set_raw(ID_CE_NAME_CONSTRAINTS, is_critical, &constraints);
-        assert_eq!(bad_intermediate(constrained), ChainReason::NameConstraints);
-    }
 }
 
 #[test]

@@ -242,6 +242,13 @@ fn component_keys_are_used_once() {
         );
         assert!(error.to_string().contains("authority 1"), "{error}");
     }
+    // Nor does a key that stands alone certify itself under another name.
+    let plain = Ca::root_with(alone.clone(), |_| ());
+    let error = refused(&[plain.certify(&subject_key(&alone), |_| ())], &plain.bundles());
+    assert!(
+        matches!(*error.reason, ChainReason::SharedComponentKey { .. }),
+        "{error}"
+    );
     // An authority's key in two of its own certificates is a renewal.
     let renewed = Draft::authority(&subject_key(&both)).under(&authority.certificate);
     let renewed = Ca {
