@@ -8,14 +8,17 @@
 
 mod accepted;
 mod bad_documents;
+mod catalyst;
 mod constraints;
 mod crls;
 mod documents;
 mod jwt;
 mod lists;
 mod policy;
+mod profiles;
 mod revocation;
 mod rules;
 mod signatures;
 mod support;
 mod tokens;
+mod verify_only;
