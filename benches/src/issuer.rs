@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_crypto::random;
 use symbolon_issuance::{
-    Authority, AuthoritySpec, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
+    Authority, AuthoritySpec, Beside, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
 };
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::{Csr, CsrBuilder};
@@ -77,6 +77,7 @@ impl Issuer {
             profile: SvidProfile::Workload,
             spiffe_id: &self.workload,
             key: csr.key(),
+            beside: Beside::Nothing,
             dns_names: &[],
             ttl: Duration::from_secs(3600),
             serial: Serial::random(random::fill)?,

@@ -17,7 +17,7 @@ use spiffe::SpiffeId;
 use symbolon_crypto::{digest, random};
 use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
 use symbolon_issuance::{
-    Authority, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest, prepare_svid,
+    Authority, Beside, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest, prepare_svid,
 };
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::{Family, Form};
@@ -331,6 +331,7 @@ impl Prepared {
                 profile: order.profile,
                 spiffe_id: &order.spiffe_id,
                 key: &order.key,
+                beside: Beside::Nothing,
                 dns_names: &order.dns_names,
                 ttl: order.ttl,
                 serial,

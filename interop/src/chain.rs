@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_issuance::{
-    Authority, AuthoritySpec, IntermediateRequest, Serial, SvidProfile, SvidRequest, prepare_authority,
-    prepare_intermediate, prepare_svid,
+    Authority, AuthoritySpec, Beside, IntermediateRequest, Serial, SvidProfile, SvidRequest,
+    prepare_authority, prepare_intermediate, prepare_svid,
 };
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::{Csr, CsrBuilder};
@@ -139,6 +139,7 @@ fn below(authority: &Authority, now: SystemTime) -> Result<Authority> {
     let signer = new_signer(authority.suite())?;
     let request = IntermediateRequest {
         key: &SubjectKey::Suite(signer.public_key().clone()),
+        alternative: None,
         ttl: HOUR,
         path_len: Some(0),
         serial: serial()?,
@@ -158,6 +159,7 @@ pub fn sign_csr(authority: &Authority, csr: &[u8], now: SystemTime) -> Result<Ve
         profile: SvidProfile::Workload,
         spiffe_id: &SpiffeId::new(WORKLOAD)?,
         key: csr.key(),
+        beside: Beside::Nothing,
         dns_names: &[],
         ttl: HOUR,
         serial: serial()?,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use spiffe::{SpiffeId, TrustDomain};
-use symbolon_issuance::{Serial, SvidProfile, SvidRequest, prepare_svid};
+use symbolon_issuance::{Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
@@ -180,6 +180,7 @@ fn svid(issuer: &Issuer, id: &str) -> Result<Svid> {
         profile: SvidProfile::Workload,
         spiffe_id: &SpiffeId::new(id)?,
         key: &SubjectKey::Suite(key.public_key()?.clone()),
+        beside: Beside::Nothing,
         dns_names: &[HOST.to_owned()],
         ttl: Duration::from_secs(60 * 60),
         serial: Serial::random(symbolon_crypto::random::fill)?,

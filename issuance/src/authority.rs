@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use spiffe::TrustDomain;
+use symbolon_pki::catalyst::Alternative;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{SubjectKey, SuiteSigner};
 use symbolon_pki::skid::Skid;
@@ -13,35 +14,102 @@ use crate::encode::Template;
 use crate::error::{AuthorityError, IssuanceError};
 use crate::validity::Validity;
 
+/// The keys that an authority signs with: one, or two for the catalyst family.
+#[derive(Clone, Debug)]
+pub struct AuthorityKeys {
+    signer: SuiteSigner,
+    alternative: Option<SuiteSigner>,
+}
+
+impl AuthorityKeys {
+    /// The keys of a catalyst authority.
+    ///
+    /// # Errors
+    /// [`AuthorityError::NotCatalyst`] unless the native key is ECDSA and the alternative one ML-DSA.
+    pub fn catalyst(native: SuiteSigner, alternative: SuiteSigner) -> Result<Self, AuthorityError> {
+        check_catalyst(native.suite(), alternative.suite())?;
+        Ok(Self {
+            signer: native,
+            alternative: Some(alternative),
+        })
+    }
+
+    /// The native key.
+    pub fn signer(&self) -> &SuiteSigner {
+        &self.signer
+    }
+
+    /// The alternative key, of a catalyst authority.
+    pub fn alternative(&self) -> Option<&SuiteSigner> {
+        self.alternative.as_ref()
+    }
+}
+
+impl From<SuiteSigner> for AuthorityKeys {
+    fn from(signer: SuiteSigner) -> Self {
+        Self {
+            signer,
+            alternative: None,
+        }
+    }
+}
+
+/// Checks that these are suites for the two keys of a catalyst authority.
+pub(crate) fn check_catalyst(native: Suite, alternative: Suite) -> Result<(), AuthorityError> {
+    if is_native(native) && is_alternative(alternative) {
+        Ok(())
+    } else {
+        Err(AuthorityError::NotCatalyst {
+            native,
+            alternative,
+        })
+    }
+}
+
+/// Whether this project puts a key of this suite into a catalyst certificate as the native one.
+pub(crate) fn is_native(suite: Suite) -> bool {
+    matches!(suite, Suite::EcdsaP256 | Suite::EcdsaP384)
+}
+
+/// Whether this project puts a key of this suite into a catalyst certificate as the alternative one.
+pub(crate) fn is_alternative(suite: Suite) -> bool {
+    matches!(suite, Suite::MlDsa44 | Suite::MlDsa65 | Suite::MlDsa87)
+}
+
 /// An authority of one family, ready to sign: what all its certificates have in common is encoded already. Cheap
 /// to share between threads.
 #[derive(Debug)]
 pub struct Authority {
     certificate: Certificate,
-    signer: SuiteSigner,
+    keys: AuthorityKeys,
     trust_domain: TrustDomain,
     authority_id: Skid,
     validity: Validity,
     template: Template,
     /// The content of the public key's BIT STRING: what ties a [`Linted`](crate::Linted) to its issuer.
     public_key: Arc<[u8]>,
+    /// The same of the alternative key.
+    alternative_key: Option<Arc<[u8]>>,
 }
 
 impl Authority {
-    /// Joins an authority's certificate with its key.
+    /// Joins an authority's certificate with its key, or for the catalyst family with both its keys.
     ///
     /// The moment is not looked at: an authority may be loaded before its time, and refuses to sign then.
     ///
     /// # Errors
-    /// [`AuthorityError`] if the key is not the certificate's, or the certificate is not that of an authority of a
+    /// [`AuthorityError`] if the keys are not the certificate's, or the certificate is not that of an authority of a
     /// trust domain: CA, with keyCertSign, a subject key identifier and the trust domain's SPIFFE ID.
-    pub fn new(certificate: Certificate, signer: SuiteSigner) -> Result<Self, IssuanceError> {
+    pub fn new(certificate: Certificate, keys: impl Into<AuthorityKeys>) -> Result<Self, IssuanceError> {
+        let keys = keys.into();
+        let signer = keys.signer();
         let authority_id = *certificate.skid().ok_or(AuthorityError::NoKeyId)?;
         match certificate.subject_key() {
             Ok(SubjectKey::Suite(key))
                 if key.suite() == signer.suite() && key.as_bytes() == signer.public_key().as_bytes() => {}
             _ => return Err(AuthorityError::KeyMismatch(authority_id).into()),
         }
+        check_alternative(&certificate, &keys, authority_id)?;
         if !certificate.is_ca() {
             return Err(AuthorityError::NotAnAuthority("basicConstraints does not say so").into());
         }
@@ -63,19 +131,25 @@ impl Authority {
             },
             template: Template::new(signer.suite(), certificate.subject_der(), &authority_id)?,
             public_key: signer.public_key().as_bytes().into(),
+            alternative_key: keys
+                .alternative()
+                .map(|alternative| alternative.public_key().as_bytes().into()),
             certificate,
-            signer,
+            keys,
         })
     }
 
-    /// The suite it signs with.
+    /// The suite it signs with; of a catalyst authority that of the native key.
     pub fn suite(&self) -> Suite {
-        self.signer.suite()
+        self.signer().suite()
     }
 
     /// The family it belongs to, which decides what keys it certifies.
     pub fn family(&self) -> Family {
-        self.suite().family()
+        match self.alternative() {
+            Some(_) => Family::Catalyst,
+            None => self.suite().family(),
+        }
     }
 
     /// Its subject key identifier, which in hex is its name on every API.
@@ -93,9 +167,19 @@ impl Authority {
         &self.certificate
     }
 
-    /// Its key.
+    /// Its key; of a catalyst authority the native one.
     pub fn signer(&self) -> &SuiteSigner {
-        &self.signer
+        self.keys.signer()
+    }
+
+    /// Its alternative key, if it is a catalyst authority.
+    pub fn alternative(&self) -> Option<&SuiteSigner> {
+        self.keys.alternative()
+    }
+
+    /// Whether all its keys are in this process's own software.
+    pub fn is_own_software(&self) -> bool {
+        self.signer().is_own_software() && self.alternative().is_none_or(SuiteSigner::is_own_software)
     }
 
     pub(crate) fn validity(&self) -> Validity {
@@ -108,5 +192,23 @@ impl Authority {
 
     pub(crate) fn public_key(&self) -> &Arc<[u8]> {
         &self.public_key
+    }
+
+    pub(crate) fn alternative_key(&self) -> Option<&Arc<[u8]>> {
+        self.alternative_key.as_ref()
+    }
+}
+
+/// Checks that the alternative key is that of the certificate, or that neither has one.
+fn check_alternative(
+    certificate: &Certificate,
+    keys: &AuthorityKeys,
+    authority_id: Skid,
+) -> Result<(), AuthorityError> {
+    let certified = certificate.alternative().filter(|alternative| alternative.has_key());
+    match (certified.map(Alternative::key), keys.alternative()) {
+        (None, None) => Ok(()),
+        (Some(Ok(SubjectKey::Suite(key))), Some(alternative)) if key == alternative.public_key() => Ok(()),
+        _ => Err(AuthorityError::AlternativeKeyMismatch(authority_id)),
     }
 }

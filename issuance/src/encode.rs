@@ -3,6 +3,8 @@
 //! What certificates of one authority have in common comes in encoded already ([`Template`]); what differs is the
 //! serial, the validity, the key with its identifier, and the names.
 
+mod beside;
+
 use der::Encode;
 use symbolon_pki::encode::{element, element_len, header};
 use symbolon_pki::key::SubjectKey;
@@ -13,6 +15,9 @@ use symbolon_pki::suite::Suite;
 use crate::error::IssuanceError;
 use crate::serial::Serial;
 use crate::validity::Validity;
+
+pub(crate) use self::beside::{alternative_extensions, related_extension};
+
 // Tags (X.690, section 8).
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
@@ -195,6 +200,8 @@ pub(crate) struct Tbs<'a> {
     pub(crate) spiffe_id: &'a str,
     /// For the SubjectAltName, after the SPIFFE ID.
     pub(crate) dns_names: &'a [String],
+    /// Encoded extensions that come last.
+    pub(crate) last: &'a [u8],
 }
 
 impl Tbs<'_> {
@@ -211,7 +218,8 @@ impl Tbs<'_> {
                 .sum::<usize>();
         let extensions = self.extensions.len()
             + element_len(extension_len(false, key_id))
-            + element_len(extension_len(false, element_len(names)));
+            + element_len(extension_len(false, element_len(names)))
+            + self.last.len();
         let content = VERSION_3.len()
             + element_len(serial.len())
             + self.algorithm_and_issuer.len()
@@ -247,6 +255,7 @@ impl Tbs<'_> {
         for name in self.dns_names {
             element(&mut out, DNS_NAME, name.as_bytes());
         }
+        out.extend_from_slice(self.last);
         out
     }
 }

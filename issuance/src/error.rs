@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use spiffe::TrustDomain;
 use symbolon_crypto::{Component, SignError};
 use symbolon_pki::skid::Skid;
-use symbolon_pki::suite::{Family, Form};
+use symbolon_pki::suite::{Family, Form, Suite};
 use symbolon_pki::time::rfc3339;
 
 use crate::dns::MAX_DNS_NAMES;
@@ -80,6 +80,38 @@ pub enum RequestError {
     IssuersKey {
         /// Which component is shared.
         component: Component,
+    },
+    /// The native key of a catalyst certificate is not ECDSA, or the alternative one not ML-DSA.
+    #[error(
+        "a catalyst certificate has an ECDSA key and an alternative ML-DSA key, not {native} with {alternative}"
+    )]
+    CatalystKeys {
+        /// The native key's algorithm.
+        native: String,
+        /// The alternative key's algorithm; "none" if it has none.
+        alternative: String,
+    },
+    /// One key for two things.
+    #[error("{first} and {second} are the same, or have a component in common; each needs a key of its own")]
+    SharedKey {
+        /// One of them, as in "the key".
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// The second certificate of a pair is for somebody else.
+    #[error("the certificate to be paired with is for {found}, and this one is for {spiffe_id}")]
+    OtherFirst {
+        /// Whose the first certificate is.
+        found: String,
+        /// The SPIFFE ID asked for.
+        spiffe_id: String,
+    },
+    /// The first certificate of a pair has ended since it was looked at.
+    #[error("the certificate to be paired with ended at {}", rfc3339(*not_after))]
+    FirstEnded {
+        /// The last second of its validity.
+        not_after: SystemTime,
     },
     /// An intermediate authority with a key that no suite has.
     #[error("{algorithm} is no key that an authority can have")]
@@ -185,6 +217,17 @@ pub enum AuthorityError {
     /// The signer's public key is not the one in the certificate.
     #[error("the signing key does not belong to the certificate of authority {0}")]
     KeyMismatch(Skid),
+    /// The alternative signer's public key is not the certificate's alternative key, or one of them is missing.
+    #[error("the alternative signing key does not belong to the certificate of authority {0}")]
+    AlternativeKeyMismatch(Skid),
+    /// Two keys that are not those of a catalyst authority.
+    #[error("a catalyst authority has an ECDSA key and an alternative ML-DSA key, not {native} with {alternative}")]
+    NotCatalyst {
+        /// The native key's suite.
+        native: Suite,
+        /// The alternative key's suite.
+        alternative: Suite,
+    },
     /// The certificate does not let its subject sign certificates.
     #[error("its certificate is not a certificate authority's: {0}")]
     NotAnAuthority(&'static str),

@@ -22,6 +22,7 @@
 //! arguments. It must not know where keys are kept, who may ask, or what is recorded where.
 
 mod authority;
+mod beside;
 mod dns;
 mod encode;
 mod error;
@@ -33,7 +34,8 @@ mod profile;
 mod serial;
 mod validity;
 
-pub use authority::Authority;
+pub use authority::{Authority, AuthorityKeys};
+pub use beside::Beside;
 pub use dns::{MAX_DNS_NAMES, check_dns_name};
 pub use error::{AuthorityError, IssuanceError, ProfileError, RequestError, SigningError};
 pub use linted::{Facts, HasSigner, IssuedCertificate, Linted};

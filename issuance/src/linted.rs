@@ -1,5 +1,6 @@
 //! The typed end of the path: what was linted can be signed, once, and what was signed is what was linted.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,11 +9,12 @@ use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Reader, SliceReader};
 use spiffe::SpiffeId;
 use symbolon_crypto::digest;
+use symbolon_pki::catalyst;
 use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::skid::Skid;
 use symbolon_pki::suite::{Form, Suite};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, AuthorityKeys};
 use crate::encode;
 use crate::error::{IssuanceError, SigningError};
 use crate::lint::{self, Expected};
@@ -28,14 +30,18 @@ pub struct Facts {
     pub serial: Serial,
     /// Whose identity it is; for an authority the trust domain's.
     pub spiffe_id: SpiffeId,
-    /// The form of the certified key.
+    /// The form of identity that it is for.
     pub form: Form,
     /// The certified key's algorithm, as in `mldsa65-ecdsa-p256` or `rsa-2048`.
     pub algorithm: String,
+    /// The certified alternative key's algorithm, in a catalyst certificate.
+    pub alternative: Option<String>,
     /// The certified key's identifier.
     pub key_id: Skid,
     /// The suite that signs.
     pub issuer_suite: Suite,
+    /// The suite that makes the alternative signature, of a catalyst certificate.
+    pub issuer_alternative: Option<Suite>,
     /// The issuer's key identifier.
     pub authority_id: Skid,
     /// First second of its validity.
@@ -51,8 +57,31 @@ pub struct Facts {
 pub struct Linted {
     tbs: Vec<u8>,
     facts: Facts,
-    /// The public key that the signature has to be made for.
-    issuer_key: Arc<[u8]>,
+    issuer_key: IssuerKeys,
+}
+
+/// The public keys that the signatures have to be made for.
+#[derive(Clone)]
+pub(crate) struct IssuerKeys {
+    native: Arc<[u8]>,
+    alternative: Option<Arc<[u8]>>,
+}
+
+impl IssuerKeys {
+    pub(crate) fn new(native: &SuiteSigner, alternative: Option<&SuiteSigner>) -> Self {
+        let bits = |signer: &SuiteSigner| signer.public_key().as_bytes().into();
+        Self {
+            native: bits(native),
+            alternative: alternative.map(bits),
+        }
+    }
+
+    pub(crate) fn of(authority: &Authority) -> Self {
+        Self {
+            native: Arc::clone(authority.public_key()),
+            alternative: authority.alternative_key().map(Arc::clone),
+        }
+    }
 }
 
 impl Linted {
@@ -60,7 +89,7 @@ impl Linted {
     pub(crate) fn lint(
         tbs: Vec<u8>,
         facts: Facts,
-        issuer_key: Arc<[u8]>,
+        issuer_key: IssuerKeys,
         expected: &Expected<'_>,
     ) -> Result<Self, IssuanceError> {
         lint::check(&tbs, expected)?;
@@ -71,7 +100,8 @@ impl Linted {
         })
     }
 
-    /// DER of the TBSCertificate: the bytes that will be signed.
+    /// DER of the TBSCertificate: the bytes that will be signed, without the alternative signature that a catalyst
+    /// certificate will have among its extensions.
     pub fn tbs_der(&self) -> &[u8] {
         &self.tbs
     }
@@ -97,7 +127,8 @@ impl Linted {
     }
 
     /// Signs it with the issuer's key: the [`Authority`] it was prepared for, or for a self-signed authority the
-    /// new key itself. Blocks as long as the key's holder does.
+    /// new key itself. Of a catalyst certificate the alternative signature is made first, and the native one over
+    /// everything. Blocks as long as the keys' holders do.
     ///
     /// A signature that does not come from this process's own library is verified first, and the finished
     /// certificate is read back and compared with what was linted.
@@ -105,26 +136,62 @@ impl Linted {
     /// # Errors
     /// [`IssuanceError::Signing`]; nothing that carries a signature leaves this function then.
     pub fn sign(self, issuer: &impl HasSigner) -> Result<IssuedCertificate, IssuanceError> {
-        Ok(self.sign_with(issuer.signer())?)
+        Ok(self.sign_with(issuer.signer(), issuer.alternative())?)
     }
 
-    fn sign_with(self, signer: &SuiteSigner) -> Result<IssuedCertificate, SigningError> {
-        if signer.suite() != self.facts.issuer_suite || signer.public_key().as_bytes() != &*self.issuer_key {
+    fn sign_with(
+        self,
+        signer: &SuiteSigner,
+        alternative: Option<&SuiteSigner>,
+    ) -> Result<IssuedCertificate, SigningError> {
+        let (facts, keys) = (&self.facts, &self.issuer_key);
+        if !is_key_of(signer, facts.issuer_suite, &keys.native) {
             return Err(SigningError::WrongSigner);
         }
-        let signature = signer.sign(&self.tbs)?;
-        if !signer.is_own_software() {
-            signer
-                .public_key()
-                .verify(&self.tbs, &signature)
-                .map_err(|error| SigningError::Rejected(error.to_string()))?;
-        }
-        let der = encode::certificate(&self.tbs, signer.suite().signature_algorithm_der(), &signature);
-        compare(&der, &self.tbs, &signature)?;
+        let tbs = match (alternative, facts.issuer_alternative, &keys.alternative) {
+            (None, None, None) => Cow::Borrowed(&self.tbs),
+            (Some(signer), Some(suite), Some(key)) if is_key_of(signer, suite, key) => {
+                Cow::Owned(with_alternative_signature(&self.tbs, signer)?)
+            }
+            _ => return Err(SigningError::WrongSigner),
+        };
+        let signature = sign(signer, &tbs)?;
+        let der = encode::certificate(&tbs, signer.suite().signature_algorithm_der(), &signature);
+        compare(&der, &tbs, &signature)?;
         Ok(IssuedCertificate {
             der,
             facts: self.facts,
         })
+    }
+}
+
+fn is_key_of(signer: &SuiteSigner, suite: Suite, key: &[u8]) -> bool {
+    signer.suite() == suite && signer.public_key().as_bytes() == key
+}
+
+/// Signs, and verifies what does not come from this process's own library.
+fn sign(signer: &SuiteSigner, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+    let signature = signer.sign(message)?;
+    if !signer.is_own_software() {
+        signer
+            .public_key()
+            .verify(message, &signature)
+            .map_err(|error| SigningError::Rejected(error.to_string()))?;
+    }
+    Ok(signature)
+}
+
+/// Adds the alternative signature to what was linted, and checks that nothing else has changed.
+fn with_alternative_signature(linted: &[u8], signer: &SuiteSigner) -> Result<Vec<u8>, SigningError> {
+    const UNREADABLE: SigningError = SigningError::NotAsLinted("its extensions cannot be taken apart");
+    let signature = sign(signer, &catalyst::pre_tbs(linted).map_err(|_| UNREADABLE)?)?;
+    let tbs = catalyst::append_signature(linted, &signature).map_err(|_| UNREADABLE)?;
+    match catalyst::strip_signature(&tbs) {
+        Ok(stripped) if stripped == linted => Ok(tbs),
+        Ok(_) => Err(SigningError::NotAsLinted(
+            "more than the alternative signature was added",
+        )),
+        Err(_) => Err(UNREADABLE),
     }
 }
 
@@ -183,13 +250,32 @@ impl<'a> Parts<'a> {
 
 /// Whoever can sign a [`Linted`].
 pub trait HasSigner {
-    /// The key that signs.
+    /// The key that signs; of a catalyst authority the native one.
     fn signer(&self) -> &SuiteSigner;
+
+    /// The key that makes the alternative signature, of a catalyst authority.
+    fn alternative(&self) -> Option<&SuiteSigner> {
+        None
+    }
 }
 
 impl HasSigner for Authority {
     fn signer(&self) -> &SuiteSigner {
         Self::signer(self)
+    }
+
+    fn alternative(&self) -> Option<&SuiteSigner> {
+        Self::alternative(self)
+    }
+}
+
+impl HasSigner for AuthorityKeys {
+    fn signer(&self) -> &SuiteSigner {
+        Self::signer(self)
+    }
+
+    fn alternative(&self) -> Option<&SuiteSigner> {
+        Self::alternative(self)
     }
 }
 

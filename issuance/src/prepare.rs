@@ -1,20 +1,20 @@
 //! From a request to a [`Linted`]: the checks that are the requester's to pass, the encoding, the lint.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use spiffe::{SpiffeId, TrustDomain};
-use symbolon_crypto::Component;
 use symbolon_pki::key::{SubjectKey, SuiteSigner};
 use symbolon_pki::names::AUTHORITY_ORGANIZATION;
 use symbolon_pki::skid::Skid;
+use symbolon_pki::time::unix_seconds;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, check_catalyst};
+use crate::beside::{Beside, check_first, check_keys};
 use crate::dns::check_dns_names;
 use crate::encode::{self, Tbs};
 use crate::error::{AuthorityError, IssuanceError, ProfileError, RequestError};
 use crate::lint::{Expected, Issuer};
-use crate::linted::{Facts, Linted};
+use crate::linted::{Facts, HasSigner, IssuerKeys, Linted};
 use crate::profile::{MAX_SPIFFE_ID_LEN, Profile, SvidProfile, authority_id_of};
 use crate::serial::Serial;
 use crate::validity::Validity;
@@ -28,6 +28,8 @@ pub struct SvidRequest<'a> {
     pub spiffe_id: &'a SpiffeId,
     /// The key to certify.
     pub key: &'a SubjectKey,
+    /// What is to stand beside it.
+    pub beside: Beside<'a>,
     /// DNS names beside the SPIFFE ID; workloads only.
     pub dns_names: &'a [String],
     /// How long it is to live from now on, at least a second; cut to what the authority has left.
@@ -63,6 +65,8 @@ pub struct RootSpec<'a> {
 pub struct IntermediateRequest<'a> {
     /// The key to certify, of the same family as the authority above.
     pub key: &'a SubjectKey,
+    /// The alternative key to certify with it, in the catalyst family.
+    pub alternative: Option<&'a SubjectKey>,
     /// How long it is to live from now on, at least a second; cut to what the authority above has left.
     pub ttl: Duration,
     /// How many authorities may stand below it in a chain; cut to what the authority above allows.
@@ -77,13 +81,14 @@ pub struct IntermediateRequest<'a> {
 ///
 /// # Errors
 /// [`IssuanceError`], which says whose input was wrong: a lifetime under a second, a key
-/// of a form that the authority's family does not issue, a SPIFFE ID outside the authority's trust domain or
+/// of a form that the authority's family does not issue, keys that do not go together, a SPIFFE ID outside the authority's trust domain or
 /// outside the profile, bad DNS names, a clock outside the authority's validity; or what the lint found.
 pub fn prepare_svid(authority: &Authority, request: &SvidRequest<'_>) -> Result<Linted, IssuanceError> {
     let SvidRequest {
         profile,
         spiffe_id,
         key,
+        beside,
         dns_names,
         ttl,
         serial,
@@ -99,8 +104,11 @@ pub fn prepare_svid(authority: &Authority, request: &SvidRequest<'_>) -> Result<
         .into());
     }
     check_dns_names(dns_names)?;
-    check_key(key, authority)?;
+    check_keys(key, beside, authority)?;
     let validity = Validity::below(authority, now, ttl)?;
+    if let Some(related) = beside.related() {
+        check_first(related, &uri, unix_seconds(now))?;
+    }
 
     let named_subject = dns_names
         .first()
@@ -118,25 +126,27 @@ pub fn prepare_svid(authority: &Authority, request: &SvidRequest<'_>) -> Result<
         uri: &uri,
         dns_names,
         key,
+        beside,
         ttl,
         now,
         path_len: None,
         organization: AUTHORITY_ORGANIZATION,
         issuer: Issuer::Authority(authority),
-        issuer_key: Arc::clone(authority.public_key()),
+        issuer_key: IssuerKeys::of(authority),
     }
     .lint()
 }
 
-/// Prepares a self-signed authority for the key that will sign it: the root of a family in its trust domain. Its
-/// subject holds its serial number, so that no two authorities share a name.
+/// Prepares a self-signed authority for the key that will sign it, or for both keys of a catalyst authority
+/// ([`AuthorityKeys`](crate::AuthorityKeys)): the root of a family in its trust domain. Its subject holds its serial
+/// number, so that no two authorities share a name.
 ///
 /// # Errors
-/// [`IssuanceError`] for a lifetime under a second or past the year 9999, a clock outside 1970 to 9999, or what the
+/// [`IssuanceError`] for two keys that are not those of a catalyst authority, a lifetime under a second or past the year 9999, a clock outside 1970 to 9999, or what the
 /// lint found.
 pub fn prepare_authority(
     spec: &AuthoritySpec<'_>,
-    signer: &SuiteSigner,
+    keys: &impl HasSigner,
     serial: Serial,
     now: SystemTime,
 ) -> Result<Linted, IssuanceError> {
@@ -144,7 +154,7 @@ pub fn prepare_authority(
         authority: *spec,
         organization: AUTHORITY_ORGANIZATION,
     };
-    prepare_root(&root, signer, serial, now)
+    prepare_root(&root, keys, serial, now)
 }
 
 /// As [`prepare_authority`], with an organization in the subject.
@@ -153,11 +163,19 @@ pub fn prepare_authority(
 /// As [`prepare_authority`]; an organization of no or more than 64 characters is found by the lint.
 pub fn prepare_root(
     root: &RootSpec<'_>,
-    signer: &SuiteSigner,
+    keys: &impl HasSigner,
     serial: Serial,
     now: SystemTime,
 ) -> Result<Linted, IssuanceError> {
     let spec = &root.authority;
+    let signer = keys.signer();
+    let alternative_key = keys
+        .alternative()
+        .map(|alternative| {
+            check_catalyst(signer.suite(), alternative.suite())?;
+            Ok::<_, AuthorityError>(SubjectKey::Suite(alternative.public_key().clone()))
+        })
+        .transpose()?;
     let validity = Validity::self_signed(now, spec.ttl)?;
     let key = SubjectKey::Suite(signer.public_key().clone());
     let key_id = key.skid();
@@ -174,12 +192,18 @@ pub fn prepare_root(
         uri: &authority_id_of(spec.trust_domain),
         dns_names: &[],
         key: &key,
+        beside: alternative_key
+            .as_ref()
+            .map_or(Beside::Nothing, Beside::Alternative),
         ttl: spec.ttl,
         now,
         path_len: spec.path_len,
         organization: root.organization,
-        issuer: Issuer::Itself(signer.suite()),
-        issuer_key: signer.public_key().as_bytes().into(),
+        issuer: Issuer::Itself {
+            suite: signer.suite(),
+            alternative: keys.alternative().map(SuiteSigner::suite),
+        },
+        issuer_key: IssuerKeys::new(signer, keys.alternative()),
     }
     .lint()
 }
@@ -194,6 +218,7 @@ pub fn prepare_intermediate(
 ) -> Result<Linted, IssuanceError> {
     let IntermediateRequest {
         key,
+        alternative,
         ttl,
         path_len,
         serial,
@@ -205,7 +230,8 @@ pub fn prepare_intermediate(
         }
         .into());
     }
-    check_key(key, authority)?;
+    let beside = alternative.map_or(Beside::Nothing, Beside::Alternative);
+    check_keys(key, beside, authority)?;
     let path_len = match authority.certificate().path_len() {
         None => path_len,
         Some(0) => return Err(AuthorityError::PathLength(*authority.authority_id()).into()),
@@ -224,12 +250,13 @@ pub fn prepare_intermediate(
         uri: &authority_id_of(authority.trust_domain()),
         dns_names: &[],
         key,
+        beside,
         ttl,
         now,
         path_len,
         organization: AUTHORITY_ORGANIZATION,
         issuer: Issuer::Authority(authority),
-        issuer_key: Arc::clone(authority.public_key()),
+        issuer_key: IssuerKeys::of(authority),
     }
     .lint()
 }
@@ -246,12 +273,13 @@ struct Draft<'a> {
     uri: &'a str,
     dns_names: &'a [String],
     key: &'a SubjectKey,
+    beside: Beside<'a>,
     ttl: Duration,
     now: SystemTime,
     path_len: Option<u8>,
     organization: &'a str,
     issuer: Issuer<'a>,
-    issuer_key: Arc<[u8]>,
+    issuer_key: IssuerKeys,
 }
 
 impl Draft<'_> {
@@ -259,6 +287,11 @@ impl Draft<'_> {
     fn lint(self) -> Result<Linted, IssuanceError> {
         let spki = self.key.spki_der();
         let key_id: Skid = self.key.skid();
+        let last = match (self.beside, self.issuer.alternative()) {
+            (Beside::Alternative(key), Some(issuer)) => encode::alternative_extensions(key, issuer),
+            (Beside::Related(related), _) => encode::related_extension(related.certificate()),
+            _ => Vec::new(),
+        };
         let tbs = Tbs {
             serial: self.serial,
             algorithm_and_issuer: self.algorithm_and_issuer,
@@ -269,20 +302,24 @@ impl Draft<'_> {
             key_id: &key_id,
             spiffe_id: self.uri,
             dns_names: self.dns_names,
+            last: &last,
         }
         .encode();
-        let (issuer_suite, authority_id) = match self.issuer {
-            Issuer::Itself(suite) => (suite, key_id),
-            Issuer::Authority(authority) => (authority.suite(), *authority.authority_id()),
+        let authority_id = match self.issuer {
+            Issuer::Itself { .. } => key_id,
+            Issuer::Authority(authority) => *authority.authority_id(),
         };
+        let alternative_spki = self.beside.alternative().map(SubjectKey::spki_der);
         let facts = Facts {
             profile: self.profile,
             serial: *self.serial,
             spiffe_id: self.spiffe_id.clone(),
-            form: self.key.form(),
+            form: self.beside.form(self.key),
             algorithm: self.key.algorithm_name(),
+            alternative: self.beside.alternative().map(SubjectKey::algorithm_name),
             key_id,
-            issuer_suite,
+            issuer_suite: self.issuer.suite(),
+            issuer_alternative: self.issuer.alternative(),
             authority_id,
             not_before: self.validity.begins()?,
             not_after: self.validity.ends()?,
@@ -293,6 +330,8 @@ impl Draft<'_> {
             spiffe_id: self.spiffe_id,
             dns_names: self.dns_names,
             spki: &spki,
+            alternative_spki: alternative_spki.as_deref(),
+            related: self.beside.related().map(|related| related.certificate().der()),
             path_len: self.path_len,
             organization: self.organization,
             ttl: self.ttl,
@@ -316,33 +355,6 @@ pub(crate) fn check_identity(id: &SpiffeId, trust_domain: &TrustDomain) -> Resul
         return Err(RequestError::SpiffeIdTooLong { found: uri.len() });
     }
     Ok(uri)
-}
-
-/// Checks that the key is of a kind that the authority certifies. That it is large enough is what its type says: no
-/// smaller [`SubjectKey`] can be read.
-fn check_key(key: &SubjectKey, authority: &Authority) -> Result<(), RequestError> {
-    let form = key.form();
-    if form.family() != authority.family() {
-        return Err(RequestError::FamilyMismatch {
-            algorithm: key.algorithm_name(),
-            form,
-            family: authority.family(),
-        });
-    }
-    if let Some(component) = shared_component(key, authority) {
-        return Err(RequestError::IssuersKey { component });
-    }
-    Ok(())
-}
-
-/// A component key that the subject shares with the authority, if there is one.
-fn shared_component(key: &SubjectKey, authority: &Authority) -> Option<Component> {
-    let SubjectKey::Suite(key) = key else { return None };
-    let issuers = authority.signer().public_key().components();
-    key.components()
-        .iter()
-        .find(|component| issuers.contains(component))
-        .map(|component| component.component())
 }
 
 /// The SPIFFE ID of the trust domain itself, which its authorities carry.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::*;
 use proptest::prelude::*;
-use symbolon_issuance::{Authority, Serial, SvidProfile, SvidRequest, prepare_svid};
+use symbolon_issuance::{Authority, Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Suite;
 
@@ -49,6 +49,7 @@ proptest! {
             profile: SvidProfile::Workload,
             spiffe_id: &spiffe_id,
             key: &KEY,
+            beside: Beside::Nothing,
             dns_names: &dns_names,
             ttl: Duration::from_secs(ttl),
             serial,

@@ -240,6 +240,7 @@ fn authorities_below_authorities() {
     let key = key(Suite::EcdsaP256);
     let mut request = IntermediateRequest {
         key: &key,
+        alternative: None,
         ttl: HOUR,
         path_len: None,
         serial: serial(),

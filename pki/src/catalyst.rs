@@ -222,20 +222,12 @@ impl Alternative {
             _ => {}
         }
         if let (Some(Ok(key)), Some(native)) = (&self.key, native)
-            && share_a_component(key, native)
+            && key.shares_a_component(native)
         {
             self.key = Some(Err(CatalystError::SharedKey));
         }
         Ok(())
     }
-}
-
-/// Whether two keys have a component key in common.
-pub(crate) fn share_a_component(one: &SubjectKey, other: &SubjectKey) -> bool {
-    let others = other.component_spki_hashes();
-    one.component_spki_hashes()
-        .iter()
-        .any(|hash| others.contains(hash))
 }
 
 /// Checks the alternative signature of `certificate` with the alternative key of `issuer`, and that `certificate` has

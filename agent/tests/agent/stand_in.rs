@@ -13,7 +13,7 @@ use symbolon_api::spire::api::server::svid::v1::svid_server::SvidServer;
 use symbolon_api::spire::api::types;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_issuance::{
-    Authority, AuthoritySpec, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
+    Authority, AuthoritySpec, Beside, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
 };
 use symbolon_pki::bundle::{TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
@@ -175,6 +175,7 @@ impl StandIn {
             profile,
             spiffe_id,
             key,
+            beside: Beside::Nothing,
             dns_names: &[],
             ttl: Duration::from_secs(3600),
             serial: serial(),

@@ -104,6 +104,7 @@ impl Session<'_> {
             authority,
             &IntermediateRequest {
                 key: request.csr.key(),
+                alternative: None,
                 ttl: request.lifetime,
                 path_len: Some(plan.policy.path_length),
                 serial: Serial::random(random::fill)?,

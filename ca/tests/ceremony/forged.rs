@@ -200,6 +200,7 @@ impl Forger {
         let authority = self.indulgent_root();
         let request = IntermediateRequest {
             key: csr.key(),
+            alternative: None,
             ttl: DAY * 10,
             path_len: Some(0),
             serial: Serial::from_bytes([9; 16]).unwrap(),

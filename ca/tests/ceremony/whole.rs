@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use spiffe::TrustDomain;
 use symbolon_ca::ceremony::event::What;
 use symbolon_ca::ceremony::{SecretKind, audit, audit_dir, export, run, sign};
-use symbolon_issuance::{Authority, Serial, SvidProfile, SvidRequest, prepare_svid};
+use symbolon_issuance::{Authority, Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
@@ -26,6 +26,7 @@ fn serves(root: &Certificate, intermediate: &Certificate, key: &PrivateKey, suit
         profile: SvidProfile::Workload,
         spiffe_id: &id,
         key: &leaf_key,
+        beside: Beside::Nothing,
         dns_names: &[],
         ttl: std::time::Duration::from_secs(3600),
         serial: Serial::random(symbolon_crypto::random::fill).unwrap(),

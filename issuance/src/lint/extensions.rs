@@ -18,6 +18,10 @@ const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29
 const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const EXT_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 
+pub(super) const ALTERNATIVE_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.72");
+pub(super) const ALTERNATIVE_ALGORITHM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.73");
+pub(super) const RELATED_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.36");
+
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
@@ -45,6 +49,12 @@ pub(super) fn check(
     ];
     if !authority {
         wanted.push((EXT_KEY_USAGE, false));
+    }
+    if expected.issuer.alternative().is_some() {
+        wanted.extend([(ALTERNATIVE_KEY, false), (ALTERNATIVE_ALGORITHM, false)]);
+    }
+    if expected.related.is_some() {
+        wanted.push((RELATED_CERTIFICATE, false));
     }
     inventory(&tbs.extensions, &wanted, findings);
 
@@ -263,7 +273,7 @@ fn key_identifiers(
         );
     }
     let wanted = match expected.issuer {
-        Issuer::Itself(_) => own,
+        Issuer::Itself { .. } => own,
         Issuer::Authority(authority) => Some(*authority.authority_id()),
     };
     if let (Some(extension), Some(wanted)) = (of_authority, wanted) {

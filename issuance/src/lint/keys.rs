@@ -40,7 +40,7 @@ const MIN_RSA_BITS: usize = 2048;
 /// A certified key, as far as the rules for extensions depend on it.
 pub(super) struct Key<'a> {
     pub(super) rsa: bool,
-    family: Family,
+    pub(super) family: Family,
     /// The content of the BIT STRING.
     pub(super) bits: &'a [u8],
     /// The lengths of its component keys, which follow one another in `bits`; none for RSA.
@@ -79,7 +79,7 @@ pub(super) fn check<'a>(tbs: &Tbs<'a>, expected: &Expected<'_>, findings: &mut F
     Some(key)
 }
 
-fn read(spki: &[u8]) -> Result<(Algorithm<'_>, &[u8]), Error> {
+pub(super) fn read(spki: &[u8]) -> Result<(Algorithm<'_>, &[u8]), Error> {
     sequence(AnyRef::from_der(spki)?, |fields| {
         let algorithm = Algorithm::read(AnyRef::decode(fields)?)?;
         let bits = BitStringRef::decode(fields)?;
@@ -88,7 +88,7 @@ fn read(spki: &[u8]) -> Result<(Algorithm<'_>, &[u8]), Error> {
     })
 }
 
-fn identify<'a>(algorithm: &Algorithm<'_>, bits: &'a [u8]) -> Option<Key<'a>> {
+pub(super) fn identify<'a>(algorithm: &Algorithm<'_>, bits: &'a [u8]) -> Option<Key<'a>> {
     let key = |family, parts| {
         Some(Key {
             rsa: false,
@@ -131,7 +131,7 @@ fn identify<'a>(algorithm: &Algorithm<'_>, bits: &'a [u8]) -> Option<Key<'a>> {
     }
 }
 
-fn size(key: &Key<'_>, findings: &mut Findings) {
+pub(super) fn size(key: &Key<'_>, findings: &mut Findings) {
     if key.rsa {
         match modulus_bits(key.bits) {
             Ok(bits) => findings.require(

@@ -4,6 +4,7 @@
 //! spelled out here a second time, so that one slip cannot be in both. It reports everything it finds, each finding
 //! under the id of its [`Rule`].
 
+mod beside;
 mod extensions;
 mod keys;
 mod names;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use spiffe::SpiffeId;
+use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::suite::Suite;
 
 use crate::authority::Authority;
@@ -36,6 +38,10 @@ pub struct Expected<'a> {
     pub dns_names: &'a [String],
     /// DER of the SubjectPublicKeyInfo that was asked for.
     pub spki: &'a [u8],
+    /// DER of the alternative key's SubjectPublicKeyInfo that was asked for; none but in a catalyst certificate.
+    pub alternative_spki: Option<&'a [u8]>,
+    /// DER of the certificate that this one is to be paired with, if it is.
+    pub related: Option<&'a [u8]>,
     /// For an authority, how many may stand below it.
     pub path_len: Option<u8>,
     /// For an authority, the organization in its subject.
@@ -51,17 +57,30 @@ pub struct Expected<'a> {
 /// Who is to sign a certificate.
 #[derive(Clone, Copy, Debug)]
 pub enum Issuer<'a> {
-    /// Its own key, which is of this suite.
-    Itself(Suite),
+    /// Its own key, which is of this suite, and in the catalyst family its own alternative key.
+    Itself {
+        /// The key's suite.
+        suite: Suite,
+        /// The alternative key's suite.
+        alternative: Option<Suite>,
+    },
     /// An authority.
     Authority(&'a Authority),
 }
 
 impl Issuer<'_> {
-    fn suite(&self) -> Suite {
+    pub(crate) fn suite(&self) -> Suite {
         match self {
-            Self::Itself(suite) => *suite,
+            Self::Itself { suite, .. } => *suite,
             Self::Authority(authority) => authority.suite(),
+        }
+    }
+
+    /// The suite of the alternative signature that is to be made.
+    pub(crate) fn alternative(&self) -> Option<Suite> {
+        match self {
+            Self::Itself { alternative, .. } => *alternative,
+            Self::Authority(authority) => authority.alternative().map(SuiteSigner::suite),
         }
     }
 }
@@ -106,6 +125,7 @@ pub fn check(tbs: &[u8], expected: &Expected<'_>) -> Result<(), LintError> {
             tbs::check(&tbs, expected, &mut findings);
             let subject = keys::check(&tbs, expected, &mut findings);
             extensions::check(&tbs, expected, subject.as_ref(), &mut findings);
+            beside::check(&tbs, expected, &mut findings);
         }
         Err(error) => findings.add(Rule::Structure, format_args!("not a DER TBSCertificate: {error}")),
     }

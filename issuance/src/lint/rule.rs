@@ -65,6 +65,12 @@ rules! {
     KeySize = "key/size", "FIPS 204, table 2; X9.62; draft-ietf-lamps-pq-composite-sigs-19, section 4";
     /// No component key of the subject is one of the issuer's.
     KeyReuse = "key/component-reuse", "draft-ietf-lamps-pq-composite-sigs-19, section 10.3";
+    /// A catalyst certificate's alternative key is the one asked for, and an ML-DSA key.
+    AlternativeKey = "catalyst/alternative-key", "X.509 (2019), section 9.8; Symbolon, forms and families";
+    /// A catalyst certificate names the algorithm of its issuer's alternative key.
+    AlternativeAlgorithm = "catalyst/algorithm", "X.509 (2019), section 9.8";
+    /// The second certificate of a pair has the hash of the first, and is a leaf.
+    RelatedCertificate = "rfc9763/related-certificate", "RFC 9763, section 4";
     /// ML-DSA and composite keys only sign.
     KeyUsageForKey = "key/usage", "RFC 9881, section 5; draft-ietf-lamps-pq-composite-sigs-19, section 5.2";
     /// There is exactly one URI among the alternative names.
@@ -120,7 +126,7 @@ mod tests {
         for id in ids {
             let (origin, name) = id.split_once('/').unwrap();
             assert!(
-                ["rfc5280", "key", "spiffe", "profile"].contains(&origin) && !name.is_empty(),
+                ["rfc5280", "rfc9763", "catalyst", "key", "spiffe", "profile"].contains(&origin) && !name.is_empty(),
                 "{id}"
             );
         }

@@ -55,7 +55,7 @@ fn serial(serial: &[u8], expected: &Expected<'_>, findings: &mut Findings) {
 
 fn issuer(tbs: &Tbs<'_>, expected: &Expected<'_>, findings: &mut Findings) {
     let name = match expected.issuer {
-        Issuer::Itself(_) => tbs.subject,
+        Issuer::Itself { .. } => tbs.subject,
         Issuer::Authority(authority) => authority.certificate().subject_der(),
     };
     findings.require(
@@ -170,7 +170,7 @@ fn due(expected: &Expected<'_>) -> (SystemTime, Option<SystemTime>) {
         .checked_add(expected.ttl.as_secs())
         .and_then(|end| epoch.checked_add(Duration::from_secs(end)));
     match expected.issuer {
-        Issuer::Itself(_) => (begins, ends),
+        Issuer::Itself { .. } => (begins, ends),
         Issuer::Authority(authority) => {
             let (first, last) = (
                 authority.certificate().not_before(),

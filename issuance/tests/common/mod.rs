@@ -6,11 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_issuance::{
-    Authority, AuthoritySpec, IntermediateRequest, IssuanceError, IssuedCertificate, Linted, Serial,
+    Authority, AuthorityKeys, AuthoritySpec, Beside, IntermediateRequest, IssuanceError, IssuedCertificate, Linted, Serial,
     SvidProfile, SvidRequest, prepare_authority, prepare_intermediate, prepare_svid,
 };
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::csr::{Csr, CsrBuilder};
 use symbolon_pki::key::{PrivateKey, SubjectKey, SuiteSigner};
+use symbolon_pki::related::Related;
 use symbolon_pki::suite::Suite;
 
 /// 2026-11-22T03:25:00Z.
@@ -72,11 +74,71 @@ pub(crate) fn authority(suite: Suite) -> Authority {
     authority_of(signer(suite), None, now(), DAY)
 }
 
+/// The keys of a catalyst authority.
+pub(crate) fn catalyst_keys(native: Suite, alternative: Suite) -> AuthorityKeys {
+    AuthorityKeys::catalyst(signer(native), signer(alternative)).unwrap()
+}
+
+/// A self-signed catalyst authority of a day.
+pub(crate) fn catalyst_authority(native: Suite, alternative: Suite) -> Authority {
+    let keys = catalyst_keys(native, alternative);
+    let spec = AuthoritySpec {
+        trust_domain: &trust_domain(),
+        ttl: DAY,
+        path_len: None,
+    };
+    let linted = prepare_authority(&spec, &keys, serial(), now()).unwrap();
+    let issued = linted.sign(&keys).unwrap();
+    Authority::new(certificate(&issued), keys).unwrap()
+}
+
+/// A catalyst authority below `above`.
+pub(crate) fn catalyst_intermediate(above: &Authority, native: Suite, alternative: Suite) -> Authority {
+    let keys = catalyst_keys(native, alternative);
+    let key = |signer: &SuiteSigner| SubjectKey::Suite(signer.public_key().clone());
+    let request = IntermediateRequest {
+        key: &key(keys.signer()),
+        alternative: Some(&key(keys.alternative().unwrap())),
+        ttl: HOUR,
+        path_len: Some(0),
+        serial: serial(),
+        now: now(),
+    };
+    let issued = prepare_intermediate(above, &request)
+        .unwrap()
+        .sign(above)
+        .unwrap();
+    Authority::new(certificate(&issued), keys).unwrap()
+}
+
+/// The classical certificate of `/web` under a new authority, its key, and the proof that its holder asked at `asked_at`
+/// for one to be paired with it.
+pub(crate) fn proven_first(asked_at: SystemTime) -> (Authority, Certificate, SuiteSigner, Related) {
+    let authority = authority(Suite::EcdsaP256);
+    let first_signer = signer(Suite::EcdsaP256);
+    let spiffe_id = id("/web");
+    let first_key = SubjectKey::Suite(first_signer.public_key().clone());
+    let issued = prepare(&authority, workload(&spiffe_id, &first_key))
+        .unwrap()
+        .sign(&authority)
+        .unwrap();
+    let first = certificate(&issued);
+    let second_signer = signer(Suite::MlDsa44);
+    let csr = CsrBuilder::new(&second_signer)
+        .related_to(&first, &first_signer, asked_at)
+        .build()
+        .unwrap();
+    let csr = Csr::from_der(&csr).unwrap();
+    let related = csr.related_request().unwrap().prove(&first, asked_at).unwrap();
+    (authority, first, second_signer, related)
+}
+
 /// An authority below `above`.
 pub(crate) fn intermediate(above: &Authority, suite: Suite, path_len: Option<u8>) -> Authority {
     let signer = signer(suite);
     let request = IntermediateRequest {
         key: &SubjectKey::Suite(signer.public_key().clone()),
+        alternative: None,
         ttl: HOUR,
         path_len,
         serial: serial(),
@@ -95,6 +157,7 @@ pub(crate) fn workload<'a>(spiffe_id: &'a SpiffeId, key: &'a SubjectKey) -> Svid
         profile: SvidProfile::Workload,
         spiffe_id,
         key,
+        beside: Beside::Nothing,
         dns_names: &[],
         ttl: HOUR,
         serial: serial(),

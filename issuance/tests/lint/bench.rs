@@ -2,7 +2,8 @@
 
 use spiffe::SpiffeId;
 use symbolon_issuance::lint::{self, Expected, Issuer, Rule};
-use symbolon_issuance::{Authority, Profile, Serial, SvidProfile, SvidRequest};
+use symbolon_issuance::{Authority, Beside, Profile, Serial, SvidProfile, SvidRequest};
+use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Suite;
 
@@ -18,16 +19,36 @@ pub(crate) struct Bench {
     pub(crate) key: SubjectKey,
     pub(crate) serial: Serial,
     pub(crate) pieces: Pieces,
+    /// DER of the alternative key, in a catalyst certificate.
+    alternative: Option<Vec<u8>>,
+    /// The certificate that this one is paired with.
+    first: Option<Certificate>,
 }
 
 impl Bench {
     pub(crate) fn new(issuer: Suite, leaf: Suite) -> Self {
-        let (authority, key) = (authority(issuer), key(leaf));
+        Self::of(authority(issuer), key(leaf), Beside::Nothing)
+    }
+
+    pub(crate) fn catalyst() -> Self {
+        let authority = catalyst_authority(Suite::EcdsaP256, Suite::MlDsa44);
+        let alternative = key(Suite::MlDsa44);
+        Self::of(authority, key(Suite::EcdsaP256), Beside::Alternative(&alternative))
+    }
+
+    pub(crate) fn paired() -> Self {
+        let (.., second, related) = proven_first(now());
+        let key = SubjectKey::Suite(second.public_key().clone());
+        Self::of(authority(Suite::MlDsa44), key, Beside::Related(&related))
+    }
+
+    fn of(authority: Authority, key: SubjectKey, beside: Beside<'_>) -> Self {
         let (spiffe_id, dns_names) = (id("/web"), vec!["web".to_owned()]);
         let serial = Serial::from_bytes([0x11; 16]).unwrap();
         let request = SvidRequest {
             dns_names: &dns_names,
             serial,
+            beside,
             ..workload(&spiffe_id, &key)
         };
         let linted = prepare(&authority, request).unwrap();
@@ -40,6 +61,14 @@ impl Bench {
             key,
             serial,
             pieces,
+            alternative: match beside {
+                Beside::Alternative(key) => Some(key.spki_der()),
+                _ => None,
+            },
+            first: match beside {
+                Beside::Related(related) => Some(related.certificate().clone()),
+                _ => None,
+            },
         }
     }
 
@@ -47,6 +76,8 @@ impl Bench {
     pub(crate) fn lint(&self, tbs: &[u8], spki: &[u8]) -> Vec<Rule> {
         let expected = Expected {
             organization: "SPIFFE",
+            alternative_spki: self.alternative.as_deref(),
+            related: self.first.as_ref().map(Certificate::der),
             profile: Profile::Svid(SvidProfile::Workload),
             serial: &self.serial,
             spiffe_id: &self.spiffe_id,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bench;
+mod beside;
 #[path = "../common/mod.rs"]
 mod common;
 mod extensions;
@@ -28,6 +29,7 @@ fn every_rule_is_found_broken() {
     fields::break_fields(&classical, &ml_dsa, &mut seen);
     fields::break_key(&classical, &ml_dsa, &mut seen);
     extensions::break_extensions(&classical, &ml_dsa, &mut seen);
+    beside::break_beside(&classical, &Bench::catalyst(), &Bench::paired(), &mut seen);
     assert_eq!(seen.missed(), [], "never broken here");
 }
 
@@ -47,6 +49,8 @@ fn an_authority_must_stand_below_its_issuer() {
     let spiffe_id = SpiffeId::new("spiffe://example.org").unwrap();
     let mut expected = Expected {
         organization: "SPIFFE",
+        alternative_spki: None,
+        related: None,
         profile: Profile::IntermediateAuthority,
         serial: &serial,
         spiffe_id: &spiffe_id,

@@ -296,6 +296,14 @@ impl SubjectKey {
             Self::Rsa(_) => vec![digest::sha256(&self.spki_der())],
         }
     }
+
+    /// Whether it has a component key in common with `other`, or is the same key.
+    pub fn shares_a_component(&self, other: &Self) -> bool {
+        let others = other.component_spki_hashes();
+        self.component_spki_hashes()
+            .iter()
+            .any(|hash| others.contains(hash))
+    }
 }
 
 impl From<SuitePublicKey> for SubjectKey {

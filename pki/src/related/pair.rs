@@ -7,7 +7,6 @@ use spiffe::SpiffeId;
 use super::RelatedError;
 use super::request::check_first;
 use crate::bundle::BundleSet;
-use crate::catalyst::share_a_component;
 use crate::certificate::Certificate;
 use crate::key::Half;
 use crate::verify::{ChainError, PathPolicy, VerifiedSvid, VerifyOptions, verify_x509_svid_with};
@@ -105,7 +104,7 @@ pub fn verify_pair(
     let link = second.related().ok_or(PairError::NotLinked)?;
     link.check(first).map_err(PairError::Related)?;
     if let (Ok(one), Ok(other)) = (first.subject_key(), second.subject_key())
-        && share_a_component(one, other)
+        && one.shares_a_component(other)
     {
         return Err(PairError::SharedKey);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use rustls_pki_types::ServerName;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_issuance::{
-    Authority, AuthoritySpec, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
+    Authority, AuthoritySpec, Beside, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
 };
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
@@ -78,6 +78,7 @@ impl Domain {
             profile: SvidProfile::Workload,
             spiffe_id: &id,
             key,
+            beside: Beside::Nothing,
             dns_names: &[],
             ttl: Duration::from_secs(3600),
             serial: serial(),
