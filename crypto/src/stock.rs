@@ -18,7 +18,7 @@ pub enum EcdsaHash {
     Sha512,
 }
 
-/// Checks an ECDSA `signature` (DER) over `message` made with `key`'s curve and any of the SHA-2 hashes.
+/// Checks an ECDSA `signature` (DER) over `message` made with `key`'s curve (one of NIST's) and any of the SHA-2 hashes.
 ///
 /// # Errors
 /// [`VerifyError`] if it does not verify or `key` is no ECDSA key.
@@ -38,6 +38,9 @@ pub fn verify_ecdsa(
         (Component::EcdsaP384Sha384, EcdsaHash::Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
         (Component::EcdsaP384Sha384, EcdsaHash::Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
         (Component::EcdsaP384Sha384, EcdsaHash::Sha512) => &signature::ECDSA_P384_SHA512_ASN1,
+        (Component::EcdsaP521Sha512, EcdsaHash::Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+        (Component::EcdsaP521Sha512, EcdsaHash::Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
+        (Component::EcdsaP521Sha512, EcdsaHash::Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
         _ => return Err(failed),
     };
     UnparsedPublicKey::new(algorithm, key.as_bytes())

@@ -22,6 +22,8 @@ const PREFIX: &[u8] = b"CompositeAlgorithmSignatures2025";
 pub(crate) enum PreHash {
     Sha256,
     Sha512,
+    /// 64 bytes of it.
+    Shake256,
 }
 
 /// What the draft's table fixes about one composite.
@@ -63,6 +65,7 @@ impl CompositeSpec {
         match self.pre_hash {
             PreHash::Sha256 => out.extend_from_slice(&digest::sha256(message)),
             PreHash::Sha512 => out.extend_from_slice(&digest::sha512(message)),
+            PreHash::Shake256 => out.extend_from_slice(&digest::shake256(message)),
         }
         Ok(out)
     }

@@ -149,6 +149,11 @@ impl Csr {
         let parts = CsrParts::read(der)?;
         let algorithm = SignatureAlgorithm::from_der(parts.algorithm).map_err(CsrError::Algorithm)?;
         let key = SubjectKey::from_spki_der(parts.spki).map_err(CsrError::Key)?;
+        if let SubjectKey::Suite(key) = &key
+            && !key.suite().is_for_svids()
+        {
+            return Err(CsrError::Key(KeyError::ForRoots(key.suite())));
+        }
         let names = parts.names()?;
         let attributes = parts.attributes()?;
         let alternative = alternative(&attributes, &key)?;

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use der::{Reader, SliceReader};
 use serde::Serialize;
 
+pub(crate) use self::algorithm::oid_in_words;
 pub use self::algorithm::{AlgorithmDescription, PartDescription, Support, algorithm, component_words};
 pub use self::certificate::{
     CertificateDescription, RequestDescription, SignatureDescription, ValidityDescription,

@@ -1,10 +1,12 @@
 //! Keys in their containers: public keys in SPKI, private keys in PKCS#8, and the signer over held keys.
 
+mod algorithm;
 mod pkcs8;
 mod private;
 mod public;
 mod signer;
 
+pub use algorithm::component_spki_hash;
 pub use pkcs8::{MAX_PKCS8_LEN, Pkcs8Error};
 pub use private::{PrivateKey, PrivateKeyKind};
 pub(crate) use public::rsa_public_key;
@@ -16,7 +18,7 @@ use std::fmt;
 /// One half of a hybrid, in words that a person reads.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Half {
-    /// The traditional component (ECDSA, Ed25519, RSA).
+    /// The traditional component (ECDSA, EdDSA, RSA).
     Classical,
     /// The ML-DSA component.
     PostQuantum,
@@ -27,7 +29,7 @@ pub enum Half {
 impl Half {
     /// The half that `component` is.
     pub fn of(component: symbolon_crypto::Component) -> Self {
-        if component.is_ml_dsa() {
+        if component.is_post_quantum() {
             Self::PostQuantum
         } else {
             Self::Classical

@@ -11,6 +11,7 @@ use der::{Decode, Reader, SliceReader, Tag, TagNumber};
 use symbolon_crypto::rsa::RsaScheme;
 use symbolon_crypto::stock::{self, EcdsaHash};
 
+use crate::describe;
 use crate::key::{Half, SignatureError, SubjectKey};
 use crate::suite::Suite;
 
@@ -18,7 +19,7 @@ use crate::suite::Suite;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SignatureAlgorithm {
-    /// Ed25519, ML-DSA or a composite: the algorithm identifies the key type as well.
+    /// Ed25519, ML-DSA, SLH-DSA or a composite: the algorithm identifies the key type as well.
     Suite(Suite),
     /// ECDSA with this hash; the curve is the key's.
     Ecdsa(EcdsaHash),
@@ -34,7 +35,7 @@ pub enum AlgorithmError {
     #[error("the signature algorithm identifier is not valid DER: {0}")]
     Malformed(der::Error),
     /// An OID that stands for nothing this software verifies.
-    #[error("the signature algorithm {oid} is not known")]
+    #[error("the signature algorithm {} is not known", describe::oid_in_words(*oid))]
     Unknown {
         /// The OID.
         oid: ObjectIdentifier,
@@ -149,10 +150,10 @@ impl SignatureAlgorithm {
                 Ok(key.verify(message, signature)?)
             }
             (Self::Ecdsa(hash), SubjectKey::Suite(key)) => match (hash, key.suite()) {
-                (EcdsaHash::Sha256, Suite::EcdsaP256) | (EcdsaHash::Sha384, Suite::EcdsaP384) => {
-                    Ok(key.verify(message, signature)?)
-                }
-                (_, Suite::EcdsaP256 | Suite::EcdsaP384) => match key.components() {
+                (EcdsaHash::Sha256, Suite::EcdsaP256)
+                | (EcdsaHash::Sha384, Suite::EcdsaP384)
+                | (EcdsaHash::Sha512, Suite::EcdsaP521) => Ok(key.verify(message, signature)?),
+                (_, Suite::EcdsaP256 | Suite::EcdsaP384 | Suite::EcdsaP521) => match key.components() {
                     [component] => {
                         stock::verify_ecdsa(component, hash, message, signature).map_err(|_| rejected())
                     }
@@ -262,6 +263,7 @@ mod tests {
             match suite {
                 Suite::EcdsaP256 => assert_eq!(read, SignatureAlgorithm::Ecdsa(EcdsaHash::Sha256)),
                 Suite::EcdsaP384 => assert_eq!(read, SignatureAlgorithm::Ecdsa(EcdsaHash::Sha384)),
+                Suite::EcdsaP521 => assert_eq!(read, SignatureAlgorithm::Ecdsa(EcdsaHash::Sha512)),
                 suite => assert_eq!(read, SignatureAlgorithm::Suite(suite)),
             }
         }

@@ -199,14 +199,14 @@ fn documents_that_are_none_are_refused() {
 
 #[test]
 fn a_curve_that_is_not_offered_is_no_unknown_algorithm() {
-    // id-ecPublicKey with secp521r1, and without any curve; Ed25519 with a NULL.
-    let (ec, p521) = (
+    // id-ecPublicKey with secp256k1, and without any curve; Ed25519 with a NULL.
+    let (ec, k1) = (
         &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1],
-        &[6, 5, 0x2b, 0x81, 4, 0, 0x23],
+        &[6, 5, 0x2b, 0x81, 4, 0, 0x0a],
     );
     let scalar = wrap(SEQUENCE, &[&[2, 1, 1], &wrap(OCTET_STRING, &[&[1; 66]])]);
     for (algorithm, oid) in [
-        (wrap(SEQUENCE, &[ec, p521]), "1.2.840.10045.2.1"),
+        (wrap(SEQUENCE, &[ec, k1]), "1.2.840.10045.2.1"),
         (wrap(SEQUENCE, &[ec]), "1.2.840.10045.2.1"),
         (
             wrap(SEQUENCE, &[&[6, 3, 0x2b, 0x65, 0x70], &[5, 0]]),

@@ -16,7 +16,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use der::Decode;
 use serde_json::Value;
-use symbolon_crypto::SoftwareKey;
+use symbolon_crypto::{Component, SoftwareKey};
+use symbolon_pki::describe;
 use symbolon_pki::key::{Pkcs8Error, PrivateKey, PrivateKeyKind, SubjectKey, SuitePublicKey, SuiteSigner};
 use symbolon_pki::suite::Suite;
 
@@ -44,20 +45,30 @@ fn field(object: &Value, name: &str) -> Vec<u8> {
     BASE64_STANDARD.decode(object[name].as_str().unwrap()).unwrap()
 }
 
-/// The vectors' names for the suites that are implemented.
-fn suite(id: &str) -> Option<Suite> {
-    Some(match id {
+/// The suite that the vectors call `id`: the draft's names are those that `describe` tells in words.
+fn suite(id: &str) -> Suite {
+    let of_composite = |suite: &Suite| {
+        let words = describe::algorithm(suite.signature_oid()).words;
+        words.ends_with(&format!("({id})"))
+    };
+    match id {
         "id-ML-DSA-44" => Suite::MlDsa44,
         "id-ML-DSA-65" => Suite::MlDsa65,
         "id-ML-DSA-87" => Suite::MlDsa87,
-        "id-MLDSA44-Ed25519-SHA512" => Suite::MlDsa44Ed25519,
-        "id-MLDSA44-ECDSA-P256-SHA256" => Suite::MlDsa44EcdsaP256,
-        "id-MLDSA65-ECDSA-P256-SHA512" => Suite::MlDsa65EcdsaP256,
-        "id-MLDSA65-ECDSA-P384-SHA512" => Suite::MlDsa65EcdsaP384,
-        "id-MLDSA65-Ed25519-SHA512" => Suite::MlDsa65Ed25519,
-        "id-MLDSA87-ECDSA-P384-SHA512" => Suite::MlDsa87EcdsaP384,
-        _ => return None,
-    })
+        id => Suite::ALL
+            .into_iter()
+            .find(of_composite)
+            .unwrap_or_else(|| panic!("{id} is no suite")),
+    }
+}
+
+/// Whether two signatures of the component over one message are the same.
+fn is_deterministic(component: Component) -> bool {
+    use Component::{Ed448, Ed25519, Rsa2048Pkcs1Sha256, Rsa3072Pkcs1Sha256, Rsa4096Pkcs1Sha384};
+    matches!(
+        component,
+        Ed448 | Ed25519 | Rsa2048Pkcs1Sha256 | Rsa3072Pkcs1Sha256 | Rsa4096Pkcs1Sha384
+    )
 }
 
 #[test]
@@ -68,11 +79,12 @@ fn composite_vectors_pass_in_every_field() {
     let text = std::fs::read_to_string(folder.join("testvectors.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let (message, context) = (field(&document, "m"), field(&document, "ctx"));
-    let mut seen = 0;
+    let mut seen = Vec::new();
+    let mut deterministic = 0;
     for case in document["tests"].as_array().unwrap() {
         let id = case["tcId"].as_str().unwrap();
-        let Some(suite) = suite(id) else { continue };
-        seen += 1;
+        let suite = suite(id);
+        seen.push(suite);
 
         // The public key, and both signatures with it.
         let public =
@@ -98,10 +110,20 @@ fn composite_vectors_pass_in_every_field() {
             "{id}: public key from private key"
         );
         assert_eq!(*private.to_pkcs8_der().unwrap(), pkcs8, "{id}: PKCS#8 written");
-        let signature = private.signer().unwrap().sign(&message).unwrap();
-        public
-            .verify(&message, &signature)
-            .unwrap_or_else(|e| panic!("{id}: own signature: {e}"));
+        let signer = private.signer().unwrap();
+        for (context, theirs) in [(&[][..], "s"), (&context, "sWithContext")] {
+            let signature = signer.sign_with_context(&message, context).unwrap();
+            public
+                .verify_with_context(&message, &signature, context)
+                .unwrap_or_else(|e| panic!("{id}: own signature: {e}"));
+            if let [ml_dsa, traditional] = suite.components()
+                && is_deterministic(*traditional)
+            {
+                let cut = ml_dsa.max_signature_len();
+                assert_eq!(signature[cut..], field(case, theirs)[cut..], "{id}: {theirs}");
+                deterministic += 1;
+            }
+        }
 
         // `sk` is the raw private key: its ML-DSA part is a seed, which gives the public key's first part.
         let raw = field(case, "sk");
@@ -129,7 +151,18 @@ fn composite_vectors_pass_in_every_field() {
             .verify(&tbs, &signature)
             .unwrap_or_else(|e| panic!("{id}: x5c: {e}"));
     }
-    assert_eq!(seen, 9, "3 pure and 6 composite cases");
+    seen.sort();
+    let expected = Suite::ALL
+        .into_iter()
+        .filter(|suite| suite.components()[0].is_ml_dsa());
+    assert!(
+        seen.iter().copied().eq(expected),
+        "3 pure and 18 composite cases: {seen:?}"
+    );
+    assert_eq!(
+        deterministic, 12,
+        "2 with Ed25519, 1 with Ed448, 3 with PKCS#1 v1.5; both contexts"
+    );
 }
 
 fn seed_public(key: &SoftwareKey) -> Vec<u8> {

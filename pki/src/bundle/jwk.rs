@@ -24,7 +24,7 @@ pub(super) enum KeyType {
     Rsa,
     /// Octet key pair: Ed25519.
     Okp,
-    /// Algorithm key pair: ML-DSA, and in our own documents composites.
+    /// Algorithm key pair: ML-DSA, and in our own documents SLH-DSA and composites.
     Akp,
 }
 
@@ -54,7 +54,7 @@ impl KeyType {
     }
 }
 
-/// The members that make up a key, `kty` first. A composite has no more than that: no standard says how its key is
+/// The members that make up a key, `kty` first. A composite and SLH-DSA have no more than that: no standard says how its key is
 /// written, and readers take it from the certificate.
 pub(super) fn write(key: &SubjectKey) -> Map<String, Value> {
     let mut members = Map::new();
@@ -106,6 +106,7 @@ pub(super) fn read(kty: KeyType, members: &Map<String, Value>) -> Result<Option<
             let (suite, len) = match text(members, "crv")? {
                 "P-256" => (Suite::EcdsaP256, 32),
                 "P-384" => (Suite::EcdsaP384, 48),
+                "P-521" => (Suite::EcdsaP521, 66),
                 _ => return Ok(None),
             };
             let (x, y) = (bytes(members, "x")?, bytes(members, "y")?);
@@ -183,6 +184,7 @@ fn curve(suite: Suite) -> Option<(&'static str, usize)> {
     match suite {
         Suite::EcdsaP256 => Some(("P-256", 32)),
         Suite::EcdsaP384 => Some(("P-384", 48)),
+        Suite::EcdsaP521 => Some(("P-521", 66)),
         _ => None,
     }
 }

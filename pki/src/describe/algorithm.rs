@@ -96,7 +96,7 @@ pub fn algorithm(oid: ObjectIdentifier) -> AlgorithmDescription {
             &format!("slh-dsa-{set}"),
             words,
             Some("RFC 9909"),
-            Support::NotImplemented,
+            Support::Supported,
         );
     }
     if arc_under(&dotted, "1.3.6.1.5.5.7.6.").is_some_and(|arc| (55..=66).contains(&arc)) {
@@ -113,6 +113,15 @@ pub fn algorithm(oid: ObjectIdentifier) -> AlgorithmDescription {
         );
     }
     describe(&dotted, "unknown algorithm".to_owned(), None, Support::Unknown)
+}
+
+/// An OID for an error message: with what it stands for where that explains why nobody else can use it either.
+pub(crate) fn oid_in_words(oid: ObjectIdentifier) -> String {
+    let described = algorithm(oid);
+    match described.support {
+        Support::NotInteroperable => format!("{oid} ({})", described.words),
+        _ => oid.to_string(),
+    }
 }
 
 /// How a key's or a signature's `len` bytes are divided. Empty for what has no known division.
@@ -141,7 +150,17 @@ pub fn component_words(component: Component) -> &'static str {
     match component {
         Component::EcdsaP256Sha256 => "ECDSA P-256 with SHA-256",
         Component::EcdsaP384Sha384 => "ECDSA P-384 with SHA-384",
+        Component::EcdsaP521Sha512 => "ECDSA P-521 with SHA-512",
+        Component::EcdsaBrainpoolP256r1Sha256 => "ECDSA brainpoolP256r1 with SHA-256",
+        Component::EcdsaBrainpoolP384r1Sha384 => "ECDSA brainpoolP384r1 with SHA-384",
         Component::Ed25519 => "Ed25519",
+        Component::Ed448 => "Ed448",
+        Component::Rsa2048PssSha256 => "RSA-2048 PSS",
+        Component::Rsa2048Pkcs1Sha256 => "RSA-2048 PKCS#1 v1.5",
+        Component::Rsa3072PssSha256 => "RSA-3072 PSS",
+        Component::Rsa3072Pkcs1Sha256 => "RSA-3072 PKCS#1 v1.5",
+        Component::Rsa4096PssSha384 => "RSA-4096 PSS",
+        Component::Rsa4096Pkcs1Sha384 => "RSA-4096 PKCS#1 v1.5",
         Component::MlDsa44 => "ML-DSA-44",
         Component::MlDsa65 => "ML-DSA-65",
         Component::MlDsa87 => "ML-DSA-87",
@@ -162,6 +181,7 @@ fn arc_under(dotted: &str, prefix: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::Family;
 
     fn of(oid: &str) -> AlgorithmDescription {
         algorithm(oid.parse().unwrap())
@@ -201,12 +221,27 @@ mod tests {
     }
 
     #[test]
+    fn every_suite_goes_by_its_own_name() {
+        for suite in Suite::ALL
+            .into_iter()
+            .filter(|suite| suite.family() != Family::Classical)
+        {
+            assert_eq!(algorithm(suite.signature_oid()).name, suite.name());
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_a_look_alike_is() {
+        let entrust = oid_in_words("2.16.840.1.114027.80.8.1.7".parse().unwrap());
+        assert!(entrust.contains("old LAMPS draft (Entrust"), "{entrust}");
+        assert_eq!(oid_in_words("1.2.3.4".parse().unwrap()), "1.2.3.4");
+    }
+
+    #[test]
     fn standards_that_are_not_implemented_are_named() {
-        let described = of("1.3.6.1.5.5.7.6.54");
-        assert_eq!(described.name, "id-MLDSA87-ECDSA-P521-SHA512");
+        let described = of("1.3.101.113");
+        assert_eq!(described.name, "ed448");
         assert_eq!(described.support, Support::NotImplemented);
-        assert_eq!(of("2.16.840.1.101.3.4.3.31").name, "slh-dsa-shake-256f");
-        assert_eq!(of("2.16.840.1.101.3.4.3.20").name, "slh-dsa-sha2-128s");
         assert_eq!(of("1.3.6.1.5.5.7.6.55").name, "composite ML-KEM");
         assert_eq!(of("1.2.840.113549.1.1.5").support, Support::Refused);
         assert_eq!(of("1.2.3.4").support, Support::Unknown);

@@ -24,12 +24,7 @@ const CURVES: [(&str, &str, &str, Support); 8] = [
         Support::Supported,
     ),
     ("1.3.132.0.34", "ecdsa-p384", "ECDSA P-384", Support::Supported),
-    (
-        "1.3.132.0.35",
-        "ecdsa-p521",
-        "ECDSA P-521",
-        Support::NotImplemented,
-    ),
+    ("1.3.132.0.35", "ecdsa-p521", "ECDSA P-521", Support::Supported),
     (
         "1.3.132.0.10",
         "secp256k1",

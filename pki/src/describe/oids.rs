@@ -37,7 +37,7 @@ pub(super) const COMPOSITES: [Composite; 18] = [
 pub(super) const SINGLES: [Single; 34] = [
     ("1.2.840.10045.4.3.2", "ecdsa-with-SHA256", "ECDSA with SHA-256", "RFC 5758", Supported),
     ("1.2.840.10045.4.3.3", "ecdsa-with-SHA384", "ECDSA with SHA-384", "RFC 5758", Supported),
-    ("1.2.840.10045.4.3.4", "ecdsa-with-SHA512", "ECDSA with SHA-512", "RFC 5758", VerifiedOnly),
+    ("1.2.840.10045.4.3.4", "ecdsa-with-SHA512", "ECDSA with SHA-512", "RFC 5758", Supported),
     ("1.2.840.10045.4.3.1", "ecdsa-with-SHA224", "ECDSA with SHA-224", "RFC 5758", Refused),
     ("1.2.840.10045.4.1", "ecdsa-with-SHA1", "ECDSA with SHA-1", "RFC 3279", Refused),
     ("1.2.840.10045.2.1", "id-ecPublicKey", "elliptic curve key", "RFC 5480", NotImplemented),

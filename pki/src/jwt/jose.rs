@@ -59,7 +59,7 @@ pub enum Algorithm {
     Es256,
     /// ECDSA on P-384 with SHA-384.
     Es384,
-    /// ECDSA on P-521 with SHA-512. Allowed, but no bundle of ours has such a key.
+    /// ECDSA on P-521 with SHA-512. Only other people's bundles have such a key.
     Es512,
     /// RSASSA-PSS with SHA-256.
     Ps256,
@@ -133,6 +133,7 @@ impl Algorithm {
                 let len = match (self, key.suite()) {
                     (Self::Es256, Suite::EcdsaP256) => 32,
                     (Self::Es384, Suite::EcdsaP384) => 48,
+                    (Self::Es512, Suite::EcdsaP521) => 66,
                     _ => return Err(other_type()),
                 };
                 let der = ecdsa_jose_to_der(signature, len).ok_or(JwtError::Signature)?;

@@ -11,7 +11,9 @@ use der::{Decode, Reader, SliceReader, Tag, TagNumber};
 use symbolon_crypto::{self as crypto, Component, ExpandedMlDsaKey, HeldKey, SoftwareKey};
 use zeroize::Zeroizing;
 
+use super::algorithm::named_curve;
 use super::{Half, KeyError, PrivateKey};
+use crate::describe;
 use crate::encode;
 use crate::suite::Suite;
 
@@ -37,7 +39,7 @@ pub enum Pkcs8Error {
     #[error("PKCS#8 version {0} is unknown")]
     Version(u8),
     /// An algorithm that this build has no private keys for.
-    #[error("unknown private key algorithm {0}")]
+    #[error("unknown private key algorithm {}", describe::oid_in_words(*.0))]
     UnknownAlgorithm(ObjectIdentifier),
     /// A known algorithm with parameters it may not have, such as a curve that is not offered.
     #[error("private key algorithm {0} with parameters that are not accepted for it")]
@@ -92,7 +94,14 @@ impl PrivateKey {
                 let inner = <&OctetStringRef>::from_der(document.private_key).map_err(private_key(suite))?;
                 Self::software(suite, vec![SoftwareKey::from_raw(*component, inner.as_bytes())?])
             }
-            [component] => Self::software(suite, vec![ec_private_key(*component, document.private_key)?]),
+            [component] if component.is_ecdsa() => {
+                Self::software(suite, vec![ec_private_key(*component, document.private_key)?])
+            }
+            // RFC 9909, section 6: the raw bytes without any wrapping.
+            [component] => Self::software(
+                suite,
+                vec![SoftwareKey::from_raw(*component, document.private_key)?],
+            ),
             [ml_dsa, traditional] => composite(suite, *ml_dsa, *traditional, document.private_key)?,
             _ => return Err(Pkcs8Error::UnknownAlgorithm(suite.signature_oid())),
         };
@@ -102,7 +111,7 @@ impl PrivateKey {
         }
     }
 
-    /// Writes a DER PKCS#8 document: version 0, ML-DSA as its seed, ECDSA with its public key inside as stock parsers
+    /// Writes a DER PKCS#8 document: version 0, ML-DSA as its seed, SLH-DSA as its raw bytes, ECDSA with its public key inside as stock parsers
     /// want it, composites as the draft says.
     ///
     /// # Errors
@@ -113,6 +122,7 @@ impl PrivateKey {
             [single] if single.component() == Component::Ed25519 => {
                 encode::secret(OCTET_STRING, &[&single.raw()?])
             }
+            [single] if single.component().is_slh_dsa() => single.raw()?,
             [single] => {
                 let mut bits = vec![0];
                 bits.extend_from_slice(single.public_key().as_bytes());
@@ -262,8 +272,8 @@ fn composite(
         )));
     };
     let first = SoftwareKey::from_raw(ml_dsa, seed)?;
-    let second = match traditional {
-        Component::EcdsaP256Sha256 | Component::EcdsaP384Sha384 => {
+    let second = match traditional.is_ecdsa() {
+        true => {
             let key = ec_private_key(traditional, rest)?;
             // The draft fixes one encoding (named curve in, public key out), so a second one is not this key.
             if traditional_private_key(&key)?.as_slice() != rest {
@@ -274,13 +284,14 @@ fn composite(
             }
             key
         }
-        _ => SoftwareKey::from_raw(traditional, rest)?,
+        // Raw, or for RSA the PKCS#1 key in the one encoding that it has.
+        false => SoftwareKey::from_raw(traditional, rest)?,
     };
     Ok(PrivateKey::software(suite, vec![first, second]))
 }
 
-/// The traditional half as the draft's section 4 encodes it: raw for Ed25519, RFC 5915 with the named curve and
-/// without the public key for ECDSA.
+/// The traditional half as the draft's section 4 encodes it: raw for EdDSA, PKCS#1 for RSA, RFC 5915 with the named curve
+/// and without the public key for ECDSA.
 fn traditional_private_key(key: &SoftwareKey) -> Result<Zeroizing<Vec<u8>>, Pkcs8Error> {
     let Some(curve) = named_curve(key.component()) else {
         return Ok(key.raw()?);
@@ -294,15 +305,6 @@ fn traditional_private_key(key: &SoftwareKey) -> Result<Zeroizing<Vec<u8>>, Pkcs
             &parameters,
         ],
     ))
-}
-
-/// DER of the curve's OID, which ends the key's AlgorithmIdentifier; `None` for what has no curve.
-fn named_curve(component: Component) -> Option<&'static [u8]> {
-    match component {
-        Component::EcdsaP256Sha256 => Some(&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]),
-        Component::EcdsaP384Sha384 => Some(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22]),
-        _ => None,
-    }
 }
 
 /// Reads an ECPrivateKey (RFC 5915). A curve or public key inside must be the right one.

@@ -6,18 +6,15 @@ use der::{Decode, Reader, SliceReader};
 use symbolon_crypto::rsa::RsaPublicKey;
 use symbolon_crypto::{self as crypto, Component, MlDsaContext, digest};
 
+use super::algorithm::{RSA, component_spki_hash};
 use super::{Half, SignatureError};
 use crate::composite;
+use crate::describe;
 use crate::encode;
 use crate::skid::Skid;
 use crate::suite::{Form, Suite};
 
-/// rsaEncryption with its NULL parameters (RFC 8017, appendix C).
-const RSA_ALGORITHM: &[u8] = &[
-    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-];
-
-/// Longest SubjectPublicKeyInfo that is read, in bytes: ML-DSA-87 with P-384 takes 2,710.
+/// Longest SubjectPublicKeyInfo that is read, in bytes: ML-DSA-87 with RSA-4096 takes 3,139.
 const MAX_SPKI_LEN: usize = 8 * 1024;
 
 /// A public key that cannot be used, and why.
@@ -31,11 +28,14 @@ pub enum KeyError {
     #[error("the SubjectPublicKeyInfo has {0} bytes, at most {MAX_SPKI_LEN} are read")]
     TooLong(usize),
     /// An algorithm that this build does not know.
-    #[error("unknown key algorithm {0}")]
+    #[error("unknown key algorithm {}", describe::oid_in_words(*.0))]
     UnknownAlgorithm(ObjectIdentifier),
     /// A known algorithm with parameters it may not have, such as a curve that is not offered.
     #[error("key algorithm {0} with parameters that are not accepted for it")]
     Parameters(ObjectIdentifier),
+    /// A key of a suite that is for roots ([`Suite::is_for_svids`]) where something below a root is asked for.
+    #[error("keys of {0} are for roots alone, and this is a request for something below one")]
+    ForRoots(Suite),
     /// The key's bits are no key of the single-component algorithm.
     #[error(transparent)]
     Component(crypto::KeyError),
@@ -234,7 +234,7 @@ impl SubjectKey {
             return Err(KeyError::TooLong(der.len()));
         }
         let (algorithm, bits) = split_spki(der).map_err(|e| KeyError::Malformed(e.to_string()))?;
-        if algorithm == RSA_ALGORITHM {
+        if algorithm == RSA {
             return rsa_public_key(bits).map(Self::Rsa);
         }
         if let Some(suite) = Suite::from_key_algorithm(algorithm) {
@@ -255,7 +255,7 @@ impl SubjectKey {
     pub fn spki_der(&self) -> Vec<u8> {
         match self {
             Self::Suite(key) => key.spki_der(),
-            Self::Rsa(key) => encode::spki(RSA_ALGORITHM, key.as_bytes()),
+            Self::Rsa(key) => encode::spki(RSA, key.as_bytes()),
         }
     }
 
@@ -310,12 +310,6 @@ impl From<SuitePublicKey> for SubjectKey {
     fn from(key: SuitePublicKey) -> Self {
         Self::Suite(key)
     }
-}
-
-/// SHA-256 over the SubjectPublicKeyInfo of a single component.
-pub(crate) fn component_spki_hash(key: &crypto::PublicKey) -> [u8; 32] {
-    let algorithm = Suite::of_component(key.component()).map_or(&[][..], Suite::key_algorithm_der);
-    digest::sha256(&encode::spki(algorithm, key.as_bytes()))
 }
 
 /// The AlgorithmIdentifier's DER and the key's bits.

@@ -49,16 +49,34 @@ impl SuiteSigner {
     /// # Errors
     /// [`SignError`] from the key that failed.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.sign_with_context(message, &[])
+    }
+
+    /// As [`sign`](Self::sign) with an application context of at most 255 bytes: FIPS 204's for ML-DSA alone, the
+    /// draft's for a composite.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign); [`SignError::Unsupported`] for a context where the suite has none.
+    pub fn sign_with_context(&self, message: &[u8], context: &[u8]) -> Result<Vec<u8>, SignError> {
         match (self.suite().composite(), &*self.keys) {
             (Some(spec), [ml_dsa, traditional]) => {
                 let representative = spec
-                    .representative(message, &[])
+                    .representative(message, context)
                     .map_err(|e| SignError::Backend(Box::new(e)))?;
                 let mut signature = ml_dsa.sign(&representative, spec.ml_dsa_context)?;
                 signature.extend_from_slice(&traditional.sign(&representative, MlDsaContext::EMPTY)?);
                 Ok(signature)
             }
-            (None, [single]) => single.sign(message, MlDsaContext::EMPTY),
+            (None, [single]) => {
+                if !context.is_empty() && !single.component().is_ml_dsa() {
+                    return Err(SignError::Unsupported {
+                        component: single.component(),
+                        operation: "signing with a context",
+                    });
+                }
+                let context = MlDsaContext::new(context).map_err(|e| SignError::Backend(Box::new(e)))?;
+                single.sign(message, context)
+            }
             // The constructor matches keys to the suite.
             (_, keys) => Err(SignError::Unsupported {
                 component: keys

@@ -38,8 +38,9 @@ macro_rules! composite {
     };
 }
 
-/// A row for an ML-DSA parameter set (RFC 9881, section 2): parameters absent, key and signature alike.
-macro_rules! ml_dsa {
+/// A row for a parameter set of ML-DSA (RFC 9881, section 2) or SLH-DSA (RFC 9909, section 3): parameters absent, key
+/// and signature alike.
+macro_rules! nist {
     ($suite:ident, $arc:literal, $name:literal) => {
         Spec {
             suite: Suite::$suite,
@@ -58,7 +59,7 @@ macro_rules! ml_dsa {
 }
 
 /// One row a suite, in the order of the variants.
-pub(super) static SPECS: [Spec; 12] = [
+pub(super) static SPECS: [Spec; 37] = [
     Spec {
         suite: Suite::EcdsaP256,
         name: "ecdsa-p256",
@@ -88,6 +89,20 @@ pub(super) static SPECS: [Spec; 12] = [
         composite: None,
     },
     Spec {
+        suite: Suite::EcdsaP521,
+        name: "ecdsa-p521",
+        components: &[Component::EcdsaP521Sha512],
+        signature_algorithm: &[
+            0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04,
+        ],
+        key_algorithm: &[
+            0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+            0x00, 0x23,
+        ],
+        signature_oid: ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4"),
+        composite: None,
+    },
+    Spec {
         suite: Suite::Ed25519,
         name: "ed25519",
         components: &[Component::Ed25519],
@@ -96,9 +111,25 @@ pub(super) static SPECS: [Spec; 12] = [
         signature_oid: ObjectIdentifier::new_unwrap("1.3.101.112"),
         composite: None,
     },
-    ml_dsa!(MlDsa44, 17, "ml-dsa-44"),
-    ml_dsa!(MlDsa65, 18, "ml-dsa-65"),
-    ml_dsa!(MlDsa87, 19, "ml-dsa-87"),
+    nist!(MlDsa44, 17, "ml-dsa-44"),
+    nist!(MlDsa65, 18, "ml-dsa-65"),
+    nist!(MlDsa87, 19, "ml-dsa-87"),
+    composite!(
+        MlDsa44Rsa2048Pss,
+        37,
+        "mldsa44-rsa2048-pss",
+        [MlDsa44, Rsa2048PssSha256],
+        Sha256,
+        "COMPSIG-MLDSA44-RSA2048-PSS-SHA256"
+    ),
+    composite!(
+        MlDsa44Rsa2048Pkcs15,
+        38,
+        "mldsa44-rsa2048-pkcs15",
+        [MlDsa44, Rsa2048Pkcs1Sha256],
+        Sha256,
+        "COMPSIG-MLDSA44-RSA2048-PKCS15-SHA256"
+    ),
     composite!(
         MlDsa44Ed25519,
         39,
@@ -114,6 +145,38 @@ pub(super) static SPECS: [Spec; 12] = [
         [MlDsa44, EcdsaP256Sha256],
         Sha256,
         "COMPSIG-MLDSA44-ECDSA-P256-SHA256"
+    ),
+    composite!(
+        MlDsa65Rsa3072Pss,
+        41,
+        "mldsa65-rsa3072-pss",
+        [MlDsa65, Rsa3072PssSha256],
+        Sha512,
+        "COMPSIG-MLDSA65-RSA3072-PSS-SHA512"
+    ),
+    composite!(
+        MlDsa65Rsa3072Pkcs15,
+        42,
+        "mldsa65-rsa3072-pkcs15",
+        [MlDsa65, Rsa3072Pkcs1Sha256],
+        Sha512,
+        "COMPSIG-MLDSA65-RSA3072-PKCS15-SHA512"
+    ),
+    composite!(
+        MlDsa65Rsa4096Pss,
+        43,
+        "mldsa65-rsa4096-pss",
+        [MlDsa65, Rsa4096PssSha384],
+        Sha512,
+        "COMPSIG-MLDSA65-RSA4096-PSS-SHA512"
+    ),
+    composite!(
+        MlDsa65Rsa4096Pkcs15,
+        44,
+        "mldsa65-rsa4096-pkcs15",
+        [MlDsa65, Rsa4096Pkcs1Sha384],
+        Sha512,
+        "COMPSIG-MLDSA65-RSA4096-PKCS15-SHA512"
     ),
     composite!(
         MlDsa65EcdsaP256,
@@ -132,6 +195,14 @@ pub(super) static SPECS: [Spec; 12] = [
         "COMPSIG-MLDSA65-ECDSA-P384-SHA512"
     ),
     composite!(
+        MlDsa65EcdsaBrainpoolP256r1,
+        47,
+        "mldsa65-ecdsa-brainpoolp256r1",
+        [MlDsa65, EcdsaBrainpoolP256r1Sha256],
+        Sha512,
+        "COMPSIG-MLDSA65-ECDSA-BP256-SHA512"
+    ),
+    composite!(
         MlDsa65Ed25519,
         48,
         "mldsa65-ed25519",
@@ -147,4 +218,56 @@ pub(super) static SPECS: [Spec; 12] = [
         Sha512,
         "COMPSIG-MLDSA87-ECDSA-P384-SHA512"
     ),
+    composite!(
+        MlDsa87EcdsaBrainpoolP384r1,
+        50,
+        "mldsa87-ecdsa-brainpoolp384r1",
+        [MlDsa87, EcdsaBrainpoolP384r1Sha384],
+        Sha512,
+        "COMPSIG-MLDSA87-ECDSA-BP384-SHA512"
+    ),
+    composite!(
+        MlDsa87Ed448,
+        51,
+        "mldsa87-ed448",
+        [MlDsa87, Ed448],
+        Shake256,
+        "COMPSIG-MLDSA87-Ed448-SHAKE256"
+    ),
+    composite!(
+        MlDsa87Rsa3072Pss,
+        52,
+        "mldsa87-rsa3072-pss",
+        [MlDsa87, Rsa3072PssSha256],
+        Sha512,
+        "COMPSIG-MLDSA87-RSA3072-PSS-SHA512"
+    ),
+    composite!(
+        MlDsa87Rsa4096Pss,
+        53,
+        "mldsa87-rsa4096-pss",
+        [MlDsa87, Rsa4096PssSha384],
+        Sha512,
+        "COMPSIG-MLDSA87-RSA4096-PSS-SHA512"
+    ),
+    composite!(
+        MlDsa87EcdsaP521,
+        54,
+        "mldsa87-ecdsa-p521",
+        [MlDsa87, EcdsaP521Sha512],
+        Sha512,
+        "COMPSIG-MLDSA87-ECDSA-P521-SHA512"
+    ),
+    nist!(SlhDsaSha2_128s, 20, "slh-dsa-sha2-128s"),
+    nist!(SlhDsaSha2_128f, 21, "slh-dsa-sha2-128f"),
+    nist!(SlhDsaSha2_192s, 22, "slh-dsa-sha2-192s"),
+    nist!(SlhDsaSha2_192f, 23, "slh-dsa-sha2-192f"),
+    nist!(SlhDsaSha2_256s, 24, "slh-dsa-sha2-256s"),
+    nist!(SlhDsaSha2_256f, 25, "slh-dsa-sha2-256f"),
+    nist!(SlhDsaShake128s, 26, "slh-dsa-shake-128s"),
+    nist!(SlhDsaShake128f, 27, "slh-dsa-shake-128f"),
+    nist!(SlhDsaShake192s, 28, "slh-dsa-shake-192s"),
+    nist!(SlhDsaShake192f, 29, "slh-dsa-shake-192f"),
+    nist!(SlhDsaShake256s, 30, "slh-dsa-shake-256s"),
+    nist!(SlhDsaShake256f, 31, "slh-dsa-shake-256f"),
 ];

@@ -172,7 +172,7 @@ fn what_is_not_known_is_passed_over() {
             { "use": "x509-svid", "kty": "XYZ", "x5c": ["?"] },
             { "use": 7, "kty": "EC", "x5c": ["?"] },
             { "use": "x509-svid", "kty": "EC" },
-            { "use": "jwt-svid", "kty": "EC", "kid": "p521", "crv": "P-521", "x": "AA", "y": "AA" },
+            { "use": "jwt-svid", "kty": "EC", "kid": "k1", "crv": "secp256k1", "x": "AA", "y": "AA" },
             { "use": "jwt-svid", "kty": "AKP", "kid": "pq", "alg": "ML-DSA-65", "pub": "AA" },
             { "use": "jwt-svid", "kty": "RSA", "kid": "small", "n": "AQAB", "e": "AQAB" },
             { "use": "x509-svid", "kty": "EC", "kid": "x", "x5c": x5c(&ca), "key_ops": [], "new": { "a": 1 } },
@@ -212,14 +212,14 @@ fn the_first_certificate_counts_and_twice_is_once() {
 
 #[test]
 fn an_authority_with_an_unknown_key_is_neither_lost_nor_trusted() {
-    // A certificate over a P-521 key: read, but of no form and in no document.
+    // A certificate over a secp256k1 key: read, but of no form and in no document.
     let ca = Ca::root(Suite::EcdsaP256);
     let mut draft = Draft::authority(&subject_key(&ca.signer));
-    let p521 = hex::decode("301006072a8648ce3d020106052b81040023").unwrap();
-    let point = [&[0, 4][..], &[7; 132]].concat();
+    let k1 = hex::decode("301006072a8648ce3d020106052b8104000a").unwrap();
+    let point = [&[0, 4][..], &[7; 64]].concat();
     let mut bits = Vec::new();
     symbolon_pki::encode::element(&mut bits, 3, &point);
-    draft.spki = crate::support::sequence(&[p521, bits].concat());
+    draft.spki = crate::support::sequence(&[k1, bits].concat());
     let bundle = bundle(&[&draft.sign(&ca.signer)]);
     assert_eq!(bundle.x509_authorities[0].form(), None);
     assert!(
@@ -278,7 +278,7 @@ proptest! {
     fn any_members_are_answered(
         purpose in "x509-svid|jwt-svid|other",
         kty in "EC|RSA|OKP|AKP|other",
-        crv in "P-256|P-384|Ed25519|P-521",
+        crv in "P-256|P-384|P-521|Ed25519|secp256k1",
         members in proptest::collection::btree_map("x|y|n|e|pub|x5c|kid|alg", "[A-Za-z0-9_=-]{0,90}", 0..6),
         as_list in any::<bool>(),
     ) {
