@@ -1,347 +1,307 @@
-//! The extensions: which there are, and what each says.
+//! The extensions of certificates: which there are, how critical, and what each says.
 
-use der::asn1::{AnyRef, BitStringRef, Ia5StringRef, ObjectIdentifier, OctetStringRef};
-use der::{Decode, Error, Reader, Tag, TagNumber, Tagged};
-use spiffe::SpiffeId;
-use symbolon_pki::skid::Skid;
-use x509_cert::ext::pkix::BasicConstraints;
+use super::alt_names::{self, AltName};
+use super::element::{
+    BIT_STRING, BOOLEAN, Element, Fields, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Problem, SEQUENCE,
+    constructed, primitive,
+};
+use super::finding::{At, Findings};
+use super::hybrid::{self, Hybrid};
+use super::oid;
+use super::read::{Extension, Extensions, every};
+use super::rules::{der, extensions as rules};
+use super::usage::{DECIPHER_ONLY, ENCIPHER_ONLY, KEY_AGREEMENT, named_bits};
 
-use super::keys::Key;
-use super::read::{Extension, Tbs, sequence};
-use super::{Expected, Findings, Issuer, Rule};
-use crate::profile::MAX_SPIFFE_ID_LEN;
+/// What the extensions say.
+#[derive(Debug, Default)]
+pub(super) struct Facts<'a> {
+    pub(super) usage: Option<u16>,
+    pub(super) authority: bool,
+    pub(super) path_len: Option<&'a [u8]>,
+    /// Content octets of the purposes' OIDs.
+    pub(super) purposes: Option<Vec<&'a [u8]>>,
+    pub(super) names: Option<Vec<AltName<'a>>>,
+    pub(super) key_identifier: Option<&'a [u8]>,
+    pub(super) issuer_identifier: Option<IssuerIdentifier<'a>>,
+    pub(super) hybrid: Hybrid<'a>,
+}
 
-const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
-const EXT_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+/// An AuthorityKeyIdentifier.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IssuerIdentifier<'a> {
+    pub(super) key: Option<&'a [u8]>,
+    /// Whether it has nothing else.
+    pub(super) alone: bool,
+}
 
-pub(super) const ALTERNATIVE_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.72");
-pub(super) const ALTERNATIVE_ALGORITHM: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.73");
-pub(super) const RELATED_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.36");
-
-const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
-const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
-
-// The bits of KeyUsage, in the order of RFC 5280, section 4.2.1.3: bit 0 is the leftmost of the first byte.
-const DIGITAL_SIGNATURE: u16 = 1 << 0;
-const NON_REPUDIATION: u16 = 1 << 1;
-const KEY_ENCIPHERMENT: u16 = 1 << 2;
-const KEY_CERT_SIGN: u16 = 1 << 5;
-const CRL_SIGN: u16 = 1 << 6;
-
-pub(super) fn check(
-    tbs: &Tbs<'_>,
-    expected: &Expected<'_>,
-    subject: Option<&Key<'_>>,
+/// Checks each extension by itself.
+pub(super) fn check<'a>(
+    extensions: &Extensions<'a>,
+    has_subject: bool,
     findings: &mut Findings,
-) {
-    let authority = expected.profile.is_authority();
-    // Which extensions the profile has, and which of them are critical.
-    let mut wanted = vec![
-        (KEY_USAGE, true),
-        (BASIC_CONSTRAINTS, true),
-        (AUTHORITY_KEY_IDENTIFIER, false),
-        (SUBJECT_KEY_IDENTIFIER, false),
-        (SUBJECT_ALT_NAME, false),
-    ];
-    if !authority {
-        wanted.push((EXT_KEY_USAGE, false));
+) -> Facts<'a> {
+    let mut facts = Facts::default();
+    inventory(extensions, findings);
+    for extension in &extensions.list {
+        if oid::extension_name(extension.oid).is_none() {
+            findings.require(
+                !extension.is_critical(),
+                &rules::UNKNOWN_CRITICAL,
+                extension.at(),
+                "it is critical, and not known here",
+            );
+            continue;
+        }
+        let read = extension.inner().and_then(|value| {
+            super::element::check(&value, findings);
+            content(extension, value, &mut facts, findings)
+        });
+        if let Err(problem) = read {
+            // What is not even DER has been named already.
+            let at = At {
+                offset: Some(problem.offset),
+                ..extension.at()
+            };
+            findings.add(problem.rule.unwrap_or(&rules::VALUE), at, problem.detail);
+        }
+        criticality(extension, &facts, has_subject, findings);
     }
-    if expected.issuer.alternative().is_some() {
-        wanted.extend([(ALTERNATIVE_KEY, false), (ALTERNATIVE_ALGORITHM, false)]);
-    }
-    if expected.related.is_some() {
-        wanted.push((RELATED_CERTIFICATE, false));
-    }
-    inventory(&tbs.extensions, &wanted, findings);
+    facts
+}
 
-    let find = |oid: ObjectIdentifier| {
-        tbs.extensions
-            .iter()
-            .find(|extension| extension.oid == oid.as_bytes())
-    };
-    if let Some(extension) = find(KEY_USAGE) {
-        key_usage(extension, authority, subject, findings);
+/// Each extension once, and a list that is not empty.
+pub(super) fn inventory(extensions: &Extensions<'_>, findings: &mut Findings) {
+    if let Some(list) = extensions.element
+        && extensions.list.is_empty()
+    {
+        findings.add(
+            &rules::NONE,
+            At::field("extensions", list.offset),
+            "the list is empty",
+        );
     }
-    if let Some(extension) = find(BASIC_CONSTRAINTS) {
-        basic_constraints(extension, expected, findings);
-    }
-    if let Some(extension) = find(EXT_KEY_USAGE) {
-        ext_key_usage(extension, findings);
-    }
-    key_identifiers(
-        find(SUBJECT_KEY_IDENTIFIER),
-        find(AUTHORITY_KEY_IDENTIFIER),
-        expected,
-        subject,
-        findings,
-    );
-    if let Some(extension) = find(SUBJECT_ALT_NAME) {
-        subject_alt_name(extension, expected, findings);
+    for (position, extension) in extensions.list.iter().enumerate() {
+        let mut earlier = extensions.list.iter().take(position);
+        findings.require(
+            !earlier.any(|other| other.oid == extension.oid),
+            &rules::DUPLICATE,
+            extension.at(),
+            "it stands a second time",
+        );
+        findings.require(
+            extension.critical != Some(false),
+            &der::DEFAULT,
+            extension.at(),
+            "it spells out that it is not critical",
+        );
     }
 }
 
-/// Each extension once, those of the profile and no others, critical as the profile says.
-fn inventory(extensions: &[Extension<'_>], wanted: &[(ObjectIdentifier, bool)], findings: &mut Findings) {
-    for (position, extension) in extensions.iter().enumerate() {
-        let earlier = extensions.iter().take(position);
-        let name =
-            || ObjectIdentifier::from_bytes(extension.oid).map_or("?".to_owned(), |oid| oid.to_string());
-        if earlier.into_iter().any(|other| other.oid == extension.oid) {
-            findings.add(Rule::Extensions, format_args!("{} stands twice", name()));
+fn criticality(extension: &Extension<'_>, facts: &Facts<'_>, has_subject: bool, findings: &mut Findings) {
+    let (rule, wanted, section) = match extension.oid {
+        oid::NAME_CONSTRAINTS => (&rules::MUST_BE_CRITICAL, true, "4.2.1.10"),
+        oid::POLICY_CONSTRAINTS => (&rules::MUST_BE_CRITICAL, true, "4.2.1.11"),
+        oid::INHIBIT_ANY_POLICY => (&rules::MUST_BE_CRITICAL, true, "4.2.1.14"),
+        oid::BASIC_CONSTRAINTS if facts.authority => (&rules::MUST_BE_CRITICAL, true, "4.2.1.9"),
+        oid::AUTHORITY_KEY_IDENTIFIER => (&rules::MUST_NOT_BE_CRITICAL, false, "4.2.1.1"),
+        oid::SUBJECT_KEY_IDENTIFIER => (&rules::MUST_NOT_BE_CRITICAL, false, "4.2.1.2"),
+        oid::SUBJECT_DIRECTORY_ATTRIBUTES => (&rules::MUST_NOT_BE_CRITICAL, false, "4.2.1.8"),
+        oid::FRESHEST_CRL => (&rules::MUST_NOT_BE_CRITICAL, false, "4.2.1.15"),
+        oid::AUTHORITY_INFO_ACCESS => (&rules::MUST_NOT_BE_CRITICAL, false, "4.2.2.1"),
+        oid::SUBJECT_INFO_ACCESS => (&rules::MUST_NOT_BE_CRITICAL, false, "4.2.2.2"),
+        oid::KEY_USAGE => (&rules::SHOULD_BE_CRITICAL, true, "4.2.1.3"),
+        oid::POLICY_MAPPINGS => (&rules::SHOULD_BE_CRITICAL, true, "4.2.1.5"),
+        oid::ISSUER_ALT_NAME => (&rules::SHOULD_NOT_BE_CRITICAL, false, "4.2.1.7"),
+        oid::CRL_DISTRIBUTION_POINTS => (&rules::SHOULD_NOT_BE_CRITICAL, false, "4.2.1.13"),
+        oid::SUBJECT_ALT_NAME if has_subject => (&rules::SHOULD_NOT_BE_CRITICAL, false, "4.2.1.6"),
+        _ => return,
+    };
+    findings.require(
+        extension.is_critical() == wanted,
+        rule,
+        extension.at(),
+        format_args!("section {section} wants it otherwise"),
+    );
+}
+
+/// Reads the value of a known extension.
+fn content<'a>(
+    extension: &Extension<'a>,
+    value: Element<'a>,
+    facts: &mut Facts<'a>,
+    findings: &mut Findings,
+) -> Result<(), Problem> {
+    let at = extension.at();
+    match extension.oid {
+        oid::KEY_USAGE => {
+            facts.usage = Some(key_usage(value.expect(BIT_STRING)?, at, findings));
         }
-        if extension.critical == Some(false) {
-            findings.add(
-                Rule::Extensions,
-                format_args!("{} spells out that it is not critical", name()),
-            );
+        oid::BASIC_CONSTRAINTS => basic_constraints(value, at, facts, findings)?,
+        oid::EXT_KEY_USAGE => {
+            let purposes = every(value.fields_of(SEQUENCE)?, |purpose| {
+                purpose.expect(OBJECT_IDENTIFIER).map(|purpose| purpose.content)
+            })?;
+            ext_key_usage(&purposes, extension, findings);
+            facts.purposes = Some(purposes);
         }
-        if !wanted.iter().any(|(oid, _)| oid.as_bytes() == extension.oid) {
-            findings.add(
-                Rule::ProfileExtensions,
-                format_args!("{} is not the profile's", name()),
-            );
+        oid::SUBJECT_KEY_IDENTIFIER => {
+            let id = value.expect(OCTET_STRING)?.content;
+            findings.require(!id.is_empty(), &rules::SKI_EMPTY, at, "it has no bytes");
+            facts.key_identifier = Some(id);
         }
-    }
-    for (oid, critical) in wanted {
-        match extensions
-            .iter()
-            .find(|extension| extension.oid == oid.as_bytes())
-        {
-            None => findings.add(rule_of(oid), format_args!("the extension {oid} is missing")),
-            Some(extension) => {
-                let found = extension.critical.unwrap_or(false);
-                findings.require(
-                    found == *critical,
-                    rule_of(oid),
-                    format_args!("its criticality is {found}"),
-                );
+        oid::AUTHORITY_KEY_IDENTIFIER => {
+            facts.issuer_identifier = Some(issuer_identifier(value, at, findings)?);
+        }
+        oid::SUBJECT_ALT_NAME => facts.names = Some(alt_names::check(value, at, findings)?),
+        oid::ISSUER_ALT_NAME => drop(alt_names::check(value, at, findings)?),
+        oid::NAME_CONSTRAINTS => name_constraints(value, at, findings)?,
+        oid::POLICY_CONSTRAINTS => {
+            let fields = value.fields_of(SEQUENCE)?;
+            findings.require(!fields.is_empty(), &rules::PC_EMPTY, at, "it is empty");
+        }
+        oid::INHIBIT_ANY_POLICY => drop(value.expect(INTEGER)?),
+        oid::CERTIFICATE_POLICIES => policies(value, at, findings)?,
+        oid::CRL_DISTRIBUTION_POINTS | oid::FRESHEST_CRL => {
+            for point in every(value.fields_of(SEQUENCE)?, |point| point.expect(SEQUENCE))? {
+                // Only [1], the reasons, or nothing at all.
+                let says = point.children().any(|field| field.tag != primitive(1));
+                findings.require(says, &rules::CRLDP, at, "a point has no name and no issuer");
             }
         }
-    }
-}
-
-/// The rule that demands an extension.
-fn rule_of(oid: &ObjectIdentifier) -> Rule {
-    match *oid {
-        SUBJECT_KEY_IDENTIFIER => Rule::SubjectKeyIdentifier,
-        KEY_USAGE => Rule::KeyUsage,
-        SUBJECT_ALT_NAME => Rule::SubjectAltName,
-        BASIC_CONSTRAINTS => Rule::BasicConstraints,
-        AUTHORITY_KEY_IDENTIFIER => Rule::AuthorityKeyIdentifier,
-        EXT_KEY_USAGE => Rule::SvidExtKeyUsage,
-        _ => Rule::ProfileExtensions,
-    }
-}
-
-fn key_usage(extension: &Extension<'_>, authority: bool, subject: Option<&Key<'_>>, findings: &mut Findings) {
-    let (bits, minimal) = match BitStringRef::from_der(extension.value) {
-        Ok(usage) => named_bits(&usage),
-        Err(error) => return findings.add(Rule::KeyUsage, format_args!("it cannot be read: {error}")),
-    };
-    findings.require(minimal, Rule::KeyUsage, "it has trailing zero bits");
-    findings.require(bits != 0, Rule::KeyUsage, "it allows nothing");
-
-    let signs_certificates = bits & KEY_CERT_SIGN != 0;
-    if authority {
-        findings.require(
-            signs_certificates,
-            Rule::SvidKeyUsage,
-            "an authority must sign certificates",
-        );
-    } else {
-        findings.require(
-            bits & DIGITAL_SIGNATURE != 0,
-            Rule::SvidKeyUsage,
-            "a leaf must have digitalSignature",
-        );
-        findings.require(
-            bits & (KEY_CERT_SIGN | CRL_SIGN) == 0,
-            Rule::SvidKeyUsage,
-            "a leaf must not sign certificates or CRLs",
-        );
-    }
-
-    let Some(subject) = subject else { return };
-    if !subject.rsa {
-        let signing = DIGITAL_SIGNATURE | NON_REPUDIATION | KEY_CERT_SIGN | CRL_SIGN;
-        findings.require(
-            bits & !signing == 0,
-            Rule::KeyUsageForKey,
-            "a key that only signs is given another use",
-        );
-    }
-    let profile = match (authority, subject.rsa) {
-        (true, _) => KEY_CERT_SIGN | CRL_SIGN,
-        (false, true) => DIGITAL_SIGNATURE | KEY_ENCIPHERMENT,
-        (false, false) => DIGITAL_SIGNATURE,
-    };
-    findings.require(
-        bits == profile,
-        Rule::ProfileKeyUsage,
-        format_args!("bits {bits:#b} where {profile:#b} are due, counted from the right"),
-    );
-}
-
-/// The set bits with bit 0 lowest, and whether the encoding has no trailing zero bits (X.690, section 11.2.2).
-fn named_bits(usage: &BitStringRef<'_>) -> (u16, bool) {
-    let mut bits = 0;
-    for (position, byte) in usage.raw_bytes().iter().take(2).enumerate() {
-        bits |= u16::from(byte.reverse_bits()) << (8 * position);
-    }
-    let last = usage.raw_bytes().last().copied().unwrap_or(0);
-    let minimal = last != 0 && last.trailing_zeros() == u32::from(usage.unused_bits());
-    (bits, minimal && usage.raw_bytes().len() <= 2)
-}
-
-fn basic_constraints(extension: &Extension<'_>, expected: &Expected<'_>, findings: &mut Findings) {
-    let constraints = match BasicConstraints::from_der(extension.value) {
-        Ok(constraints) => constraints,
-        Err(error) => {
-            return findings.add(
-                Rule::BasicConstraints,
-                format_args!("they cannot be read: {error}"),
-            );
+        oid::AUTHORITY_INFO_ACCESS | oid::SUBJECT_INFO_ACCESS => {
+            let descriptions = every(value.fields_of(SEQUENCE)?, |description| {
+                description.fields_of(SEQUENCE)?.expect(OBJECT_IDENTIFIER)
+            })?;
+            findings.require(!descriptions.is_empty(), &rules::ACCESS_EMPTY, at, "it is empty");
         }
-    };
-    let authority = expected.profile.is_authority();
+        _ => hybrid::read(extension, value, &mut facts.hybrid, findings)?,
+    }
+    Ok(())
+}
+
+fn key_usage(value: Element<'_>, at: At<'_>, findings: &mut Findings) -> u16 {
+    let (usage, minimal) = named_bits(value.content);
+    findings.require(minimal, &der::NAMED_BITS, at, "it has trailing zero bits");
+    findings.require(usage != 0, &rules::KU_EMPTY, at, "it allows nothing");
     findings.require(
-        constraints.ca == authority,
-        Rule::BasicConstraints,
-        format_args!("cA is {}", constraints.ca),
+        usage & (ENCIPHER_ONLY | DECIPHER_ONLY) == 0 || usage & KEY_AGREEMENT != 0,
+        &rules::KU_ONLY,
+        at,
+        "there is no keyAgreement that they would limit",
     );
-    let path_len = constraints.path_len_constraint;
+    usage
+}
+
+fn basic_constraints<'a>(
+    value: Element<'a>,
+    at: At<'_>,
+    facts: &mut Facts<'a>,
+    findings: &mut Findings,
+) -> Result<(), Problem> {
+    let mut fields = value.fields_of(SEQUENCE)?;
+    if let Some(authority) = fields.optional(BOOLEAN)? {
+        facts.authority = authority.content != [0];
+        findings.require(
+            facts.authority,
+            &der::DEFAULT,
+            at,
+            "it spells out that cA is false",
+        );
+    }
+    facts.path_len = fields.optional(INTEGER)?.map(|len| len.content);
+    fields.end()?;
     findings.require(
-        path_len.is_none() || constraints.ca,
-        Rule::BasicConstraints,
+        facts.path_len.is_none() || facts.authority,
+        &rules::PATH_LEN,
+        at,
         "there is a path length without cA",
     );
-    findings.require(
-        path_len == expected.path_len,
-        Rule::PathLength,
-        format_args!("it is {path_len:?}, and {:?} is due", expected.path_len),
-    );
-    if let Issuer::Authority(issuer) = expected.issuer
-        && authority
-        && let Some(above) = issuer.certificate().path_len()
-    {
+    Ok(())
+}
+
+fn ext_key_usage(purposes: &[&[u8]], extension: &Extension<'_>, findings: &mut Findings) {
+    let at = extension.at();
+    findings.require(!purposes.is_empty(), &rules::EKU_EMPTY, at, "it names none");
+    for (position, purpose) in purposes.iter().enumerate() {
         findings.require(
-            path_len.is_some_and(|below| below < above),
-            Rule::PathLength,
-            format_args!("it is {path_len:?} below an authority with {above}"),
+            !purposes.iter().take(position).any(|earlier| earlier == purpose),
+            &rules::EKU_TWICE,
+            at,
+            format_args!("{} stands a second time", oid::dotted(purpose)),
         );
     }
+    findings.require(
+        !extension.is_critical() || !purposes.contains(&oid::ANY_EXT_KEY_USAGE),
+        &rules::EKU_ANY,
+        at,
+        "it is critical and for anything",
+    );
 }
 
-fn ext_key_usage(extension: &Extension<'_>, findings: &mut Findings) {
-    let read = AnyRef::from_der(extension.value).and_then(|list| {
-        sequence(list, |usages| {
-            let mut found = Vec::with_capacity(2);
-            while !usages.is_finished() {
-                found.push(ObjectIdentifier::decode(usages)?);
-            }
-            Ok(found)
-        })
-    });
-    match read {
-        Ok(found) => findings.require(
-            found == [SERVER_AUTH, CLIENT_AUTH],
-            Rule::SvidExtKeyUsage,
-            "it is not serverAuth and clientAuth",
-        ),
-        Err(error) => findings.add(Rule::ExtKeyUsage, format_args!("it cannot be read: {error}")),
-    }
-}
-
-fn key_identifiers(
-    of_subject: Option<&Extension<'_>>,
-    of_authority: Option<&Extension<'_>>,
-    expected: &Expected<'_>,
-    subject: Option<&Key<'_>>,
+pub(super) fn issuer_identifier<'a>(
+    value: Element<'a>,
+    at: At<'_>,
     findings: &mut Findings,
-) {
-    let own = subject.map(|key| Skid::of(key.bits));
-    if let (Some(extension), Some(own)) = (of_subject, own) {
-        let found = <&OctetStringRef>::from_der(extension.value).map(OctetStringRef::as_bytes);
-        findings.require(
-            found.is_ok_and(|found| found == own.as_bytes()),
-            Rule::SubjectKeyIdentifier,
-            format_args!("it is not {own}"),
-        );
-    }
-    let wanted = match expected.issuer {
-        Issuer::Itself { .. } => own,
-        Issuer::Authority(authority) => Some(*authority.authority_id()),
-    };
-    if let (Some(extension), Some(wanted)) = (of_authority, wanted) {
-        findings.require(
-            authority_key_identifier(extension.value).is_ok_and(|found| found == wanted.as_bytes()),
-            Rule::AuthorityKeyIdentifier,
-            format_args!("it is not just the key identifier {wanted}"),
-        );
-    }
-}
-
-/// The keyIdentifier of an AuthorityKeyIdentifier that has nothing else.
-fn authority_key_identifier(value: &[u8]) -> Result<&[u8], Error> {
-    sequence(AnyRef::from_der(value)?, |fields| {
-        let id = AnyRef::decode(fields)?;
-        id.tag().assert_eq(TagNumber(0).context_specific(false))?;
-        Ok(id.value())
-    })
-}
-
-fn subject_alt_name(extension: &Extension<'_>, expected: &Expected<'_>, findings: &mut Findings) {
-    let (uris, dns_names) = match general_names(extension.value) {
-        Ok(names) => names,
-        Err(error) => return findings.add(Rule::SubjectAltName, format_args!("it cannot be read: {error}")),
-    };
-    let [uri] = uris.as_slice() else {
-        return findings.add(Rule::OneUri, format_args!("there are {}", uris.len()));
-    };
-    match SpiffeId::new(uri) {
-        Ok(id) => {
-            findings.require(
-                id.path().is_empty() == expected.profile.is_authority(),
-                Rule::SpiffeId,
-                format_args!("{id} has the wrong path for a certificate of this kind"),
-            );
-            findings.require(
-                id == *expected.spiffe_id && uri.len() <= MAX_SPIFFE_ID_LEN,
-                Rule::AskedId,
-                format_args!("{id} was not asked for"),
-            );
-        }
-        Err(error) => findings.add(Rule::SpiffeId, format_args!("{uri:?} is none: {error}")),
-    }
+) -> Result<IssuerIdentifier<'a>, Problem> {
+    let mut fields = value.fields_of(SEQUENCE)?;
+    let key = fields.optional(primitive(0))?.map(|key| key.content);
+    let issuer = fields.optional(constructed(1))?;
+    let serial = fields.optional(primitive(2))?;
+    fields.end()?;
+    findings.require(key.is_some(), &rules::AKI_KEY, at, "it has none");
     findings.require(
-        dns_names.iter().eq(expected.dns_names),
-        Rule::AskedDnsNames,
-        format_args!("{dns_names:?} where {:?} were asked for", expected.dns_names),
+        issuer.is_some() == serial.is_some(),
+        &rules::AKI_PAIR,
+        at,
+        "there is one without the other",
     );
+    Ok(IssuerIdentifier {
+        key,
+        alone: issuer.is_none() && serial.is_none(),
+    })
 }
 
-/// The URIs and DNS names of a SubjectAltName that has no others.
-fn general_names(value: &[u8]) -> Result<(Vec<&str>, Vec<&str>), Error> {
-    let uri = TagNumber(6).context_specific(false);
-    let dns_name = TagNumber(2).context_specific(false);
-    sequence(AnyRef::from_der(value)?, |names| {
-        let (mut uris, mut dns_names) = (Vec::with_capacity(1), Vec::new());
-        while !names.is_finished() {
-            let name = AnyRef::decode(names)?;
-            Ia5StringRef::new(name.value())?;
-            let text = std::str::from_utf8(name.value())?;
-            if name.tag() == uri {
-                uris.push(text);
-            } else if name.tag() == dns_name {
-                dns_names.push(text);
-            } else {
-                return Err(Tag::unexpected_error(name.tag(), None).into());
-            }
+fn name_constraints(value: Element<'_>, at: At<'_>, findings: &mut Findings) -> Result<(), Problem> {
+    let mut fields = value.fields_of(SEQUENCE)?;
+    let trees = [fields.optional(constructed(0))?, fields.optional(constructed(1))?];
+    fields.end()?;
+    let subtrees: Vec<Fields<'_>> = trees.iter().flatten().map(Element::fields).collect();
+    findings.require(
+        subtrees.iter().any(|trees| !trees.is_empty()),
+        &rules::NC_EMPTY,
+        at,
+        "they do neither",
+    );
+    for trees in subtrees {
+        for subtree in every(trees, |subtree| subtree.expect(SEQUENCE))? {
+            let mut fields = subtree.fields();
+            fields.next()?;
+            findings.require(
+                fields.is_empty(),
+                &rules::NC_BOUNDS,
+                At {
+                    offset: Some(subtree.offset),
+                    ..at
+                },
+                "a subtree has them",
+            );
         }
-        Ok((uris, dns_names))
-    })
+    }
+    Ok(())
+}
+
+fn policies(value: Element<'_>, at: At<'_>, findings: &mut Findings) -> Result<(), Problem> {
+    let policies = every(value.fields_of(SEQUENCE)?, |policy| {
+        policy.fields_of(SEQUENCE)?.expect(OBJECT_IDENTIFIER)
+    })?;
+    for (position, policy) in policies.iter().enumerate() {
+        let mut earlier = policies.iter().take(position);
+        findings.require(
+            !earlier.any(|earlier| earlier.content == policy.content),
+            &rules::POLICY_TWICE,
+            at,
+            format_args!("{} stands a second time", oid::dotted(policy.content)),
+        );
+    }
+    Ok(())
 }

@@ -1,222 +1,338 @@
-//! The certified key: what kind it is, whether it is the one asked for, and whether anybody else has part of it.
+//! Keys: their algorithm, their length, and what they may be used for.
 
-use std::fmt;
-
-use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
-use der::{Decode, Error, Tag, Tagged};
-use symbolon_pki::suite::{Family, Suite};
-
-use super::read::{Algorithm, Tbs, sequence};
-use super::{Expected, Findings, Issuer, Rule};
-
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
-const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
-const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
-const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
-const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
-const MLDSA44_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.6.39");
-const MLDSA44_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.6.40");
-const MLDSA65_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.6.45");
-const MLDSA65_P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.6.46");
-const MLDSA65_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.6.48");
-const MLDSA87_P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.6.49");
-
-/// Raw public key lengths, in bytes: X9.62 uncompressed points, RFC 8032, FIPS 204 table 2.
-const P256: usize = 65;
-const P384: usize = 97;
-const ED25519_LEN: usize = 32;
-const ML_DSA_44_LEN: usize = 1312;
-const ML_DSA_65_LEN: usize = 1952;
-const ML_DSA_87_LEN: usize = 2592;
+use super::algorithm::{Lengths, Scheme, Traditional, curve, ecdsa_for};
+use super::element::{Element, INTEGER, OBJECT_IDENTIFIER, Problem, SEQUENCE};
+use super::finding::{At, Findings};
+use super::read::Algorithm;
+use super::rule::Rule;
+use super::rules::algorithms as rules;
+use super::usage::{
+    CRL_SIGN, DATA_ENCIPHERMENT, DECIPHER_ONLY, DIGITAL_SIGNATURE, ENCIPHER_ONLY, KEY_AGREEMENT,
+    KEY_CERT_SIGN, KEY_ENCIPHERMENT, NON_REPUDIATION,
+};
 
 /// The smallest RSA modulus, in bits.
 const MIN_RSA_BITS: usize = 2048;
 
-/// A certified key, as far as the rules for extensions depend on it.
+const SIGNING: u16 = DIGITAL_SIGNATURE | NON_REPUDIATION | KEY_CERT_SIGN | CRL_SIGN;
+const ENCIPHERING: u16 = KEY_ENCIPHERMENT | DATA_ENCIPHERMENT;
+const AGREEING: u16 = KEY_AGREEMENT | ENCIPHER_ONLY | DECIPHER_ONLY;
+
+/// A key, as far as other rules depend on it.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key<'a> {
-    pub(super) rsa: bool,
-    pub(super) family: Family,
+    pub(super) scheme: Scheme,
+    /// Content octets of the algorithm's OID.
+    pub(super) oid: &'a [u8],
+    /// DER of the SubjectPublicKeyInfo.
+    pub(super) spki: &'a [u8],
     /// The content of the BIT STRING.
     pub(super) bits: &'a [u8],
-    /// The lengths of its component keys, which follow one another in `bits`; none for RSA.
-    parts: &'static [usize],
-}
-
-/// Checks the SubjectPublicKeyInfo; returns the key if it is of a kind that is known.
-pub(super) fn check<'a>(tbs: &Tbs<'a>, expected: &Expected<'_>, findings: &mut Findings) -> Option<Key<'a>> {
-    findings.require(
-        tbs.spki == expected.spki,
-        Rule::AskedKey,
-        "it is not the key asked for",
-    );
-    let (algorithm, bits) = match read(tbs.spki) {
-        Ok(parts) => parts,
-        Err(error) => {
-            findings.add(Rule::Structure, format_args!("the SubjectPublicKeyInfo: {error}"));
-            return None;
-        }
-    };
-    let Some(key) = identify(&algorithm, bits) else {
-        findings.add(
-            Rule::KeyAlgorithm,
-            "unknown, or with parameters that it does not have",
-        );
-        return None;
-    };
-    size(&key, findings);
-    let issuer = expected.issuer.suite();
-    findings.require(
-        key.family == issuer.family(),
-        Rule::KeyFamily,
-        format_args!("a {} key under {issuer}", key.family),
-    );
-    reuse(&key, expected, findings);
-    Some(key)
-}
-
-pub(super) fn read(spki: &[u8]) -> Result<(Algorithm<'_>, &[u8]), Error> {
-    sequence(AnyRef::from_der(spki)?, |fields| {
-        let algorithm = Algorithm::read(AnyRef::decode(fields)?)?;
-        let bits = BitStringRef::decode(fields)?;
-        let bits = bits.as_bytes().ok_or_else(|| Tag::BitString.value_error())?;
-        Ok((algorithm, bits))
-    })
-}
-
-pub(super) fn identify<'a>(algorithm: &Algorithm<'_>, bits: &'a [u8]) -> Option<Key<'a>> {
-    let key = |family, parts| {
-        Some(Key {
-            rsa: false,
-            family,
-            bits,
-            parts,
-        })
-    };
-    let oid = ObjectIdentifier::from_bytes(algorithm.oid).ok()?;
-    if let Some(parameters) = algorithm.parameters {
-        return match oid {
-            RSA_ENCRYPTION if parameters.is_null() => Some(Key {
-                rsa: true,
-                family: Family::Classical,
-                bits,
-                parts: &[],
-            }),
-            EC_PUBLIC_KEY if parameters.tag() == Tag::ObjectIdentifier => {
-                match ObjectIdentifier::from_bytes(parameters.value()).ok()? {
-                    SECP256R1 => key(Family::Classical, &[P256]),
-                    SECP384R1 => key(Family::Classical, &[P384]),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-    }
-    match oid {
-        ED25519 => key(Family::Classical, &[ED25519_LEN]),
-        ML_DSA_44 => key(Family::MlDsa, &[ML_DSA_44_LEN]),
-        ML_DSA_65 => key(Family::MlDsa, &[ML_DSA_65_LEN]),
-        ML_DSA_87 => key(Family::MlDsa, &[ML_DSA_87_LEN]),
-        MLDSA44_ED25519 => key(Family::Composite, &[ML_DSA_44_LEN, ED25519_LEN]),
-        MLDSA44_P256 => key(Family::Composite, &[ML_DSA_44_LEN, P256]),
-        MLDSA65_P256 => key(Family::Composite, &[ML_DSA_65_LEN, P256]),
-        MLDSA65_P384 => key(Family::Composite, &[ML_DSA_65_LEN, P384]),
-        MLDSA65_ED25519 => key(Family::Composite, &[ML_DSA_65_LEN, ED25519_LEN]),
-        MLDSA87_P384 => key(Family::Composite, &[ML_DSA_87_LEN, P384]),
-        _ => None,
-    }
-}
-
-pub(super) fn size(key: &Key<'_>, findings: &mut Findings) {
-    if key.rsa {
-        match modulus_bits(key.bits) {
-            Ok(bits) => findings.require(
-                bits >= MIN_RSA_BITS,
-                Rule::KeySize,
-                format_args!("an RSA modulus of {bits} bits"),
-            ),
-            Err(error) => findings.add(Rule::KeySize, format_args!("no RSAPublicKey: {error}")),
-        }
-        return;
-    }
-    let wanted: usize = key.parts.iter().sum();
-    findings.require(
-        key.bits.len() == wanted,
-        Rule::KeySize,
-        format_args!("{} bytes where {wanted} are due", key.bits.len()),
-    );
-    for part in key.components() {
-        if matches!(part.len(), P256 | P384) {
-            findings.require(
-                part.first() == Some(&4),
-                Rule::KeySize,
-                "the EC point is not uncompressed",
-            );
-        }
-    }
-}
-
-fn modulus_bits(pkcs1: &[u8]) -> Result<usize, Error> {
-    sequence(AnyRef::from_der(pkcs1)?, |fields| {
-        let modulus = UintRef::decode(fields)?;
-        let _exponent = UintRef::decode(fields)?;
-        let leading = modulus.as_bytes().first().map_or(0, |byte| byte.leading_zeros());
-        Ok(modulus.as_bytes().len() * 8 - leading as usize)
-    })
-}
-
-fn reuse(key: &Key<'_>, expected: &Expected<'_>, findings: &mut Findings) {
-    let Issuer::Authority(authority) = expected.issuer else {
-        return;
-    };
-    for issuers in authority.signer().public_key().components() {
-        findings.require(
-            key.components().all(|own| own != issuers.as_bytes()),
-            Rule::KeyReuse,
-            format_args!("the {} key is the issuer's too", issuers.component()),
-        );
-    }
+    /// For an EC key the length of its coordinates.
+    coordinate: Option<usize>,
 }
 
 impl<'a> Key<'a> {
-    /// The component keys.
-    fn components(&self) -> impl Iterator<Item = &'a [u8]> {
-        let mut rest = self.bits;
-        self.parts.iter().map_while(move |len| {
-            let (part, others) = rest.split_at_checked(*len)?;
-            rest = others;
-            Some(part)
+    /// Reads a SubjectPublicKeyInfo without judging it.
+    pub(super) fn read(spki: &Element<'a>) -> Result<Self, Problem> {
+        let mut fields = spki.fields_of(SEQUENCE)?;
+        let algorithm = Algorithm::read(fields.next()?)?;
+        let key = fields.next()?;
+        let bits = key
+            .whole_bits()
+            .ok_or_else(|| Problem::new(key.offset, "the key is no BIT STRING of whole bytes"))?;
+        fields.end()?;
+        let scheme = Scheme::of(algorithm.oid);
+        Ok(Self {
+            scheme,
+            oid: algorithm.oid,
+            spki: spki.der,
+            bits,
+            coordinate: algorithm
+                .parameters
+                .filter(|_| scheme == Scheme::Ec)
+                .and_then(|parameters| curve(parameters.content))
+                .map(|(coordinate, _)| coordinate),
         })
     }
-}
 
-impl fmt::Debug for Key<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({}, {} bytes)", self.family, self.bits.len())
+    /// The component keys, as raw bytes.
+    pub(super) fn components(&self) -> [&'a [u8]; 2] {
+        match self.scheme {
+            Scheme::Composite(Lengths { key, .. }, _) => {
+                let (first, second) = self.bits.split_at_checked(key).unwrap_or((self.bits, &[]));
+                [first, second]
+            }
+            _ => [self.bits, &[]],
+        }
+    }
+
+    /// Whether a component key is in both.
+    pub(super) fn shares_a_component(&self, other: &Self) -> bool {
+        let others = other.components();
+        self.components()
+            .iter()
+            .any(|own| !own.is_empty() && others.contains(own))
+    }
+
+    /// The identifier of the signatures that go with it.
+    pub(super) fn signature_oid(&self) -> Option<&'a [u8]> {
+        match self.scheme {
+            Scheme::Ec => ecdsa_for(self.coordinate?),
+            scheme if scheme.only_signs() => Some(self.oid),
+            _ => None,
+        }
     }
 }
 
-/// Whether this is the AlgorithmIdentifier of a suite's signatures, which all have no parameters (RFC 5758,
-/// section 3.2; RFC 8410; RFC 9881, section 2; the composites' draft, section 6).
-pub(super) fn is_signature_algorithm(suite: Suite, algorithm: &Algorithm<'_>) -> bool {
-    let oid = match suite {
-        Suite::EcdsaP256 => ECDSA_SHA256,
-        Suite::EcdsaP384 => ECDSA_SHA384,
-        Suite::Ed25519 => ED25519,
-        Suite::MlDsa44 => ML_DSA_44,
-        Suite::MlDsa65 => ML_DSA_65,
-        Suite::MlDsa87 => ML_DSA_87,
-        Suite::MlDsa44Ed25519 => MLDSA44_ED25519,
-        Suite::MlDsa44EcdsaP256 => MLDSA44_P256,
-        Suite::MlDsa65EcdsaP256 => MLDSA65_P256,
-        Suite::MlDsa65EcdsaP384 => MLDSA65_P384,
-        Suite::MlDsa65Ed25519 => MLDSA65_ED25519,
-        Suite::MlDsa87EcdsaP384 => MLDSA87_P384,
-        _ => return false,
+/// Checks a SubjectPublicKeyInfo; returns the key if it can be read.
+pub(super) fn check<'a>(spki: &Element<'a>, at: At<'_>, findings: &mut Findings) -> Option<Key<'a>> {
+    let key = match Key::read(spki) {
+        Ok(key) => key,
+        Err(problem) => {
+            let rule = problem.rule.unwrap_or(&rules::KEY_STRUCTURE);
+            findings.add(rule, At::field(at.field, problem.offset), problem.detail);
+            return None;
+        }
     };
-    algorithm.parameters.is_none() && algorithm.oid == oid.as_bytes()
+    let parameters = spki
+        .fields()
+        .next()
+        .and_then(Algorithm::read)
+        .ok()
+        .and_then(|algorithm| algorithm.parameters);
+    let at = at.about(key.oid);
+    match key.scheme {
+        Scheme::Rsa | Scheme::RsaPss => {
+            let null = parameters.is_some_and(|parameters| parameters.der == [5, 0]);
+            findings.require(
+                null || key.scheme == Scheme::RsaPss,
+                &rules::KEY_PARAMETERS,
+                at,
+                "an RSA key's parameters are not NULL",
+            );
+            rsa(key.bits, at, findings);
+        }
+        Scheme::Ec => ec(&key, parameters, at, findings),
+        Scheme::EdDsa { key: len, .. } | Scheme::Montgomery { key: len } => {
+            absent(parameters, &rules::KEY_PARAMETERS, at, findings);
+            length(&key, len, &rules::EDDSA_LENGTH, at, findings);
+        }
+        Scheme::MlDsa(Lengths { key: len, .. }) => {
+            absent(parameters, &rules::ML_DSA_PARAMETERS, at, findings);
+            length(&key, len, &rules::ML_DSA_LENGTH, at, findings);
+        }
+        Scheme::SlhDsa(Lengths { key: len, .. }) => {
+            absent(parameters, &rules::SLH_DSA_PARAMETERS, at, findings);
+            length(&key, len, &rules::SLH_DSA_LENGTH, at, findings);
+        }
+        Scheme::MlKem { key: len } => {
+            absent(parameters, &rules::ML_KEM_PARAMETERS, at, findings);
+            length(&key, len, &rules::ML_KEM_LENGTH, at, findings);
+        }
+        Scheme::Composite(_, traditional) => {
+            absent(parameters, &rules::COMPOSITE_PARAMETERS, at, findings);
+            composite(&key, traditional, at, findings);
+        }
+        Scheme::HashMlDsa => findings.add(&rules::HASH_ML_DSA, at, "the key is for HashML-DSA"),
+        Scheme::OldComposite => {
+            findings.add(
+                &rules::OLD_COMPOSITE,
+                at,
+                "the key has an identifier of an earlier draft",
+            );
+        }
+        Scheme::Private(whose) => {
+            findings.add(&rules::KEY_PRIVATE, at, format_args!("the identifier is {whose}"));
+        }
+        Scheme::RsaPkcs1 { .. } | Scheme::Ecdsa { .. } | Scheme::Unknown => {
+            findings.add(&rules::KEY_UNKNOWN, at, "no rule for this key was applied");
+        }
+    }
+    Some(key)
+}
+
+/// Checks what keyUsage allows against what the key's algorithm can do.
+pub(super) fn check_usage(key: &Key<'_>, usage: u16, at: At<'_>, findings: &mut Findings) {
+    let (needed, forbidden): (Option<&'static Rule>, _) = match key.scheme {
+        Scheme::Rsa => (None, (AGREEING, &rules::RSA_USAGE)),
+        Scheme::Ec => (None, (ENCIPHERING, &rules::EC_USAGE)),
+        Scheme::EdDsa { .. } => (None, (ENCIPHERING | AGREEING, &rules::EDDSA_USAGE)),
+        Scheme::MlDsa(_) => (
+            Some(&rules::ML_DSA_NEEDED),
+            (ENCIPHERING | AGREEING, &rules::ML_DSA_FORBIDDEN),
+        ),
+        Scheme::SlhDsa(_) => (
+            Some(&rules::SLH_DSA_NEEDED),
+            (ENCIPHERING | AGREEING, &rules::SLH_DSA_FORBIDDEN),
+        ),
+        Scheme::Composite(..) => (
+            Some(&rules::COMPOSITE_NEEDED),
+            (ENCIPHERING | AGREEING, &rules::COMPOSITE_FORBIDDEN),
+        ),
+        Scheme::MlKem { .. } => (None, (!KEY_ENCIPHERMENT, &rules::ML_KEM_USAGE)),
+        _ => return,
+    };
+    if let Some(rule) = needed {
+        findings.require(usage & SIGNING != 0, rule, at, "it has none of the four");
+    }
+    let (bits, rule) = forbidden;
+    findings.require(
+        usage & bits == 0,
+        rule,
+        at,
+        format_args!("it has {}", super::usage::Names(usage & bits)),
+    );
+}
+
+fn absent(parameters: Option<Element<'_>>, rule: &'static Rule, at: At<'_>, findings: &mut Findings) {
+    if let Some(parameters) = parameters {
+        let kind = if parameters.der == [5, 0] {
+            "NULL"
+        } else {
+            "parameters"
+        };
+        findings.add(rule, at, format_args!("the key's algorithm has {kind}"));
+    }
+}
+
+fn length(key: &Key<'_>, wanted: usize, rule: &'static Rule, at: At<'_>, findings: &mut Findings) {
+    let found = key.bits.len();
+    findings.require(
+        found == wanted,
+        rule,
+        at,
+        format_args!("it has {found} bytes where {wanted} are due"),
+    );
+}
+
+fn ec(key: &Key<'_>, parameters: Option<Element<'_>>, at: At<'_>, findings: &mut Findings) {
+    let Some(named) = parameters.filter(|parameters| parameters.tag == OBJECT_IDENTIFIER) else {
+        return findings.add(&rules::KEY_PARAMETERS, at, "an EC key does not name its curve");
+    };
+    let Some((coordinate, in_use)) = curve(named.content) else {
+        let curve = super::oid::dotted(named.content);
+        return findings.add(
+            &rules::EC_CURVE,
+            at,
+            format_args!("the curve {curve} is not known here"),
+        );
+    };
+    findings.require(
+        in_use,
+        &rules::EC_CURVE,
+        at,
+        format_args!("the curve is {}", super::oid::dotted(named.content)),
+    );
+    match key.bits {
+        [4, rest @ ..] if rest.len() == 2 * coordinate => {}
+        [2 | 3, rest @ ..] if rest.len() == coordinate => {
+            findings.add(&rules::EC_COMPRESSED, at, "the point is compressed");
+        }
+        other => findings.add(
+            &rules::EC_POINT,
+            at,
+            format_args!(
+                "{} bytes that are no point with {coordinate}-byte coordinates",
+                other.len()
+            ),
+        ),
+    }
+}
+
+fn rsa(bits: &[u8], at: At<'_>, findings: &mut Findings) {
+    let Some((modulus, exponent)) = rsa_numbers(bits) else {
+        return findings.add(&rules::RSA_ENCODING, at, "the key is no RSAPublicKey");
+    };
+    let size = bit_len(modulus);
+    findings.require(
+        size >= MIN_RSA_BITS,
+        &rules::RSA_SIZE,
+        at,
+        format_args!("its modulus has {size} bits"),
+    );
+    let odd = exponent.last().is_some_and(|last| last & 1 == 1);
+    findings.require(
+        odd && bit_len(exponent) > 16,
+        &rules::RSA_EXPONENT,
+        at,
+        format_args!(
+            "its exponent has {} bits and is {}",
+            bit_len(exponent),
+            if odd { "odd" } else { "even" }
+        ),
+    );
+}
+
+/// Modulus and exponent of an RSAPublicKey, without leading zeros; `None` unless it is DER and both are positive.
+pub(super) fn rsa_numbers(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
+    let whole = Element::only(pkcs1, 0).ok()?;
+    let mut findings = Findings::default();
+    super::element::check(&whole, &mut findings);
+    if !findings.0.is_empty() {
+        return None;
+    }
+    let mut fields = whole.fields_of(SEQUENCE).ok()?;
+    let modulus = positive(&fields.expect(INTEGER).ok()?)?;
+    let exponent = positive(&fields.expect(INTEGER).ok()?)?;
+    fields.end().ok()?;
+    Some((modulus, exponent))
+}
+
+/// The magnitude of an INTEGER that is more than zero.
+pub(super) fn positive<'a>(integer: &Element<'a>) -> Option<&'a [u8]> {
+    match integer.content {
+        [] | [0] => None,
+        [0, magnitude @ ..] => Some(magnitude),
+        [first, ..] if *first >= 0x80 => None,
+        magnitude => Some(magnitude),
+    }
+}
+
+fn bit_len(magnitude: &[u8]) -> usize {
+    let leading = magnitude.first().map_or(0, |byte| byte.leading_zeros());
+    magnitude.len() * 8 - leading as usize
+}
+
+fn composite(key: &Key<'_>, traditional: Traditional, at: At<'_>, findings: &mut Findings) {
+    let Scheme::Composite(Lengths { key: first, .. }, _) = key.scheme else {
+        return;
+    };
+    let Some((_, part)) = key.bits.split_at_checked(first) else {
+        return findings.add(
+            &rules::COMPOSITE_LENGTH,
+            at,
+            format_args!(
+                "{} bytes do not hold the {first} of the ML-DSA key",
+                key.bits.len()
+            ),
+        );
+    };
+    let due = match traditional {
+        Traditional::Ec { coordinate } => 1 + 2 * coordinate,
+        Traditional::Ed { key, .. } => key,
+        Traditional::Rsa { bits } => {
+            let right = rsa_numbers(part).is_some_and(|(modulus, _)| bit_len(modulus) == bits);
+            return findings.require(
+                right,
+                &rules::COMPOSITE_PART,
+                at,
+                format_args!("what follows the ML-DSA key is no RSAPublicKey of {bits} bits"),
+            );
+        }
+    };
+    if part.len() != due {
+        return findings.add(
+            &rules::COMPOSITE_LENGTH,
+            at,
+            format_args!("it has {} bytes where {} are due", key.bits.len(), first + due),
+        );
+    }
+    let point = matches!(traditional, Traditional::Ec { .. });
+    findings.require(
+        !point || part.first() == Some(&4),
+        &rules::COMPOSITE_PART,
+        at,
+        "the traditional part is no uncompressed point",
+    );
 }

@@ -1,21 +1,38 @@
-//! The lint: a TBSCertificate is read anew from its bytes and held against the rules and against what was asked.
+//! The linter: certificates, certificate requests and revocation lists are read from their bytes and held against
+//! the standards, and before each of our signatures against our own profiles and what was asked for as well.
 //!
-//! It shares nothing with the encoder: bytes are read with the `der` crate, and OIDs, key lengths and key usages are
-//! spelled out here a second time, so that one slip cannot be in both. It reports everything it finds, each finding
-//! under the id of its [`Rule`].
+//! It shares nothing with the encoder: it has a reader of its own that goes on where a decoder would refuse, and OIDs,
+//! key lengths and key usages are spelled out here a second time, so that one slip cannot be in both. It reports
+//! everything it finds, each finding under its [`Rule`]. Which rules there are is said by [`rules::all`].
+//!
+//! Signatures are not verified: that needs the signer's key, and is `symbolon_pki::verify`'s.
 
-mod beside;
+mod algorithm;
+mod alt_names;
+mod asked;
+mod certificate;
+mod crl;
+mod element;
 mod extensions;
+mod fields;
+mod finding;
+mod hybrid;
+mod input;
 mod keys;
 mod names;
+mod oid;
+mod own;
 mod read;
+mod request;
 mod rule;
-mod tbs;
+pub mod rules;
+mod signature;
+mod spiffe;
+mod usage;
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use spiffe::SpiffeId;
+use ::spiffe::SpiffeId;
 use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::suite::Suite;
 
@@ -23,7 +40,55 @@ use crate::authority::Authority;
 use crate::profile::Profile;
 use crate::serial::Serial;
 
-pub use rule::Rule;
+use self::element::{Element, Problem};
+use self::finding::{At, Findings};
+
+pub use self::finding::Finding;
+pub use self::input::{
+    Document, InputError, MAX_INPUT_LEN, Report, lint, lint_certificate, lint_crl, lint_request,
+};
+pub use self::rule::{Rule, Severity};
+
+/// What a document is held against.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Scope {
+    /// The standards of X.509; those of SPIFFE too if it has a SPIFFE ID.
+    #[default]
+    Auto,
+    /// The standards of X.509 alone.
+    Any,
+    /// Those and what SPIFFE wants of a leaf.
+    Svid,
+    /// Those and what SPIFFE wants of an authority.
+    Authority,
+    /// All of them, and Symbolon's own profiles.
+    Symbolon,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Any, Self::Svid, Self::Authority, Self::Symbolon];
+
+    /// The name used on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Any => "any",
+            Self::Svid => "svid",
+            Self::Authority => "authority",
+            Self::Symbolon => "symbolon",
+        }
+    }
+}
+
+/// What a certificate is to SPIFFE.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    Leaf,
+    Authority,
+    /// Nothing.
+    Other,
+}
 
 /// What a certificate was asked to be.
 #[derive(Clone, Copy, Debug)]
@@ -38,9 +103,9 @@ pub struct Expected<'a> {
     pub dns_names: &'a [String],
     /// DER of the SubjectPublicKeyInfo that was asked for.
     pub spki: &'a [u8],
-    /// DER of the alternative key's SubjectPublicKeyInfo that was asked for; none but in a catalyst certificate.
+    /// DER of the alternative SubjectPublicKeyInfo that was asked for, in a catalyst certificate.
     pub alternative_spki: Option<&'a [u8]>,
-    /// DER of the certificate that this one is to be paired with, if it is.
+    /// DER of the first certificate of a pair, in the second.
     pub related: Option<&'a [u8]>,
     /// For an authority, how many may stand below it.
     pub path_len: Option<u8>,
@@ -85,21 +150,6 @@ impl Issuer<'_> {
     }
 }
 
-/// One broken rule, and how.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Finding {
-    /// The rule.
-    pub rule: Rule,
-    /// What was found.
-    pub detail: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {}", self.rule.id(), self.detail)
-    }
-}
-
 /// Every rule that a certificate would break.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", self.findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -108,50 +158,83 @@ pub struct LintError {
 }
 
 impl LintError {
-    /// The findings, at least one.
+    /// The findings, at least one of them an error.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 }
 
-/// Checks the DER of a TBSCertificate against the rules and against what it was asked to be.
+/// Checks the DER of a TBSCertificate that is about to be signed: against the standards, against our own profiles,
+/// against its issuer and against what it was asked to be. Warnings and notices do not stand in the way.
 ///
 /// # Errors
-/// [`LintError`] with every finding.
+/// [`LintError`] with every finding, if one of them is an error.
 pub fn check(tbs: &[u8], expected: &Expected<'_>) -> Result<(), LintError> {
     let mut findings = Findings::default();
-    match read::Tbs::read(tbs) {
-        Ok(tbs) => {
-            tbs::check(&tbs, expected, &mut findings);
-            let subject = keys::check(&tbs, expected, &mut findings);
-            extensions::check(&tbs, expected, subject.as_ref(), &mut findings);
-            beside::check(&tbs, expected, &mut findings);
-        }
-        Err(error) => findings.add(Rule::Structure, format_args!("not a DER TBSCertificate: {error}")),
+    if let Some(judged) = certificate::check(tbs, Scope::Symbolon, false, &mut findings) {
+        asked::check(&judged, expected, &mut findings);
     }
-    if findings.0.is_empty() {
-        Ok(())
-    } else {
-        Err(LintError { findings: findings.0 })
+    findings.into_result()
+}
+
+/// Checks the DER of a TBSCertList that is about to be signed against the standards.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_crl(tbs: &[u8]) -> Result<(), LintError> {
+    let mut findings = Findings::default();
+    crl::check(tbs, false, &mut findings);
+    findings.into_result()
+}
+
+impl Findings {
+    fn into_result(self) -> Result<(), LintError> {
+        if self.has_errors() {
+            Err(LintError { findings: self.0 })
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// Collects findings.
-#[derive(Default)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn add(&mut self, rule: Rule, detail: impl fmt::Display) {
-        self.0.push(Finding {
-            rule,
-            detail: detail.to_string(),
-        });
+/// Reads the element that a document is, and checks that it is DER and nothing follows it.
+fn whole<'a>(
+    der: &'a [u8],
+    structure: &'static Rule,
+    field: &'static str,
+    findings: &mut Findings,
+) -> Option<Element<'a>> {
+    match Element::first(der, 0) {
+        Ok((whole, rest)) => {
+            findings.require(
+                rest.is_empty(),
+                &rules::der::TRAILING,
+                At::field(field, whole.der.len()),
+                format_args!("{} bytes follow its end", rest.len()),
+            );
+            element::check(&whole, findings);
+            Some(whole)
+        }
+        Err(problem) => {
+            unread(problem, structure, field, findings);
+            None
+        }
     }
+}
 
-    /// Adds a finding unless `holds`.
-    fn require(&mut self, holds: bool, rule: Rule, detail: impl fmt::Display) {
-        if !holds {
-            self.add(rule, detail);
+/// Says why something cannot be read, unless its encoding is to blame and that has been said.
+fn unread(problem: Problem, structure: &'static Rule, field: &'static str, findings: &mut Findings) {
+    if !findings.has_errors() {
+        let rule = problem.rule.unwrap_or(structure);
+        findings.add(rule, At::field(field, problem.offset), problem.detail);
+    }
+}
+
+/// Gives the findings so far the names of their fields.
+fn locate(findings: &mut Findings, field_at: impl Fn(usize) -> &'static str) {
+    for finding in &mut findings.0 {
+        if let (true, Some(offset)) = (finding.field.is_empty(), finding.offset) {
+            field_at(offset).clone_into(&mut finding.field);
         }
     }
 }

@@ -1,123 +1,303 @@
-//! Reading a TBSCertificate into borrowed parts, without judging them.
+//! Certificates, requests and revocation lists taken apart into borrowed parts, without judging them.
 
-use der::asn1::{AnyRef, OctetStringRef};
-use der::{Decode, Error, Reader, SliceReader, Tag, TagNumber, Tagged};
+mod parts;
 
-/// The parts of a TBSCertificate (RFC 5280, section 4.1.2).
-pub(super) struct Tbs<'a> {
-    /// Content octets of the version's INTEGER, if there is a version.
-    pub(super) version: Option<&'a [u8]>,
-    /// Content octets of the serial number's INTEGER.
-    pub(super) serial: &'a [u8],
+use super::element::{
+    BIT_STRING, Element, Fields, GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, Problem, SEQUENCE, SET,
+    UTC_TIME, constructed, primitive,
+};
+
+pub(super) use self::parts::{Algorithm, Extension, Extensions, every};
+use self::parts::{at, contains, explicit, time};
+
+/// A certificate, or what is to be signed of one (RFC 5280, section 4.1).
+pub(super) struct Certificate<'a> {
+    pub(super) whole: Element<'a>,
+    /// The INTEGER of the version, if there is one.
+    pub(super) version: Option<Element<'a>>,
+    pub(super) serial: Element<'a>,
     pub(super) algorithm: Algorithm<'a>,
-    /// DER of the issuer's name.
-    pub(super) issuer: &'a [u8],
-    pub(super) not_before: AnyRef<'a>,
-    pub(super) not_after: AnyRef<'a>,
-    /// DER of the subject's name.
-    pub(super) subject: &'a [u8],
-    /// DER of the SubjectPublicKeyInfo.
-    pub(super) spki: &'a [u8],
-    pub(super) extensions: Vec<Extension<'a>>,
+    pub(super) issuer: Element<'a>,
+    pub(super) not_before: Element<'a>,
+    pub(super) not_after: Element<'a>,
+    pub(super) subject: Element<'a>,
+    pub(super) spki: Element<'a>,
+    /// The unique identifiers of issuer and subject.
+    pub(super) unique_ids: Vec<Element<'a>>,
+    pub(super) extensions: Extensions<'a>,
+    /// Absent before the signature.
+    pub(super) signed: Option<Signed<'a>>,
 }
 
-/// An AlgorithmIdentifier.
-pub(super) struct Algorithm<'a> {
-    /// Content octets of the OID.
+/// What is outside of the signed part.
+pub(super) struct Signed<'a> {
+    pub(super) algorithm: Algorithm<'a>,
+    pub(super) signature: Element<'a>,
+}
+
+/// A certificate request (RFC 2986, section 4).
+pub(super) struct Request<'a> {
+    pub(super) whole: Element<'a>,
+    pub(super) version: Element<'a>,
+    pub(super) subject: Element<'a>,
+    pub(super) spki: Element<'a>,
+    pub(super) attributes: Vec<Attribute<'a>>,
+    pub(super) signed: Signed<'a>,
+}
+
+/// An attribute of a request.
+pub(super) struct Attribute<'a> {
+    pub(super) element: Element<'a>,
+    /// Content octets of the type.
     pub(super) oid: &'a [u8],
-    pub(super) parameters: Option<AnyRef<'a>>,
+    pub(super) values: Vec<Element<'a>>,
 }
 
-/// One extension.
-pub(super) struct Extension<'a> {
-    /// Content octets of the OID.
-    pub(super) oid: &'a [u8],
-    /// As encoded; `None` is the DEFAULT, false.
-    pub(super) critical: Option<bool>,
-    pub(super) value: &'a [u8],
+/// A certificate revocation list, or what is to be signed of one (RFC 5280, section 5.1).
+pub(super) struct Crl<'a> {
+    pub(super) whole: Element<'a>,
+    pub(super) version: Option<Element<'a>>,
+    pub(super) algorithm: Algorithm<'a>,
+    pub(super) issuer: Element<'a>,
+    pub(super) this_update: Element<'a>,
+    pub(super) next_update: Option<Element<'a>>,
+    /// The list, if there is one.
+    pub(super) list: Option<Element<'a>>,
+    pub(super) entries: Vec<Entry<'a>>,
+    pub(super) extensions: Extensions<'a>,
+    pub(super) signed: Option<Signed<'a>>,
 }
 
-impl<'a> Tbs<'a> {
-    pub(super) fn read(der: &'a [u8]) -> Result<Self, Error> {
-        sequence(AnyRef::from_der(der)?, |fields| {
-            let mut next = AnyRef::decode(fields)?;
-            let mut version = None;
-            if next.tag() == context(0) {
-                version = Some(expect(AnyRef::from_der(next.value())?, Tag::Integer)?);
-                next = AnyRef::decode(fields)?;
-            }
-            let serial = expect(next, Tag::Integer)?;
-            let algorithm = Algorithm::read(AnyRef::decode(fields)?)?;
-            let issuer = fields.tlv_bytes()?;
-            let (not_before, not_after) = sequence(AnyRef::decode(fields)?, |times| {
-                Ok((AnyRef::decode(times)?, AnyRef::decode(times)?))
-            })?;
-            let subject = fields.tlv_bytes()?;
-            let spki = fields.tlv_bytes()?;
-            // The unique identifiers of version 2 would stand here; their tags are not [3], and so refused.
-            let list = AnyRef::from_der(expect(AnyRef::decode(fields)?, context(3))?)?;
-            let extensions = sequence(list, |entries| {
-                let mut extensions = Vec::with_capacity(8);
-                while !entries.is_finished() {
-                    extensions.push(Extension::read(AnyRef::decode(entries)?)?);
-                }
-                Ok(extensions)
-            })?;
-            Ok(Self {
-                version,
-                serial,
-                algorithm,
-                issuer,
-                not_before,
-                not_after,
-                subject,
-                spki,
-                extensions,
+/// A revoked certificate.
+pub(super) struct Entry<'a> {
+    pub(super) serial: Element<'a>,
+    pub(super) date: Element<'a>,
+    pub(super) extensions: Extensions<'a>,
+}
+
+impl<'a> Certificate<'a> {
+    pub(super) fn read(whole: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = whole.fields_of(SEQUENCE)?;
+        let tbs = fields.expect(SEQUENCE)?;
+        let signed = Signed::read(&mut fields)?;
+        Ok(Self {
+            whole,
+            signed: Some(signed),
+            ..Self::read_tbs(tbs)?
+        })
+    }
+
+    /// Reads what is to be signed.
+    pub(super) fn read_tbs(tbs: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = tbs.fields_of(SEQUENCE)?;
+        let version = explicit(&mut fields, 0)?
+            .map(|version| version.expect(INTEGER))
+            .transpose()?;
+        let serial = fields.expect(INTEGER)?;
+        let algorithm = Algorithm::read(fields.next()?)?;
+        let issuer = fields.expect(SEQUENCE)?;
+        let mut times = fields.next()?.fields_of(SEQUENCE)?;
+        let (not_before, not_after) = (time(&mut times)?, time(&mut times)?);
+        times.end()?;
+        let subject = fields.expect(SEQUENCE)?;
+        let spki = fields.expect(SEQUENCE)?;
+        let mut unique_ids = Vec::new();
+        for number in [1, 2] {
+            unique_ids.extend(fields.optional(primitive(number))?);
+        }
+        let extensions = match explicit(&mut fields, 3)? {
+            Some(list) => Extensions::read(list)?,
+            None => Extensions::default(),
+        };
+        fields.end()?;
+        Ok(Self {
+            whole: tbs,
+            version,
+            serial,
+            algorithm,
+            issuer,
+            not_before,
+            not_after,
+            subject,
+            spki,
+            unique_ids,
+            extensions,
+            signed: None,
+        })
+    }
+
+    /// Issuer and subject are one.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.issuer.content == self.subject.content
+    }
+
+    /// The field that a byte of it is in.
+    pub(super) fn field_at(&self, offset: usize) -> &'static str {
+        let fields = [
+            ("tbsCertificate.version", self.version),
+            ("tbsCertificate.serialNumber", Some(self.serial)),
+            ("tbsCertificate.signature", Some(self.algorithm.element)),
+            ("tbsCertificate.issuer", Some(self.issuer)),
+            ("tbsCertificate.validity.notBefore", Some(self.not_before)),
+            ("tbsCertificate.validity.notAfter", Some(self.not_after)),
+            ("tbsCertificate.subject", Some(self.subject)),
+            ("tbsCertificate.subjectPublicKeyInfo", Some(self.spki)),
+        ];
+        at(&fields, offset)
+            .or_else(|| self.extensions.field_at(offset))
+            .or_else(|| self.signed.as_ref()?.field_at(offset))
+            .unwrap_or("certificate")
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn read(whole: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = whole.fields_of(SEQUENCE)?;
+        let info = fields.expect(SEQUENCE)?;
+        let signed = Signed::read(&mut fields)?;
+        let mut fields = info.fields();
+        let version = fields.expect(INTEGER)?;
+        let subject = fields.expect(SEQUENCE)?;
+        let spki = fields.expect(SEQUENCE)?;
+        // Its SET has the implicit tag [0]; many programs leave it out when it is empty.
+        let attributes = match fields.optional(constructed(0))? {
+            Some(set) => every(set.fields(), Attribute::read)?,
+            None => Vec::new(),
+        };
+        fields.end()?;
+        Ok(Self {
+            whole,
+            version,
+            subject,
+            spki,
+            attributes,
+            signed,
+        })
+    }
+
+    pub(super) fn field_at(&self, offset: usize) -> &'static str {
+        let fields = [
+            ("certificationRequestInfo.version", Some(self.version)),
+            ("certificationRequestInfo.subject", Some(self.subject)),
+            ("certificationRequestInfo.subjectPKInfo", Some(self.spki)),
+        ];
+        at(&fields, offset)
+            .or_else(|| {
+                let holds = |attribute: &Attribute<'_>| contains(&attribute.element, offset);
+                self.attributes
+                    .iter()
+                    .any(holds)
+                    .then_some("certificationRequestInfo.attributes")
             })
+            .or_else(|| self.signed.field_at(offset))
+            .unwrap_or("certificationRequest")
+    }
+}
+
+impl<'a> Attribute<'a> {
+    fn read(element: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = element.fields_of(SEQUENCE)?;
+        let oid = fields.expect(OBJECT_IDENTIFIER)?.content;
+        let values = every(fields.expect(SET)?.fields(), Ok)?;
+        fields.end()?;
+        Ok(Self { element, oid, values })
+    }
+}
+
+impl<'a> Crl<'a> {
+    pub(super) fn read(whole: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = whole.fields_of(SEQUENCE)?;
+        let tbs = fields.expect(SEQUENCE)?;
+        let signed = Signed::read(&mut fields)?;
+        Ok(Self {
+            whole,
+            signed: Some(signed),
+            ..Self::read_tbs(tbs)?
+        })
+    }
+
+    /// Reads what is to be signed.
+    pub(super) fn read_tbs(tbs: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = tbs.fields_of(SEQUENCE)?;
+        let version = fields.optional(INTEGER)?;
+        let algorithm = Algorithm::read(fields.next()?)?;
+        let issuer = fields.expect(SEQUENCE)?;
+        let this_update = time(&mut fields)?;
+        let next_update = match fields.optional(UTC_TIME)? {
+            Some(time) => Some(time),
+            None => fields.optional(GENERALIZED_TIME)?,
+        };
+        let list = fields.optional(SEQUENCE)?;
+        let entries = match list {
+            Some(list) => every(list.fields(), Entry::read)?,
+            None => Vec::new(),
+        };
+        let extensions = match explicit(&mut fields, 0)? {
+            Some(list) => Extensions::read(list)?,
+            None => Extensions::default(),
+        };
+        fields.end()?;
+        Ok(Self {
+            whole: tbs,
+            version,
+            algorithm,
+            issuer,
+            this_update,
+            next_update,
+            list,
+            entries,
+            extensions,
+            signed: None,
+        })
+    }
+
+    pub(super) fn field_at(&self, offset: usize) -> &'static str {
+        let fields = [
+            ("tbsCertList.version", self.version),
+            ("tbsCertList.signature", Some(self.algorithm.element)),
+            ("tbsCertList.issuer", Some(self.issuer)),
+            ("tbsCertList.thisUpdate", Some(self.this_update)),
+            ("tbsCertList.nextUpdate", self.next_update),
+            ("tbsCertList.revokedCertificates", self.list),
+        ];
+        at(&fields, offset)
+            .or_else(|| self.extensions.field_at(offset))
+            .or_else(|| self.signed.as_ref()?.field_at(offset))
+            .unwrap_or("certificateList")
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn read(element: Element<'a>) -> Result<Self, Problem> {
+        let mut fields = element.fields_of(SEQUENCE)?;
+        let serial = fields.expect(INTEGER)?;
+        let date = time(&mut fields)?;
+        let extensions = match fields.optional(SEQUENCE)? {
+            Some(list) => Extensions::read(list)?,
+            None => Extensions::default(),
+        };
+        fields.end()?;
+        Ok(Self {
+            serial,
+            date,
+            extensions,
         })
     }
 }
 
-impl<'a> Algorithm<'a> {
-    pub(super) fn read(any: AnyRef<'a>) -> Result<Self, Error> {
-        sequence(any, |fields| {
-            let oid = expect(AnyRef::decode(fields)?, Tag::ObjectIdentifier)?;
-            let parameters = if fields.is_finished() {
-                None
-            } else {
-                Some(AnyRef::decode(fields)?)
-            };
-            Ok(Self { oid, parameters })
-        })
+impl<'a> Signed<'a> {
+    fn read(fields: &mut Fields<'a>) -> Result<Self, Problem> {
+        let algorithm = Algorithm::read(fields.next()?)?;
+        let signature = fields.expect(BIT_STRING)?;
+        fields.end()?;
+        Ok(Self { algorithm, signature })
     }
-}
 
-impl<'a> Extension<'a> {
-    fn read(any: AnyRef<'a>) -> Result<Self, Error> {
-        sequence(any, |fields| {
-            let oid = expect(AnyRef::decode(fields)?, Tag::ObjectIdentifier)?;
-            let critical = Option::<bool>::decode(fields)?;
-            let value = <&OctetStringRef>::decode(fields)?.as_bytes();
-            Ok(Self { oid, critical, value })
-        })
+    fn field_at(&self, offset: usize) -> Option<&'static str> {
+        let fields = [
+            ("signatureAlgorithm", Some(self.algorithm.element)),
+            ("signatureValue", Some(self.signature)),
+        ];
+        at(&fields, offset)
     }
-}
-
-/// The tag of an EXPLICIT `[number]`.
-pub(super) fn context(number: u32) -> Tag {
-    TagNumber(number).context_specific(true)
-}
-
-/// The content of an element that must have this tag.
-pub(super) fn expect(any: AnyRef<'_>, tag: Tag) -> Result<&[u8], Error> {
-    any.tag().assert_eq(tag)?;
-    Ok(any.value())
-}
-
-/// Reads the content of a SEQUENCE with `read`, which must use all of it.
-pub(super) fn sequence<'a, T>(
-    any: AnyRef<'a>,
-    read: impl FnOnce(&mut SliceReader<'a>) -> Result<T, Error>,
-) -> Result<T, Error> {
-    any.sequence(read)
 }

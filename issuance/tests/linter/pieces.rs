@@ -5,7 +5,6 @@ use der::{Decode, Reader, SliceReader};
 use symbolon_pki::encode::element;
 
 // Positions of the fields of a TBSCertificate.
-pub(crate) const VERSION: usize = 0;
 pub(crate) const SERIAL: usize = 1;
 pub(crate) const ALGORITHM: usize = 2;
 pub(crate) const ISSUER: usize = 3;
@@ -15,7 +14,6 @@ pub(crate) const SPKI: usize = 6;
 
 // Positions of an SVID's extensions, in the order in which we write them.
 pub(crate) const KEY_USAGE: usize = 0;
-pub(crate) const EXT_KEY_USAGE: usize = 1;
 pub(crate) const BASIC_CONSTRAINTS: usize = 2;
 pub(crate) const AUTHORITY_KEY_IDENTIFIER: usize = 3;
 pub(crate) const SUBJECT_KEY_IDENTIFIER: usize = 4;
@@ -76,22 +74,6 @@ impl Pieces {
             .flat_map(|(tag, text)| tlv(*tag, text.as_bytes()))
             .collect();
         self.set(SUBJECT_ALT_NAME, &tlv(0x30, &names));
-    }
-
-    /// Changes the SubjectPublicKeyInfo's algorithm and BIT STRING.
-    pub(crate) fn change_spki(&mut self, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
-        let mut fields = parts(&content(&self.fields[SPKI]));
-        change(&mut fields);
-        self.fields[SPKI] = tlv(0x30, &fields.concat());
-    }
-
-    /// Changes the content of the key's BIT STRING, whose first byte counts unused bits.
-    pub(crate) fn change_key(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
-        self.change_spki(|fields| {
-            let mut bits = content(&fields[1]);
-            change(&mut bits);
-            fields[1] = tlv(3, &bits);
-        });
     }
 
     pub(crate) fn times(&mut self, begins: &[u8], ends: &[u8]) {

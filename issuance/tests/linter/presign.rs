@@ -1,0 +1,138 @@
+//! What is about to be signed, broken one by one against what was asked for and against who signs it.
+
+use symbolon_issuance::lint::Rule;
+use symbolon_issuance::lint::rules::issuing as rules;
+use symbolon_pki::suite::Suite;
+
+use crate::bench::Bench;
+use crate::build::{ML_DSA_44, plain_key};
+use crate::pieces::*;
+use crate::seen::Seen;
+
+/// The alternative key and the algorithm of the alternative signature come after the other extensions.
+const ALTERNATIVE_KEY: usize = 6;
+const ALTERNATIVE_ALGORITHM: usize = 7;
+
+pub(crate) fn presign(seen: &mut Seen) {
+    let bench = Bench::new(Suite::EcdsaP256, Suite::EcdsaP256);
+    let ml_dsa = Bench::new(Suite::MlDsa44, Suite::MlDsa44);
+    for bench in [&bench, &ml_dsa, &Bench::catalyst(), &Bench::paired()] {
+        assert_eq!(bench.broken(|_| {}), Vec::<&Rule>::new());
+    }
+    let mut expect = |rule: &'static Rule, others: &[&'static Rule], found: Vec<&'static Rule>| {
+        seen.rules(rule, others, found.into_iter());
+    };
+    for serial in [&[0x12; 16][..], &[0x11; 15], &[1]] {
+        let found = bench.broken(|p| p.fields[SERIAL] = tlv(2, serial));
+        expect(&rules::ASKED_SERIAL, &[], found);
+    }
+    // The profile would have a leaf without DNS names have no common name, but this one has.
+    let plain = name(&[(6, 0x13, "US"), (10, 0x0c, "SPIRE")]);
+    expect(
+        &rules::ASKED_SUBJECT,
+        &[],
+        bench.broken(|p| p.fields[SUBJECT] = plain),
+    );
+    let other = [(0x86, "spiffe://example.org/other"), (0x82, "web")];
+    expect(&rules::ASKED_ID, &[], bench.broken(|p| p.names(&other)));
+    let more = [(0x86, "spiffe://example.org/web"), (0x82, "web"), (0x82, "more")];
+    expect(&rules::ASKED_DNS, &[], bench.broken(|p| p.names(&more)));
+    for (begins, ends, rule, others) in [
+        (
+            &b"261122032501Z"[..],
+            &b"261122042500Z"[..],
+            &rules::ASKED_BEGIN,
+            &[][..],
+        ),
+        (b"261122032450Z", b"261122042501Z", &rules::ASKED_END, &[]),
+        (
+            b"261122032449Z",
+            b"261122042500Z",
+            &rules::ISSUER_VALIDITY,
+            &[&rules::ASKED_BEGIN],
+        ),
+    ] {
+        expect(rule, others, bench.broken(|p| p.times(begins, ends)));
+    }
+
+    // A key that nobody asked for, and one that was asked for and is another family's or the authority's own.
+    let (key, other_key) = (bench.key.spki_der(), ml_dsa.key.spki_der());
+    expect(
+        &rules::ASKED_KEY,
+        &[],
+        bench.lint(&bench.pieces.tbs(), &other_key),
+    );
+    let swapped = |spki: &[u8], skid: &[u8]| {
+        let mut pieces = bench.pieces.clone();
+        pieces.fields[SPKI] = spki.to_vec();
+        pieces.set(SUBJECT_KEY_IDENTIFIER, &tlv(4, skid));
+        pieces.tbs()
+    };
+    let found = bench.lint(&swapped(&other_key, ml_dsa.key.skid().as_bytes()), &other_key);
+    expect(&rules::ISSUER_FAMILY, &[], found);
+    let authoritys = bench.authority.signer().public_key();
+    let found = bench.lint(
+        &swapped(&authoritys.spki_der(), authoritys.skid().as_bytes()),
+        &authoritys.spki_der(),
+    );
+    expect(&rules::COMPONENT_REUSE, &[], found);
+
+    let subject = bench.pieces.fields[SUBJECT].clone();
+    expect(
+        &rules::ISSUER_NAME,
+        &[],
+        bench.broken(|p| p.fields[ISSUER] = subject),
+    );
+    let algorithm = ml_dsa.pieces.fields[ALGORITHM].clone();
+    expect(
+        &rules::ISSUER_ALGORITHM,
+        &[],
+        bench.broken(|p| p.fields[ALGORITHM] = algorithm),
+    );
+    let other_id = tlv(0x30, &tlv(0x80, &[7; 20]));
+    expect(
+        &rules::ISSUER_KEY,
+        &[],
+        bench.broken(|p| p.set(AUTHORITY_KEY_IDENTIFIER, &other_id)),
+    );
+    let authoritys = tlv(0x30, &[1, 1, 0xff]);
+    // An authority without an authority's subject, identity and usages.
+    let found = bench.lint(
+        &{
+            let mut pieces = bench.pieces.clone();
+            pieces.set(BASIC_CONSTRAINTS, &authoritys);
+            pieces.tbs()
+        },
+        &key,
+    );
+    assert!(found.contains(&&rules::ASKED_ROLE), "{found:?}");
+}
+
+/// Alternative keys, and the link to the first of a pair.
+pub(crate) fn beside(seen: &mut Seen) {
+    let (catalyst, paired) = (Bench::catalyst(), Bench::paired());
+    let mut expect =
+        |rule: &'static Rule, found: Vec<&'static Rule>| seen.rules(rule, &[], found.into_iter());
+    let other = plain_key(ML_DSA_44, 1312);
+    expect(
+        &rules::ASKED_ALTERNATIVE,
+        catalyst.broken(|p| p.set(ALTERNATIVE_KEY, &other)),
+    );
+    let mldsa65 = [0x30, 11, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 18];
+    expect(
+        &rules::ISSUER_ALTERNATIVE,
+        catalyst.broken(|p| p.set(ALTERNATIVE_ALGORITHM, &mldsa65)),
+    );
+    expect(
+        &rules::ISSUER_ALTERNATIVE,
+        catalyst.broken(|p| drop(p.extensions.remove(ALTERNATIVE_ALGORITHM))),
+    );
+    let last = paired.pieces.extensions.len() - 1;
+    expect(
+        &rules::ASKED_RELATED,
+        paired.broken(|p| drop(p.extensions.remove(last))),
+    );
+    let hash = tlv(0x30, &[0x06, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]);
+    let link = tlv(0x30, &[hash, tlv(4, &[9; 32])].concat());
+    expect(&rules::ASKED_RELATED, paired.broken(|p| p.set(last, &link)));
+}
