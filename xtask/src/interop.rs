@@ -27,6 +27,9 @@ const CELLS: &str = "SYMBOLON_INTEROP_CELLS";
 /// The environment variable by which tests learn of the Go toolchain.
 const GO: &str = "SYMBOLON_GO";
 
+/// The environment variable by which tests learn where noble's packages are.
+const NOBLE: &str = "SYMBOLON_NOBLE";
+
 /// The oldest Go whose standard library offers the groups that our listeners insist on.
 const OLDEST_GO: (u32, u32) = (1, 26);
 
@@ -38,6 +41,7 @@ enum Needs {
     Debian,
     Java,
     Node,
+    Noble,
 }
 
 struct Peer {
@@ -69,9 +73,9 @@ const PEERS: &[Peer] = &[
     },
     Peer {
         name: "openssl",
-        proves: "OpenSSL verifies classical and ML-DSA chains",
-        needs: &[],
-        in_table: false,
+        proves: "OpenSSL 3.5 and 3.6 verify chains, read keys, make requests, and are both ends of mutual TLS",
+        needs: &[Needs::Debian],
+        in_table: true,
     },
     Peer {
         name: "go",
@@ -83,6 +87,12 @@ const PEERS: &[Peer] = &[
         name: "bouncycastle",
         proves: "BouncyCastle reads all that we issue, and we read what it issues",
         needs: &[Needs::Java],
+        in_table: true,
+    },
+    Peer {
+        name: "noble",
+        proves: "@noble/post-quantum: ML-DSA and SLH-DSA signatures both ways, and the halves of composites",
+        needs: &[Needs::Node, Needs::Noble],
         in_table: true,
     },
     Peer {
@@ -253,6 +263,7 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
             maven::VARIABLE,
             maven::libraries(workspace, "bouncycastle")?.into(),
         )],
+        Needs::Noble => vec![(NOBLE, node::modules(workspace, "noble")?.into())],
         Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],
     })
 }

@@ -23,7 +23,8 @@ fn ml_dsa_signatures_have_their_contexts() {
     }
     for component in COMPONENTS {
         for direction in ["our-signature/with context", "their-signature/with context"] {
-            PEER.shows(direction, &format!("ml-dsa/{component}"), "ok").unwrap();
+            PEER.shows(direction, &format!("ml-dsa/{component}"), "ok")
+                .unwrap();
         }
     }
 }

@@ -1,0 +1,134 @@
+//! `@noble/post-quantum`: signatures in JavaScript against ours, and composites put together from its parts.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use symbolon_crypto::Component;
+use symbolon_interop::cells::Peer;
+use symbolon_interop::chain::Chain;
+use symbolon_interop::programs;
+use symbolon_interop::raw::{CONTEXTS, Cases, NO_CONTEXT};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::suite::Suite;
+use tempfile::TempDir;
+
+static PEER: LazyLock<Peer> = LazyLock::new(|| {
+    let version = run(script("signatures.mjs").arg("version"));
+    Peer::new("noble", version.as_str().unwrap())
+});
+
+fn script(name: &str) -> Command {
+    let node = std::env::var_os("SYMBOLON_NODE").expect("cargo xtask interop says where Node.js is");
+    let mut command = Command::new(node);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("noble").join(name));
+    command
+}
+
+fn run(command: &mut Command) -> Value {
+    programs::json(command).unwrap()
+}
+
+/// Both ways, with each context; then records a cell of each component for both.
+fn signatures_agree(components: &[Component], contexts: &[&[u8]], variant: &str) {
+    let ours = Cases::ours(components, contexts).unwrap();
+    let said = run(script("signatures.mjs").arg("verify").args(ours.folders()));
+    for case in &ours.cases {
+        assert_eq!(said[&case.name], case.is_genuine, "{}", case.name);
+    }
+    let theirs = Cases::theirs(components, contexts).unwrap();
+    run(script("signatures.mjs").arg("sign").args(theirs.folders()));
+    for case in &theirs.cases {
+        assert_eq!(theirs.verified(case).unwrap(), (true, false), "{}", case.name);
+    }
+    for component in components {
+        for direction in ["our-signature", "their-signature"] {
+            let direction = format!("{direction}{variant}");
+            PEER.shows(&direction, &format!("ml-dsa/{component}"), "ok")
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Node.js and npm; run by cargo xtask interop"]
+fn ml_dsa_signatures_have_their_contexts() {
+    let components = [Component::MlDsa44, Component::MlDsa65, Component::MlDsa87];
+    signatures_agree(&components, &CONTEXTS, "/with context");
+}
+
+#[test]
+#[ignore = "needs Node.js and npm; run by cargo xtask interop"]
+fn slh_dsa_signatures_that_are_made_fast() {
+    let components = slh_dsa("f");
+    assert_eq!(components.len(), 6);
+    signatures_agree(&components, &NO_CONTEXT, "");
+}
+
+#[test]
+#[ignore = "needs Node.js and npm; run by cargo xtask interop"]
+fn slh_dsa_signatures_that_are_small() {
+    let components = slh_dsa("s");
+    assert_eq!(components.len(), 6);
+    signatures_agree(&components, &NO_CONTEXT, "");
+}
+
+fn slh_dsa(end: &str) -> Vec<Component> {
+    let is_wanted = |component: &Component| {
+        let name = component.name();
+        name.starts_with("slh-dsa-") && name.ends_with(end)
+    };
+    Component::ALL.into_iter().filter(is_wanted).collect()
+}
+
+fn composites() -> impl Iterator<Item = Suite> {
+    Suite::ALL.into_iter().filter(|suite| suite.is_composite())
+}
+
+/// What the script says of chains, by their names.
+fn halves<'a>(chains: impl IntoIterator<Item = (String, &'a Chain)>) -> Value {
+    let folder = TempDir::new().unwrap();
+    let mut command = script("composites.mjs");
+    for (name, chain) in chains {
+        let folder = folder.path().join(name);
+        chain.write(&folder).unwrap();
+        command.arg(folder);
+    }
+    run(&mut command)
+}
+
+#[test]
+#[ignore = "needs Node.js and npm; run by cargo xtask interop"]
+fn both_halves_of_composites_are_verified() {
+    let chains: Vec<Chain> = composites().map(|suite| Chain::issue(suite).unwrap()).collect();
+    let reports = halves(chains.iter().map(|chain| (chain.suite.name().to_owned(), chain)));
+    let both = json!({ "post_quantum": true, "classical": true });
+    let mut bad = Vec::new();
+    for chain in &chains {
+        let expected = json!({ "leaf": both, "intermediate": both, "root": both });
+        assert_eq!(reports[chain.suite.name()], expected, "{}", chain.suite);
+
+        // The ML-DSA half comes first; the other one ends the certificate.
+        let leaf = Certificate::from_der(&chain.leaf).unwrap();
+        let end = leaf.der().len();
+        let first = end - leaf.signature().len() + 100;
+        for (name, place, halves) in [("first", first, (false, true)), ("last", end - 10, (true, false))] {
+            let mut turned = chain.clone();
+            turned.leaf[place] ^= 1;
+            bad.push((format!("{}-{name}", chain.suite), halves, turned));
+        }
+    }
+    let reports = halves(bad.iter().map(|(name, _, chain)| (name.clone(), chain)));
+    for (name, (post_quantum, classical), _) in &bad {
+        let expected = json!({ "post_quantum": post_quantum, "classical": classical });
+        assert_eq!(reports[name]["leaf"], expected, "{name}");
+    }
+    for suite in composites() {
+        let result = "both halves verified";
+        PEER.shows("chain", &format!("composite/{suite}"), result)
+            .unwrap();
+    }
+}
