@@ -7,8 +7,10 @@
 pub mod cells;
 pub mod chain;
 pub mod document;
+pub mod operator;
 pub mod programs;
 pub mod raw;
+pub mod talk;
 pub mod tls;
 pub mod trixie;
 pub mod up;

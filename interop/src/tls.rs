@@ -4,23 +4,23 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use spiffe::{SpiffeId, TrustDomain};
-use symbolon_issuance::{Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::key::{PrivateKey, SubjectKey};
+use symbolon_pki::csr::CsrBuilder;
+use symbolon_pki::key::PrivateKey;
 use symbolon_pki::pem;
-use symbolon_pki::suite::Suite;
+use symbolon_pki::suite::{Form, Suite};
 use symbolon_tls::{
     ClientOptions, Connection, IdentitySource, KexPolicy, KxGroup, ListenerOptions, StaticSource,
     SvidIdentity,
 };
 use tokio::net::TcpStream;
 
-use crate::chain::{Issuer, TRUST_DOMAIN, WORKLOAD};
+use crate::chain::{self, Issuer, TRUST_DOMAIN, WORKLOAD};
 use crate::workload::{self, Listener};
 
 /// The SPIFFE ID of the peer's SVID; ours is [`WORKLOAD`].
@@ -46,10 +46,11 @@ pub struct Svid {
 /// Two workloads under one authority: one is ours, one is the peer's.
 #[derive(Debug)]
 pub struct Realm {
-    /// Of every key in it.
+    /// Of every key in it that signs handshakes.
     pub suite: Suite,
     /// DER of what both trust.
     pub root: Vec<u8>,
+    form: String,
     ours: Svid,
     theirs: Svid,
 }
@@ -60,18 +61,79 @@ impl Realm {
     /// # Errors
     /// If any step of the issuing path refuses.
     pub fn issue(suite: Suite) -> Result<Self> {
-        let issuer = Issuer::new(suite)?;
-        Ok(Self {
-            suite,
+        Self::below(&Issuer::new(suite)?, format!("{}/{suite}", suite.form()))
+    }
+
+    /// The same with an alternative key and signature beside every native one.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub fn catalyst(native: Suite, alternative: Suite) -> Result<Self> {
+        let form = format!("{}/{native} with {alternative}", Form::Catalyst);
+        Self::below(&Issuer::catalyst(native, alternative)?, form)
+    }
+
+    /// The same with the two halves of a pair, each presented on its own: the second's SVIDs name the first's.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub fn paired(first: Suite, second: Suite) -> Result<[Self; 2]> {
+        let first = Self {
+            form: format!("{}/{first}", Form::Paired),
+            ..Self::issue(first)?
+        };
+        let issuer = Issuer::new(second)?;
+        let below = |svid: &Svid, id| -> Result<Svid> {
+            let leaf = svid.chain.first().context("the first of the pair has no chain")?;
+            let leaf = Certificate::from_der(leaf)?;
+            let key = PrivateKey::generate(second)?;
+            let csr = CsrBuilder::new(&key.signer()?)
+                .related_to(&leaf, &svid.key.signer()?, SystemTime::now())
+                .build()?;
+            let leaf = issuer.answer_related(&csr, id, &[HOST.to_owned()], &leaf)?;
+            Ok(Svid::of(&issuer, leaf, key))
+        };
+        let second = Self {
+            suite: second,
             root: issuer.root.certificate().der().to_vec(),
-            ours: svid(&issuer, WORKLOAD)?,
-            theirs: svid(&issuer, PEER)?,
+            form: format!("{}/{second}", Form::Paired),
+            ours: below(&first.ours, WORKLOAD)?,
+            theirs: below(&first.theirs, PEER)?,
+        };
+        Ok([first, second])
+    }
+
+    /// Every form that a TLS stack without composites can have a part in: these suites by themselves, the default pair,
+    /// and the default catalyst.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub fn all(suites: impl IntoIterator<Item = Suite>) -> Result<Vec<Self>> {
+        let mut realms = suites.into_iter().map(Self::issue).collect::<Result<Vec<_>>>()?;
+        realms.extend(Self::paired(Suite::EcdsaP256, Suite::MlDsa65)?);
+        realms.push(Self::catalyst(Suite::EcdsaP256, Suite::MlDsa65)?);
+        Ok(realms)
+    }
+
+    fn below(issuer: &Issuer, form: String) -> Result<Self> {
+        let svid = |id| -> Result<Svid> {
+            let (key, alternative) = issuer.keys()?;
+            let csr = chain::request(&key, alternative.as_ref())?;
+            let leaf = issuer.answer(&csr, id, &[HOST.to_owned()])?;
+            Ok(Svid::of(issuer, leaf, key))
+        };
+        Ok(Self {
+            suite: issuer.below.suite(),
+            root: issuer.root.certificate().der().to_vec(),
+            form,
+            ours: svid(WORKLOAD)?,
+            theirs: svid(PEER)?,
         })
     }
 
-    /// The form of its SVIDs, with their suite, as the interop table has it: `ml-dsa/ml-dsa-65`.
-    pub fn form(&self) -> String {
-        format!("{}/{}", self.suite.form(), self.suite)
+    /// The form of its SVIDs, with what they are made of, as the interop table has it: `ml-dsa/ml-dsa-65`.
+    pub fn form(&self) -> &str {
+        &self.form
     }
 
     /// The name of the TLS signature scheme that its keys sign handshakes with, as IANA's registry has it.
@@ -174,23 +236,11 @@ impl Realm {
     }
 }
 
-fn svid(issuer: &Issuer, id: &str) -> Result<Svid> {
-    let key = PrivateKey::generate(issuer.below.suite())?;
-    let request = SvidRequest {
-        profile: SvidProfile::Workload,
-        spiffe_id: &SpiffeId::new(id)?,
-        key: &SubjectKey::Suite(key.public_key()?.clone()),
-        beside: Beside::Nothing,
-        dns_names: &[HOST.to_owned()],
-        ttl: Duration::from_secs(60 * 60),
-        serial: Serial::random(symbolon_crypto::random::fill)?,
-        now: SystemTime::now(),
-    };
-    let leaf = prepare_svid(&issuer.below, &request)?
-        .sign(&issuer.below)?
-        .into_der();
-    Ok(Svid {
-        chain: vec![leaf, issuer.below.certificate().der().to_vec()],
-        key,
-    })
+impl Svid {
+    fn of(issuer: &Issuer, leaf: Vec<u8>, key: PrivateKey) -> Self {
+        Self {
+            chain: vec![leaf, issuer.below.certificate().der().to_vec()],
+            key,
+        }
+    }
 }

@@ -1,6 +1,4 @@
-//! OpenSSL 3.6, built from source, as a verifier of what we issue, a reader of our keys and a maker of requests.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+//! The library of 3.6: what its command does, in a process that it shares with us, and what takes many runs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,19 +10,31 @@ use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509Req, X509StoreContext};
+use symbolon_interop::cells::Peer;
 use symbolon_interop::chain::{self, Chain};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::Csr;
 use symbolon_pki::key::{PrivateKey, PrivateKeyKind, SubjectKey};
 use symbolon_pki::suite::Suite;
 
+use crate::{NAME, chains, known, result};
+
 const PURPOSES: [X509PurposeId; 2] = [X509PurposeId::SSL_CLIENT, X509PurposeId::SSL_SERVER];
 
 const MESSAGE: &[u8] = b"what one signs, the other verifies";
 
-/// The suites that OpenSSL has: all but the composites.
-fn known() -> impl Iterator<Item = Suite> {
-    Suite::DEFAULTS.into_iter().filter(|suite| !suite.is_composite())
+/// Records what the library was seen to do with a form.
+fn shows(direction: &str, form: &str) {
+    let version = openssl::version::version();
+    let version = version.split(' ').nth(1).unwrap();
+    Peer::new(NAME, version)
+        .shows(direction, form, result(form))
+        .unwrap();
+}
+
+/// The same with a suite by itself.
+fn shows_suite(direction: &str, suite: Suite) {
+    shows(direction, &format!("{}/{suite}", suite.form()));
 }
 
 fn composites() -> impl Iterator<Item = Suite> {
@@ -150,8 +160,9 @@ fn the_openssl_here_knows_ml_dsa() {
 
 #[test]
 fn chains_are_verified_for_clients_and_servers() {
-    for suite in known() {
-        verify_chain(&Chain::issue(suite).unwrap()).unwrap_or_else(|error| panic!("{suite}: {error}"));
+    for chain in chains() {
+        verify_chain(&chain).unwrap_or_else(|error| panic!("{}: {error}", chain.form));
+        shows("chain", &chain.form);
     }
 }
 
@@ -231,6 +242,7 @@ fn our_private_keys_are_read() {
             assert_eq!(theirs.seed_into(&mut seed).unwrap(), 32);
             assert_eq!(seed[..], ours.components()[0].raw().unwrap()[..], "{suite}");
         }
+        shows_suite("our-key", suite);
     }
 }
 
@@ -245,6 +257,7 @@ fn our_signatures_are_verified() {
         let middle = signature.len() / 2;
         signature[middle] ^= 1;
         assert!(!openssl_verifies(suite, &spki, &signature), "{suite}");
+        shows_suite("our-signature", suite);
     }
 }
 
@@ -264,20 +277,21 @@ fn their_private_keys_are_read() {
         assert_eq!(ours.kind(), expected, "{suite}");
         let signature = ours.signer().unwrap().sign(MESSAGE).unwrap();
         assert!(openssl_verifies(suite, &spki, &signature), "{suite}");
+        shows_suite("their-key", suite);
     }
 }
 
 #[test]
 fn our_requests_are_read_and_prove_possession() {
-    for suite in known() {
-        let chain = Chain::issue(suite).unwrap();
+    for chain in chains() {
         let csr = X509Req::from_der(&chain.csr).unwrap();
         let key = csr.public_key().unwrap();
-        assert!(csr.verify(&key).unwrap(), "{suite}");
+        assert!(csr.verify(&key).unwrap(), "{}", chain.form);
         assert_eq!(
             key.public_key_to_der().unwrap(),
             chain.key.public_key().unwrap().spki_der()
         );
+        shows("our-request", &chain.form);
     }
 }
 
@@ -289,7 +303,7 @@ fn their_requests_are_answered_with_chains_that_they_verify() {
     for (suite, key) in own.chain(classical) {
         let now = SystemTime::now();
         let authority = chain::self_signed(suite, now).unwrap();
-        let leaf = chain::sign_csr(&authority, &request(&key), now).unwrap();
+        let leaf = chain::sign_csr(&authority, &request(&key)).unwrap();
         let root = authority.certificate().der();
         for purpose in PURPOSES {
             verify([&leaf, root, root], purpose, now)
@@ -297,6 +311,9 @@ fn their_requests_are_answered_with_chains_that_they_verify() {
         }
         let certified = X509::from_der(&leaf).unwrap().public_key().unwrap();
         assert!(certified.public_eq(&key));
+        if key.id() != Id::RSA {
+            shows_suite("request", suite);
+        }
     }
 }
 
