@@ -237,10 +237,10 @@ fn catalyst_requests_that_are_refused() {
 fn pair() -> (Authority, Authority, Certificate, Certificate) {
     let (classical, first, second, related) = proven_first(now());
     let ml_dsa = authority(Suite::MlDsa65);
-    let spiffe_id = id("/web");
+    let (spiffe_id, key) = (id("/web"), subject(&second));
     let request = SvidRequest {
         beside: Beside::Related(&related),
-        ..workload(&spiffe_id, &subject(&second))
+        ..workload(&spiffe_id, &key)
     };
     let linted = prepare_svid(&ml_dsa, &request).unwrap();
     assert_eq!(linted.facts().form, Form::Paired);
