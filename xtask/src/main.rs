@@ -1,7 +1,7 @@
 //! Developer commands: `cargo xtask <command>`.
 //!
 //! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
-//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus`, `footprint`, `tree`, `plan-speed` and `deny`. It knows how to drive cargo, the system's package
+//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus`, `footprint`, `fuzz`, `tree`, `plan-speed` and `deny`. It knows how to drive cargo, the system's package
 //! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
 //! they do not.
 
@@ -10,6 +10,7 @@ mod book;
 mod book_test;
 mod corpus;
 mod footprint;
+mod fuzz;
 mod interop;
 mod lint;
 mod maven;
@@ -88,6 +89,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz every parser of untrusted bytes for a fixed time; fails on what it finds
+    Fuzz(fuzz::Options),
     /// Measure the optimised `symbolon up`: time to the first SVID, and memory
     Footprint,
     /// Measure the source scanners against corpora that others labelled; fetches nothing
@@ -151,6 +154,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Bench { arguments } => bench::bench(&workspace, &arguments),
         Task::Load { arguments } => bench::load(&workspace, &arguments),
+        Task::Fuzz(options) => fuzz::fuzz(&workspace, &options),
         Task::Footprint => footprint::footprint(&workspace),
         Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
         Task::Tree { directory, files } => tree::tree(&directory, files),

@@ -104,7 +104,12 @@ impl fmt::Debug for JwtSvid {
 }
 
 impl X509Context {
-    pub(super) fn from_wire(message: wire::X509svidResponse) -> Result<Self, ResponseError> {
+    /// Reads an answer of the Workload API.
+    ///
+    /// # Errors
+    /// [`ResponseError`] when it holds no SVID that can be used, or a bundle that cannot be read; the first fault, if every
+    /// SVID has one.
+    pub fn from_wire(message: wire::X509svidResponse) -> Result<Self, ResponseError> {
         let mut bundles = Bundles::default();
         let (mut svids, mut skipped) = (Vec::with_capacity(message.svids.len()), Vec::new());
         // All keys are where they will be wiped before the first fault can end this.

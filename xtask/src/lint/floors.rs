@@ -19,6 +19,7 @@ const FLOORS: &[(&str, Option<u8>)] = &[
     ("symbolon-ca", Some(4)),
     ("symbolon-cli", Some(5)),
     ("symbolon-benches", None),
+    ("symbolon-fuzz", None),
     ("symbolon-interop", None),
     ("symbolon-test-tokens", None),
     ("symbolon-wycheproof", None),

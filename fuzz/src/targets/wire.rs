@@ -1,0 +1,212 @@
+//! What comes by gRPC and TLS, and the names in it.
+
+use prost::Message;
+use spiffe::SpiffeId;
+use symbolon_api::forms;
+use symbolon_api::spiffe::workload as workload_api;
+use symbolon_api::spire::api::server::{agent, bundle, entry, svid};
+use symbolon_api::spire::api::types;
+use symbolon_api::symbolon::server::v1 as symbolon;
+use symbolon_attestation::join_token::JoinToken;
+use symbolon_pki::names;
+use symbolon_tls::SECP384R1MLKEM1024;
+use symbolon_tls::workload_api::{Endpoint, X509Context};
+use tonic::metadata::{MetadataMap, MetadataValue};
+
+use super::keys;
+use crate::estate::{chain, workload};
+use crate::{Shape, Target};
+use symbolon_pki::suite::Suite;
+
+pub(super) const MESSAGES: Target = Target {
+    name: "messages",
+    about: "gRPC messages and what becomes of them; the first byte says which",
+    shape: Shape::Bytes,
+    max_len: 16 * 1024,
+    body: messages,
+    seeds: message_seeds,
+};
+
+pub(super) const FORMS: Target = Target {
+    name: "forms",
+    about: "the metadata that asks for forms",
+    shape: Shape::Bytes,
+    max_len: 512,
+    body: |input| {
+        let mut metadata = MetadataMap::new();
+        for line in input.split(|byte| *byte == b'\n').take(16) {
+            if let Ok(value) = MetadataValue::try_from(line) {
+                metadata.append(symbolon_api::FORMS_METADATA, value);
+            }
+        }
+        if let Ok(Some(forms)) = forms::requested(&metadata) {
+            assert!(!forms.is_empty());
+        }
+    },
+    seeds: || {
+        vec![
+            b"composite,ml-dsa,classical".to_vec(),
+            b"composite\nml-dsa".to_vec(),
+        ]
+    },
+};
+
+pub(super) const NAMES: Target = Target {
+    name: "names",
+    about: "SPIFFE IDs, join tokens, endpoints, DNS names: what is read is written as it was",
+    shape: Shape::Bytes,
+    max_len: 2 * 1024,
+    body: read_names,
+    seeds: || {
+        [
+            "spiffe://example.org/fuzz/workload",
+            "unix:///run/symbolon/agent.sock",
+            "tcp://127.0.0.1:8081",
+            "fuzz.example.org",
+            "3f1e6f62-5a0b-4a6f-9a77-0e9c2f1f2a11",
+        ]
+        .map(|text| text.as_bytes().to_vec())
+        .to_vec()
+    },
+};
+
+pub(super) const KEY_SHARE: Target = Target {
+    name: "key-share",
+    about: "a peer's share of SecP384r1MLKEM1024, on either side",
+    shape: Shape::Bytes,
+    max_len: 2 * 1024,
+    body: |input| {
+        let answered = SECP384R1MLKEM1024.start_and_complete(input);
+        assert!(answered.is_err() || input.len() == SHARE_LEN);
+        let started = SECP384R1MLKEM1024.start().expect("our own share");
+        let completed = started.complete(input);
+        assert!(completed.is_err() || input.len() == SHARE_LEN);
+    },
+    seeds: || {
+        let client = SECP384R1MLKEM1024.start().expect("our own share");
+        let server = SECP384R1MLKEM1024
+            .start_and_complete(client.pub_key())
+            .expect("our own share");
+        vec![client.pub_key().to_vec(), server.pub_key]
+    },
+};
+
+/// A point and an ML-KEM-1024 key or ciphertext (RFC 10024).
+const SHARE_LEN: usize = 97 + 1568;
+
+/// Decodes as a type, and what comes out is encoded and decoded to the same.
+fn there_and_back<M: Message + Default + PartialEq>(bytes: &[u8]) {
+    if let Ok(message) = M::decode(bytes) {
+        let again = M::decode(message.encode_to_vec().as_slice()).expect("a message of our own");
+        // Numbers that are not equal to themselves may stand in a message.
+        assert_eq!(again.encode_to_vec(), message.encode_to_vec());
+    }
+}
+
+/// How messages of each type are read; the order is that of the first byte.
+const TYPES: &[fn(&[u8])] = &[
+    there_and_back::<agent::v1::AttestAgentRequest>,
+    there_and_back::<agent::v1::RenewAgentRequest>,
+    there_and_back::<entry::v1::BatchCreateEntryRequest>,
+    there_and_back::<entry::v1::BatchUpdateEntryRequest>,
+    there_and_back::<entry::v1::ListEntriesRequest>,
+    there_and_back::<entry::v1::SyncAuthorizedEntriesRequest>,
+    there_and_back::<svid::v1::BatchNewX509svidRequest>,
+    there_and_back::<svid::v1::MintX509svidRequest>,
+    there_and_back::<svid::v1::MintJwtsvidRequest>,
+    there_and_back::<bundle::v1::GetBundleRequest>,
+    there_and_back::<types::Bundle>,
+    there_and_back::<symbolon::ListCertificatesRequest>,
+    there_and_back::<workload_api::ValidateJwtsvidRequest>,
+    there_and_back::<workload_api::JwtBundlesResponse>,
+];
+
+fn messages(input: &[u8]) {
+    let Some((which, bytes)) = input.split_first() else {
+        return;
+    };
+    let which = usize::from(*which) % (TYPES.len() + 2);
+    if let Some(read) = TYPES.get(which) {
+        read(bytes);
+    } else if which == TYPES.len() {
+        there_and_back::<workload_api::X509svidResponse>(bytes);
+        if let Ok(message) = workload_api::X509svidResponse::decode(bytes) {
+            let of_one_answer = message.svids.len();
+            if let Ok(context) = X509Context::from_wire(message) {
+                assert_eq!(context.svids.len() + context.skipped.len(), of_one_answer);
+                assert_eq!(context.identities().len(), context.svids.len());
+            }
+        }
+    } else if let Ok(message) = types::Spiffeid::decode(bytes)
+        && let Ok(id) = SpiffeId::try_from(&message)
+    {
+        let again = types::Spiffeid::from(&id);
+        assert_eq!(again, message, "an ID that is written differently");
+    }
+}
+
+fn message_seeds() -> Vec<Vec<u8>> {
+    let numbered = |number: usize, message: Vec<u8>| [&[number as u8][..], &message].concat();
+    let id = types::Spiffeid::from(&workload());
+    let entry = types::Entry {
+        spiffe_id: Some(id.clone()),
+        parent_id: Some(id.clone()),
+        selectors: vec![types::Selector {
+            r#type: "unix".to_owned(),
+            value: "uid:1000".to_owned(),
+        }],
+        dns_names: vec!["fuzz.example.org".to_owned()],
+        ..types::Entry::default()
+    };
+    let chain = chain(Suite::MlDsa44EcdsaP256);
+    let [leaf, below, root] = chain.certificates();
+    let svid = workload_api::X509svid {
+        spiffe_id: workload().to_string(),
+        x509_svid: [leaf, below].concat(),
+        x509_svid_key: keys::private_key(chain.suite),
+        bundle: root,
+        hint: "a/composite".to_owned(),
+        form: "composite".to_owned(),
+    };
+    vec![
+        numbered(
+            2,
+            entry::v1::BatchCreateEntryRequest {
+                entries: vec![entry],
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        ),
+        numbered(
+            TYPES.len(),
+            workload_api::X509svidResponse {
+                svids: vec![svid],
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        ),
+        numbered(TYPES.len() + 1, id.encode_to_vec()),
+    ]
+}
+
+fn read_names(input: &[u8]) {
+    if let Ok(token) = JoinToken::parse(input) {
+        assert_eq!(token.expose().as_bytes(), input);
+        let _ = token.sha256();
+    }
+    let _ = names::decimal(input.get(..64).unwrap_or(input));
+    let _ = symbolon_pki::text::printable(&String::from_utf8_lossy(input));
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(id) = SpiffeId::new(text) {
+        assert_eq!(id.to_string(), text);
+    }
+    if let Ok(endpoint) = text.parse::<Endpoint>() {
+        let again: Endpoint = endpoint.to_string().parse().expect("an endpoint of our own");
+        assert_eq!(again, endpoint);
+    }
+    if symbolon_issuance::check_dns_name(text).is_ok() {
+        assert!(text.len() <= 253 && text.is_ascii());
+    }
+}
