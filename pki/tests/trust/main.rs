@@ -22,3 +22,4 @@ mod signatures;
 mod support;
 mod tokens;
 mod verify_only;
+mod webpki_oracle;
