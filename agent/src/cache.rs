@@ -21,7 +21,7 @@ pub(crate) use self::jwt::{JwtCache, JwtKey};
 pub(crate) use self::matches::{Identity, Matches, Offer};
 pub(crate) use self::slots::Lease;
 use self::slots::{Key, Slot, Slots};
-pub(crate) use self::svid::{SvidProblem, WorkloadSvid};
+pub(crate) use self::svid::{Expected, Issued, NewKeys, SvidProblem, WorkloadSvid};
 use crate::attestor::Asked;
 use crate::telemetry;
 use crate::time::Backoff;
@@ -249,12 +249,23 @@ impl Cache {
     }
 }
 
+/// Whether the trust domain has the authorities of `form`: for a pair those of both halves.
+fn issues(bundle: &TrustBundle, form: Form) -> bool {
+    let has = |form| bundle.authorities_of(form).next().is_some();
+    match form {
+        Form::Paired => has(Form::Classical) && has(Form::MlDsa),
+        form => has(form),
+    }
+}
+
 impl State {
     /// When the SVID of a slot is due. `None` if none can be had: its entry has expired, or there is no authority.
     fn due_at(&self, key: &Key, slot: &Slot, now: SystemTime) -> Option<SystemTime> {
         let entry = self.entries.get(&key.entry_id)?;
         let bundle = self.bundle.as_ref()?;
-        bundle.authorities_of(key.form).next()?;
+        if !issues(bundle, key.form) {
+            return None;
+        }
         (!entry.has_expired(now)).then(|| slot.due_at(entry, bundle, now))
     }
 }

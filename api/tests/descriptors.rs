@@ -219,6 +219,7 @@ fn high_field_numbers_are_ours_and_no_others() {
         }
     }
     let ours = [
+        "X509SVID.alternative_key = 1001",
         "X509SVID.form = 1000",
         "spire.api.server.svid.v1.NewX509SVIDParams.form = 1000",
         "spire.api.types.X509SVID.form = 1000",

@@ -35,8 +35,8 @@ use crate::record::Recorder;
 
 pub use error::AuthoritiesError;
 pub use looking::UnwellStore;
-pub(crate) use settings::may_sign;
 pub use settings::{AuthoritySettings, FamilySettings};
+pub(crate) use settings::{may_be_alternative, may_sign};
 pub use slots::{Change, ChangeKind};
 
 use making::Loaded;

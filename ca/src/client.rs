@@ -286,8 +286,11 @@ impl Reader for Client {
 
     async fn bundle(&self) -> Result<TrustBundle, ClientError> {
         let mut request = Request::new(GetBundleRequest { output_mask: None });
-        forms::request(request.metadata_mut(), Form::ALL.iter().map(|form| form.name()))
-            .map_err(|error| ClientError::Argument(error.to_string()))?;
+        forms::request(
+            request.metadata_mut(),
+            Form::OF_KEYS.iter().map(|form| form.name()),
+        )
+        .map_err(|error| ClientError::Argument(error.to_string()))?;
         let mut client = BundleClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         let bundle = client.get_bundle(request).await?.into_inner();
         read_bundle(bundle).map_err(ClientError::Answer)

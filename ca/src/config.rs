@@ -123,6 +123,9 @@ pub struct FamiliesConfig {
     pub ml_dsa: FamilyConfig,
     /// Certificates with composite keys.
     pub composite: FamilyConfig,
+    /// Certificates with a classical key and an alternative one. Default: what there is by default, where a store can
+    /// hold its keys, and no such family where none can.
+    pub catalyst: Option<CatalystConfig>,
     /// JWT-SVIDs.
     pub jwt: FamilyConfig,
 }
@@ -135,6 +138,21 @@ pub struct FamilyConfig {
     #[serde(deserialize_with = "optional_from_text")]
     pub suite: Option<Suite>,
     /// The store of the key, or one for each of its components. Default: as [`key_stores`](ServerConfig::key_stores) says.
+    #[serde(deserialize_with = "one_or_many")]
+    pub store: Vec<StoreName>,
+}
+
+/// How authorities with an alternative key are made.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct CatalystConfig {
+    /// What they sign with for everybody. Default: `ecdsa-p256`.
+    #[serde(deserialize_with = "optional_from_text")]
+    pub suite: Option<Suite>,
+    /// What they sign with beside that. Default: `ml-dsa-65`.
+    #[serde(deserialize_with = "optional_from_text")]
+    pub alternative: Option<Suite>,
+    /// The store of both keys, or one for each. Default: as [`key_stores`](ServerConfig::key_stores) says.
     #[serde(deserialize_with = "one_or_many")]
     pub store: Vec<StoreName>,
 }
@@ -217,19 +235,33 @@ impl ServerConfig {
     /// # Errors
     /// [`AuthoritiesError::NoStoreOffers`], and [`AuthoritiesError::UnknownStore`].
     pub fn authority_settings(&self, stores: &Stores) -> Result<AuthoritySettings, AuthoritiesError> {
-        let families = self.families().into_iter().map(|plan| match plan.place {
-            Place::In(names) => Ok(FamilySettings {
+        let mut families = Vec::new();
+        for plan in self.families() {
+            let mut settings = FamilySettings {
                 family: plan.family,
                 suite: plan.suite,
-                stores: names,
-            }),
-            Place::FirstOf(names) => FamilySettings::in_first(plan.family, plan.suite, &names, stores),
-        });
+                alternative: plan.alternative,
+                stores: Vec::new(),
+            };
+            match &plan.place {
+                Place::In(names) => settings.stores.clone_from(names),
+                Place::FirstOf(names) => match settings.in_first(names, stores) {
+                    Ok(()) => {}
+                    Err(error) if plan.is_dispensable => {
+                        let why = &error as &dyn std::error::Error;
+                        tracing::info!(family = %plan.family, why, "this server has no such authorities");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            }
+            families.push(settings);
+        }
         Ok(AuthoritySettings {
             trust_domain: self.trust_domain.clone(),
             server_name: self.server_name.clone(),
             ttl: self.lifetimes.authority.0,
-            families: families.collect::<Result<_, _>>()?,
+            families,
         })
     }
 
@@ -249,19 +281,45 @@ impl ServerConfig {
             Family::MlDsa => (&self.families.ml_dsa, Form::MlDsa.default_suite()),
             Family::Composite => (&self.families.composite, Form::Composite.default_suite()),
             Family::Jwt => (&self.families.jwt, Suite::EcdsaP256),
+            Family::Catalyst => return self.catalyst_plan(),
             // A family that this configuration has no section for.
             _ => return None,
-        };
-        let place = match (config.store.is_empty(), self.key_stores.is_empty()) {
-            (false, _) => Place::In(config.store.clone()),
-            (true, false) => Place::FirstOf(self.key_stores.clone()),
-            (true, true) => Place::In(default_store().into_iter().collect()),
         };
         Some(FamilyPlan {
             family,
             suite: config.suite.unwrap_or(default_suite),
-            place,
+            alternative: None,
+            place: self.place(&config.store),
+            is_dispensable: false,
         })
+    }
+
+    /// A configuration without a section for this family may be older than the family, and must not fail for it.
+    fn catalyst_plan(&self) -> Option<FamilyPlan> {
+        let section = self.families.catalyst.as_ref();
+        let place = self.place(section.map_or(&[], |section| section.store.as_slice()));
+        let stores = self.effective_stores();
+        if section.is_none() && !place.stores().iter().all(|name| stores.contains_key(name)) {
+            return None;
+        }
+        let suite = section.and_then(|section| section.suite);
+        let alternative = section.and_then(|section| section.alternative);
+        Some(FamilyPlan {
+            family: Family::Catalyst,
+            suite: suite.unwrap_or(Form::Catalyst.default_suite()),
+            alternative: alternative.or(Form::Catalyst.default_alternative()),
+            place,
+            is_dispensable: section.is_none(),
+        })
+    }
+
+    /// Where a key goes that belongs in these stores, or in none in particular.
+    fn place(&self, named: &[StoreName]) -> Place {
+        match (named, self.key_stores.is_empty()) {
+            ([], true) => Place::In(default_store().into_iter().collect()),
+            ([], false) => Place::FirstOf(self.key_stores.clone()),
+            (named, _) => Place::In(named.to_vec()),
+        }
     }
 }
 
@@ -272,14 +330,26 @@ pub struct FamilyPlan {
     pub family: Family,
     /// What it signs with.
     pub suite: Suite,
+    /// What it signs with beside that.
+    pub alternative: Option<Suite>,
     /// Where its key goes.
     pub place: Place,
+    /// Whether the server does without it where no store can hold its keys, because nobody asked for it.
+    pub is_dispensable: bool,
+}
+
+impl FamilyPlan {
+    /// How many components its key has.
+    pub fn component_count(&self) -> usize {
+        let alternative = self.alternative.map_or(0, |suite| suite.components().len());
+        self.suite.components().len() + alternative
+    }
 }
 
 /// Where a key goes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {
-    /// Into this store, or one for each component in the suite's order.
+    /// Into this store, or one for each component in the order of the suite, and then of the alternative one.
     In(Vec<StoreName>),
     /// Each component into the first of these that offers it.
     FirstOf(Vec<StoreName>),

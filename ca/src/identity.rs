@@ -16,8 +16,11 @@ use symbolon_tls::{IdentityError as TlsIdentityError, IdentitySource, StaticSour
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::issuer::{IssueError, Issuer, X509Order};
+use crate::issuer::{Companion, IssueError, Issuer, X509Order};
 use crate::telemetry::BACKGROUND_FAILED;
+
+/// The forms that a server presents itself in: those that are one SVID.
+const FORMS: [Form; 4] = [Form::Classical, Form::MlDsa, Form::Composite, Form::Catalyst];
 
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_secs(10);
@@ -115,7 +118,7 @@ impl ServerIdentity {
         let now = self.clock.now();
         let mut next = Vec::new();
         let mut failure = None;
-        for form in Form::OF_KEYS {
+        for form in FORMS {
             let Some(authority_id) = self.authority_of(form) else {
                 continue;
             };
@@ -169,13 +172,22 @@ impl ServerIdentity {
     }
 
     async fn issue(&self, form: Form, authority_id: String, now: SystemTime) -> Result<Held, IdentityError> {
-        let key = PrivateKey::generate(form.default_suite())
-            .map_err(|source| IdentityError::Generate { form, source })?;
-        let signer = key.signer()?;
+        let generate =
+            |suite| PrivateKey::generate(suite).map_err(|source| IdentityError::Generate { form, source });
+        let signer = generate(form.default_suite())?.signer()?;
+        let companion = match form.default_alternative() {
+            // Handshakes are signed with the native key; the alternative one is for what the certificate says.
+            Some(suite) => {
+                let alternative = generate(suite)?.signer()?;
+                Companion::Alternative(SubjectKey::Suite(alternative.public_key().clone()))
+            }
+            None => Companion::None,
+        };
         let order = X509Order {
             profile: SvidProfile::Server,
             spiffe_id: self.spiffe_id.clone(),
             key: SubjectKey::Suite(signer.public_key().clone()),
+            companion,
             dns_names: Vec::new(),
             ttl: self.ttl,
             entry_id: None,

@@ -20,6 +20,7 @@ use symbolon_issuance::{
     Authority, Beside, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest, prepare_svid,
 };
 use symbolon_pki::key::SubjectKey;
+use symbolon_pki::related::Related;
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
 use tokio::sync::Notify;
@@ -40,12 +41,55 @@ pub struct X509Order {
     pub spiffe_id: SpiffeId,
     /// The key, whose possession was proven.
     pub key: SubjectKey,
+    /// What the certificate holds beside it.
+    pub companion: Companion,
     /// DNS names, for workloads.
     pub dns_names: Vec<String>,
     /// How long it is to live.
     pub ttl: Duration,
     /// The registration entry that entitles a workload.
     pub entry_id: Option<String>,
+}
+
+/// What makes a certificate more than one of its key.
+#[derive(Clone, Debug, Default)]
+pub enum Companion {
+    /// Nothing: the key decides the form.
+    #[default]
+    None,
+    /// An alternative key, whose possession was proven too: the form is catalyst.
+    Alternative(SubjectKey),
+    /// The link to the first SVID of a pair, whose holder this one's is.
+    Related(Arc<Related>),
+}
+
+impl X509Order {
+    /// The form of SVID that it is for.
+    pub fn form(&self) -> Form {
+        match self.companion {
+            Companion::None => self.key.form(),
+            Companion::Alternative(_) => Form::Catalyst,
+            Companion::Related(_) => Form::Paired,
+        }
+    }
+
+    /// The key that an alternative one stands beside, with it.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &SubjectKey> {
+        let alternative = match &self.companion {
+            Companion::Alternative(key) => Some(key),
+            Companion::None | Companion::Related(_) => None,
+        };
+        std::iter::once(&self.key).chain(alternative)
+    }
+
+    /// What its certificate claims for its keys.
+    fn claim(&self) -> SubjectKeyClaim {
+        let whole: Vec<u8> = self.keys().flat_map(SubjectKey::spki_der).collect();
+        SubjectKeyClaim {
+            key_sha256: digest::sha256(&whole),
+            components: self.keys().flat_map(SubjectKey::component_spki_hashes).collect(),
+        }
+    }
 }
 
 /// An X.509-SVID that is on record.
@@ -312,14 +356,11 @@ struct Prepared {
 
 impl Prepared {
     fn new(authorities: &Authorities, order: X509Order, now: SystemTime) -> Result<Self, IssueError> {
-        let family = order.key.form().family();
+        let family = order.form().family();
         let authority = authorities
             .active(family)
             .ok_or(IssueError::NoAuthority(family))?;
-        let claim = SubjectKeyClaim {
-            key_sha256: digest::sha256(&order.key.spki_der()),
-            components: order.key.component_spki_hashes(),
-        };
+        let claim = order.claim();
         let is_authoritys = |hash| authorities.holds_component_key(hash);
         if claim.components.iter().any(is_authoritys) {
             return Err(IssueError::AuthorityKey);
@@ -331,7 +372,11 @@ impl Prepared {
                 profile: order.profile,
                 spiffe_id: &order.spiffe_id,
                 key: &order.key,
-                beside: Beside::Nothing,
+                beside: match &order.companion {
+                    Companion::None => Beside::Nothing,
+                    Companion::Alternative(key) => Beside::Alternative(key),
+                    Companion::Related(related) => Beside::Related(related),
+                },
                 dns_names: &order.dns_names,
                 ttl: order.ttl,
                 serial,
@@ -348,7 +393,7 @@ impl Prepared {
     }
 
     fn lane(&self) -> Lane {
-        Lane::of(self.authority.family(), self.authority.signer().is_own_software())
+        Lane::of(self.authority.family(), self.authority.is_own_software())
     }
 
     fn intent(&self, now: SystemTime) -> Result<CertificateWrite, DatastoreError> {

@@ -26,7 +26,7 @@ pub(crate) fn intent_of(
         form: facts.form,
         suite: facts.issuer_suite,
         key_algorithm: facts.algorithm.clone(),
-        alternative_algorithm: None,
+        alternative_algorithm: facts.alternative.clone(),
         issuer: facts.authority_id.to_string(),
         not_before: facts.not_before,
         not_after: facts.not_after,

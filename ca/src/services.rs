@@ -5,6 +5,7 @@
 
 mod agent;
 mod bundle;
+mod companion;
 mod csr;
 mod entry;
 mod join_tokens;

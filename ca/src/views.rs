@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
 use zeroize::Zeroizing;
@@ -83,10 +84,13 @@ pub struct CertificateView {
     pub spiffe_id: String,
     /// `authority`, `server`, `agent` or `workload`.
     pub profile: String,
-    /// `classical`, `ml-dsa` or `composite`.
+    /// `classical`, `ml-dsa`, `composite`, `catalyst`, or `paired` for the second SVID of a pair.
     pub form: String,
     /// The algorithm of the key in it: a suite's name, or RSA with its size.
     pub algorithm: String,
+    /// That of the alternative key in it, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
     /// Who signed it.
     pub authority_id: String,
     /// First second of validity.
@@ -125,10 +129,13 @@ pub struct ServerView {
 /// An authority.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct AuthorityView {
-    /// `classical`, `ml-dsa`, `composite` or `jwt`.
+    /// `classical`, `ml-dsa`, `composite`, `catalyst` or `jwt`.
     pub family: String,
     /// What it signs with.
     pub suite: String,
+    /// What it signs with beside that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
     /// Its id.
     pub authority_id: String,
     /// `prepared`, `active`, `old`, `tainted` or `revoked`.
@@ -186,6 +193,9 @@ pub struct X509AuthorityView {
     pub form: Option<String>,
     /// What its key is.
     pub algorithm: Option<String>,
+    /// What its alternative key is, if it has one that this program knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
     /// First second of validity.
     #[serde(serialize_with = "moment")]
     pub not_before: SystemTime,
@@ -213,13 +223,9 @@ pub struct JwtAuthorityView {
 impl BundleView {
     /// A view of a bundle's authorities of these forms; token keys are always shown.
     pub fn of(bundle: &TrustBundle, forms: &[Form]) -> Self {
-        let wanted = bundle
-            .x509_authorities
-            .iter()
-            .filter(|authority| match authority.form() {
-                Some(form) => forms.contains(&form),
-                None => true,
-            });
+        let wanted = bundle.x509_authorities.iter().filter(|authority| {
+            authority.form().is_none() || forms.iter().any(|form| authority.issues(*form))
+        });
         let x509 = wanted.map(|authority| X509AuthorityView {
             authority_id: authority.id().to_string(),
             form: authority.form().map(|form| form.to_string()),
@@ -228,6 +234,11 @@ impl BundleView {
                 .subject_key()
                 .ok()
                 .map(|key| key.algorithm_name()),
+            alternative: authority
+                .certificate
+                .alternative()
+                .and_then(|alternative| alternative.key().ok())
+                .map(SubjectKey::algorithm_name),
             not_before: authority.certificate.not_before(),
             not_after: authority.certificate.not_after(),
             tainted: authority.tainted,

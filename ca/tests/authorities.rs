@@ -13,7 +13,7 @@ use symbolon_ca::authorities::{
 };
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{AuthorityState, CertificateStore, Datastore};
-use symbolon_ca::issuer::{IssueError, Issuer, X509Order};
+use symbolon_ca::issuer::{Companion, IssueError, Issuer, X509Order};
 use symbolon_ca::record::{Limits, Recorder, RecorderTask};
 use symbolon_crypto::Component;
 use symbolon_hsm::{KekSource, KeyLabel, KeyStore as _, SoftwareStore, StoreName, Stores};
@@ -140,11 +140,7 @@ fn store_name() -> StoreName {
 }
 
 fn settings(classical: Suite) -> AuthoritySettings {
-    let family = |family, suite| FamilySettings {
-        family,
-        suite,
-        stores: vec![store_name()],
-    };
+    let family = |family, suite| FamilySettings::new(family, suite, vec![store_name()]);
     AuthoritySettings {
         trust_domain: TrustDomain::new("example.org").unwrap(),
         server_name: "main".to_owned(),
@@ -339,6 +335,7 @@ fn order(key: &PrivateKey, path: &str) -> X509Order {
         profile: SvidProfile::Workload,
         spiffe_id: format!("spiffe://example.org{path}").parse().unwrap(),
         key: SubjectKey::Suite(key.public_key().unwrap()),
+        companion: Companion::None,
         dns_names: Vec::new(),
         ttl: HOUR,
         entry_id: Some("entry-1".to_owned()),

@@ -15,9 +15,9 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{
-    AuthorityStore as _, CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord, CertificateStore,
-    CertificateSummary, CertificateWrite, Datastore, DatastoreError, IssuedRecord, JoinTokenRecord,
-    JoinTokenStore, MetadataStore, Page, PageRequest, Result, SerialNumber, conformance,
+    AuthorityStore as _, CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord,
+    CertificateStore, CertificateSummary, CertificateWrite, Datastore, DatastoreError, IssuedRecord,
+    JoinTokenRecord, JoinTokenStore, MetadataStore, Page, PageRequest, Result, SerialNumber, conformance,
 };
 use symbolon_ca::record::{Limits, Recorder};
 use symbolon_pki::suite::{Form, Suite};

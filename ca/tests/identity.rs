@@ -26,6 +26,9 @@ mod stubborn;
 
 use crate::stubborn::Stubborn;
 
+/// Those that a server presents itself in.
+const FORMS: [Form; 4] = [Form::Classical, Form::MlDsa, Form::Composite, Form::Catalyst];
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
@@ -88,7 +91,7 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
     let now = || presented(source.as_ref(), clock.now());
 
     let first = now();
-    assert_eq!(first.iter().map(|(form, _)| *form).collect::<Vec<_>>(), Form::OF_KEYS);
+    assert_eq!(first.iter().map(|(form, _)| *form).collect::<Vec<_>>(), FORMS);
     advance(HOUR / 2 - Duration::from_secs(1));
     identity.renew_due().await.unwrap();
     assert_eq!(now(), first);
@@ -113,7 +116,7 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
     assert_eq!(now(), third, "nothing is due");
     assert_eq!(
         source.bundles().iter().next().unwrap().x509_authorities.len(),
-        6,
+        8,
         "the old authorities still count"
     );
 
@@ -132,7 +135,7 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
     store.refuse(false);
     authorities.rotate_due().await.unwrap();
     identity.renew_due().await.unwrap();
-    assert_eq!(now().len(), Form::OF_KEYS.len());
+    assert_eq!(now().len(), FORMS.len());
     drop((identity, authorities));
     task.shutdown().await.unwrap();
 }

@@ -60,10 +60,9 @@ fn store(dir: &Path, folder: &str) -> Arc<Stubborn> {
 }
 
 fn settings() -> AuthoritySettings {
-    let family = |family, suite, stores: &[&str]| FamilySettings {
-        family,
-        suite,
-        stores: stores.iter().map(|text| name(text)).collect(),
+    let family = |family, suite, stores: &[&str]| {
+        let stores = stores.iter().map(|text| name(text)).collect();
+        FamilySettings::new(family, suite, stores)
     };
     AuthoritySettings {
         trust_domain: TrustDomain::new("example.org").unwrap(),

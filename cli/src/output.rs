@@ -112,6 +112,14 @@ fn trim_lines(text: &str) -> String {
         .collect()
 }
 
+/// An algorithm, with the one that stands beside it if there is one.
+pub(crate) fn with_alternative(algorithm: String, alternative: Option<&str>) -> String {
+    match alternative {
+        Some(alternative) => format!("{algorithm} + {alternative}"),
+        None => algorithm,
+    }
+}
+
 /// A size in bytes, as a person reads it.
 pub(crate) fn bytes(count: usize) -> String {
     format!("{count} B")

@@ -72,16 +72,11 @@ impl TrustBundle {
         }
     }
 
-    /// The X.509 authorities that SVIDs of `form` are issued by: those of that form, and for pairs the classical and the
-    /// ML-DSA ones. Those with a key that this build cannot use are of no form.
+    /// The X.509 authorities that [issue](X509Authority::issues) SVIDs of `form`.
     pub fn authorities_of(&self, form: Form) -> impl Iterator<Item = &X509Authority> {
-        let halves = match form {
-            Form::Paired => [Form::Classical, Form::MlDsa],
-            single => [single, single],
-        };
         self.x509_authorities
             .iter()
-            .filter(move |authority| authority.form().is_some_and(|form| halves.contains(&form)))
+            .filter(move |authority| authority.issues(form))
     }
 
     /// The X.509 authorities that stock software can use, which every caller gets: the classical and the catalyst ones.
@@ -136,6 +131,17 @@ impl X509Authority {
     #[must_use]
     pub fn form(&self) -> Option<Form> {
         self.certificate.form()
+    }
+
+    /// Whether SVIDs of `form` go back to it: it is of that form, or for pairs of that of either half. One with a key that
+    /// this build cannot use issues nothing.
+    #[must_use]
+    pub fn issues(&self, form: Form) -> bool {
+        let halves = match form {
+            Form::Paired => [Form::Classical, Form::MlDsa],
+            single => [single, single],
+        };
+        self.form().is_some_and(|form| halves.contains(&form))
     }
 
     /// Whether stock software can use it: its own key is classical, whatever stands beside it.

@@ -5,8 +5,10 @@
 //! 1. composite, if the peer offers its private code point, which nobody does without composite roots; unless it names
 //!    authorities and ours is not among them: it then holds composite roots of another trust domain;
 //! 2. ML-DSA, if the peer computes it and names one of our ML-DSA authorities, or the listener is set to prefer it;
-//! 3. classical, if the peer computes it;
-//! 4. else whatever it computes: better than presenting nothing.
+//! 3. catalyst, if the peer names our catalyst authority and not our classical one: it wants the alternative signatures;
+//! 4. classical, if the peer computes it; the classical half of a pair is that, too, and its other half is ML-DSA;
+//! 5. else whatever it computes: better than presenting nothing. A catalyst chain is a classical one to all who compute
+//!    that.
 
 use std::sync::Arc;
 
@@ -70,11 +72,17 @@ impl CertificateChoice {
             identity.form() == Form::Composite && (offer.authorities.is_empty() || is_named(identity))
         });
         let ml_dsa = usable.iter().find(|(identity, _)| {
-            identity.form() == Form::MlDsa && (self.prefer_ml_dsa || is_named(identity))
+            matches!(identity.form(), Form::MlDsa | Form::Paired)
+                && (self.prefer_ml_dsa || is_named(identity))
         });
+        let classical = || first_of(Form::Classical);
+        let names_no_classical = || !classical().is_some_and(|(identity, _)| is_named(identity));
+        let catalyst =
+            || first_of(Form::Catalyst).filter(|(identity, _)| is_named(identity) && names_no_classical());
         composite
             .or(ml_dsa)
-            .or_else(|| first_of(Form::Classical))
+            .or_else(catalyst)
+            .or_else(classical)
             .or_else(|| usable.first())
             .map(|&(identity, scheme)| (identity.clone(), scheme))
     }

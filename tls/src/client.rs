@@ -15,6 +15,7 @@ use crate::authorize::AuthorizeId;
 use crate::choice::CertificateChoice;
 use crate::clock::RustlsClock;
 use crate::connection::Connection;
+use crate::demand::Demand;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
 use crate::provider::{KexPolicy, crypto_provider};
@@ -31,6 +32,12 @@ pub struct ClientOptions {
     /// with SVIDs of several forms chooses one that does; any other is refused with
     /// [`ChainReason::Policy`](symbolon_pki::verify::ChainReason::Policy). Default: anything.
     pub peer_policy: PathPolicy,
+    /// What the certificates on the server's path must be worth by themselves, whatever key signs the handshake. It matters
+    /// for catalyst chains, whose alternative signatures count here and not for
+    /// [`peer_policy`](Self::peer_policy), since TLS has the handshake signed with the native key alone: with
+    /// `hybrid-required` here and `classical-ok` there, who forges a classical authority gets nowhere, and who forges a
+    /// leaf's classical key does. Default: anything.
+    pub chain_policy: PathPolicy,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
@@ -44,6 +51,7 @@ impl Default for ClientOptions {
         Self {
             kex: KexPolicy::default(),
             peer_policy: PathPolicy::default(),
+            chain_policy: PathPolicy::default(),
             composite_schemes: CompositeSchemes::default(),
             alpn: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
@@ -59,7 +67,7 @@ pub struct Connector(Arc<Inner>);
 struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
-    policy: PathPolicy,
+    demand: Demand,
     clock: Arc<dyn Clock>,
     provider: Arc<CryptoProvider>,
     schemes: Arc<CompositeSchemes>,
@@ -99,7 +107,10 @@ impl Connector {
         Self(Arc::new(Inner {
             source,
             authorize,
-            policy: options.peer_policy,
+            demand: Demand {
+                peer: options.peer_policy,
+                chain: options.chain_policy,
+            },
             clock,
             provider: crypto_provider(&options.kex),
             schemes: Arc::new(options.composite_schemes),
@@ -169,7 +180,7 @@ impl Inner {
         let verifier = PeerVerifier::new(
             source.clone(),
             self.authorize.clone(),
-            self.policy,
+            self.demand,
             self.schemes.clone(),
             self.clock.clone(),
             record.clone(),

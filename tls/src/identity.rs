@@ -18,6 +18,7 @@ use crate::error::IdentityError;
 pub struct SvidIdentity {
     chain: Vec<CertificateDer<'static>>,
     issuers: Vec<Vec<u8>>,
+    leaf: Certificate,
     signer: SuiteSigner,
     spiffe_id: SpiffeId,
     form: Form,
@@ -62,7 +63,8 @@ impl SvidIdentity {
                 .map(|certificate| certificate.issuer_der().to_vec())
                 .collect(),
             chain: chain.into_iter().map(CertificateDer::from).collect(),
-            form: signer.suite().form(),
+            leaf: leaf.clone(),
+            form: leaf.form().unwrap_or_else(|| leaf_key.form()),
             signer,
             spiffe_id,
         })
@@ -83,9 +85,15 @@ impl SvidIdentity {
         &self.spiffe_id
     }
 
-    /// Its form.
+    /// Its form, as far as its leaf tells: the first SVID of a pair is an ordinary classical one, and the second is of the
+    /// form [`Paired`](Form::Paired).
     pub fn form(&self) -> Form {
         self.form
+    }
+
+    /// The leaf, as it was read.
+    pub fn leaf(&self) -> &Certificate {
+        &self.leaf
     }
 
     /// Whether one of these distinguished names (DER) issued the leaf or a certificate above it.

@@ -6,7 +6,9 @@
 //! - [`IdentitySource`] is where SVIDs and bundles come from: [`StaticSource`], or [`X509Source`] fed by the
 //!   [Workload API](workload_api).
 //! - [`AuthorizeId`] says which SPIFFE IDs may be at the other end, and a [`PathPolicy`] in the options of either side
-//!   what the proof must be worth: whoever can forge a classical chain is kept out by `hybrid-required` alone.
+//!   what the proof must be worth: whoever can forge a classical chain is kept out by `hybrid-required` alone. Catalyst
+//!   chains are presented as the classical ones that they are, and their alternative signatures count where a policy for
+//!   the chain asks for them.
 //! - [`grpc`] has channels and a listener for tonic.
 //!
 //! Chains are verified by `symbolon-pki` alone, so there is one set of rules; [`peer_error`] finds its reason in whatever
@@ -20,6 +22,7 @@ mod choice;
 mod client;
 mod clock;
 mod connection;
+mod demand;
 mod error;
 mod group;
 pub mod grpc;

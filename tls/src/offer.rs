@@ -7,9 +7,9 @@
 use rustls::{DistinguishedName, SignatureScheme};
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::suite::Form;
-use symbolon_pki::verify::PathPolicy;
 
 use crate::authorize::AuthorizeId;
+use crate::demand::Demand;
 use crate::scheme::{self, CompositeSchemes};
 
 /// Most octets of names sent in `certificate_authorities`, whose own limit is 65 535. Some 300 authorities.
@@ -22,13 +22,12 @@ const BEST_FIRST: [Form; 3] = [Form::Composite, Form::MlDsa, Form::Classical];
 pub(crate) fn offered_schemes(
     bundles: &BundleSet,
     authorize: &AuthorizeId,
-    policy: PathPolicy,
+    demand: Demand,
     composites: &CompositeSchemes,
 ) -> Vec<SignatureScheme> {
-    let accepted: Vec<_> = BEST_FIRST
-        .into_iter()
-        .filter(|form| policy.accepts(*form))
-        .collect();
+    // Who presents a catalyst chain signs as one of the classical form does.
+    let signs = |form| demand.accepts(form) || form == Form::Classical && demand.accepts(Form::Catalyst);
+    let accepted: Vec<_> = BEST_FIRST.into_iter().filter(|form| signs(*form)).collect();
     // Classical needs no authorities: a peer of another trust domain is to be refused for that, and not be left to say
     // that nothing matches.
     let mut forms = accepted.clone();
@@ -52,24 +51,25 @@ pub(crate) fn offered_schemes(
 
 /// The subjects of our authorities, for the peer's choice of certificate.
 ///
-/// None while all authorities are classical, as SPIRE sends none. Otherwise all of them that the policy accepts, since
-/// a stock peer that heeds the list must find its own issuer there; where they are too many, ML-DSA goes first, whose
-/// choice hangs on it.
+/// None while all authorities are such that stock software can use them, as SPIRE sends none; unless classical chains are
+/// refused, and the peer is to choose a catalyst one. Otherwise all of them that the policies accept, since a stock peer
+/// that heeds the list must find its own issuer there; where they are too many, ML-DSA goes first, whose choice hangs on
+/// it.
 pub(crate) fn root_hints(
     bundles: &BundleSet,
     authorize: &AuthorizeId,
-    policy: PathPolicy,
+    demand: Demand,
 ) -> Vec<DistinguishedName> {
-    if ![Form::MlDsa, Form::Composite]
+    let trusts_any = [Form::MlDsa, Form::Composite]
         .into_iter()
-        .any(|form| trusts(bundles, authorize, form))
-    {
+        .any(|form| trusts(bundles, authorize, form));
+    if !trusts_any && demand.accepts(Form::Classical) {
         return Vec::new();
     }
     let mut room = MAX_HINT_OCTETS;
-    [Form::MlDsa, Form::Composite, Form::Classical]
+    [Form::MlDsa, Form::Composite, Form::Catalyst, Form::Classical]
         .into_iter()
-        .filter(|form| policy.accepts(*form))
+        .filter(|form| demand.accepts(*form))
         .flat_map(|form| reachable(bundles, authorize).flat_map(move |bundle| bundle.authorities_of(form)))
         .map(|authority| authority.certificate.subject_der())
         .map_while(|name| {

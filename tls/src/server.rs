@@ -16,6 +16,7 @@ use crate::authorize::AuthorizeId;
 use crate::choice::CertificateChoice;
 use crate::clock::RustlsClock;
 use crate::connection::Connection;
+use crate::demand::Demand;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
 use crate::provider::{KexPolicy, KxGroup, crypto_provider};
@@ -50,6 +51,9 @@ pub struct ListenerOptions {
     /// SVID, which [`ClientAuth`] is for, nor about what is presented to them, which is theirs to demand. Default:
     /// anything.
     pub peer_policy: PathPolicy,
+    /// What the certificates on a client's path must be worth by themselves, whatever key signs the handshake; see
+    /// [`ClientOptions::chain_policy`](crate::ClientOptions::chain_policy). Default: anything.
+    pub chain_policy: PathPolicy,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
@@ -65,6 +69,7 @@ impl Default for ListenerOptions {
             prefer_ml_dsa: false,
             kex: KexPolicy::default(),
             peer_policy: PathPolicy::default(),
+            chain_policy: PathPolicy::default(),
             composite_schemes: CompositeSchemes::default(),
             alpn: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
@@ -80,7 +85,7 @@ pub struct Acceptor(Arc<Inner>);
 struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
-    policy: PathPolicy,
+    demand: Demand,
     client_auth: ClientAuth,
     clock: Arc<dyn Clock>,
     /// For clients that share a group with it.
@@ -118,7 +123,10 @@ impl Acceptor {
         Self(Arc::new(Inner {
             source,
             authorize,
-            policy: options.peer_policy,
+            demand: Demand {
+                peer: options.peer_policy,
+                chain: options.chain_policy,
+            },
             client_auth,
             clock,
             preferred: crypto_provider(&KexPolicy::Only(hybrid)),
@@ -206,7 +214,7 @@ impl Inner {
         let verifier = PeerVerifier::new(
             source.clone(),
             self.authorize.clone(),
-            self.policy,
+            self.demand,
             self.schemes.clone(),
             self.clock.clone(),
             record.clone(),

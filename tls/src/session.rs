@@ -21,8 +21,12 @@ pub struct PeerIdentity {
     /// Who it is.
     pub spiffe_id: SpiffeId,
     /// What its proof is worth: the form of the weakest key on the verified path, so a composite leaf under a
-    /// classical authority counts as classical.
+    /// classical authority counts as classical. So does a catalyst chain, because the handshake was signed with its native
+    /// key.
     pub form: Form,
+    /// What the certificates are worth by themselves: catalyst, if all alternative signatures of such a chain are right.
+    /// [`peer_identity`] does not know that, and gives the same as [`form`](Self::form).
+    pub chain_form: Form,
     /// The leaf of that SVID.
     pub leaf: Certificate,
 }
@@ -83,6 +87,7 @@ pub fn peer_identity(connection: &CommonState) -> Result<PeerIdentity, PeerError
     Ok(PeerIdentity {
         spiffe_id,
         form,
+        chain_form: form,
         leaf,
     })
 }

@@ -13,9 +13,10 @@ use symbolon_crypto::rsa::RsaScheme;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::time::Clock;
-use symbolon_pki::verify::{PathPolicy, VerifyOptions, verify_x509_svid_with};
+use symbolon_pki::verify::{VerifyOptions, verify_x509_svid_with};
 
 use crate::authorize::AuthorizeId;
+use crate::demand::Demand;
 use crate::error::PeerError;
 use crate::identity::IdentitySource;
 use crate::offer::{offered_schemes, root_hints};
@@ -27,7 +28,7 @@ use crate::session::{PeerIdentity, Record, read_chain};
 pub(crate) struct PeerVerifier {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
-    options: VerifyOptions,
+    demand: Demand,
     schemes: Arc<CompositeSchemes>,
     clock: Arc<dyn Clock>,
     hints: Vec<DistinguishedName>,
@@ -39,21 +40,16 @@ impl PeerVerifier {
     pub(crate) fn new(
         source: Arc<dyn IdentitySource>,
         authorize: AuthorizeId,
-        policy: PathPolicy,
+        demand: Demand,
         schemes: Arc<CompositeSchemes>,
         clock: Arc<dyn Clock>,
         record: Option<Arc<Record>>,
     ) -> Self {
-        let hints = root_hints(&source.bundles(), &authorize, policy);
-        let mut options = VerifyOptions::default();
-        options.policy = policy;
-        // The peer signs the handshake with its native key, so whoever can forge for that one passes, whatever the
-        // alternative signatures of its chain are worth.
-        options.native_only = true;
+        let hints = root_hints(&source.bundles(), &authorize, demand);
         Self {
             source,
             authorize,
-            options,
+            demand,
             schemes,
             clock,
             hints,
@@ -74,8 +70,16 @@ impl PeerVerifier {
     ) -> Result<(), PeerError> {
         let presented: Vec<_> = std::iter::once(leaf).chain(intermediates).cloned().collect();
         let chain = read_chain(&presented)?;
-        let verified = verify_x509_svid_with(&chain, &self.source.bundles(), self.clock.now(), &self.options)
-            .map_err(PeerError::Chain)?;
+        let (bundles, now) = (self.source.bundles(), self.clock.now());
+        let verify = |options: &VerifyOptions| {
+            verify_x509_svid_with(&chain, &bundles, now, options).map_err(PeerError::Chain)
+        };
+        let verified = verify(&self.demand.of_handshake())?;
+        let has_alternative = chain.first().is_some_and(|leaf| leaf.alternative().is_some());
+        let chain_form = match has_alternative || self.demand.chain > self.demand.peer {
+            true => verify(&self.demand.of_chain())?.form,
+            false => verified.form,
+        };
         if let Err(reason) = self.authorize.authorize(&verified.spiffe_id) {
             return Err(PeerError::NotAuthorised {
                 id: verified.spiffe_id,
@@ -86,6 +90,7 @@ impl PeerVerifier {
             record.peer_verified(PeerIdentity {
                 spiffe_id: verified.spiffe_id,
                 form: verified.form,
+                chain_form,
                 leaf,
             });
         }
@@ -133,7 +138,7 @@ impl PeerVerifier {
         offered_schemes(
             &self.source.bundles(),
             &self.authorize,
-            self.options.policy,
+            self.demand,
             &self.schemes,
         )
     }

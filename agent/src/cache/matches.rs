@@ -68,7 +68,7 @@ pub(super) fn identities(
 ) -> Vec<Identity> {
     let mut found = Vec::with_capacity(entries.len() * forms.len());
     for form in forms {
-        let has_authority = bundle.authorities_of(*form).next().is_some();
+        let has_authority = super::issues(bundle, *form);
         for entry in entries {
             let (offer, lease) = match has_authority {
                 true => want(slots, entry, *form, now),

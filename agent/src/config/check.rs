@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use symbolon_hsm::{KekSource, Passphrase, PassphraseError, SecretSource};
+use symbolon_pki::suite::Form;
 
 use super::AgentConfig;
 
@@ -39,6 +40,13 @@ impl AgentConfig {
             return problem(
                 "server.address",
                 "must be a host and a port, like `server.example.org:8081`",
+            );
+        }
+        if let Some(form) = self.form.filter(|form| !Form::OF_KEYS.contains(form)) {
+            let known = Form::OF_KEYS.map(Form::name).join(", ");
+            return problem(
+                "form",
+                &format!("is {form}; the agent's own SVID has one key, and is one of {known}"),
             );
         }
         match (&self.bootstrap.bundle, self.bootstrap.insecure) {
@@ -172,7 +180,6 @@ fn is_host_and_port(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use spiffe::TrustDomain;
-    use symbolon_pki::suite::Form;
 
     use super::*;
 

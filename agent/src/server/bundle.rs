@@ -16,15 +16,19 @@ use tonic::transport::Channel;
 
 use super::{CallError, OffsetSeconds, clock_offset};
 
-/// Fetches the bundle with the authorities of all forms, and the clock offset that the answer shows.
+/// Fetches the bundle with the authorities of all forms, and the clock offset that the answer shows. The forms of keys
+/// are all that has to be asked for: a pair goes back to two of them, and catalyst authorities are in every bundle.
 pub(crate) async fn fetch_bundle(
     channel: Channel,
     trust_domain: &TrustDomain,
     clock: &dyn Clock,
 ) -> Result<(TrustBundle, Option<OffsetSeconds>), CallError> {
     let mut request = Request::new(GetBundleRequest { output_mask: None });
-    forms::request(request.metadata_mut(), Form::ALL.iter().map(|form| form.name()))
-        .map_err(CallError::answer)?;
+    forms::request(
+        request.metadata_mut(),
+        Form::OF_KEYS.iter().map(|form| form.name()),
+    )
+    .map_err(CallError::answer)?;
     let asked_at = clock.now();
     let answer = BundleClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)

@@ -1,6 +1,6 @@
 //! The messages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use symbolon_api::spiffe::workload as wire;
 use symbolon_pki::bundle::TrustBundle;
@@ -12,27 +12,34 @@ use crate::cache::{Entry, Identity, Offer};
 /// The identities for which there is an SVID.
 ///
 /// Answers to those who name forms say of each SVID which it is, and give each a hint of its own: that of the entry, or
-/// if it has none its id, and the form.
+/// if it has none its id, and the form. A pair is two SVIDs, one after the other, whose hints end in what each of them is.
 pub(super) fn x509(identities: &[Identity], bundle: &TrustBundle, wanted: &Wanted) -> wire::X509svidResponse {
     let mut roots: HashMap<Form, Vec<u8>> = HashMap::new();
-    let svids = identities.iter().filter_map(|identity| {
-        let Offer::Ready(svid) = &identity.offer else {
-            return None;
-        };
+    let ready = identities.iter().filter_map(|identity| match &identity.offer {
+        Offer::Ready(svid) => Some((identity, svid)),
+        _ => None,
+    });
+    let parts = ready.flat_map(|(identity, svid)| svid.parts.iter().map(move |part| (identity, part)));
+    let svids = parts.map(|(identity, part)| {
         let roots = roots
-            .entry(identity.form)
-            .or_insert_with(|| authorities(bundle, &[identity.form]));
-        Some(wire::X509svid {
+            .entry(part.form)
+            .or_insert_with(|| authorities(bundle, &[part.form]));
+        wire::X509svid {
             spiffe_id: identity.entry.spiffe_id.to_string(),
-            x509_svid: svid.chain.clone(),
-            x509_svid_key: svid.key.0.to_vec(),
+            x509_svid: part.chain.clone(),
+            x509_svid_key: part.key.0.to_vec(),
+            alternative_key: part
+                .alternative_key
+                .as_ref()
+                .map(|key| key.0.to_vec())
+                .unwrap_or_default(),
             bundle: roots.clone(),
-            hint: hint(&identity.entry, identity.form, wanted),
+            hint: hint(&identity.entry, identity.form, part.form, wanted),
             form: match wanted.named {
                 true => identity.form.name().to_owned(),
                 false => String::new(),
             },
-        })
+        }
     });
     wire::X509svidResponse {
         svids: svids.collect(),
@@ -41,11 +48,15 @@ pub(super) fn x509(identities: &[Identity], bundle: &TrustBundle, wanted: &Wante
     }
 }
 
-fn hint(entry: &Entry, form: Form, wanted: &Wanted) -> String {
-    match (wanted.named, entry.hint.as_str()) {
-        (false, hint) => hint.to_owned(),
-        (true, "") => format!("{}/{form}", entry.id),
-        (true, hint) => format!("{hint}/{form}"),
+fn hint(entry: &Entry, form: Form, part: Form, wanted: &Wanted) -> String {
+    let name = match (wanted.named, entry.hint.as_str()) {
+        (false, hint) => return hint.to_owned(),
+        (true, "") => entry.id.as_str(),
+        (true, hint) => hint,
+    };
+    match form {
+        Form::Paired => format!("{name}/{form}/{part}"),
+        form => format!("{name}/{form}"),
     }
 }
 
@@ -68,11 +79,22 @@ pub(super) fn jwt_bundles(bundle: &TrustBundle) -> wire::JwtBundlesResponse {
     }
 }
 
-/// The authorities of these forms in DER, one after the other.
+/// The authorities of these forms in DER, one after the other. Who trusts the classical ones trusts the catalyst ones as
+/// well: to software that does not look closer they are classical, and so are the peers that they vouch for.
 fn authorities(bundle: &TrustBundle, forms: &[Form]) -> Vec<u8> {
-    let of_forms = forms.iter().flat_map(|form| bundle.authorities_of(*form));
-    of_forms
-        .flat_map(|authority| authority.certificate.der())
+    let mut seen = HashSet::new();
+    let of_form = |form: &Form| {
+        let catalyst = (*form == Form::Classical).then_some(Form::Catalyst);
+        std::iter::once(*form)
+            .chain(catalyst)
+            .flat_map(|form| bundle.authorities_of(form))
+    };
+    forms
+        .iter()
+        .flat_map(of_form)
+        .map(|authority| authority.certificate.der())
+        .filter(|der| seen.insert(*der))
+        .flatten()
         .copied()
         .collect()
 }

@@ -26,6 +26,18 @@ pub enum AuthoritiesError {
         /// What it may be.
         allowed: String,
     },
+    /// An alternative key where there is to be none, none where there has to be one, or one that is not ML-DSA.
+    #[error(
+        "the {family} family cannot have {}; the catalyst family has an alternative key of ML-DSA, and no other family \
+         has one",
+        .alternative.map_or("no alternative key".to_owned(), |suite| format!("an alternative key of {suite}"))
+    )]
+    Alternative {
+        /// The family.
+        family: Family,
+        /// The alternative suite configured.
+        alternative: Option<Suite>,
+    },
     /// The configuration names no store, or more stores than the suite has components.
     #[error(
         "the {family} family signs with {suite}, whose key has {components} components, and names {found} stores"
@@ -124,14 +136,6 @@ pub enum AuthoritiesError {
         found: Component,
         /// What it was.
         expected: Component,
-    },
-    /// A key of ours that no suite signs with alone, and so cannot be told from others.
-    #[error("key {key_id} is labelled as this server's, and no suite signs with {component} alone")]
-    StrangeKey {
-        /// The key's id in its store.
-        key_id: KeyId,
-        /// What it is.
-        component: Component,
     },
     /// A journal line that makes no sense.
     #[error("the journal's line about authority {authority_id} is damaged: {reason}")]

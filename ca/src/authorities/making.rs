@@ -6,13 +6,13 @@ use std::time::SystemTime;
 
 use spiffe::TrustDomain;
 use symbolon_crypto::{HeldKey, random};
-use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore, StoreName};
+use symbolon_hsm::{KeyLabel, KeyStore, StoreName};
 use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
 use symbolon_issuance::{
-    Authority, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
+    Authority, AuthorityKeys, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
 };
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::key::{SubjectKey, SuitePublicKey, SuiteSigner};
+use symbolon_pki::key::{SubjectKey, SuiteSigner, component_spki_hash};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::settings::FamilySettings;
@@ -39,8 +39,35 @@ impl Loaded {
 
 /// A signer together with where its keys are.
 struct MadeKey {
-    signer: SuiteSigner,
+    signers: AuthorityKeys,
     keys: Vec<KeyReference>,
+}
+
+/// What an authority of this family signs with: keys that stand in the order of the suites' components.
+fn authority_keys(
+    family: Family,
+    suite: Suite,
+    alternative: Option<Suite>,
+    mut held: Vec<Arc<dyn HeldKey>>,
+) -> Result<AuthorityKeys, AuthoritiesError> {
+    let rest = held.split_off(suite.components().len().min(held.len()));
+    let native = SuiteSigner::new(suite, held)?;
+    let Some(alternative) = alternative else {
+        return Ok(native.into());
+    };
+    let alternative = SuiteSigner::new(alternative, rest)?;
+    AuthorityKeys::catalyst(native, alternative).map_err(|error| AuthoritiesError::Issuance {
+        family,
+        source: Box::new(error.into()),
+    })
+}
+
+/// SHA-256 over each component's SubjectPublicKeyInfo, in the same order.
+fn spki_hashes(keys: &AuthorityKeys) -> Vec<[u8; 32]> {
+    let signers = std::iter::once(keys.signer()).chain(keys.alternative());
+    signers
+        .flat_map(|signer| SubjectKey::Suite(signer.public_key().clone()).component_spki_hashes())
+        .collect()
 }
 
 /// Runs what blocks (key stores, signing) off the async threads.
@@ -59,16 +86,16 @@ impl Authorities {
         settings: &FamilySettings,
         now: SystemTime,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
-        let MadeKey { signer, keys } = self.make_key(settings).await?;
+        let MadeKey { signers, keys } = self.make_key(settings).await?;
         let family = settings.family;
         let record = if family == Family::Jwt {
-            let key = SubjectKey::Suite(signer.public_key().clone());
+            let key = SubjectKey::Suite(signers.signer().public_key().clone());
             let (key_id, spki) = (key.skid().to_string(), key.spki_der());
             AuthorityRecord {
                 authority_id: key_id.clone(),
                 family,
                 suite: settings.suite,
-                alternative: None,
+                alternative: settings.alternative,
                 state: AuthorityState::Prepared,
                 material: AuthorityMaterial::Jwt { key_id, spki },
                 keys,
@@ -78,7 +105,7 @@ impl Authorities {
                 changed_at: now,
             }
         } else {
-            self.certify(settings, signer, keys, now).await?
+            self.certify(settings, signers, keys, now).await?
         };
         self.datastore.add_authority(&record).await?;
         Ok(record)
@@ -88,7 +115,7 @@ impl Authorities {
     async fn certify(
         &self,
         settings: &FamilySettings,
-        signer: SuiteSigner,
+        signers: AuthorityKeys,
         keys: Vec<KeyReference>,
         now: SystemTime,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
@@ -103,17 +130,17 @@ impl Authorities {
             ttl: self.settings.ttl,
             path_len: None,
         };
-        let linted: Linted = prepare_authority(&spec, &signer, serial, now).map_err(failed)?;
+        let linted: Linted = prepare_authority(&spec, &signers, serial, now).map_err(failed)?;
         let intent = intent_of(linted.facts(), CertificateProfile::Authority, None, now)?;
         self.recorder.record_intent(intent).await?;
-        let issued = blocking(move || linted.sign(&signer).map_err(failed)).await?;
+        let issued = blocking(move || linted.sign(&signers).map_err(failed)).await?;
         self.recorder.record_issued(issued_record(&issued)?).await?;
         let facts = issued.facts().clone();
         Ok(AuthorityRecord {
             authority_id: facts.authority_id.to_string(),
             family,
             suite: settings.suite,
-            alternative: None,
+            alternative: settings.alternative,
             state: AuthorityState::Prepared,
             material: AuthorityMaterial::X509 {
                 certificate: issued.into_der(),
@@ -128,7 +155,7 @@ impl Authorities {
 
     /// Makes a key for each component in the store configured for it.
     async fn make_key(&self, settings: &FamilySettings) -> Result<MadeKey, AuthoritiesError> {
-        let suite = settings.suite;
+        let (family, suite, alternative) = (settings.family, settings.suite, settings.alternative);
         let mut plan = Vec::new();
         for (component, name) in settings.placement() {
             let store = self
@@ -160,9 +187,8 @@ impl Authorities {
                 held.push(key);
                 keys.push((name, info.id));
             }
-            let signer = SuiteSigner::new(suite, held)?;
-            let hashes = SubjectKey::Suite(signer.public_key().clone()).component_spki_hashes();
-            let keys = roles(suite).zip(keys).zip(hashes);
+            let signers = authority_keys(family, suite, alternative, held)?;
+            let keys = roles(suite, alternative).zip(keys).zip(spki_hashes(&signers));
             let keys = keys
                 .map(|((role, (store, key_id)), spki_sha256)| KeyReference {
                     store,
@@ -171,7 +197,7 @@ impl Authorities {
                     role,
                 })
                 .collect();
-            Ok(MadeKey { signer, keys })
+            Ok(MadeKey { signers, keys })
         })
         .await
     }
@@ -193,7 +219,7 @@ impl Authorities {
         let trust_domain = self.settings.trust_domain.clone();
         blocking(move || {
             let mut held: Vec<Arc<dyn HeldKey>> = Vec::new();
-            for ((key, store), &expected) in plan.iter().zip(record.suite.components()) {
+            for ((key, store), expected) in plan.iter().zip(record.components()) {
                 let opened = store
                     .open(&key.key_id)
                     .map_err(|source| AuthoritiesError::Store {
@@ -212,9 +238,8 @@ impl Authorities {
                 }
                 held.push(opened);
             }
-            let signer = SuiteSigner::new(record.suite, held)?;
-            let hashes = SubjectKey::Suite(signer.public_key().clone()).component_spki_hashes();
-            for ((key, _), hash) in plan.iter().zip(hashes) {
+            let signers = authority_keys(record.family, record.suite, record.alternative, held)?;
+            for ((key, _), hash) in plan.iter().zip(spki_hashes(&signers)) {
                 if key.spki_sha256 != hash {
                     return Err(AuthoritiesError::WrongKey {
                         authority_id: record.authority_id,
@@ -223,7 +248,7 @@ impl Authorities {
                     });
                 }
             }
-            open(&trust_domain, &record, signer)
+            open(&trust_domain, &record, signers)
         })
         .await
     }
@@ -248,7 +273,7 @@ impl Authorities {
             };
             for key in store.list().map_err(failed)? {
                 let ours = key.label.as_str().starts_with(&prefix);
-                if ours && !named.contains(&spki_sha256(&key)?) {
+                if ours && !named.contains(&component_spki_hash(&key.public_key)) {
                     store.destroy(&key.id).map_err(failed)?;
                     tracing::warn!(event = "key.orphan_destroyed", store = %name, key_id = %key.id, label = %key.label);
                 }
@@ -279,7 +304,7 @@ impl Authorities {
 fn open(
     trust_domain: &TrustDomain,
     record: &AuthorityRecord,
-    signer: SuiteSigner,
+    signers: AuthorityKeys,
 ) -> Result<Loaded, AuthoritiesError> {
     let family = record.family;
     let failed = |source: IssuanceError| AuthoritiesError::Issuance {
@@ -292,7 +317,7 @@ fn open(
                 authority_id: record.authority_id.clone(),
                 reason: e.to_string(),
             })?;
-            Authority::new(certificate, signer)
+            Authority::new(certificate, signers)
                 .map(|a| Loaded::X509(Arc::new(a)))
                 .map_err(failed)
         }
@@ -301,7 +326,7 @@ fn open(
                 authority_id: record.authority_id.clone(),
                 reason: "it names no key".to_owned(),
             };
-            let key = signer.keys().first().cloned().ok_or_else(damaged)?;
+            let key = signers.signer().keys().first().cloned().ok_or_else(damaged)?;
             JwtSigner::new(trust_domain.clone(), key_id.clone(), key, record.not_after)
                 .map(|jwt| Loaded::Jwt(Arc::new(jwt)))
                 .map_err(failed)
@@ -309,29 +334,12 @@ fn open(
     }
 }
 
-/// SHA-256 over a key's SubjectPublicKeyInfo, as the journal has it.
-fn spki_sha256(key: &KeyInfo) -> Result<[u8; 32], AuthoritiesError> {
-    let alone = |suite: &Suite| *suite.components() == [key.component];
-    let suite = Suite::ALL.into_iter().find(alone);
-    let hash = match suite {
-        Some(suite) => {
-            let public = SuitePublicKey::parse(suite, key.public_key.as_bytes())?;
-            SubjectKey::Suite(public).component_spki_hashes().pop()
-        }
-        None => None,
-    };
-    hash.ok_or_else(|| AuthoritiesError::StrangeKey {
-        key_id: key.id.clone(),
-        component: key.component,
-    })
-}
-
-/// The role of each component's key, in the suite's order.
-fn roles(suite: Suite) -> impl Iterator<Item = KeyRole> {
-    let roles: &[KeyRole] = if suite.is_composite() {
-        &[KeyRole::PostQuantum, KeyRole::Classical]
-    } else {
-        &[KeyRole::Sole]
+/// The role of each component's key, in the order of the suites' components.
+fn roles(suite: Suite, alternative: Option<Suite>) -> impl Iterator<Item = KeyRole> {
+    let roles: &[KeyRole] = match (alternative, suite.is_composite()) {
+        (Some(_), _) => &[KeyRole::Native, KeyRole::Alternative],
+        (None, true) => &[KeyRole::PostQuantum, KeyRole::Classical],
+        (None, false) => &[KeyRole::Sole],
     };
     roles.iter().copied()
 }

@@ -31,7 +31,10 @@ pub struct FamilySettings {
     pub family: Family,
     /// What it signs with.
     pub suite: Suite,
-    /// Where its key is kept: one store for every component, or one for each in the suite's order.
+    /// What it signs with beside that: the catalyst family has an alternative key, and no other.
+    pub alternative: Option<Suite>,
+    /// Where its key is kept: one store for every component, or one for each in the order of the suite, and then of
+    /// the alternative one.
     pub stores: Vec<StoreName>,
 }
 
@@ -43,15 +46,21 @@ impl AuthoritySettings {
 }
 
 impl FamilySettings {
-    /// With each component's key in the first of `names` that offers it.
-    pub(crate) fn in_first(
-        family: Family,
-        suite: Suite,
-        names: &[StoreName],
-        stores: &Stores,
-    ) -> Result<Self, AuthoritiesError> {
+    /// A family whose authorities have one key, in these stores.
+    pub fn new(family: Family, suite: Suite, stores: Vec<StoreName>) -> Self {
+        Self {
+            family,
+            suite,
+            alternative: None,
+            stores,
+        }
+    }
+
+    /// Puts each component's key in the first of `names` that offers it.
+    pub(crate) fn in_first(&mut self, names: &[StoreName], stores: &Stores) -> Result<(), AuthoritiesError> {
+        let family = self.family;
         let mut chosen = Vec::new();
-        for &component in suite.components() {
+        for component in self.components() {
             let mut lacks = Vec::new();
             for name in names {
                 let store = stores
@@ -68,17 +77,23 @@ impl FamilySettings {
             if lacks.len() == names.len() {
                 return Err(AuthoritiesError::NoStoreOffers {
                     family,
-                    suite,
+                    suite: self.suite,
                     component,
                     lacks: lacks.join("; "),
                 });
             }
         }
-        Ok(Self {
-            family,
-            suite,
-            stores: chosen,
-        })
+        self.stores = chosen;
+        Ok(())
+    }
+
+    /// The suites that it signs with: its own, and the alternative one if there is one.
+    pub(super) fn suites(&self) -> impl Iterator<Item = Suite> {
+        [Some(self.suite), self.alternative].into_iter().flatten()
+    }
+
+    fn components(&self) -> impl Iterator<Item = Component> {
+        self.suites().flat_map(|suite| suite.components()).copied()
     }
 
     /// Whether `keys` are where this says that they belong.
@@ -100,7 +115,16 @@ impl FamilySettings {
                 allowed: allowed.collect::<Vec<_>>().join(", "),
             });
         }
-        let components = self.suite.components().len();
+        let is_catalyst = family == Family::Catalyst;
+        if self.alternative.is_some() != is_catalyst
+            || self.alternative.is_some_and(|suite| !may_be_alternative(suite))
+        {
+            return Err(AuthoritiesError::Alternative {
+                family,
+                alternative: self.alternative,
+            });
+        }
+        let components = self.components().count();
         if self.stores.len() != 1 && self.stores.len() != components {
             return Err(AuthoritiesError::Stores {
                 family,
@@ -124,13 +148,9 @@ impl FamilySettings {
         Ok(())
     }
 
-    /// Each component of the suite with the store that its key goes to.
+    /// Each component of the key with the store that it goes to.
     pub(super) fn placement(&self) -> impl Iterator<Item = (Component, &StoreName)> {
-        self.suite
-            .components()
-            .iter()
-            .copied()
-            .zip(self.stores.iter().cycle())
+        self.components().zip(self.stores.iter().cycle())
     }
 }
 
@@ -138,6 +158,14 @@ impl FamilySettings {
 pub(crate) fn may_sign(family: Family, suite: Suite) -> bool {
     match family {
         Family::Jwt => suite == Suite::EcdsaP256,
-        _ => suite.family() == family,
+        // What every software can verify.
+        Family::Catalyst => matches!(suite, Suite::EcdsaP256 | Suite::EcdsaP384),
+        _ => suite.family() == family && suite.is_for_svids(),
     }
+}
+
+/// Whether an authority of the catalyst family may have an alternative key of `suite`: ML-DSA alone, since the classical
+/// half is there.
+pub(crate) fn may_be_alternative(suite: Suite) -> bool {
+    matches!(suite, Suite::MlDsa44 | Suite::MlDsa65 | Suite::MlDsa87)
 }

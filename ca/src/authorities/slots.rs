@@ -104,7 +104,10 @@ impl Authorities {
         // One that expired while it waited, in a server that was off, and one whose suite or place is no longer what is
         // configured: neither ever signed, and neither will.
         let is_wanted = |record: &AuthorityRecord| {
-            is_valid(record, now) && record.suite == settings.suite && settings.is_place_of(&record.keys)
+            is_valid(record, now)
+                && record.suite == settings.suite
+                && record.alternative == settings.alternative
+                && settings.is_place_of(&record.keys)
         };
         if let Some(stale) = prepared.take_if(|record| !is_wanted(record)) {
             self.drop_prepared(&stale, "it expired, or the configuration changed", now)

@@ -9,7 +9,7 @@ use symbolon_hsm::StoreName;
 use symbolon_pki::suite::Suite;
 
 use super::{Place, ServerConfig};
-use crate::authorities::may_sign;
+use crate::authorities::{may_be_alternative, may_sign};
 
 /// Lifetimes of X.509-SVIDs above this one are warned of.
 const LONG_SVID: Duration = Duration::from_secs(24 * 60 * 60);
@@ -91,7 +91,19 @@ impl ServerConfig {
                 );
                 return Err(problem(key("suite"), reason));
             }
-            let components = family.suite.components().len();
+            if let Some(alternative) = family.alternative.filter(|suite| !may_be_alternative(*suite)) {
+                let allowed: Vec<_> = Suite::ALL
+                    .into_iter()
+                    .filter(|suite| may_be_alternative(*suite))
+                    .map(Suite::name)
+                    .collect();
+                let reason = format!(
+                    "is {alternative}; an alternative key is of one of {}",
+                    allowed.join(", ")
+                );
+                return Err(problem(key("alternative"), reason));
+            }
+            let components = family.component_count();
             let Place::In(names) = family.place else {
                 continue;
             };
@@ -210,7 +222,7 @@ mod tests {
         assert_eq!(documented.validate().unwrap(), []);
 
         assert_eq!(places(&documented), places(&minimal));
-        assert_eq!(minimal.families().len(), 4);
+        assert_eq!(minimal.families().len(), 5);
         assert_eq!(locations(&documented), locations(&minimal));
         let rest = |config: &ServerConfig| {
             let (listen, lifetimes, log) = (config.listen.clone(), config.lifetimes, config.log.clone());
@@ -226,10 +238,13 @@ mod tests {
     }
 
     /// Each family with its suite and the stores its key may go to; one store alone is the same either way.
-    fn places(config: &ServerConfig) -> Vec<(Family, Suite, Vec<StoreName>)> {
+    fn places(config: &ServerConfig) -> Vec<(Family, Suite, Option<Suite>, Vec<StoreName>)> {
         let families = config.families().into_iter();
         families
-            .map(|plan| (plan.family, plan.suite, plan.place.stores().to_vec()))
+            .map(|plan| {
+                let stores = plan.place.stores().to_vec();
+                (plan.family, plan.suite, plan.alternative, stores)
+            })
             .collect()
     }
 
@@ -287,6 +302,7 @@ mod tests {
              [families.classical]\nsuite = \"ecdsa-p384\"\nstore = \"b\"\n\
              [families.ml-dsa]\nstore = \"a\"\n[families.jwt]\nstore = \"a\"\n\
              [families.composite]\nsuite = \"mldsa44-ed25519\"\nstore = [\"a\", \"b\"]\n\
+             [families.catalyst]\nsuite = \"ecdsa-p384\"\nalternative = \"ml-dsa-87\"\nstore = [\"b\", \"a\"]\n\
              [log]\nfilter = \"debug\"\nformat = \"json\"\n",
         )
         .unwrap();
@@ -300,6 +316,12 @@ mod tests {
         assert_eq!(composite.suite, Suite::MlDsa44Ed25519);
         let names = ["a", "b"].map(|name| StoreName::parse(name).unwrap());
         assert_eq!(composite.place, Place::In(names.to_vec()));
+        let catalyst = config.plan(Family::Catalyst).unwrap();
+        assert_eq!(
+            (catalyst.suite, catalyst.alternative),
+            (Suite::EcdsaP384, Some(Suite::MlDsa87))
+        );
+        assert_eq!(catalyst.place.stores(), [names[1].clone(), names[0].clone()]);
         let config = parse(
             "key_stores = [\"b\", \"a\"]\n[stores.a]\nkind = \"software\"\n[stores.b]\nkind = \"pkcs11\"\n\
              module = \"/m.so\"\nslot = 3\n[families.jwt]\nstore = \"a\"\n",
@@ -310,6 +332,25 @@ mod tests {
         let place = |family| config.plan(family).unwrap().place;
         assert_eq!(place(Family::MlDsa), Place::FirstOf(vec![b, a.clone()]));
         assert_eq!(place(Family::Jwt), Place::In(vec![a]));
+    }
+
+    #[test]
+    fn a_configuration_from_before_catalyst_goes_on_without_it() {
+        let text = "[stores.hsm]\nkind = \"pkcs11\"\nmodule = \"/m\"\ntoken = \"t\"\n";
+        let placed = ["classical", "ml-dsa", "composite", "jwt"]
+            .map(|family| format!("[families.{family}]\nstore = \"hsm\"\n"))
+            .concat();
+        let config = parse(&format!("{text}{placed}")).unwrap();
+        assert_eq!(config.validate().unwrap(), []);
+        assert_eq!(config.plan(Family::Catalyst), None);
+        let error = refusal(&format!("{text}{placed}[families.catalyst]\n"));
+        assert!(
+            error.contains("`families.catalyst.store` is software, and there is no section"),
+            "{error}"
+        );
+        let config = parse(&format!("key_stores = \"hsm\"\n{text}{placed}")).unwrap();
+        let plan = config.plan(Family::Catalyst).unwrap();
+        assert!(plan.is_dispensable && plan.component_count() == 2);
     }
 
     #[test]
@@ -371,7 +412,20 @@ mod tests {
             ),
             ("[families.classical]\nstore = []", "empty"),
             ("[families.classical]\nstore = 7", "a store's name"),
-            ("[families.catalyst]\nstore = \"software\"", "catalyst"),
+            ("[families.paired]\nstore = \"software\"", "paired"),
+            (
+                "[families.catalyst]\nsuite = \"ml-dsa-65\"",
+                "`families.catalyst.suite` is ml-dsa-65; this family signs with one of ecdsa-p256, ecdsa-p384",
+            ),
+            (
+                "[families.catalyst]\nalternative = \"mldsa65-ecdsa-p256\"",
+                "an alternative key is of one of ml-dsa-44, ml-dsa-65, ml-dsa-87",
+            ),
+            (
+                "[families.catalyst]\nstore = [\"software\", \"software\", \"software\"]",
+                "names 3 stores",
+            ),
+            ("[families.classical]\nalternative = \"ml-dsa-65\"", "alternative"),
         ] {
             let error = refusal(text);
             assert!(error.contains(words), "{text:?} gave {error:?}");

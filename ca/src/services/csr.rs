@@ -9,8 +9,7 @@ use tonic::Status;
 
 use crate::issuer::Issuer;
 
-/// Reads one request and verifies its proof of possession. Its key has to be of one of `forms`, which the caller asked
-/// for: a caller who asked for none never comes by a post-quantum certificate.
+/// Reads one request and verifies its proof of possession. It has to be for one of `forms`, which the caller asked for: a caller who asked for none never comes by a post-quantum certificate.
 ///
 /// # Errors
 /// `InvalidArgument`, naming `csr` and what is wrong with it, for composites with the half.
@@ -45,7 +44,7 @@ fn read_one(der: &[u8], forms: &[Form]) -> Result<Csr, Status> {
         return Ok(csr);
     }
     Err(Status::invalid_argument(format!(
-        "csr: its key is of form {form}, which the request did not ask for; send the metadata {FORMS_METADATA}: {form}",
+        "csr: it is for an SVID of form {form}, which the request did not ask for; send the metadata {FORMS_METADATA}: {form}",
         form = csr.form(),
     )))
 }

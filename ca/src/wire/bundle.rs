@@ -26,13 +26,13 @@ pub(crate) fn forms_of(metadata: &MetadataMap) -> Result<Vec<Form>, Status> {
     Ok(forms)
 }
 
-/// A bundle as a message, with the authorities of these forms; token keys are classical whatever was asked for.
+/// A bundle as a message: the authorities that any software can use, those of these forms besides, and token keys that
+/// are classical whatever was asked for.
 pub(crate) fn bundle_message(bundle: &TrustBundle, forms: &[Form]) -> types::Bundle {
-    let wanted = |form: Option<Form>| form.is_some_and(|form| forms.contains(&form));
     let x509 = bundle
         .x509_authorities
         .iter()
-        .filter(|authority| wanted(authority.form()));
+        .filter(|authority| authority.is_stock() || forms.iter().any(|form| authority.issues(*form)));
     let x509_authorities = x509
         .map(|authority| types::X509Certificate {
             asn1: authority.certificate.der().to_vec(),

@@ -27,6 +27,7 @@ pub(crate) fn summary_message(summary: &CertificateSummary) -> api::CertificateR
         profile: profile.into(),
         form: intent.form.to_string(),
         suite: intent.key_algorithm.clone(),
+        alternative: intent.alternative_algorithm.clone().unwrap_or_default(),
         authority_id: intent.issuer.clone(),
         not_before: seconds(intent.not_before),
         not_after: seconds(intent.not_after),
@@ -58,6 +59,10 @@ pub(crate) fn authority_message(authority: &AuthorityRecord) -> api::Authority {
     api::Authority {
         family: authority.family.to_string(),
         suite: authority.suite.to_string(),
+        alternative: authority
+            .alternative
+            .map(|suite| suite.to_string())
+            .unwrap_or_default(),
         authority_id: authority.authority_id.clone(),
         state: state.into(),
         not_before: seconds(authority.not_before),

@@ -8,18 +8,15 @@ use symbolon_api::spire::api::types;
 use symbolon_ca::client::Reader;
 use symbolon_ca::views::BundleView;
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Form, Suite};
 use tonic::Code;
 
 use crate::support::{TestServer, asking};
 
 fn forms(bundle: &types::Bundle) -> Vec<Form> {
     let form = |authority: &types::X509Certificate| {
-        Certificate::from_der(&authority.asn1)
-            .unwrap()
-            .subject_key()
-            .unwrap()
-            .form()
+        let certificate = Certificate::from_der(&authority.asn1).unwrap();
+        certificate.form().unwrap()
     };
     bundle.x509_authorities.iter().map(form).collect()
 }
@@ -33,7 +30,21 @@ async fn only_who_asks_for_forms_sees_them() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(forms(&stock), [Form::Classical]);
+    // The catalyst authority is an ECDSA root with extensions that nobody has to know.
+    assert_eq!(forms(&stock), [Form::Classical, Form::Catalyst]);
+    for authority in &stock.x509_authorities {
+        let certificate = Certificate::from_der(&authority.asn1).unwrap();
+        assert_eq!(certificate.subject_key().unwrap().form(), Form::Classical);
+        assert_eq!(
+            certificate.signature_suite().map(Suite::form),
+            Some(Form::Classical)
+        );
+        assert!(
+            certificate
+                .alternative()
+                .is_none_or(|alternative| !alternative.is_critical())
+        );
+    }
     assert_eq!(
         (stock.trust_domain.as_str(), stock.jwt_authorities.len()),
         ("example.org", 1)
@@ -45,7 +56,8 @@ async fn only_who_asks_for_forms_sees_them() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(forms(&all), Form::OF_KEYS);
+    let every = [Form::Classical, Form::MlDsa, Form::Composite, Form::Catalyst];
+    assert_eq!(forms(&all), every);
     assert_eq!(all.jwt_authorities, stock.jwt_authorities);
     assert_eq!(all.sequence_number, stock.sequence_number);
     let one = client
@@ -53,7 +65,13 @@ async fn only_who_asks_for_forms_sees_them() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(forms(&one), [Form::Classical, Form::Composite]);
+    assert_eq!(forms(&one), [Form::Classical, Form::Composite, Form::Catalyst]);
+    let pair = client
+        .get_bundle(asking(GetBundleRequest::default(), "paired"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(forms(&pair), [Form::Classical, Form::MlDsa, Form::Catalyst]);
 
     for (wanted, words) in [("composite,rot13", "rot13"), ("Composite", "symbolon-forms")] {
         let status = client

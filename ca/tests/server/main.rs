@@ -8,6 +8,7 @@ mod authorized;
 mod bundle;
 mod component_keys;
 mod entries;
+mod forms;
 mod life;
 mod lists;
 mod mint;

@@ -10,7 +10,7 @@ use symbolon_pki::time::rfc3339;
 
 use super::server::reader;
 use crate::args::{Bundle, BundleFormat, Common};
-use crate::output::{Show, facts, print, table};
+use crate::output::{Show, facts, print, table, with_alternative};
 
 pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
     let Bundle::Show { format, form } = command;
@@ -18,7 +18,7 @@ pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
     let mut bundle = reader(common).await?.bundle().await?;
     bundle
         .x509_authorities
-        .retain(|authority| authority.form().is_none_or(|form| forms.contains(&form)));
+        .retain(|authority| authority.form().is_none() || forms.iter().any(|form| authority.issues(*form)));
     match format {
         BundleFormat::Summary => common.output.print(&Summary(BundleView::of(&bundle, &forms))),
         BundleFormat::Pem => print(&encode(&bundle)),
@@ -46,7 +46,10 @@ impl Show for Summary {
         let x509 = bundle.x509_authorities.iter().map(|authority| {
             [
                 marked(authority.form.clone().unwrap_or_else(unknown), authority.tainted),
-                authority.algorithm.clone().unwrap_or_else(unknown),
+                with_alternative(
+                    authority.algorithm.clone().unwrap_or_else(unknown),
+                    authority.alternative.as_deref(),
+                ),
                 rfc3339(authority.not_after),
                 authority.authority_id.clone(),
             ]

@@ -10,7 +10,7 @@ use symbolon_pki::time::rfc3339;
 use super::server::reader;
 use super::spiffe_id;
 use crate::args::{Cert, CertFilter, Common};
-use crate::output::{Format, Show, facts, print, table};
+use crate::output::{Format, Show, facts, print, table, with_alternative};
 
 pub(crate) async fn run(common: &Common, command: Cert) -> Result<()> {
     let reader = reader(common).await?;
@@ -85,7 +85,10 @@ impl Show for One {
             ("identity", view.spiffe_id.clone()),
             ("profile", view.profile.clone()),
             ("form", view.form.clone()),
-            ("algorithm", view.algorithm.clone()),
+            (
+                "algorithm",
+                with_alternative(view.algorithm.clone(), view.alternative.as_deref()),
+            ),
             ("signed by", view.authority_id.clone()),
             ("valid from", moment(view.not_before)),
             ("valid until", moment(view.not_after)),

@@ -15,7 +15,7 @@ use symbolon_tls::{Backoff, X509Source};
 use tokio::time::timeout;
 
 use crate::args::{Common, Server};
-use crate::output::{Show, facts};
+use crate::output::{Show, facts, with_alternative};
 use crate::{paths, prompt};
 
 /// Longest wait for this process's own SVID, when the server is called over TCP.
@@ -71,6 +71,9 @@ struct Validated {
 struct FamilyPart {
     family: String,
     suite: String,
+    /// What it signs with beside that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternative: Option<String>,
     /// The store of the whole key, or one for each of its components.
     stores: Vec<String>,
     /// Instead, each component goes to the first of `stores` that offers it.
@@ -79,9 +82,13 @@ struct FamilyPart {
 
 impl FamilyPart {
     fn words(&self) -> String {
-        let Self { suite, stores, .. } = self;
+        let Self { stores, .. } = self;
+        let suite = with_alternative(self.suite.clone(), self.alternative.as_deref());
         match stores.as_slice() {
             [one] => format!("{suite}, in {one}"),
+            [native, alternative] if !self.first_that_offers && self.alternative.is_some() => {
+                format!("{suite}, in {native} (classical) and {alternative} (alternative)")
+            }
             [post_quantum, classical] if !self.first_that_offers => {
                 format!("{suite}, in {post_quantum} (ML-DSA) and {classical} (classical)")
             }
@@ -100,6 +107,7 @@ impl Validated {
         let families = config.families().into_iter().map(|plan| FamilyPart {
             family: plan.family.to_string(),
             suite: plan.suite.to_string(),
+            alternative: plan.alternative.map(|suite| suite.to_string()),
             first_that_offers: matches!(plan.place, config::Place::FirstOf(_)),
             stores: plan.place.stores().iter().map(ToString::to_string).collect(),
         });

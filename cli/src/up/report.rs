@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::exchange::Exchange;
 use crate::commands::svid::{SvidView, svid_table};
-use crate::output::{Show, facts, table};
+use crate::output::{Show, facts, table, with_alternative};
 
 /// Everything that happened.
 #[derive(Debug, Serialize)]
@@ -79,6 +79,9 @@ pub(crate) struct AuthorityPart {
     pub family: String,
     /// What it signs with.
     pub suite: String,
+    /// What it signs with beside that, if it has an alternative key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
     /// Its id.
     pub authority_id: String,
     /// When it expires.
@@ -103,7 +106,7 @@ impl Show for Report {
         let authorities = self.authorities.iter().map(|authority| {
             [
                 authority.family.clone(),
-                authority.suite.clone(),
+                with_alternative(authority.suite.clone(), authority.alternative.as_deref()),
                 authority.since.to_owned(),
                 authority.not_after.clone(),
                 authority.authority_id.chars().take(16).collect(),

@@ -288,6 +288,7 @@ impl Stack {
             .map(|record| AuthorityPart {
                 family: record.family.to_string(),
                 suite: record.suite.to_string(),
+                alternative: record.alternative.map(|suite| suite.to_string()),
                 not_after: rfc3339(record.not_after),
                 since: since(changes, &record.authority_id),
                 keys: key_parts(&record),
@@ -299,12 +300,14 @@ impl Stack {
 
 /// Where each component of an authority's key is.
 fn key_parts(record: &AuthorityRecord) -> Vec<KeyPart> {
-    let components = record.suite.components().iter();
-    let parts = components.zip(&record.keys).map(|(component, key)| KeyPart {
-        component: component.to_string(),
-        store: key.store.as_str().to_owned(),
-        key_id: key.key_id.as_str().to_owned(),
-    });
+    let parts = record
+        .components()
+        .zip(&record.keys)
+        .map(|(component, key)| KeyPart {
+            component: component.to_string(),
+            store: key.store.as_str().to_owned(),
+            key_id: key.key_id.as_str().to_owned(),
+        });
     parts.collect()
 }
 

@@ -117,7 +117,7 @@ fn a_token_that_hangs_holds_up_neither_other_families_nor_the_end_of_the_server(
         let begun = Instant::now();
         let wants = || {
             let log = std::fs::read_to_string(&log).unwrap();
-            log.matches("authority.preparing").count() > 4
+            log.matches("authority.preparing").count() > 5
         };
         let mut served = 0;
         while served < 40 || !wants() {

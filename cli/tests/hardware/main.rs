@@ -63,7 +63,8 @@ fn places(document: &Value) -> BTreeMap<String, Vec<String>> {
     authorities.iter().map(place).collect()
 }
 
-/// What [`places`] gives for these stores of the four families.
+/// What [`places`] gives for these stores of the families; a catalyst authority's keys are where a classical one's and an
+/// ML-DSA one's are.
 fn expected_places(
     classical: &str,
     ml_dsa: &str,
@@ -75,6 +76,7 @@ fn expected_places(
         ("classical", &[classical][..]),
         ("ml-dsa", &[ml_dsa]),
         ("composite", composite),
+        ("catalyst", &[classical, ml_dsa]),
         ("jwt", &[jwt]),
     ]
     .into_iter()

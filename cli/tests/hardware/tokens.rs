@@ -19,7 +19,7 @@ fn verify_every_form(home: &Home) {
         "fetch",
         "x509",
         "--form",
-        "classical,ml-dsa,composite",
+        "classical,ml-dsa,composite,catalyst",
         "--write",
         dir,
     ]);
@@ -27,6 +27,7 @@ fn verify_every_form(home: &Home) {
         ("classical", ""),
         ("ml-dsa", "ml-dsa."),
         ("composite", "composite."),
+        ("catalyst", "catalyst."),
     ] {
         let (svid, bundle) = (
             format!("{dir}/{prefix}svid.0.pem"),
@@ -59,10 +60,10 @@ fn ecdsa_in_softhsm_and_ml_dsa_on_the_pq_token_make_one_composite() {
     );
     assert_eq!(
         soft_keys.matches("symbolon/example.org/").count(),
-        3,
+        4,
         "{soft_keys}"
     );
-    assert_eq!(pq_keys.matches("symbolon/example.org/").count(), 2, "{pq_keys}");
+    assert_eq!(pq_keys.matches("symbolon/example.org/").count(), 3, "{pq_keys}");
     for usage in ["decrypt", "unwrap", "derive"] {
         assert!(
             !soft_keys.contains(usage),

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_api::spiffe::workload as wire;
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
+use symbolon_pki::catalyst::Alternative;
 use symbolon_pki::certificate::{Certificate, split_chain};
-use symbolon_pki::key::PrivateKey;
+use symbolon_pki::key::{Half, PrivateKey, SubjectKey};
 use symbolon_pki::suite::Form;
 use symbolon_pki::text::printable;
 use zeroize::Zeroizing;
@@ -43,7 +44,7 @@ pub struct X509Context {
     /// The SVIDs in the agent's order: the default one first, unless it was skipped. At least one.
     pub svids: Vec<X509Svid>,
     /// The SVIDs of the answer that are not among [`svids`](Self::svids), and why: a key of a type that this build does
-    /// not sign with, such as RSA, or a fault.
+    /// not sign with, such as RSA, or a fault. A pair of which one half cannot be used is left out whole.
     pub skipped: Vec<ResponseError>,
     /// The bundles of the SVIDs' trust domains and of those federated with them. A trust domain's bundle holds the
     /// authorities of all forms that were asked for; its sequence number is not known here, and 0.
@@ -57,8 +58,11 @@ pub struct X509Svid {
     pub identity: Arc<SvidIdentity>,
     /// The key itself, for those who store it.
     pub private_key: PrivateKey,
+    /// The key to the leaf's alternative key, of a catalyst SVID whose agent gave it.
+    pub alternative_key: Option<PrivateKey>,
     /// Tells apart the SVIDs of one answer. Empty if the agent gives none.
     pub hint: String,
+    form: Form,
 }
 
 impl X509Svid {
@@ -67,9 +71,18 @@ impl X509Svid {
         self.identity.spiffe_id()
     }
 
-    /// Its form.
+    /// Its form: of both SVIDs of a pair [`Paired`](Form::Paired).
     pub fn form(&self) -> Form {
-        self.identity.form()
+        self.form
+    }
+
+    /// Which half of a pair it is; `None` for an SVID that stands alone.
+    pub fn half(&self) -> Option<Half> {
+        match (self.form, self.identity.form()) {
+            (Form::Paired, Form::Paired) => Some(Half::PostQuantum),
+            (Form::Paired, _) => Some(Half::Classical),
+            _ => None,
+        }
     }
 }
 
@@ -111,21 +124,22 @@ impl X509Context {
     /// SVID has one.
     pub fn from_wire(message: wire::X509svidResponse) -> Result<Self, ResponseError> {
         let mut bundles = Bundles::default();
-        let (mut svids, mut skipped) = (Vec::with_capacity(message.svids.len()), Vec::new());
+        let (mut read, mut skipped) = (Vec::with_capacity(message.svids.len()), Vec::new());
         // All keys are where they will be wiped before the first fault can end this.
         let received: Vec<_> = message.svids.into_iter().map(take_key).collect();
-        for (index, (svid, pkcs8)) in received.into_iter().enumerate() {
+        for (index, (svid, keys)) in received.into_iter().enumerate() {
             let part = format!("SVID {index} ({:?})", printable(&svid.spiffe_id));
             let roots = roots(&format!("the bundle of {part}"), &svid.bundle)?;
             // Whom to trust does not hang on whether we can use what we are to present.
             if let Ok(id) = SpiffeId::new(&svid.spiffe_id) {
                 bundles.add(id.trust_domain().clone(), roots);
             }
-            match x509_svid(&part, svid, &pkcs8) {
-                Ok(svid) => svids.push(svid),
+            match x509_svid(&part, svid, &keys) {
+                Ok(svid) => read.push((part, svid)),
                 Err(error) => skipped.push(error),
             }
         }
+        let svids = whole_pairs(read, &mut skipped);
         if svids.is_empty() {
             let nothing = || ResponseError::new("the answer", "it holds no SVID");
             return Err(skipped.into_iter().next().unwrap_or_else(nothing));
@@ -144,14 +158,24 @@ impl X509Context {
     }
 }
 
-/// The message without its key, and the key.
-fn take_key(mut svid: wire::X509svid) -> (wire::X509svid, Zeroizing<Vec<u8>>) {
-    let key = Zeroizing::new(std::mem::take(&mut svid.x509_svid_key));
-    (svid, key)
+/// The private keys that came with an SVID, as PKCS#8; the second is empty where there is none.
+struct Keys {
+    native: Zeroizing<Vec<u8>>,
+    alternative: Zeroizing<Vec<u8>>,
 }
 
-fn x509_svid(part: &str, svid: wire::X509svid, pkcs8: &[u8]) -> Result<X509Svid, ResponseError> {
-    let private_key = PrivateKey::from_pkcs8_der(pkcs8).map_err(|error| ResponseError::new(part, error))?;
+/// The message without its keys, and the keys.
+fn take_key(mut svid: wire::X509svid) -> (wire::X509svid, Keys) {
+    let keys = Keys {
+        native: Zeroizing::new(std::mem::take(&mut svid.x509_svid_key)),
+        alternative: Zeroizing::new(std::mem::take(&mut svid.alternative_key)),
+    };
+    (svid, keys)
+}
+
+fn x509_svid(part: &str, svid: wire::X509svid, keys: &Keys) -> Result<X509Svid, ResponseError> {
+    let private_key =
+        PrivateKey::from_pkcs8_der(&keys.native).map_err(|error| ResponseError::new(part, error))?;
     let signer = private_key
         .signer()
         .map_err(|error| ResponseError::new(part, error))?;
@@ -165,11 +189,81 @@ fn x509_svid(part: &str, svid: wire::X509svid, pkcs8: &[u8]) -> Result<X509Svid,
         let reason = format!("its certificate is for {}", identity.spiffe_id());
         return Err(ResponseError::new(part, reason));
     }
+    let alternative_key = alternative_key(part, identity.leaf(), &keys.alternative)?;
+    // A pair's first SVID looks like any classical one: that it belongs to a pair is for the agent to say.
+    let form = match (svid.form.as_str() == Form::Paired.name(), identity.form()) {
+        (true, Form::Classical | Form::Paired) => Form::Paired,
+        (true, other) => {
+            let reason = format!("it is said to be half of a pair, and is of form {other}");
+            return Err(ResponseError::new(part, reason));
+        }
+        (false, form) => form,
+    };
     Ok(X509Svid {
         identity: Arc::new(identity),
         private_key,
+        alternative_key,
         hint: svid.hint,
+        form,
     })
+}
+
+/// The private key to the alternative key of `leaf`, if one was given.
+fn alternative_key(
+    part: &str,
+    leaf: &Certificate,
+    pkcs8: &[u8],
+) -> Result<Option<PrivateKey>, ResponseError> {
+    if pkcs8.is_empty() {
+        return Ok(None);
+    }
+    let failed = |error: &dyn fmt::Display| ResponseError::new(part, format!("its alternative key: {error}"));
+    let key = PrivateKey::from_pkcs8_der(pkcs8).map_err(|error| failed(&error))?;
+    let certified = leaf.alternative().map(Alternative::key).transpose();
+    let certified = certified.map_err(|error| failed(&error))?;
+    let public = key.public_key().map_err(|error| failed(&error))?;
+    match certified {
+        Some(SubjectKey::Suite(certified)) if *certified == public => Ok(Some(key)),
+        _ => Err(failed(&"it is not the one that its certificate names")),
+    }
+}
+
+/// The SVIDs without halves of pairs: one half stands directly before the other, which names it.
+fn whole_pairs(read: Vec<(String, X509Svid)>, skipped: &mut Vec<ResponseError>) -> Vec<X509Svid> {
+    let mut svids: Vec<X509Svid> = Vec::with_capacity(read.len());
+    let mut first: Option<(String, X509Svid)> = None;
+    let alone =
+        |(part, _): (String, X509Svid)| ResponseError::new(part, "the other half of the pair is missing");
+    for (part, svid) in read {
+        match (svid.half(), first.take()) {
+            (Some(Half::PostQuantum), Some((_, one))) => match linked(&one, &svid) {
+                Ok(()) => svids.extend([one, svid]),
+                Err(reason) => skipped.push(ResponseError::new(part, reason)),
+            },
+            (Some(Half::PostQuantum), None) => skipped.push(alone((part, svid))),
+            (half, waiting) => {
+                skipped.extend(waiting.map(alone));
+                match half {
+                    Some(_) => first = Some((part, svid)),
+                    None => svids.push(svid),
+                }
+            }
+        }
+    }
+    skipped.extend(first.map(alone));
+    svids
+}
+
+/// Whether `second` names `first`, as an SVID of the same identity.
+fn linked(first: &X509Svid, second: &X509Svid) -> Result<(), String> {
+    if first.spiffe_id() != second.spiffe_id() {
+        let other = first.spiffe_id();
+        return Err(format!("the other half of the pair is for {other}"));
+    }
+    let link = second.identity.leaf().related();
+    let link = link.ok_or("it names no other half of a pair")?;
+    link.check(first.identity.leaf())
+        .map_err(|error| error.to_string())
 }
 
 pub(super) fn x509_bundles(message: HashMap<String, Vec<u8>>) -> Result<BundleSet, ResponseError> {
@@ -276,13 +370,15 @@ mod tests {
         let sent = wire::X509svid {
             spiffe_id: "spiffe://example.org/one".to_owned(),
             x509_svid_key: vec![7; 32],
+            alternative_key: vec![8; 32],
             ..wire::X509svid::default()
         };
-        let (message, key) = take_key(sent);
-        assert!(message.x509_svid_key.is_empty());
+        let (message, keys) = take_key(sent);
+        assert!(message.x509_svid_key.is_empty() && message.alternative_key.is_empty());
+        assert_eq!(message.spiffe_id, "spiffe://example.org/one");
         assert_eq!(
-            (message.spiffe_id.as_str(), &key[..]),
-            ("spiffe://example.org/one", &[7; 32][..])
+            (&keys.native[..], &keys.alternative[..]),
+            (&[7; 32][..], &[8; 32][..])
         );
     }
 }

@@ -210,6 +210,7 @@ pub(crate) fn wire_svid(domain: &Domain, path: &str, form: Form) -> wire::X509sv
         bundle: domain.authority(form).certificate().der().to_vec(),
         hint: format!("internal/{form}"),
         form: form.to_string(),
+        ..wire::X509svid::default()
     }
 }
 

@@ -5,8 +5,8 @@ use symbolon_pki::suite::{Family, Suite};
 use super::samples::{at, authority, hash};
 use super::{Outcome, Store, expect_eq, expect_error};
 use crate::datastore::{
-    AuthorityMaterial, AuthorityRecord, AuthorityState, ComponentKeyClaim, DatastoreError,
-    KeyRole, PublishedAuthorities, RecordKind,
+    AuthorityMaterial, AuthorityRecord, AuthorityState, ComponentKeyClaim, DatastoreError, KeyRole,
+    PublishedAuthorities, RecordKind,
 };
 
 pub(super) async fn an_authority_reads_back_with_its_keys(store: Store) -> Outcome {

@@ -17,7 +17,7 @@ use tonic::{Status, Streaming};
 use crate::datastore::{AgentCertificate, AgentRecord, DatastoreError, Selector};
 use crate::issuer::{IssuedX509, X509Order};
 use crate::services::svid::{serial_of, svid_message};
-use crate::services::{Core, csr};
+use crate::services::{Core, companion, csr};
 use crate::status::of_attestation;
 use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED};
 
@@ -67,6 +67,7 @@ pub(super) async fn run(
         Status::failed_precondition(message)
     })?;
     let csr = csr::read(&core.issuer, svid_params.csr, &forms).await?;
+    let beside = companion::of_agent(&csr)?;
 
     let mut node = Node { requests, replies };
     let attested = verifier
@@ -79,6 +80,7 @@ pub(super) async fn run(
         profile: SvidProfile::Agent,
         spiffe_id: attested.agent_id.clone(),
         key: csr.key().clone(),
+        companion: beside,
         dns_names: Vec::new(),
         ttl: core.lifetimes.agent.0,
         entry_id: None,

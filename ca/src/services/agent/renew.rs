@@ -11,7 +11,7 @@ use tonic::Status;
 use crate::datastore::{AgentCertificate, AgentChange, AgentRecord, DatastoreError};
 use crate::issuer::X509Order;
 use crate::services::svid::{issue_one, serial_of, svid_message};
-use crate::services::{Core, csr};
+use crate::services::{Core, companion, csr};
 use crate::telemetry::AGENT_RENEWED;
 
 /// Issues it; the one in use stays good until this one is used.
@@ -36,6 +36,7 @@ pub(super) async fn run(
         profile: SvidProfile::Agent,
         spiffe_id: agent.spiffe_id.clone(),
         key: csr.key().clone(),
+        companion: companion::of_agent(&csr)?,
         dns_names: Vec::new(),
         ttl: core.lifetimes.agent.0,
         entry_id: None,

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use symbolon_api::spire::api::server::svid::v1::{NewX509svidParams, batch_new_x509svid_response};
-use symbolon_issuance::SvidProfile;
+use symbolon_issuance::{Authority, SvidProfile};
 use symbolon_pki::csr::Csr;
+use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use super::{log_issued, svid_message};
 use crate::datastore::{AgentRecord, EntryRecord};
 use crate::issuer::{IssuedX509, X509Order};
+use crate::services::companion::{self, Holder};
 use crate::services::{Core, MAX_REPLY, csr, ok};
 use crate::telemetry::SVID_REFUSED;
 
@@ -46,19 +48,23 @@ pub(super) async fn run(
     let mut read = csr::read_all(&core.issuer, requests, forms).await.into_iter();
     let mut room = MAX_REPLY;
     let mut orders = Vec::new();
-    let items: Vec<Result<Item<'_>, Status>> = items
-        .into_iter()
-        .map(|item| {
-            let item = item?;
-            let csr = read
-                .next()
-                .unwrap_or_else(|| Err(Status::internal("a request was lost")))?;
-            let order = item.order(core, &csr)?;
+    let mut ordered: Vec<Result<Item<'_>, Status>> = Vec::with_capacity(items.len());
+    for item in items {
+        let order = match &item {
+            Ok(item) => match read.next() {
+                Some(Ok(csr)) => item.order(core, &csr).await,
+                Some(Err(status)) => Err(status),
+                None => Err(Status::internal("a request was lost")),
+            },
+            Err(status) => Err(status.clone()),
+        };
+        let reserved = order.and_then(|order| {
             room = reserve(core, room, &order)?;
             orders.push(order);
-            Ok(item)
-        })
-        .collect();
+            item
+        });
+        ordered.push(reserved);
+    }
 
     let mut issued = core.issuer.issue(orders).await.into_iter();
     let finish = |(item, entry_id): (Result<Item<'_>, Status>, String)| {
@@ -68,7 +74,7 @@ pub(super) async fn run(
         });
         result(outcome, &entry_id, forms)
     };
-    items.into_iter().zip(ids).map(finish).collect()
+    ordered.into_iter().zip(ids).map(finish).collect()
 }
 
 /// One item of the batch, as far as its entry is concerned.
@@ -102,19 +108,19 @@ impl<'a> Item<'a> {
         Ok(Self { entry, form })
     }
 
-    fn order(&self, core: &Core, csr: &Csr) -> Result<X509Order, Status> {
+    async fn order(&self, core: &Core, csr: &Csr) -> Result<X509Order, Status> {
         if let Some(form) = self.form
             && form != csr.form()
         {
-            let message = format!(
-                "form is {form}, and the key in csr is of form {} ({})",
-                csr.form(),
-                csr.key().algorithm_name()
-            );
-            return Err(Status::invalid_argument(message));
+            return Err(Status::invalid_argument(mismatch(form, csr)));
         }
+        let holder = Holder {
+            spiffe_id: &self.entry.spiffe_id,
+            entry_id: Some(&self.entry.id),
+        };
         Ok(X509Order {
             profile: SvidProfile::Workload,
+            companion: companion::of(core, csr, holder).await?,
             spiffe_id: self.entry.spiffe_id.clone(),
             key: csr.key().clone(),
             dns_names: self.entry.dns_names.clone(),
@@ -124,28 +130,50 @@ impl<'a> Item<'a> {
     }
 }
 
+/// What is wrong with a request that says one form and is for another.
+fn mismatch(form: Form, csr: &Csr) -> String {
+    let (found, key) = (csr.form(), csr.key().algorithm_name());
+    let advice = match form {
+        Form::Paired => {
+            "; a pair is asked for with two requests: a classical one, then one with an ML-DSA key and the attribute \
+             relatedCertRequest that names what came of the first"
+        }
+        Form::Catalyst => {
+            "; it takes an ECDSA key with an alternative key of ML-DSA in the request's attributes"
+        }
+        _ => "",
+    };
+    format!("form is {form}, and csr is for one of form {found} ({key}){advice}")
+}
+
 /// Sets aside what an order's certificate will take of the reply, so that nothing is issued that cannot be sent.
 /// Returns the room that is left.
 ///
 /// # Errors
 /// `ResourceExhausted` when there is not enough.
 fn reserve(core: &Core, room: usize, order: &X509Order) -> Result<usize, Status> {
-    let signature: usize = match core.authorities.active(order.key.form().family()) {
-        Some(authority) => authority
-            .suite()
-            .components()
-            .iter()
-            .map(|c| c.max_signature_len())
-            .sum(),
+    let signatures = match core.authorities.active(order.form().family()) {
+        Some(authority) => longest_signatures(&authority),
         // The issuer says what is missing.
         None => 0,
     };
+    let keys: usize = order.keys().map(|key| key.spki_der().len()).sum();
     let names: usize = order.dns_names.iter().map(|name| name.len() + 4).sum();
     let id = 2 * order.spiffe_id.to_string().len();
-    let needed = OVERHEAD + order.key.spki_der().len() + signature + names + id;
+    let needed = OVERHEAD + keys + signatures + names + id;
     room.checked_sub(needed).ok_or_else(|| {
         Status::resource_exhausted("the reply is full; ask for this certificate in another, smaller batch")
     })
+}
+
+/// How long the signatures of a certificate of this authority's can be, together.
+fn longest_signatures(authority: &Authority) -> usize {
+    let alternative = authority.alternative().map(SuiteSigner::suite);
+    let suites = [Some(authority.suite()), alternative].into_iter().flatten();
+    suites
+        .flat_map(|suite| suite.components())
+        .map(|component| component.max_signature_len())
+        .sum()
 }
 
 fn result(

@@ -8,11 +8,12 @@ use tonic::Status;
 
 use super::{issue_one, jwt, log_issued, svid_message};
 use crate::issuer::X509Order;
+use crate::services::companion::{self, Holder};
 use crate::services::{Core, csr};
 use crate::telemetry::SVID_REFUSED;
 use crate::wire::{lifetime, workload_id};
 
-/// Issues the certificate that a request describes; its key decides the form.
+/// Issues the certificate that a request describes; what is in the request decides the form.
 ///
 /// # Errors
 /// `InvalidArgument`, naming the field.
@@ -44,8 +45,13 @@ async fn order(core: &Core, request: MintX509svidRequest, forms: &[Form]) -> Res
     let id = csr.spiffe_id().map_err(|error| invalid(error.to_string()))?;
     let id = id.ok_or_else(|| invalid("it names no SPIFFE ID".to_owned()))?;
     let spiffe_id = workload_id("csr", Some(&(&id).into()), &core.trust_domain)?;
+    let holder = Holder {
+        spiffe_id: &spiffe_id,
+        entry_id: None,
+    };
     Ok(X509Order {
         profile: SvidProfile::Workload,
+        companion: companion::of(core, &csr, holder).await?,
         spiffe_id,
         key: csr.key().clone(),
         dns_names: csr.dns_sans().to_vec(),

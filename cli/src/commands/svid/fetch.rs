@@ -9,10 +9,11 @@ use serde::Serialize;
 use symbolon_host::data_dir::write_whole;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::jwt::verify_jwt_svid;
+use symbolon_pki::key::Half;
 use symbolon_pki::pem;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
-use symbolon_tls::workload_api::X509Context;
+use symbolon_tls::workload_api::{X509Context, X509Svid};
 
 use super::{Svids, connect};
 use crate::args::{Common, SvidFetch, SvidKind};
@@ -41,25 +42,25 @@ async fn x509(common: &Common, options: &SvidFetch) -> Result<()> {
 }
 
 /// Writes `svid.N.pem`, `svid.N.key` and `bundle.N.pem` as SPIRE's agent does; names of other forms than the classical
-/// one begin with the form.
+/// one begin with the form, and those of a pair with `paired` and the form of the half.
 fn write(dir: &Path, context: &X509Context) -> Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
         .with_context(|| format!("cannot write {}", dir.display()))?;
-    for form in Form::ALL {
-        let prefix = if form == Form::Classical {
-            String::new()
-        } else {
-            format!("{form}.")
-        };
-        for (index, svid) in context
-            .svids
-            .iter()
-            .filter(|svid| svid.form() == form)
-            .enumerate()
-        {
+    // Each with the form of its authorities, which is another one for the halves of a pair.
+    let parts = [
+        ("", None, Form::Classical),
+        ("ml-dsa.", None, Form::MlDsa),
+        ("composite.", None, Form::Composite),
+        ("paired.classical.", Some(Half::Classical), Form::Classical),
+        ("paired.ml-dsa.", Some(Half::PostQuantum), Form::MlDsa),
+        ("catalyst.", None, Form::Catalyst),
+    ];
+    for (prefix, half, form) in parts {
+        let is_part = |svid: &&X509Svid| svid.half() == half && (half.is_some() || svid.form() == form);
+        for (index, svid) in context.svids.iter().filter(is_part).enumerate() {
             let chain: Vec<Certificate> = svid
                 .identity
                 .chain()
@@ -69,7 +70,12 @@ fn write(dir: &Path, context: &X509Context) -> Result<()> {
             let authorities = context.bundles.get(svid.spiffe_id().trust_domain());
             let roots: Vec<Certificate> = authorities
                 .iter()
-                .flat_map(|bundle| bundle.authorities_of(form))
+                .flat_map(|bundle| &bundle.x509_authorities)
+                .filter(|authority| match form {
+                    // What any software can use, as the agent gives it to any.
+                    Form::Classical => authority.is_stock(),
+                    form => authority.issues(form),
+                })
                 .map(|authority| authority.certificate.clone())
                 .collect();
             write_whole(
@@ -82,6 +88,13 @@ fn write(dir: &Path, context: &X509Context) -> Result<()> {
                 pem::encode_private_key(&svid.private_key)?.as_bytes(),
                 0o600,
             )?;
+            if let Some(key) = &svid.alternative_key {
+                write_whole(
+                    &dir.join(format!("{prefix}svid.{index}.alternative.key")),
+                    pem::encode_private_key(key)?.as_bytes(),
+                    0o600,
+                )?;
+            }
             write_whole(
                 &dir.join(format!("{prefix}bundle.{index}.pem")),
                 pem::encode_certificates(&roots).as_bytes(),

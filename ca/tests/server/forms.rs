@@ -1,0 +1,390 @@
+//! Pairs and catalyst SVIDs over the wire: what is issued, and what is refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use symbolon_api::spire::api::server::svid::v1 as api;
+use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
+use symbolon_ca::client::{CertificateQuery, EntrySpec, Reader};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::csr::CsrBuilder;
+use symbolon_pki::key::{PrivateKey, SuiteSigner};
+use symbolon_pki::related::verify_pair;
+use symbolon_pki::suite::{Form, Suite};
+use symbolon_pki::time::Clock;
+use symbolon_pki::verify::{PathPolicy, VerifyOptions, verify_x509_svid_with};
+use symbolon_tls::SvidIdentity;
+use tonic::Code;
+
+use crate::support::{Key, TestAgent, TestServer, asking, id};
+
+/// A certificate with the key it was issued for.
+struct Half {
+    certificate: Certificate,
+    key: Key,
+}
+
+fn signer(suite: Suite) -> SuiteSigner {
+    PrivateKey::generate(suite).unwrap().signer().unwrap()
+}
+
+/// Asks for one SVID of an entry and gives the certificate, or how it was refused.
+async fn ask(
+    agent: &TestAgent,
+    entry: &str,
+    csr: Vec<u8>,
+    form: &str,
+    forms: &'static str,
+) -> Result<Certificate, (Code, String)> {
+    let params = api::NewX509svidParams {
+        entry_id: entry.to_owned(),
+        csr,
+        form: form.to_owned(),
+    };
+    let request = asking(api::BatchNewX509svidRequest { params: vec![params] }, forms);
+    let mut client = SvidClient::new(agent.channel.clone());
+    let mut results = client
+        .batch_new_x509svid(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .results;
+    let result = results.remove(0);
+    match result.svid {
+        Some(svid) => {
+            let certificate = Certificate::from_der(&svid.cert_chain[0]).unwrap();
+            assert_eq!(Some(svid.form.as_str()), certificate.form().map(Form::name));
+            Ok(certificate)
+        }
+        None => {
+            let status = result.status.unwrap();
+            Err((status.code.into(), status.message))
+        }
+    }
+}
+
+async fn first_half(agent: &TestAgent, entry: &str) -> Half {
+    let key = Key::new(Form::Classical);
+    let certificate = ask(agent, entry, key.csr(None), "classical", "paired").await;
+    Half {
+        certificate: certificate.unwrap(),
+        key,
+    }
+}
+
+/// A request for the second half, made now by the server's clock.
+fn second_request(server: &TestServer, first: &Half, second: &SuiteSigner) -> Vec<u8> {
+    CsrBuilder::new(second)
+        .related_to(&first.certificate, &first.key.signer, server.clock.now())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_pair_is_issued_in_order_and_verifies_as_one() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let entry = server.entry(&agent, "/web").await;
+    let first = first_half(&agent, &entry).await;
+    let second = signer(Suite::MlDsa65);
+    // The form is told by the request itself, and may be said besides.
+    for form in ["", "paired"] {
+        let csr = second_request(&server, &first, &second);
+        let certificate = ask(&agent, &entry, csr, form, "paired").await.unwrap();
+        let pair = verify_pair(
+            std::slice::from_ref(&first.certificate),
+            std::slice::from_ref(&certificate),
+            &server.bundles(),
+            server.clock.now(),
+            &VerifyOptions::default(),
+        )
+        .unwrap();
+        assert_eq!(pair.spiffe_id, id("/web"));
+        let on_record = server
+            .client
+            .certificate(&certificate.serial_hex())
+            .await
+            .unwrap();
+        assert_eq!(on_record.form, "paired");
+        assert_eq!(on_record.algorithm, "ml-dsa-65");
+        // To software that knows ML-DSA and no pairs it is an ML-DSA SVID.
+        let alone = server.verify(&[certificate.der().to_vec()]);
+        assert_eq!((alone.form, alone.spiffe_id), (Form::MlDsa, id("/web")));
+    }
+    let query = CertificateQuery {
+        form: Some(Form::Paired),
+        ..CertificateQuery::default()
+    };
+    assert_eq!(server.client.certificates(&query).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_second_half_of_a_pair_is_refused_for_what_is_wrong_with_the_first() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let mut spec = EntrySpec::new(
+        id("/web"),
+        agent.spiffe_id.clone(),
+        vec!["unix:uid:1".parse().unwrap()],
+    );
+    spec.x509_svid_ttl = Some(Duration::from_secs(60));
+    let entry = server.client.create_entry(&spec).await.unwrap().id;
+    let other_entry = server.entry(&agent, "/web").await;
+    let db = server.entry(&agent, "/db").await;
+
+    let first = first_half(&agent, &entry).await;
+    let of_db = first_half(&agent, &db).await;
+    let by_other_entry = first_half(&agent, &other_entry).await;
+    let second = signer(Suite::MlDsa65);
+    let request = |first: &Half| second_request(&server, first, &second);
+
+    // Another server's certificate, for the same identity.
+    let stranger = TestServer::start().await;
+    let their_agent = stranger.agent(Form::Classical).await;
+    let their_entry = stranger.entry(&their_agent, "/web").await;
+    let theirs = first_half(&their_agent, &their_entry).await;
+    // One that is no workload's.
+    let agents_own = Half {
+        key: Key::new(Form::Classical),
+        certificate: first.certificate.clone(),
+    };
+    let renewed = agent.renew(&agents_own.key).await.unwrap();
+    let agents_own = Half {
+        certificate: Certificate::from_der(&renewed.cert_chain[0]).unwrap(),
+        ..agents_own
+    };
+    let unsigned = {
+        let mut csr = request(&first);
+        // Within the proof's signature: the last attribute, in front of the request's own.
+        let end = csr.len() - 3400;
+        csr[end] ^= 1;
+        csr
+    };
+    let rsa_less = CsrBuilder::new(&signer(Suite::EcdsaP256))
+        .related_to(&first.certificate, &first.key.signer, server.clock.now())
+        .build()
+        .unwrap();
+
+    let before = server.certificate_count().await;
+    for (entry, csr, form, words) in [
+        (
+            &db,
+            request(&first),
+            "paired",
+            "for spiffe://example.org/web, and the second would be for",
+        ),
+        (&entry, request(&of_db), "paired", "a pair has one identity"),
+        (&entry, request(&by_other_entry), "paired", "another entry"),
+        (
+            &entry,
+            request(&theirs),
+            "paired",
+            "has not issued the first certificate",
+        ),
+        (&entry, request(&agents_own), "paired", "of profile agent"),
+        (&entry, unsigned, "paired", "csr: "),
+        (&entry, rsa_less, "paired", "csr: "),
+        (
+            &entry,
+            request(&first),
+            "ml-dsa",
+            "form is ml-dsa, and csr is for one of form paired",
+        ),
+        (
+            &entry,
+            Key::new(Form::MlDsa).csr(None),
+            "paired",
+            "relatedCertRequest",
+        ),
+    ] {
+        let (code, message) = ask(&agent, entry, csr, form, "ml-dsa,paired").await.unwrap_err();
+        assert_eq!(code, Code::InvalidArgument, "{message}");
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    let (code, message) = ask(&agent, &entry, request(&first), "", "ml-dsa")
+        .await
+        .unwrap_err();
+    assert_eq!(code, Code::InvalidArgument);
+    assert!(
+        message.contains("send the metadata symbolon-forms: paired"),
+        "{message}"
+    );
+
+    // A proof that was made long ago, and one for a certificate that has ended.
+    let early = request(&first);
+    let late = request(&by_other_entry);
+    server.clock.advance(Duration::from_secs(61));
+    let ended = request(&first);
+    let (code, message) = ask(&agent, &entry, ended, "", "paired").await.unwrap_err();
+    assert_eq!(code, Code::InvalidArgument);
+    assert!(
+        message.contains("the first certificate is valid from"),
+        "{message}"
+    );
+    let (_, message) = ask(&agent, &entry, early, "", "paired").await.unwrap_err();
+    assert!(
+        message.contains("the first certificate is valid from"),
+        "{message}"
+    );
+    server.clock.advance(Duration::from_secs(300));
+    let (_, message) = ask(&agent, &other_entry, late, "", "paired").await.unwrap_err();
+    assert!(message.contains("the request to be paired is dated"), "{message}");
+    assert_eq!(server.certificate_count().await, before, "nothing was issued");
+    // The first half is as good as before.
+    let fresh = request(&by_other_entry);
+    ask(&agent, &other_entry, fresh, "", "paired").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_catalyst_svid_is_classical_to_those_who_do_not_look() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let entry = server.entry(&agent, "/web").await;
+    let (native, alternative) = (signer(Suite::EcdsaP256), signer(Suite::MlDsa65));
+    let csr = || {
+        CsrBuilder::new(&native)
+            .alternative(&alternative)
+            .build()
+            .unwrap()
+    };
+    for form in ["", "catalyst"] {
+        let certificate = ask(&agent, &entry, csr(), form, "catalyst").await.unwrap();
+        assert_eq!(certificate.subject_key().unwrap().form(), Form::Classical);
+        assert!(certificate.unprocessed_critical_extensions().is_empty());
+        let mut options = VerifyOptions::default();
+        options.policy = PathPolicy::HybridRequired;
+        let chain = std::slice::from_ref(&certificate);
+        let verified = verify_x509_svid_with(chain, &server.bundles(), server.clock.now(), &options).unwrap();
+        assert_eq!((verified.form, verified.spiffe_id), (Form::Catalyst, id("/web")));
+        let on_record = server
+            .client
+            .certificate(&certificate.serial_hex())
+            .await
+            .unwrap();
+        assert_eq!(
+            (on_record.form.as_str(), on_record.algorithm.as_str()),
+            ("catalyst", "ecdsa-p256")
+        );
+        assert_eq!(on_record.alternative.as_deref(), Some("ml-dsa-65"));
+    }
+
+    let before = server.certificate_count().await;
+    // Either key by itself, or with another partner, is a component of two keys.
+    let alone = |signer: &SuiteSigner| CsrBuilder::new(signer).build().unwrap();
+    let elsewhere = CsrBuilder::new(&signer(Suite::EcdsaP256))
+        .alternative(&alternative)
+        .build()
+        .unwrap();
+    for (csr, words) in [
+        (alone(&native), "part of another key"),
+        (alone(&alternative), "part of another key"),
+        (elsewhere, "part of another key"),
+    ] {
+        let (code, message) = ask(&agent, &entry, csr, "", "catalyst,ml-dsa").await.unwrap_err();
+        assert_eq!(code, Code::InvalidArgument, "{message}");
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    for (csr, form, forms, words) in [
+        (
+            csr(),
+            "classical",
+            "catalyst",
+            "form is classical, and csr is for one of form catalyst",
+        ),
+        (
+            Key::new(Form::Classical).csr(None),
+            "catalyst",
+            "catalyst",
+            "alternative key of ML-DSA",
+        ),
+        (
+            csr(),
+            "",
+            "composite",
+            "send the metadata symbolon-forms: catalyst",
+        ),
+    ] {
+        let (code, message) = ask(&agent, &entry, csr, form, forms).await.unwrap_err();
+        assert_eq!(code, Code::InvalidArgument, "{message}");
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    assert_eq!(server.certificate_count().await, before);
+}
+
+#[tokio::test]
+async fn an_agent_may_be_catalyst_and_not_a_pair() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let entry = server.entry(&agent, "/web").await;
+    let first = first_half(&agent, &entry).await;
+    let mut client =
+        symbolon_api::spire::api::server::agent::v1::agent_client::AgentClient::new(agent.channel.clone());
+    let mut renew = async |csr: Vec<u8>, forms: &'static str| {
+        let params = symbolon_api::spire::api::server::agent::v1::AgentX509svidParams { csr };
+        let message = symbolon_api::spire::api::server::agent::v1::RenewAgentRequest { params: Some(params) };
+        let renewed = client.renew_agent(asking(message, forms)).await;
+        renewed.map(|answer| answer.into_inner().svid.unwrap())
+    };
+    let pair = second_request(&server, &first, &signer(Suite::MlDsa65));
+    let status = renew(pair, "paired").await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("an agent has one SVID"), "{status}");
+
+    let native = signer(Suite::EcdsaP256);
+    let csr = CsrBuilder::new(&native)
+        .alternative(&signer(Suite::MlDsa65))
+        .build()
+        .unwrap();
+    let svid = renew(csr, "catalyst").await.unwrap();
+    assert_eq!(svid.form, "catalyst");
+    let identity = Arc::new(SvidIdentity::new(svid.cert_chain, native).unwrap());
+    // It calls with it as with any classical one.
+    let renewed = TestAgent {
+        spiffe_id: agent.spiffe_id.clone(),
+        channel: server.with_svid(&identity).await,
+    };
+    ask(
+        &renewed,
+        &entry,
+        Key::new(Form::Classical).csr(None),
+        "",
+        "classical",
+    )
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn operators_mint_pairs_and_catalyst_svids() {
+    let server = TestServer::start().await;
+    let mut client = SvidClient::new(server.local().await);
+    let mut mint = async |csr: Vec<u8>, forms: &'static str| {
+        let message = api::MintX509svidRequest { csr, ttl: 60 };
+        let svid = client.mint_x509svid(asking(message, forms)).await;
+        svid.map(|svid| Certificate::from_der(&svid.into_inner().svid.unwrap().cert_chain[0]).unwrap())
+    };
+    let key = Key::new(Form::Classical);
+    let first = Half {
+        certificate: mint(key.csr(Some(&id("/minted"))), "paired").await.unwrap(),
+        key,
+    };
+    let second = signer(Suite::MlDsa65);
+    let csr = |path: &str| {
+        CsrBuilder::new(&second)
+            .spiffe_id(&id(path))
+            .related_to(&first.certificate, &first.key.signer, server.clock.now())
+            .build()
+            .unwrap()
+    };
+    let certificate = mint(csr("/minted"), "paired").await.unwrap();
+    certificate.related().unwrap().check(&first.certificate).unwrap();
+    let status = mint(csr("/another"), "paired").await.unwrap_err();
+    assert!(status.message().contains("a pair has one identity"), "{status}");
+
+    let (native, alternative) = (signer(Suite::EcdsaP256), signer(Suite::MlDsa65));
+    let csr = CsrBuilder::new(&native)
+        .spiffe_id(&id("/minted"))
+        .alternative(&alternative);
+    let certificate = mint(csr.build().unwrap(), "catalyst").await.unwrap();
+    assert_eq!(certificate.form(), Some(Form::Catalyst));
+}
