@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use symbolon_host::HumanDuration;
 use symbolon_pki::suite::Form;
+use symbolon_pki::verify::RevocationMode;
 
 pub(crate) use self::entry::{Entry, EntryChange, EntryFields};
 use crate::output::Format;
@@ -161,14 +162,16 @@ pub(crate) enum Svid {
     Fetch(SvidFetch),
     /// Follow this process's X.509-SVIDs as they are renewed, until Ctrl-C
     Watch {
-        /// The forms to ask for: classical, ml-dsa, composite
+        /// The forms to ask for: classical, ml-dsa, composite, paired, catalyst
         #[arg(long, value_name = "FORM", value_delimiter = ',', default_value = "classical")]
         form: Vec<Form>,
     },
-    /// Verify an SVID, X.509 or JWT, and say what it is worth or which half of which signature is wrong
+    /// Verify an SVID, X.509, a pair of them, or JWT, and say what it is worth or which half of which signature is wrong
     #[command(
         after_help = "Examples:\n  symbolon svid verify svid.0.pem --bundle bundle.0.pem\n  symbolon svid verify \
-                            token.jwt --audience db --bundle bundle.json"
+                            paired.classical.svid.0.pem paired.ml-dsa.svid.0.pem --bundle bundle.json\n  symbolon svid \
+                            verify catalyst.svid.0.pem --policy hybrid-required\n  symbolon svid verify token.jwt \
+                            --audience db --bundle bundle.json"
     )]
     Verify(SvidVerify),
 }
@@ -185,7 +188,7 @@ pub(crate) struct SvidFetch {
     /// Which kind of SVID
     #[arg(value_enum, default_value_t)]
     pub kind: SvidKind,
-    /// The forms to ask for: classical, ml-dsa, composite
+    /// The forms to ask for: classical, ml-dsa, composite, paired, catalyst
     #[arg(long, value_name = "FORM", value_delimiter = ',', default_value = "classical")]
     pub form: Vec<Form>,
     /// Write SVIDs, keys and bundles to this directory, keys readable by their owner alone
@@ -203,6 +206,8 @@ pub(crate) struct SvidFetch {
 pub(crate) struct SvidVerify {
     /// The chain (PEM or DER, leaf first) or the token; - for standard input
     pub file: PathBuf,
+    /// The second chain of a pair, which names the first
+    pub second: Option<PathBuf>,
     /// The trust bundle: PEM, or a SPIFFE bundle document [default: the agent's]
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
@@ -212,6 +217,16 @@ pub(crate) struct SvidVerify {
     /// The moment to verify at, as in 2026-11-22T03:25:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// What the chain must be worth, or be made of: classical-ok, pq-required, hybrid-required,
+    /// cnsa-2.0, bsi, anssi, or a file with a profile
+    #[arg(long, value_name = "NAME|FILE", default_value = "classical-ok")]
+    pub policy: String,
+    /// Revocation lists (PEM or DER); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub crl: Vec<PathBuf>,
+    /// What lists are for: off, if-present, require [default: require if there are any]
+    #[arg(long, value_name = "MODE")]
+    pub revocation: Option<RevocationMode>,
 }
 
 #[derive(Debug, Subcommand)]

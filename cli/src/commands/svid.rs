@@ -1,6 +1,7 @@
 //! `symbolon svid`: fetch, watch and verify identities.
 
 mod fetch;
+mod policy;
 mod verify;
 
 use std::time::SystemTime;
@@ -10,12 +11,15 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::key::{Half, SubjectKey};
+use symbolon_pki::related::verify_pair;
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
-use symbolon_pki::verify::verify_x509_svid;
+use symbolon_pki::verify::{PathPolicy, VerifyOptions, verify_x509_svid_with};
 use symbolon_tls::workload_api::{WorkloadApiClient, X509Context, X509Svid};
 
 use crate::args::{Common, Svid};
-use crate::output::{Show, bytes, table};
+use crate::output::{Show, bytes, table, with_alternative};
 use crate::paths;
 
 pub(crate) async fn run(common: &Common, command: &Svid) -> Result<()> {
@@ -57,8 +61,14 @@ pub(crate) struct Svids {
 pub(crate) struct SvidView {
     pub spiffe_id: String,
     pub form: String,
+    /// Which half of a pair it is: `classical` or `post-quantum`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub half: Option<&'static str>,
     /// The leaf key's algorithm.
     pub algorithm: String,
+    /// That of its alternative key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<String>,
     /// The key identifier of the authority at the end of the verified path, else the one the leaf names.
     pub authority_id: String,
     pub serial: String,
@@ -78,32 +88,57 @@ pub(crate) struct SvidView {
 }
 
 impl Svids {
-    /// Every SVID of an answer, verified at `now` against the answer's bundles.
+    /// Every SVID of an answer, verified at `now` against the answer's bundles: pairs as pairs, and catalyst chains with
+    /// both their signatures.
     pub(crate) fn of(context: &X509Context, now: SystemTime) -> Self {
-        Self {
-            svids: context
-                .svids
-                .iter()
-                .map(|svid| SvidView::of(svid, &context.bundles, now))
-                .collect(),
+        let mut svids: Vec<SvidView> = context
+            .svids
+            .iter()
+            .map(|svid| SvidView::of(svid, &context.bundles, now))
+            .collect();
+        for (two, views) in context.svids.windows(2).zip(0..) {
+            let [first, second] = two else { continue };
+            if second.half() != Some(Half::PostQuantum) {
+                continue;
+            }
+            if let Some(problem) = pair_problem(first, second, &context.bundles, now) {
+                for view in svids.iter_mut().skip(views).take(2) {
+                    view.verified = false;
+                    view.problem.get_or_insert(problem.clone());
+                }
+            }
         }
+        Self { svids }
     }
+}
+
+/// Why two SVIDs are not a pair to be believed.
+fn pair_problem(first: &X509Svid, second: &X509Svid, bundles: &BundleSet, now: SystemTime) -> Option<String> {
+    let verified = chain(first).and_then(|first| {
+        let second = chain(second)?;
+        verify_pair(&first, &second, bundles, now, &VerifyOptions::default()).map_err(|e| e.to_string())
+    });
+    verified.err()
+}
+
+fn chain(svid: &X509Svid) -> Result<Vec<Certificate>, String> {
+    let read = |der| Certificate::from_der(der).map_err(|error| error.to_string());
+    svid.identity.chain().iter().map(|der| read(der)).collect()
 }
 
 impl SvidView {
     fn of(svid: &X509Svid, bundles: &BundleSet, now: SystemTime) -> Self {
-        let chain: Result<Vec<Certificate>, _> = svid
-            .identity
-            .chain()
-            .iter()
-            .map(|der| Certificate::from_der(der))
-            .collect();
+        let mut options = VerifyOptions::default();
+        if svid.form() == Form::Catalyst {
+            options.policy = PathPolicy::HybridRequired;
+        }
+        let chain = chain(svid);
         let (leaf, verdict) = match &chain {
             Ok(chain) => (
                 chain.first(),
-                verify_x509_svid(chain, bundles, now).map_err(|e| e.to_string()),
+                verify_x509_svid_with(chain, bundles, now, &options).map_err(|e| e.to_string()),
             ),
-            Err(error) => (None, Err(error.to_string())),
+            Err(error) => (None, Err(error.clone())),
         };
         let named_authority = leaf
             .and_then(Certificate::akid)
@@ -116,7 +151,15 @@ impl SvidView {
         Self {
             spiffe_id: svid.spiffe_id().to_string(),
             form: svid.form().to_string(),
+            half: svid.half().map(|half| match half {
+                Half::Classical => "classical",
+                _ => "post-quantum",
+            }),
             algorithm: svid.identity.signer().suite().to_string(),
+            alternative: leaf
+                .and_then(Certificate::alternative)
+                .and_then(|alternative| alternative.key().ok())
+                .map(SubjectKey::algorithm_name),
             authority_id,
             serial: leaf.map(Certificate::serial_hex).unwrap_or_default(),
             not_before: leaf.map(|leaf| rfc3339(leaf.not_before())).unwrap_or_default(),
@@ -153,7 +196,7 @@ pub(crate) fn svid_table(svids: &[SvidView]) -> String {
             .map(|svid| {
                 [
                     svid.form.clone(),
-                    svid.algorithm.clone(),
+                    with_alternative(svid.algorithm.clone(), svid.alternative.as_deref()),
                     bytes(svid.certificate_bytes),
                     svid.not_after.clone(),
                     svid.authority_id.chars().take(16).collect(),
