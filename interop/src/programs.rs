@@ -1,6 +1,6 @@
 //! Running the parts of peers that are not Rust.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,18 @@ pub fn python(script: &str) -> Result<Command> {
         // Neither the user's packages nor folders of compiled files in the checkout.
         .args(["-B", "-s"])
         .arg(folder("python").join(script));
+    Ok(command)
+}
+
+/// A script in JavaScript, or an option, for the Node.js that `SYMBOLON_NODE` names; ready to be given arguments.
+///
+/// # Errors
+/// If the variable is not set.
+pub fn node(script: impl AsRef<OsStr>) -> Result<Command> {
+    let program = std::env::var_os("SYMBOLON_NODE")
+        .context("SYMBOLON_NODE names no Node.js; `cargo xtask interop node` fetches one")?;
+    let mut command = Command::new(program);
+    command.arg(script).env_remove("NODE_OPTIONS");
     Ok(command)
 }
 

@@ -14,7 +14,7 @@ use symbolon_tls::{
     Acceptor, AuthorizeId, Backoff, ClientAuth, ClientOptions, Connection, ConnectionInfo, Connector,
     HandshakeError, IdentitySource, ListenerOptions, X509Source,
 };
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -44,7 +44,8 @@ pub async fn source(workload_api: &str) -> Result<Arc<X509Source>> {
     Ok(Arc::new(source))
 }
 
-/// A listener that answers the first line of each connection with the same line. Ends when dropped.
+/// A listener that answers the first line of each connection with the same line, or, if that is a request of HTTP, with
+/// a page that says [`GREETING`]. Ends when dropped.
 #[derive(Debug)]
 pub struct Listener {
     /// Where it listens.
@@ -123,10 +124,27 @@ async fn answer(connection: Connection<TcpStream>) -> Arc<ConnectionInfo> {
     let info = connection.info().clone();
     let mut stream = BufReader::new(connection);
     let mut line = String::new();
-    if stream.read_line(&mut line).await.is_ok() && stream.write_all(line.as_bytes()).await.is_ok() {
+    let Ok(_) = stream.read_line(&mut line).await else {
+        return info;
+    };
+    let answer = match line.starts_with("GET / HTTP/1.1") {
+        true => page(&mut stream).await,
+        false => line,
+    };
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
         let _ = stream.shutdown().await;
     }
     info
+}
+
+/// Reads the rest of a request, and gives the answer.
+async fn page(stream: &mut (impl AsyncBufRead + Unpin)) -> String {
+    let mut header = String::new();
+    while matches!(stream.read_line(&mut header).await, Ok(2..)) && header != "\r\n" {
+        header.clear();
+    }
+    let length = GREETING.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{GREETING}")
 }
 
 /// Connects to `address` as a workload of ours, for `peer` alone, and has [`GREETING`] echoed.
