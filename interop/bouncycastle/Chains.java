@@ -113,24 +113,28 @@ final class Chains {
             "written", Peer.hex(key.getEncoded()));
     }
 
-    /** Arguments: a folder, then algorithms; each is given a root, a workload below it, and the workload's request. */
+    /**
+     * Arguments: a folder, then algorithms; each is given a root, a workload below it, and the workload's request.
+     * Where the root's is another one, it stands before the workload's and a plus sign.
+     */
     static Object issue(List<String> arguments) {
         Map<String, Object> reports = new LinkedHashMap<>();
-        for (String oid : arguments.subList(1, arguments.size())) {
-            Path folder = Path.of(arguments.get(0)).resolve(oid);
-            reports.put(oid, Peer.outcome(() -> issue(folder, oid)));
+        for (String name : arguments.subList(1, arguments.size())) {
+            Path folder = Path.of(arguments.get(0)).resolve(name);
+            String[] oids = name.split("\\+");
+            reports.put(name, Peer.outcome(() -> issue(folder, oids[0], oids[oids.length - 1])));
         }
         return reports;
     }
 
-    private static Object issue(Path folder, String oid) throws Exception {
-        KeyPair authority = Keys.generate(oid);
+    private static Object issue(Path folder, String rootOid, String oid) throws Exception {
+        KeyPair authority = Keys.generate(rootOid);
         KeyPair workload = Keys.generate(oid);
         SubjectPublicKeyInfo authorityKey = info(authority);
         Peer.write(folder, "root.der", authority(authority).build(
-            Keys.signer(oid, authority.getPrivate())).getEncoded());
+            Keys.signer(rootOid, authority.getPrivate())).getEncoded());
         Peer.write(folder, "leaf.der", workload(authorityKey, info(workload)).build(
-            Keys.signer(oid, authority.getPrivate())).getEncoded());
+            Keys.signer(rootOid, authority.getPrivate())).getEncoded());
         Peer.write(folder, "csr.der", request(info(workload)).build(
             Keys.signer(oid, workload.getPrivate())).getEncoded());
         Peer.write(folder, "key.der", workload.getPrivate().getEncoded());

@@ -139,11 +139,7 @@ impl JavaProgram {
     /// Its class `Peer`, ready to be given arguments.
     pub fn command(&self) -> Command {
         let mut command = Command::new("java");
-        // Many short runs: what takes long to optimise is not worth it.
-        command
-            .args(["-XX:TieredStopAtLevel=1", "-cp"])
-            .arg(&self.class_path)
-            .arg("Peer");
+        command.arg("-cp").arg(&self.class_path).arg("Peer");
         command
     }
 }

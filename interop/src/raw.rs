@@ -5,10 +5,14 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use symbolon_crypto::{Component, HeldKey as _, MlDsaContext, PublicKey, SoftwareKey};
 use tempfile::TempDir;
+
+use crate::cells::Peer;
+use crate::programs;
 
 /// The contexts that are tried: none, a short one, and the longest that there can be.
 pub const CONTEXTS: [&[u8]; 3] = [b"", b"a context", &[0xC7; 255]];
@@ -35,6 +39,58 @@ pub struct Case {
     pub component: Component,
     /// Whether the signature is one.
     pub is_genuine: bool,
+}
+
+/// A peer of whom nothing but signatures is wanted: its commands for some folders, and who it is.
+pub struct Signer<'a> {
+    /// Who it is, for the cells.
+    pub peer: &'a Peer,
+    /// The program that says of each folder, by its name, whether its signature is its key's.
+    pub verify: &'a dyn Fn() -> Command,
+    /// The program that signs what is in each folder.
+    pub sign: &'a dyn Fn() -> Command,
+}
+
+impl Signer<'_> {
+    /// Has signatures exchanged, both ways and with each context; then records a cell of each component and direction.
+    /// `variant` follows the direction's name.
+    ///
+    /// # Errors
+    /// At the first case that one side takes for what it is not, or if a program fails.
+    pub fn exchange(&self, components: &[Component], contexts: &[&[u8]], variant: &str) -> Result<()> {
+        let ours = Cases::ours(components, contexts)?;
+        let said = programs::json((self.verify)().args(ours.folders()))?;
+        for Case { name, is_genuine, .. } in &ours.cases {
+            ensure!(said[name] == *is_genuine, "ours, {name}: {}", said[name]);
+        }
+        let theirs = Cases::theirs(components, contexts)?;
+        let said = programs::json((self.sign)().args(theirs.folders()))?;
+        for case in &theirs.cases {
+            let verified = theirs
+                .verified(case)
+                .with_context(|| format!("theirs, {}: {said}", case.name))?;
+            ensure!(verified == (true, false), "theirs, {}: {verified:?}", case.name);
+        }
+        for component in components {
+            for direction in ["our-signature", "their-signature"] {
+                let (direction, form) = (format!("{direction}{variant}"), format!("ml-dsa/{component}"));
+                self.peer.shows(&direction, &form, "ok")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parameter sets of ML-DSA.
+pub const ML_DSA: [Component; 3] = [Component::MlDsa44, Component::MlDsa65, Component::MlDsa87];
+
+/// The parameter sets of SLH-DSA whose names end so: `f` for fast, `s` for small.
+pub fn slh_dsa(end: &str) -> Vec<Component> {
+    let is_wanted = |component: &Component| {
+        let name = component.name();
+        name.starts_with("slh-dsa-") && name.ends_with(end)
+    };
+    Component::ALL.into_iter().filter(is_wanted).collect()
 }
 
 impl Cases {

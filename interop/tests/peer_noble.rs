@@ -7,17 +7,16 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use symbolon_crypto::Component;
 use symbolon_interop::cells::Peer;
 use symbolon_interop::chain::Chain;
 use symbolon_interop::programs;
-use symbolon_interop::raw::{CONTEXTS, Cases, NO_CONTEXT};
+use symbolon_interop::raw::{CONTEXTS, ML_DSA, NO_CONTEXT, Signer, slh_dsa};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Suite;
 use tempfile::TempDir;
 
 static PEER: LazyLock<Peer> = LazyLock::new(|| {
-    let version = run(script("signatures.mjs").arg("version"));
+    let version = run(&mut signatures("version"));
     Peer::new("noble", version.as_str().unwrap())
 });
 
@@ -32,32 +31,24 @@ fn run(command: &mut Command) -> Value {
     programs::json(command).unwrap()
 }
 
-/// Both ways, with each context; then records a cell of each component for both.
-fn signatures_agree(components: &[Component], contexts: &[&[u8]], variant: &str) {
-    let ours = Cases::ours(components, contexts).unwrap();
-    let said = run(script("signatures.mjs").arg("verify").args(ours.folders()));
-    for case in &ours.cases {
-        assert_eq!(said[&case.name], case.is_genuine, "{}", case.name);
+fn signer() -> Signer<'static> {
+    Signer {
+        peer: &PEER,
+        verify: &|| signatures("verify"),
+        sign: &|| signatures("sign"),
     }
-    let theirs = Cases::theirs(components, contexts).unwrap();
-    run(script("signatures.mjs").arg("sign").args(theirs.folders()));
-    for case in &theirs.cases {
-        assert_eq!(theirs.verified(case).unwrap(), (true, false), "{}", case.name);
-    }
-    for component in components {
-        for direction in ["our-signature", "their-signature"] {
-            let direction = format!("{direction}{variant}");
-            PEER.shows(&direction, &format!("ml-dsa/{component}"), "ok")
-                .unwrap();
-        }
-    }
+}
+
+fn signatures(subcommand: &str) -> Command {
+    let mut command = script("signatures.mjs");
+    command.arg(subcommand);
+    command
 }
 
 #[test]
 #[ignore = "needs Node.js and npm; run by cargo xtask interop"]
 fn ml_dsa_signatures_have_their_contexts() {
-    let components = [Component::MlDsa44, Component::MlDsa65, Component::MlDsa87];
-    signatures_agree(&components, &CONTEXTS, "/with context");
+    signer().exchange(&ML_DSA, &CONTEXTS, "/with context").unwrap();
 }
 
 #[test]
@@ -65,7 +56,7 @@ fn ml_dsa_signatures_have_their_contexts() {
 fn slh_dsa_signatures_that_are_made_fast() {
     let components = slh_dsa("f");
     assert_eq!(components.len(), 6);
-    signatures_agree(&components, &NO_CONTEXT, "");
+    signer().exchange(&components, &NO_CONTEXT, "").unwrap();
 }
 
 #[test]
@@ -73,15 +64,7 @@ fn slh_dsa_signatures_that_are_made_fast() {
 fn slh_dsa_signatures_that_are_small() {
     let components = slh_dsa("s");
     assert_eq!(components.len(), 6);
-    signatures_agree(&components, &NO_CONTEXT, "");
-}
-
-fn slh_dsa(end: &str) -> Vec<Component> {
-    let is_wanted = |component: &Component| {
-        let name = component.name();
-        name.starts_with("slh-dsa-") && name.ends_with(end)
-    };
-    Component::ALL.into_iter().filter(is_wanted).collect()
+    signer().exchange(&components, &NO_CONTEXT, "").unwrap();
 }
 
 fn composites() -> impl Iterator<Item = Suite> {

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use self::matrix::{Cell, Directions, Matrix};
 use self::page::Section;
+use crate::outside::Outside;
 use crate::suites::PROGRAMS;
 use crate::workspace::Workspace;
 use crate::{maven, needs, node, process, python, tally, trixie};
@@ -30,6 +31,26 @@ const GO: &str = "SYMBOLON_GO";
 /// The environment variable by which tests learn where noble's packages are.
 const NOBLE: &str = "SYMBOLON_NOBLE";
 
+/// The environment variables by which tests learn of the programs that are built outside the workspace.
+const LIBOQS: &str = "SYMBOLON_LIBOQS";
+const PQCRYPTO: &str = "SYMBOLON_PQCRYPTO";
+
+const LIBOQS_PROGRAM: Outside = Outside {
+    folder: "liboqs",
+    source: "src/main.rs",
+    artefact: "symbolon-liboqs",
+    needs: needs::TO_BUILD_LIBOQS,
+    builds: "liboqs from source",
+};
+
+const PQCRYPTO_PROGRAM: Outside = Outside {
+    folder: "pqcrypto",
+    source: "src/main.rs",
+    artefact: "symbolon-pqcrypto",
+    needs: &[],
+    builds: "PQClean from source",
+};
+
 /// The oldest Go whose standard library offers the groups that our listeners insist on.
 const OLDEST_GO: (u32, u32) = (1, 26);
 
@@ -42,6 +63,8 @@ enum Needs {
     Java,
     Node,
     Noble,
+    Liboqs,
+    Pqcrypto,
 }
 
 struct Peer {
@@ -90,9 +113,39 @@ const PEERS: &[Peer] = &[
         in_table: true,
     },
     Peer {
+        name: "nginx",
+        proves: "nginx on OpenSSL 3.5 asks for client certificates on our SVIDs, of our client and of curl",
+        needs: &[Needs::Debian],
+        in_table: true,
+    },
+    Peer {
+        name: "node",
+        proves: "Node.js verifies chains and the halves of composites, and is both ends of mutual HTTPS",
+        needs: &[Needs::Node],
+        in_table: true,
+    },
+    Peer {
         name: "noble",
         proves: "@noble/post-quantum: ML-DSA and SLH-DSA signatures both ways, and the halves of composites",
         needs: &[Needs::Node, Needs::Noble],
+        in_table: true,
+    },
+    Peer {
+        name: "liboqs",
+        proves: "liboqs: ML-DSA signatures with contexts, both ways",
+        needs: &[Needs::Liboqs],
+        in_table: true,
+    },
+    Peer {
+        name: "pqcrypto",
+        proves: "PQClean: ML-DSA signatures with contexts, both ways",
+        needs: &[Needs::Pqcrypto],
+        in_table: true,
+    },
+    Peer {
+        name: "pkilint",
+        proves: "pkilint finds nothing in what we issue but what has its reason in exceptions.tsv",
+        needs: &[Needs::Python],
         in_table: true,
     },
     Peer {
@@ -263,6 +316,8 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
             maven::VARIABLE,
             maven::libraries(workspace, "bouncycastle")?.into(),
         )],
+        Needs::Liboqs => vec![(LIBOQS, LIBOQS_PROGRAM.built(workspace)?.into())],
+        Needs::Pqcrypto => vec![(PQCRYPTO, PQCRYPTO_PROGRAM.built(workspace)?.into())],
         Needs::Noble => vec![(NOBLE, node::modules(workspace, "noble")?.into())],
         Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],
     })

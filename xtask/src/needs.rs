@@ -44,9 +44,11 @@ pub(crate) const TO_BUILD_TESTS: &[Need] = &[
 ];
 
 /// To build the PQ token of `interop/pq-token/`.
-pub(crate) const TO_BUILD_PQ_TOKEN: &[Need] = &[Need {
+pub(crate) const TO_BUILD_PQ_TOKEN: &[Need] = &[LIBCLANG];
+
+const LIBCLANG: Need = Need {
     what: "libclang with its headers",
-    why: "the PQ token's build reads the C headers of PKCS#11 and OpenSSL with it",
+    why: "the PQ token's and liboqs' builds read C headers with it",
     packages: &["libclang-dev"],
     // LIBCLANG_PATH is how its users are told of one elsewhere.
     probe: (
@@ -56,7 +58,18 @@ pub(crate) const TO_BUILD_PQ_TOKEN: &[Need] = &[Need {
             "test -d \"$LIBCLANG_PATH\" || ls /usr/lib/llvm-*/lib/libclang.so",
         ],
     ),
-}];
+};
+
+/// To build the program of `interop/liboqs/`.
+pub(crate) const TO_BUILD_LIBOQS: &[Need] = &[
+    Need {
+        what: "CMake",
+        why: "liboqs is built with it",
+        packages: &["cmake"],
+        probe: ("cmake", &["--version"]),
+    },
+    LIBCLANG,
+];
 
 /// To make the files that the migration planner's tests read.
 pub(crate) const TO_TEST_PLANNER: &[Need] = &[

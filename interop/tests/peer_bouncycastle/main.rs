@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chains;
+
+mod forms;
 mod raw;
 mod tls;
 

@@ -5,9 +5,8 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use spiffe::TrustDomain;
-use symbolon_crypto::Component;
 use symbolon_interop::chain::{Chain, TRUST_DOMAIN, WORKLOAD};
-use symbolon_interop::raw::{CONTEXTS, Cases};
+use symbolon_interop::raw::{self, CONTEXTS, Signer};
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::Csr;
@@ -23,7 +22,6 @@ const MESSAGE: &[u8] = b"signed with the key that was read";
 
 const CLASSICAL: [Suite; 3] = [Suite::EcdsaP256, Suite::EcdsaP384, Suite::Ed25519];
 const ML_DSA: [Suite; 3] = [Suite::MlDsa44, Suite::MlDsa65, Suite::MlDsa87];
-const COMPONENTS: [Component; 3] = [Component::MlDsa44, Component::MlDsa65, Component::MlDsa87];
 
 /// The suites of a release.
 fn suites(release: &Release) -> Vec<Suite> {
@@ -197,21 +195,11 @@ fn what_it_makes_is_read() {
 #[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
 fn ml_dsa_signatures_have_their_contexts() {
     for release in releases().iter().filter(|release| release.knows_ml_dsa) {
-        let ours = Cases::ours(&COMPONENTS, &CONTEXTS).unwrap();
-        let said = outcome(go(release, "verify").args(ours.folders())).unwrap();
-        for case in &ours.cases {
-            assert_eq!(said[&case.name], case.is_genuine, "{}", case.name);
-        }
-        let theirs = Cases::theirs(&COMPONENTS, &CONTEXTS).unwrap();
-        outcome(go(release, "sign").args(theirs.folders())).unwrap();
-        for case in &theirs.cases {
-            assert_eq!(theirs.verified(case).unwrap(), (true, false), "{}", case.name);
-        }
-        for component in COMPONENTS {
-            for direction in ["our-signature/with context", "their-signature/with context"] {
-                let form = format!("ml-dsa/{component}");
-                release.peer.shows(direction, &form, "ok").unwrap();
-            }
-        }
+        let signer = Signer {
+            peer: &release.peer,
+            verify: &|| go(release, "verify"),
+            sign: &|| go(release, "sign"),
+        };
+        signer.exchange(&raw::ML_DSA, &CONTEXTS, "/with context").unwrap();
     }
 }
