@@ -6,6 +6,7 @@
 //! never hides another, and no byte of a private key or of a token's signature is ever in a description.
 
 mod algorithm;
+mod beside;
 mod certificate;
 mod document;
 mod extension;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub(crate) use self::algorithm::oid_in_words;
 pub use self::algorithm::{AlgorithmDescription, PartDescription, Support, algorithm, component_words};
+pub use self::beside::{AlternativeDescription, RelatedDescription};
 pub use self::certificate::{
     CertificateDescription, RequestDescription, SignatureDescription, ValidityDescription,
 };
@@ -70,7 +72,7 @@ pub struct SvidDescription {
     pub summary: String,
     /// The SPIFFE ID.
     pub spiffe_id: String,
-    /// The form: `classical`, `ml-dsa` or `composite`.
+    /// The form: `classical`, `ml-dsa`, `composite`, `paired` (the second of a pair) or `catalyst`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub form: Option<&'static str>,
     /// The chain, leaf first.
@@ -259,6 +261,7 @@ impl Found {
 
     /// Puts chain and key together where they are an SVID.
     fn arrange(mut self) -> Vec<Description> {
+        beside::relate(&mut self.certificates);
         let mut descriptions = Vec::new();
         let leaf_id = self
             .certificates

@@ -10,11 +10,13 @@ use x509_cert::ext::pkix::{
 };
 
 use super::algorithm::{AlgorithmDescription, Of, PartDescription, algorithm, parts};
+use super::beside::{self, AlternativeDescription, RelatedDescription};
 use super::extension::{self, ExtensionDescription};
 use super::key::{self, PublicKeyDescription};
 use crate::certificate::Certificate;
 use crate::csr::{Csr, CsrParts};
 use crate::names;
+use crate::related::RelatedRequest;
 use crate::signature::algorithm_identifier;
 use crate::text;
 use crate::time::rfc3339;
@@ -41,10 +43,16 @@ pub struct CertificateDescription {
     pub serial_decimal: String,
     /// When it is valid.
     pub validity: ValidityDescription,
-    /// The certified key.
+    /// The certified key; the form is that of the whole certificate.
     pub public_key: PublicKeyDescription,
     /// How it is signed.
     pub signature: SignatureDescription,
+    /// The alternative key and signature of a catalyst certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative: Option<AlternativeDescription>,
+    /// Which certificate this one is paired with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related: Option<RelatedDescription>,
     /// The subject key identifier in hex; an authority's is its authority id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_key_id: Option<String>,
@@ -61,8 +69,11 @@ pub struct CertificateDescription {
     pub bytes: usize,
     /// SHA-256 of the whole certificate, in hex.
     pub sha256: String,
-    /// What is wrong with it, as far as that can be seen in the certificate alone.
+    /// What is wrong with it, as far as that can be seen in the input alone.
     pub problems: Vec<String>,
+    /// The certificate, if it can be read.
+    #[serde(skip)]
+    pub(super) read: Option<Certificate>,
 }
 
 /// When a certificate or a token is valid.
@@ -120,8 +131,14 @@ pub struct RequestDescription {
     pub spiffe_id: Option<String>,
     /// The subject's name, which servers ignore.
     pub subject: String,
-    /// The key to certify.
+    /// The key to certify; the form is that of the whole request.
     pub public_key: PublicKeyDescription,
+    /// The alternative key to certify, whose proof of possession is checked with the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alternative_key: Option<PublicKeyDescription>,
+    /// Which certificate the new one is to be paired with, by the serial number in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related_serial: Option<String>,
     /// How it is signed; the check is the proof of possession.
     pub signature: SignatureDescription,
     /// The extensions asked for.
@@ -145,8 +162,11 @@ pub(super) fn certificate(der: &[u8], now: SystemTime) -> Option<CertificateDesc
     };
     let tbs = inner.tbs_certificate();
     let spki = tbs.subject_public_key_info().to_der().ok()?;
-    let public_key = key::public_key(&spki)?;
+    let mut public_key = key::public_key(&spki)?;
     problems.extend(public_key.problem.clone());
+    if let Some(form) = strict.as_ref().and_then(Certificate::form) {
+        public_key.form = Some(form.name());
+    }
 
     let spiffe_id = match strict.as_ref().map(|strict| (strict, strict.spiffe_id())) {
         Some((_, Ok(id))) => Some(id.to_string()),
@@ -212,6 +232,8 @@ pub(super) fn certificate(der: &[u8], now: SystemTime) -> Option<CertificateDesc
             parts: parts(algorithm_oid, Of::Signature, signature_len),
             check: check.map(|check| check.unwrap_or_else(|problem| problem)),
         },
+        alternative: strict.as_ref().and_then(beside::alternative),
+        related: strict.as_ref().and_then(beside::related),
         subject_key_id: extension(SubjectKeyIdentifier::OID).and_then(id),
         authority_key_id: extension(AuthorityKeyIdentifier::OID)
             .and_then(|content| AuthorityKeyIdentifier::from_der(content).ok()?.key_identifier)
@@ -228,17 +250,23 @@ pub(super) fn certificate(der: &[u8], now: SystemTime) -> Option<CertificateDesc
         bytes: der.len(),
         sha256: hex::encode(symbolon_crypto::digest::sha256(der)),
         problems,
+        read: strict,
     })
 }
 
 /// Describes a request, even one that [`Csr::from_der`] refuses. `None` when it is no request at all.
 pub(super) fn request(der: &[u8]) -> Option<RequestDescription> {
     let parsed = CsrParts::read(der).ok()?;
-    let public_key = key::public_key(parsed.spki)?;
+    let mut public_key = key::public_key(parsed.spki)?;
     let mut problems = Vec::new();
-    let mut spiffe_id = None;
+    let (mut spiffe_id, mut alternative_key, mut related_serial) = (None, None, None);
     let check = match Csr::from_der(der) {
         Ok(csr) => {
+            public_key.form = Some(csr.form().name());
+            alternative_key = csr
+                .alternative_key()
+                .and_then(|alternative| key::public_key(&alternative.spki_der()));
+            related_serial = csr.related_request().map(RelatedRequest::serial_hex);
             match csr.spiffe_id() {
                 Ok(id) => spiffe_id = id.map(|id| id.to_string()),
                 Err(error) => problems.push(error.to_string()),
@@ -264,6 +292,8 @@ pub(super) fn request(der: &[u8]) -> Option<RequestDescription> {
             .map(|name| names::text(&name))
             .unwrap_or_default(),
         public_key,
+        alternative_key,
+        related_serial,
         signature: SignatureDescription {
             algorithm: algorithm(oid),
             bytes: parsed.signature.len(),

@@ -11,6 +11,7 @@ use x509_cert::ext::pkix::{
     ExtendedKeyUsage, KeyUsage, SubjectAltName, SubjectKeyIdentifier,
 };
 
+use super::beside;
 use crate::names;
 
 /// An extension of a certificate, or one that a request asks for.
@@ -55,7 +56,9 @@ const NAMES: [(&str, &str); 14] = [
 
 /// Describes one extension by its OID and content.
 pub(super) fn describe(oid: ObjectIdentifier, critical: bool, content: &[u8]) -> ExtensionDescription {
-    let value = value(oid, content).unwrap_or_else(|| format!("{} bytes", content.len()));
+    let value = value(oid, content)
+        .or_else(|| beside::value(oid, content))
+        .unwrap_or_else(|| format!("{} bytes", content.len()));
     ExtensionDescription {
         name: name(oid),
         oid: oid.to_string(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::algorithm::{AlgorithmDescription, PartDescription, Support};
+use super::beside::AlternativeDescription;
 use super::certificate::{
     CertificateDescription, RequestDescription, SignatureDescription, ValidityDescription,
 };
@@ -116,6 +117,16 @@ impl Rows {
         });
     }
 
+    fn alternative(&mut self, alternative: &AlternativeDescription) {
+        if let Some(key) = &alternative.public_key {
+            self.add("alternative key", algorithm_line(&key.algorithm));
+            self.nested(|rows| rows.public_key(key));
+        }
+        if let Some(signature) = &alternative.signature {
+            self.signature("alternative signature", signature);
+        }
+    }
+
     fn certificate(&mut self, label: &str, certificate: &CertificateDescription) {
         self.add(label, &certificate.summary);
         self.nested(|rows| {
@@ -131,6 +142,17 @@ impl Rows {
             rows.add("key", algorithm_line(&certificate.public_key.algorithm));
             rows.nested(|rows| rows.public_key(&certificate.public_key));
             rows.signature("signature", &certificate.signature);
+            if let Some(alternative) = &certificate.alternative {
+                rows.alternative(alternative);
+            }
+            if let Some(related) = &certificate.related {
+                let found = related.found.as_deref();
+                let which = found.unwrap_or("no certificate of the input");
+                rows.add(
+                    "paired with",
+                    format!("{which} ({} {})", related.hash, related.value),
+                );
+            }
             rows.add_some("subject key id", certificate.subject_key_id.as_ref());
             rows.add_some("authority key id", certificate.authority_key_id.as_ref());
             rows.extensions(&certificate.extensions);
@@ -147,6 +169,16 @@ impl Rows {
             rows.add("subject", or_empty(&request.subject));
             rows.add("key", algorithm_line(&request.public_key.algorithm));
             rows.nested(|rows| rows.public_key(&request.public_key));
+            if let Some(key) = &request.alternative_key {
+                rows.add("alternative key", algorithm_line(&key.algorithm));
+                rows.nested(|rows| rows.public_key(key));
+            }
+            if let Some(serial) = &request.related_serial {
+                rows.add(
+                    "to be paired with",
+                    format!("the certificate with serial {serial}"),
+                );
+            }
             rows.signature("proof of possession", &request.signature);
             rows.extensions(&request.extensions);
             rows.add("size", format!("{} bytes", request.bytes));

@@ -106,12 +106,16 @@ fn what_was_changed_after_the_alternative_signature_is_noticed() {
     }
     // Another authority's signature.
     let other = Catalyst::root();
-    let leaf = root.leaf(nothing, |draft| seal(draft, &root.native.signer, &other.alternative));
+    let leaf = root.leaf(nothing, |draft| {
+        seal(draft, &root.native.signer, &other.alternative)
+    });
     assert_rejected(&leaf, &root);
     // A signature of another length.
-    let leaf = root.leaf(nothing, |draft| change(draft, ALTERNATIVE_SIGNATURE, |content| {
-        *content = crate::bit_string(&[7; 100]);
-    }));
+    let leaf = root.leaf(nothing, |draft| {
+        change(draft, ALTERNATIVE_SIGNATURE, |content| {
+            *content = crate::bit_string(&[7; 100]);
+        })
+    });
     assert_rejected(&leaf, &root);
 }
 
@@ -134,7 +138,10 @@ fn parts_that_are_missing_are_named() {
     let keyless = Certificate::from_der(&without(Part::Key)).unwrap();
     assert_eq!(keyless.form(), Some(Form::Classical));
     let missing = CatalystError::Missing(Part::Key);
-    assert_eq!(verify_alternative(&keyless, root.certificate()), Err(missing.clone()));
+    assert_eq!(
+        verify_alternative(&keyless, root.certificate()),
+        Err(missing.clone())
+    );
     // Nor with the key alone.
     let unsigned = root.leaf(nothing, |draft| {
         draft.remove(ALTERNATIVE_ALGORITHM);
@@ -151,7 +158,10 @@ fn parts_that_are_missing_are_named() {
         }
     });
     assert!(stripped.alternative().is_none());
-    assert_eq!(verify_alternative(&stripped, root.certificate()), Err(missing.clone()));
+    assert_eq!(
+        verify_alternative(&stripped, root.certificate()),
+        Err(missing.clone())
+    );
     let leaf = root.leaf(nothing, nothing);
     let classical = Ca::root(Suite::EcdsaP256);
     assert_eq!(
@@ -330,10 +340,15 @@ fn in_a_bundle_they_stand_among_the_classical_and_are_told_apart() {
             .stock_authorities()
             .map(|authority| authority.certificate.clone())
             .collect();
-        assert_eq!(stock, [catalyst.certificate().clone(), classical.certificate.clone()]);
+        assert_eq!(
+            stock,
+            [catalyst.certificate().clone(), classical.certificate.clone()]
+        );
     }
     // Among the post-quantum keys it would be nobody's.
-    let moved = document.replace("\"pq_keys\"", "\"other\"").replace("\"keys\"", "\"pq_keys\"");
+    let moved = document
+        .replace("\"pq_keys\"", "\"other\"")
+        .replace("\"keys\"", "\"pq_keys\"");
     let moved = moved.replace("{\"pq_keys\"", "{\"keys\":[],\"pq_keys\"");
     let read = TrustBundle::from_jwks(&trust_domain(), moved.as_bytes()).unwrap();
     assert!(read.x509_authorities.is_empty());

@@ -29,7 +29,8 @@ impl Made {
 
 /// Extensions with different OIDs, among which altSignatureValue may be.
 fn extensions() -> impl Strategy<Value = Vec<Made>> {
-    let arcs = proptest::sample::subsequence(vec![14_u8, 15, 17, 19, 35, 37, 72, 73, 74, 99], 1..10).prop_shuffle();
+    let arcs =
+        proptest::sample::subsequence(vec![14_u8, 15, 17, 19, 35, 37, 72, 73, 74, 99], 1..10).prop_shuffle();
     let contents = proptest::collection::vec(
         (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..300)),
         10,
@@ -191,12 +192,21 @@ fn what_is_no_version_3_certificate_is_refused() {
     };
     for (what, tbs) in [
         ("no version", without(0)),
-        ("no algorithm", whole(0x30, &[VERSION_3, &serial, &serial, &middle, &list])),
+        (
+            "no algorithm",
+            whole(0x30, &[VERSION_3, &serial, &serial, &middle, &list]),
+        ),
         ("no extensions", without(4)),
-        ("extensions that are none", whole(0x30, &[&good[..4].concat(), &[0xa3, 2, 5, 0]])),
+        (
+            "extensions that are none",
+            whole(0x30, &[&good[..4].concat(), &[0xa3, 2, 5, 0]]),
+        ),
         (
             "an extension without an OID",
-            whole(0x30, &[&good[..4].concat(), &whole(0xa3, &[&whole(0x30, &[EMPTY])])]),
+            whole(
+                0x30,
+                &[&good[..4].concat(), &whole(0xa3, &[&whole(0x30, &[EMPTY])])],
+            ),
         ),
         ("a set", whole(0x31, &good)),
         ("nothing", Vec::new()),

@@ -5,6 +5,7 @@
 
 mod catalyst;
 mod codec;
+mod described;
 mod pairs;
 mod requests;
 #[path = "../trust/support.rs"]
@@ -51,7 +52,11 @@ impl Catalyst {
         Certificate::from_der(&self.leaf_der(before, after)).unwrap()
     }
 
-    pub(crate) fn leaf_der(&self, before: impl FnOnce(&mut Draft), after: impl FnOnce(&mut Draft)) -> Vec<u8> {
+    pub(crate) fn leaf_der(
+        &self,
+        before: impl FnOnce(&mut Draft),
+        after: impl FnOnce(&mut Draft),
+    ) -> Vec<u8> {
         let mut draft = Draft::leaf(&subject_key(&signer(Suite::EcdsaP256))).under(self.certificate());
         with_alternative_key(&mut draft, &signer(Suite::MlDsa44), Suite::MlDsa44);
         before(&mut draft);
@@ -70,7 +75,9 @@ pub(crate) fn with_alternative_key(draft: &mut Draft, key: &SuiteSigner, issuer:
 
 /// Puts in the alternative signature over everything that the draft now holds.
 pub(crate) fn seal(draft: &mut Draft, native: &SuiteSigner, alternative: &SuiteSigner) {
-    let signature = alternative.sign(&pre_tbs(&tbs_of(draft, native)).unwrap()).unwrap();
+    let signature = alternative
+        .sign(&pre_tbs(&tbs_of(draft, native)).unwrap())
+        .unwrap();
     draft.set_raw(ALTERNATIVE_SIGNATURE, false, &bit_string(&signature));
 }
 

@@ -92,7 +92,9 @@ fn either_half_must_stand_by_itself() {
     let error = pairs.verify(&pairs.first, &expired).unwrap_err();
     assert!(matches!(error, PairError::Second(_)), "{error}");
     assert_eq!(error.half(), Half::PostQuantum);
-    let short = pairs.classical.leaf(Suite::EcdsaP256, |draft| draft.not_after = now() + HOUR / 4);
+    let short = pairs
+        .classical
+        .leaf(Suite::EcdsaP256, |draft| draft.not_after = now() + HOUR / 4);
     let of_short = pairs.second(|draft| link(draft, &RelatedCertificate::to(&short).to_der()));
     pairs.verify(&short, &of_short).unwrap();
     let error = pairs.verify_at(&short, &of_short, later).unwrap_err();
@@ -118,9 +120,14 @@ fn halves_that_do_not_belong_together_are_refused() {
 
     // No link: what whoever takes any ML-DSA SVID of the same workload would show.
     let alone = pairs.ml_dsa.leaf(Suite::MlDsa44, |_| ());
-    assert_eq!(pairs.verify(&pairs.first, &alone).unwrap_err(), PairError::NotLinked);
+    assert_eq!(
+        pairs.verify(&pairs.first, &alone).unwrap_err(),
+        PairError::NotLinked
+    );
     // A link to an earlier first certificate.
-    let renewed = pairs.classical.leaf(Suite::EcdsaP256, |draft| draft.serial = vec![0x2b]);
+    let renewed = pairs
+        .classical
+        .leaf(Suite::EcdsaP256, |draft| draft.serial = vec![0x2b]);
     assert_eq!(
         pairs.verify(&renewed, &good).unwrap_err(),
         PairError::Related(RelatedError::OtherHash { hash: "SHA-256" })
@@ -132,7 +139,9 @@ fn halves_that_do_not_belong_together_are_refused() {
     // Two of one kind.
     let error = pairs.verify(&pairs.first, &pairs.first).unwrap_err();
     assert!(matches!(error, PairError::Second(_)), "{error}");
-    let chain_of_pq = pairs.ml_dsa.leaf(Suite::MlDsa44, |draft| draft.serial = vec![0x2c]);
+    let chain_of_pq = pairs
+        .ml_dsa
+        .leaf(Suite::MlDsa44, |draft| draft.serial = vec![0x2c]);
     let linked = pairs.second(|draft| link(draft, &RelatedCertificate::to(&chain_of_pq).to_der()));
     assert_eq!(
         pairs.verify(&chain_of_pq, &linked).unwrap_err(),
@@ -174,7 +183,10 @@ fn links_are_read_strictly() {
     assert_eq!(RelatedCertificate::to(&pairs.first).to_der(), good);
     // RFC 5754: NULL is to be accepted.
     pairs
-        .verify(&pairs.first, &pairs.second(|draft| link(draft, &written(&with_null, &hash))))
+        .verify(
+            &pairs.first,
+            &pairs.second(|draft| link(draft, &written(&with_null, &hash))),
+        )
         .unwrap();
 
     for (what, content) in [

@@ -93,7 +93,10 @@ fn an_alternative_key_is_read_with_its_proof() {
     ] {
         let (native, alternative) = (signer(native), signer(alternative));
         let id = spiffe::SpiffeId::new("spiffe://example.org/web").unwrap();
-        let csr = CsrBuilder::new(&native).spiffe_id(&id).alternative(&alternative).build();
+        let csr = CsrBuilder::new(&native)
+            .spiffe_id(&id)
+            .alternative(&alternative)
+            .build();
         let csr = Csr::from_der(&csr.unwrap()).unwrap();
         assert_eq!(csr.form(), Form::Catalyst);
         assert_eq!(csr.key(), &key(&native));
@@ -105,7 +108,10 @@ fn an_alternative_key_is_read_with_its_proof() {
 #[test]
 fn the_order_of_the_attributes_is_no_matter() {
     let (native, alternative) = (signer(Suite::EcdsaP256), signer(Suite::MlDsa44));
-    let csr = CsrBuilder::new(&native).alternative(&alternative).build().unwrap();
+    let csr = CsrBuilder::new(&native)
+        .alternative(&alternative)
+        .build()
+        .unwrap();
     let mut pieces = Pieces::of(&csr);
     assert_eq!(pieces.sign(&native).len() / 100, csr.len() / 100);
     pieces.attributes.reverse();
@@ -115,7 +121,10 @@ fn the_order_of_the_attributes_is_no_matter() {
 #[test]
 fn wrong_alternative_keys_are_refused() {
     let (native, alternative) = (signer(Suite::EcdsaP256), signer(Suite::MlDsa44));
-    let csr = CsrBuilder::new(&native).alternative(&alternative).build().unwrap();
+    let csr = CsrBuilder::new(&native)
+        .alternative(&alternative)
+        .build()
+        .unwrap();
     let refused = |change: &dyn Fn(&mut Pieces)| {
         let mut pieces = Pieces::of(&csr);
         change(&mut pieces);
@@ -191,16 +200,16 @@ fn wrong_alternative_keys_are_refused() {
         set_key(spki(Suite::EcdsaP256)),
         CsrError::Alternative(CatalystError::NotPostQuantum("ecdsa-p256".to_owned()))
     );
-    let unknown = whole(0x30, &[&whole(0x30, &[&[6, 3, 0x2a, 3, 4]]), &bit_string(&[7; 32])]);
+    let unknown = whole(
+        0x30,
+        &[&whole(0x30, &[&[6, 3, 0x2a, 3, 4]]), &bit_string(&[7; 32])],
+    );
     assert!(matches!(
         set_key(unknown),
         CsrError::Alternative(CatalystError::Key(_))
     ));
     let error = refused(&|pieces| {
-        pieces.set(
-            part(Part::Algorithm),
-            &[Suite::MlDsa65.signature_algorithm_der()],
-        );
+        pieces.set(part(Part::Algorithm), &[Suite::MlDsa65.signature_algorithm_der()]);
     });
     assert!(
         matches!(
@@ -246,7 +255,9 @@ fn first_of(suite: Suite) -> (Ca, Certificate, SuiteSigner) {
 /// A request for a certificate to be paired with `first`.
 fn second(first: &Certificate, first_signer: &SuiteSigner, at: SystemTime) -> (SuiteSigner, Vec<u8>) {
     let second = signer(Suite::MlDsa44);
-    let csr = CsrBuilder::new(&second).related_to(first, first_signer, at).build();
+    let csr = CsrBuilder::new(&second)
+        .related_to(first, first_signer, at)
+        .build();
     (second, csr.unwrap())
 }
 
@@ -279,7 +290,10 @@ fn a_request_to_be_paired_is_good_for_minutes() {
     for at in [now() + MAX_REQUEST_AGE, now() - MAX_REQUEST_AHEAD] {
         request.prove(&first, at).unwrap();
     }
-    for at in [now() + MAX_REQUEST_AGE + second, now() - MAX_REQUEST_AHEAD - second] {
+    for at in [
+        now() + MAX_REQUEST_AGE + second,
+        now() - MAX_REQUEST_AHEAD - second,
+    ] {
         let error = request.prove(&first, at).unwrap_err();
         assert!(matches!(error, RelatedError::NotFresh { .. }), "{error}");
     }
@@ -378,7 +392,9 @@ fn wrong_requests_to_be_paired_are_refused() {
             fields[2] = whole(0x30, &[&whole(0x0c, &[b"spiffe://x"])]);
         }),
         ("a time before 1970", &|fields| fields[1] = vec![2, 1, 0xff]),
-        ("a time with too many digits", &|fields| fields[1].clone_from(&nine_bytes)),
+        ("a time with too many digits", &|fields| {
+            fields[1].clone_from(&nine_bytes)
+        }),
         ("a time not in DER", &|fields| fields[1] = vec![2, 2, 0, 1]),
         ("an id with a byte more", &|fields| {
             let id = content(&fields[0]);
@@ -390,7 +406,11 @@ fn wrong_requests_to_be_paired_are_refused() {
         let error = changed(change).unwrap_err();
         assert!(matches!(error, CsrError::RelatedRequest(_)), "{what}: {error}");
     }
-    for value in [&[5, 0][..], &value[..value.len() - 1], &[&value[..], &[0]].concat()] {
+    for value in [
+        &[5, 0][..],
+        &value[..value.len() - 1],
+        &[&value[..], &[0]].concat(),
+    ] {
         assert!(with(&[value]).is_err());
     }
 
@@ -420,7 +440,8 @@ fn wrong_requests_to_be_paired_are_refused() {
         RelatedError::NotFresh { .. }
     ));
     // What is written into the locations is nobody's business.
-    let csr = changed(&|fields| fields[2] = whole(0x30, &[&ia5("http://169.254.169.254/"), &ia5("")])).unwrap();
+    let csr =
+        changed(&|fields| fields[2] = whole(0x30, &[&ia5("http://169.254.169.254/"), &ia5("")])).unwrap();
     let request = csr.related_request().unwrap();
     assert_eq!(request.locations(), ["http://169.254.169.254/", ""]);
     request.prove(&first, now()).unwrap();
