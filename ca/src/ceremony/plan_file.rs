@@ -335,7 +335,7 @@ fn policy(check: &Checker<'_>, entry: Option<&PolicyEntry>, root: &RootPlan) -> 
         path_length: root.path_length.saturating_sub(1),
         suites: Suite::ALL
             .into_iter()
-            .filter(|suite| suite.family() == family)
+            .filter(|suite| suite.family() == family && suite.is_for_svids())
             .collect(),
         count: u32::MAX,
     };
@@ -364,6 +364,11 @@ fn policy(check: &Checker<'_>, entry: Option<&PolicyEntry>, root: &RootPlan) -> 
                 suite.family() == family,
                 suites,
                 format_args!("a root of {} does not certify keys of {suite}", root.suite),
+            )?;
+            check.require(
+                suite.is_for_svids(),
+                suites,
+                format_args!("{suite} is for roots, and intermediates sign SVIDs"),
             )?;
         }
     }

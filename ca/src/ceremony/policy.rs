@@ -7,7 +7,7 @@ use spiffe::TrustDomain;
 use symbolon_host::HumanDuration;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::{Csr, CsrError};
-use symbolon_pki::key::{SubjectKey, SuitePublicKey};
+use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Suite;
 
 use super::plan::{Name, Plan};
@@ -180,11 +180,4 @@ pub(super) fn lifetime(certificate: &Certificate) -> Duration {
         .duration_since(certificate.not_before())
         .unwrap_or_default()
         .saturating_sub(symbolon_issuance::BACKDATE)
-}
-
-/// SHA-256 of a component key's SubjectPublicKeyInfo; `None` for a component that no suite has alone.
-pub(super) fn spki_sha256(key: &symbolon_crypto::PublicKey) -> Option<[u8; 32]> {
-    let suite = Suite::of_component(key.component())?;
-    let public = SuitePublicKey::parse(suite, key.as_bytes()).ok()?;
-    SubjectKey::Suite(public).component_spki_hashes().pop()
 }

@@ -8,7 +8,7 @@ use symbolon_crypto::{HeldKey, random};
 use symbolon_host::file::Pending;
 use symbolon_hsm::{KeyLabel, KeyStore, Passphrase, StoreName};
 use symbolon_issuance::{Authority, AuthoritySpec, RootSpec, Serial, prepare_root};
-use symbolon_pki::key::SuiteSigner;
+use symbolon_pki::key::{SuiteSigner, component_spki_hash};
 use symbolon_pki::time::{Clock, rfc3339};
 
 use super::audit::{self, Audit};
@@ -17,7 +17,7 @@ use super::error::CeremonyError;
 use super::event::{CeremonyBegun, CustodianPresent, FORMAT, KeyMade, Purpose, What};
 use super::layout::Layout;
 use super::plan::{Name, Plan, ShareProtection};
-use super::policy::{Taken, spki_sha256};
+use super::policy::Taken;
 use super::requests::{self, CsrFile, Request};
 use super::scratch::Scratch;
 use super::session::{Session, program};
@@ -353,17 +353,13 @@ impl Making<'_> {
             let label = KeyLabel::of(plan.trust_domain.as_str(), &server, family, *component)?;
             let (info, key) = store.generate(*component, &label).map_err(failed)?;
             self.session.made.push((store, info.id.clone()));
-            let hash = spki_sha256(&info.public_key).ok_or_else(|| CeremonyError::WrongKey {
-                store: name.clone(),
-                component: *component,
-            })?;
             let held_as = opened.held(&info.id).map_err(failed)?;
             self.session.write(What::KeyMade(KeyMade {
                 component: *component,
                 store: name.clone(),
                 key_id: info.id.to_string(),
                 label: label.to_string(),
-                spki_sha256: hex::encode(hash),
+                spki_sha256: hex::encode(component_spki_hash(&info.public_key)),
                 attributes: held_as.attributes,
                 tpm: held_as.tpm,
             }))?;

@@ -8,7 +8,7 @@ use symbolon_crypto::HeldKey;
 use symbolon_hsm::{KeyId, SoftwareStore, StoreName};
 use symbolon_issuance::Authority;
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::key::SuiteSigner;
+use symbolon_pki::key::{SuiteSigner, component_spki_hash};
 use symbolon_pki::time::{Clock, rfc3339};
 
 use super::audit::{self, Audit, AuditError};
@@ -17,7 +17,7 @@ use super::error::CeremonyError;
 use super::event::{CustodianPresent, SessionBegun, What};
 use super::layout::Layout;
 use super::plan::{Name, Plan};
-use super::policy::{Taken, spki_sha256};
+use super::policy::Taken;
 use super::quorum;
 use super::requests::{self, CsrFile, Request};
 use super::run::Outcome;
@@ -278,7 +278,7 @@ fn open_keys(audit: &Audit, opened: &BTreeMap<StoreName, Opened>) -> Result<Suit
         };
         let store = opened.get(&made.store).ok_or_else(wrong)?.store();
         let key = store.open(&KeyId::parse(&made.key_id)?).map_err(failed)?;
-        if spki_sha256(key.public_key()).map(hex::encode).as_deref() != Some(&made.spki_sha256) {
+        if hex::encode(component_spki_hash(key.public_key())) != made.spki_sha256 {
             return Err(wrong());
         }
         held.push(key);

@@ -103,6 +103,26 @@ fn every_suite_makes_a_root() {
     }
 }
 
+/// Roots of suites that sign nothing else, or that are not offered unless they are named; below each what its family
+/// offers. Those with small signatures or RSA keys differ in nothing but the time they take.
+#[test]
+fn roots_of_further_suites_are_made() {
+    for (root, below) in [
+        (Suite::EcdsaP521, Suite::EcdsaP256),
+        (Suite::SlhDsaSha2_128f, Suite::MlDsa65),
+        (Suite::SlhDsaShake256f, Suite::MlDsa87),
+        (Suite::MlDsa87Ed448, Suite::MlDsa65EcdsaP256),
+        (Suite::MlDsa65EcdsaBrainpoolP256r1, Suite::MlDsa87EcdsaP521),
+    ] {
+        let room = Room::new();
+        let (_, key) = room.csr("below", below);
+        room.run(&plan(root, &planned("below")));
+        let certificates = certificates(&room.dir().join("intermediates/below.pem"));
+        serves(&room.root(), &certificates[0], &key, below);
+        audit_dir(&room.dir(), &room.root()).unwrap();
+    }
+}
+
 #[test]
 fn openssl_believes_a_classical_chain() {
     let room = Room::new();
