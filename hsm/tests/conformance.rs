@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 
 use symbolon_crypto::{Component, HeldKey, MlDsaContext, PublicKey, SignError, SoftwareKey};
-use symbolon_hsm::conformance::{Outcome, Report, run, run_with_reopen};
+use symbolon_hsm::conformance::{Outcome, Report, run, run_for, run_with_reopen};
 use symbolon_hsm::{
     KekSource, KeyId, KeyInfo, KeyLabel, KeyStore, Passphrase, SoftwareStore, StoreError, Unsupported,
 };
@@ -57,7 +57,11 @@ fn the_software_store_conforms_under_either_kind_of_key() {
         assert!(report.passed(), "{report}");
         assert_eq!(report.working(), Component::DEFAULTS);
         // One check names unknown keys and one looks at what is left; eleven run for every component.
-        assert_eq!(report.checks.len(), 2 + 11 * Component::DEFAULTS.len(), "{report}");
+        assert_eq!(
+            report.checks.len(),
+            2 + 11 * Component::DEFAULTS.len(),
+            "{report}"
+        );
         let not_offered = report
             .checks
             .iter()
@@ -69,6 +73,53 @@ fn the_software_store_conforms_under_either_kind_of_key() {
             before,
             "the suite left something, or wrote outside the store"
         );
+    }
+}
+
+/// Of the components outside the hot path those that are quick to make and to sign with: what the others do in a store
+/// differs in nothing but the time it takes.
+#[test]
+fn the_software_store_conforms_for_further_components() {
+    const QUICK: [Component; 7] = [
+        Component::EcdsaP521Sha512,
+        Component::EcdsaBrainpoolP256r1Sha256,
+        Component::EcdsaBrainpoolP384r1Sha384,
+        Component::Ed448,
+        Component::Rsa2048PssSha256,
+        Component::Rsa2048Pkcs1Sha256,
+        Component::SlhDsaSha2_128f,
+    ];
+    let scratch = tempfile::tempdir().expect("scratch");
+    let kek = KekSource::KeyFile(scratch.path().join("kek"));
+    let dir = scratch.path().join("store");
+    let store = open(&dir, &kek).expect("open");
+    let report = run_for(&*store, &QUICK, Some(&|| open(&dir, &kek)));
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.working(), QUICK);
+    assert!(store.list().expect("list").is_empty());
+}
+
+/// Every one is kept and found again; only that is looked at, since most take long to sign.
+#[test]
+fn the_software_store_keeps_every_component() {
+    let scratch = tempfile::tempdir().expect("scratch");
+    let kek = KekSource::KeyFile(scratch.path().join("kek"));
+    let dir = scratch.path().join("store");
+    let store = open(&dir, &kek).expect("open");
+    let label = KeyLabel::parse("kept").expect("label");
+    let mut made = Vec::new();
+    // Each size of RSA once: the other padding has keys of the same form.
+    let once = |component: &Component| !component.is_rsa() || component.name().contains("-pss-");
+    for component in Component::ALL.into_iter().filter(once) {
+        store.offers(component).expect("offered");
+        made.push(store.generate(component, &label).expect("generate").0);
+    }
+    made.sort_by(|one, other| one.id.cmp(&other.id));
+    let store = open(&dir, &kek).expect("open again");
+    assert_eq!(store.list().expect("list"), made);
+    for info in made {
+        let key = store.open(&info.id).expect("open the key");
+        assert_eq!(*key.public_key(), info.public_key, "{}", info.component);
     }
 }
 

@@ -68,6 +68,30 @@ fn conforms(token: &Token, working: &[Component]) {
 }
 
 #[test]
+fn components_that_are_kept_in_software_are_refused_with_that_reason() {
+    on(
+        Kind::SoftHsm,
+        "components_that_are_kept_in_software_are_refused_with_that_reason",
+        |token| {
+            let store = token.open();
+            let further = |component: &Component| !Component::DEFAULTS.contains(component);
+            for component in Component::ALL.into_iter().filter(further) {
+                let unsupported = store.offers(component).expect_err("not offered");
+                assert!(unsupported.reason.contains("software"), "{unsupported}");
+                let error = store
+                    .generate(component, &label(component))
+                    .expect_err("not made");
+                assert!(
+                    matches!(error, StoreError::Unsupported(_)),
+                    "{component}: {error}"
+                );
+            }
+            assert!(store.list().expect("list").is_empty());
+        },
+    );
+}
+
+#[test]
 fn softhsm_conforms() {
     on(Kind::SoftHsm, "softhsm_conforms", |token| {
         conforms(token, &CLASSICAL);

@@ -21,7 +21,7 @@ use crate::store::{KeyInfo, KeyStore, StoreError};
 /// Opens the store anew, as a restarted process would.
 pub type Reopen<'a> = &'a dyn Fn() -> Result<Arc<dyn KeyStore>, StoreError>;
 
-/// Runs every check that needs nothing but the store. Blocks for as long as the store takes to make some six
+/// Runs every check that needs nothing but the store, for the components that are offered by default. Blocks for as long as the store takes to make some six
 /// keys, and to sign some fifty times, for each component that it offers.
 pub fn run(store: &dyn KeyStore) -> Report {
     run_watched(store, None, &mut |_| ControlFlow::Continue(()))
@@ -32,11 +32,25 @@ pub fn run_with_reopen(store: &dyn KeyStore, reopen: Reopen<'_>) -> Report {
     run_watched(store, Some(reopen), &mut |_| ControlFlow::Continue(()))
 }
 
+/// As [`run`], or [`run_with_reopen`], for these components in place of the default ones.
+pub fn run_for(store: &dyn KeyStore, components: &[Component], reopen: Option<Reopen<'_>>) -> Report {
+    whole(store, components, reopen, &mut |_| ControlFlow::Continue(()))
+}
+
 /// Told of every check as it is done. On [`ControlFlow::Break`] the suite cleans up and ends.
 pub type Watch<'a> = &'a mut dyn FnMut(&Check) -> ControlFlow<()>;
 
 /// As [`run`], or [`run_with_reopen`], with somebody watching.
 pub fn run_watched(store: &dyn KeyStore, reopen: Option<Reopen<'_>>, watch: Watch<'_>) -> Report {
+    whole(store, &Component::DEFAULTS, reopen, watch)
+}
+
+fn whole(
+    store: &dyn KeyStore,
+    components: &[Component],
+    reopen: Option<Reopen<'_>>,
+    watch: Watch<'_>,
+) -> Report {
     let mut run = Run {
         report: Report {
             kind: store.kind(),
@@ -47,7 +61,7 @@ pub fn run_watched(store: &dyn KeyStore, reopen: Option<Reopen<'_>>, watch: Watc
     };
     let mut scratch = Scratch::new(store);
     let before = store.list();
-    if run.all(&mut scratch, reopen).is_break() {
+    if run.all(&mut scratch, components, reopen).is_break() {
         run.report.interrupted = true;
     }
     // Nobody is asked any more whether to go on: it is the end.
@@ -85,10 +99,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, scratch: &mut Scratch<'_>, reopen: Option<Reopen<'_>>) -> ControlFlow<()> {
+    fn all(
+        &mut self,
+        scratch: &mut Scratch<'_>,
+        components: &[Component],
+        reopen: Option<Reopen<'_>>,
+    ) -> ControlFlow<()> {
         let store = scratch.store;
         self.add(stores::UNKNOWN_ID, None, stores::unknown_id(store))?;
-        for component in Component::DEFAULTS {
+        for &component in components {
             match store.offers(component) {
                 Ok(()) => self.component(scratch, component, reopen)?,
                 Err(unsupported) => {
@@ -181,7 +200,7 @@ impl Report {
                 .any(|c| c.name == keys::GENERATE && c.component == Some(component));
             generates && !self.failures().any(|check| check.component == Some(component))
         };
-        Component::DEFAULTS.into_iter().filter(works).collect()
+        Component::ALL.into_iter().filter(works).collect()
     }
 }
 

@@ -56,6 +56,9 @@ pub struct MechanismOffer {
     pub signs_in_hardware: Option<bool>,
 }
 
+/// Why no token is asked for a component.
+pub(super) const IN_SOFTWARE_ALONE: &str = "this version keeps such keys in software stores alone";
+
 /// Asks the token.
 pub(super) fn of(desk: &Desk<'_>) -> Result<TokenDescription, Fault> {
     let info = desk.context.get_token_info(desk.slot)?;
@@ -106,7 +109,7 @@ fn told(words: &str) -> String {
 /// What keeps the token from making and using keys of a component.
 fn missing(desk: &Desk<'_>, info: &TokenInfo, component: Component) -> Result<Option<String>, Fault> {
     let Some(Needs { generate, sign, bits }) = kinds::needs(component) else {
-        return Ok(Some("this version does not know how tokens make it".to_owned()));
+        return Ok(Some(IN_SOFTWARE_ALONE.to_owned()));
     };
     if info.write_protected() {
         return Ok(Some("the token is write-protected".to_owned()));
@@ -147,7 +150,8 @@ impl TokenDescription {
         match self.offer(component).map(|offer| &offer.missing) {
             Some(None) => Ok(()),
             Some(Some(missing)) => Err(missing.clone()),
-            None => Err("the token was not asked".to_owned()),
+            // The token is asked about the default components alone.
+            None => Err(IN_SOFTWARE_ALONE.to_owned()),
         }
     }
 

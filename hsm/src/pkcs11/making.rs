@@ -4,6 +4,7 @@ use cryptoki::error::{Error as Cryptoki, RvError};
 use cryptoki::object::{Attribute, ObjectClass};
 use symbolon_crypto::Component;
 
+use super::description;
 use super::desk::{Desk, Fault};
 use super::error::{Pkcs11Error, code, says_gone};
 use super::kinds;
@@ -60,7 +61,7 @@ impl Desk<'_> {
         public.extend([Attribute::Private(false), Attribute::Verify(true)]);
 
         let (mechanism, choices) = kinds::generation(component)
-            .ok_or_else(|| unsupported("this version does not know how tokens make it".to_owned()))?;
+            .ok_or_else(|| unsupported(description::IN_SOFTWARE_ALONE.to_owned()))?;
         // Tokens may allow what nobody asked for. Not every one lets that be said, so it is no condition.
         let mut for_signing_alone = private.clone();
         for_signing_alone.extend([

@@ -59,7 +59,7 @@ impl Connection {
             return Ok((!has).then(|| "the TPM lacks the curve, the hash, or ECDSA as a whole".to_owned()));
         }
         if !component.is_ml_dsa() {
-            return Ok(Some("TPMs hold ECDSA keys and sealed ML-DSA seeds".to_owned()));
+            return Ok(Some("a TPM holds ECDSA keys on P-256 and P-384 and sealed ML-DSA seeds; such keys are kept in software stores".to_owned()));
         }
         if !self.has_algorithm(AlgorithmIdentifier::KeyedHash)? {
             return Ok(Some("the TPM cannot seal".to_owned()));
