@@ -70,7 +70,8 @@ fn assert_rejected(leaf: &Certificate, root: &Catalyst) {
 fn what_was_changed_after_the_alternative_signature_is_noticed() {
     let root = Catalyst::root();
     let other_key = signer(Suite::MlDsa44).public_key().spki_der();
-    let changes: [(&str, &dyn Fn(&mut Draft)); 8] = [
+    type Change<'a> = &'a dyn Fn(&mut Draft);
+    let changes: [(&str, Change<'_>); 8] = [
         ("another subject alternative name", &|draft| {
             draft.uris(&["spiffe://example.org/admin"]);
         }),
@@ -107,14 +108,14 @@ fn what_was_changed_after_the_alternative_signature_is_noticed() {
     // Another authority's signature.
     let other = Catalyst::root();
     let leaf = root.leaf(nothing, |draft| {
-        seal(draft, &root.native.signer, &other.alternative)
+        seal(draft, &root.native.signer, &other.alternative);
     });
     assert_rejected(&leaf, &root);
     // A signature of another length.
     let leaf = root.leaf(nothing, |draft| {
         change(draft, ALTERNATIVE_SIGNATURE, |content| {
             *content = crate::bit_string(&[7; 100]);
-        })
+        });
     });
     assert_rejected(&leaf, &root);
 }
@@ -331,7 +332,10 @@ fn in_a_bundle_they_stand_among_the_classical_and_are_told_apart() {
     let read = TrustBundle::from_jwks(&trust_domain(), document.as_bytes()).unwrap();
     for bundle in [&bundle, &read] {
         assert_eq!(of(bundle, Form::Catalyst), [catalyst.certificate().clone()]);
-        assert_eq!(of(bundle, Form::Classical), [classical.certificate.clone()]);
+        assert_eq!(
+            of(bundle, Form::Classical),
+            std::slice::from_ref(&classical.certificate)
+        );
         assert_eq!(
             of(bundle, Form::Paired),
             [classical.certificate.clone(), ml_dsa.certificate.clone()]

@@ -393,7 +393,7 @@ fn wrong_requests_to_be_paired_are_refused() {
         }),
         ("a time before 1970", &|fields| fields[1] = vec![2, 1, 0xff]),
         ("a time with too many digits", &|fields| {
-            fields[1].clone_from(&nine_bytes)
+            fields[1].clone_from(&nine_bytes);
         }),
         ("a time not in DER", &|fields| fields[1] = vec![2, 2, 0, 1]),
         ("an id with a byte more", &|fields| {
