@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::error::{ChainError, ChainReason, Role};
 use super::{MAX_CHAIN_LEN, MAX_SIGNATURE_CHECKS, VerifyOptions, identify, names, revocation, rules};
 use crate::bundle::{TrustBundle, X509Authority};
-use crate::catalyst;
+use crate::catalyst::{self, Alternative};
 use crate::certificate::Certificate;
 use crate::kem::KemPublicKey;
 use crate::key::SubjectKey;
@@ -306,8 +306,12 @@ impl<'a> Search<'a> {
             let is_hybrid = [child, issuer]
                 .iter()
                 .any(|step| step.alternative(self.options).is_some());
-            let asked = is_hybrid && self.options.needs_alternatives();
-            if key.form() == Form::Classical && (asked || form != Form::Classical) {
+            // Marked critical, the extensions are for no one who does not check them (RFC 5280, section 4.2).
+            let alternative = child.certificate.alternative();
+            let is_critical = alternative.is_some_and(Alternative::is_critical);
+            let by_classical = key.form() == Form::Classical;
+            let asked = is_critical || (by_classical && is_hybrid && self.options.needs_alternatives());
+            if asked || (by_classical && form != Form::Classical) {
                 self.spend_check().map_err(refused)?;
                 match catalyst::verify_alternative(child.certificate, issuer.certificate) {
                     Ok(()) => {}

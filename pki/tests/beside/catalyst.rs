@@ -9,7 +9,7 @@ use symbolon_pki::certificate::{Certificate, CertificateError};
 use symbolon_pki::key::{Half, KeyError, SignatureError};
 use symbolon_pki::signature::{AlgorithmError, VerificationError};
 use symbolon_pki::suite::{Form, Suite};
-use symbolon_pki::verify::verify_x509_svid;
+use symbolon_pki::verify::{ChainReason, verify_x509_svid};
 
 use crate::support::{Ca, Draft, bundle, now, signer, subject_key, trust_domain};
 use crate::{Catalyst, change, seal, with_alternative_key};
@@ -57,6 +57,14 @@ fn critical_ones_are_read_and_told() {
     assert!(leaf.unprocessed_critical_extensions().is_empty());
     let changed_later = root.leaf(nothing, critical);
     assert_rejected(&changed_later, &root);
+    // Who may not pass over them has to check them, whatever the policy asks.
+    let bundles = root.native.bundles();
+    verify_x509_svid(&[leaf], &bundles, now()).unwrap();
+    let error = verify_x509_svid(&[changed_later], &bundles, now()).unwrap_err();
+    assert!(
+        matches!(*error.reason, ChainReason::Alternative { .. }),
+        "{error}"
+    );
 }
 
 fn assert_rejected(leaf: &Certificate, root: &Catalyst) {
