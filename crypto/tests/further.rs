@@ -320,6 +320,7 @@ fn ed448_signatures_have_one_form() {
     let mut last = signature.clone();
     last[113] = 1;
     assert!(!verifies(key.public_key(), b"message", &last));
+    // That a signer can fill the bits that R does not use, and hash what he wrote, is in Wycheproof's cases.
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ed448_goldilocks::elliptic_curve::Group;
 use ed448_goldilocks::signature::{Signer, Verifier};
-use ed448_goldilocks::{Signature, SigningKey, VerifyingKey};
+use ed448_goldilocks::{CompressedEdwardsY, Signature, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use super::{Refused, Signing, Verifying};
@@ -16,8 +16,21 @@ struct Public(VerifyingKey);
 
 impl Verifying for Public {
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        Signature::from_slice(signature).is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
+        has_one_r(signature)
+            && Signature::from_slice(signature)
+                .is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
     }
+}
+
+/// Whether R, which a signature begins with, is written as a point is: reduced, and nothing in the bits that no point has
+/// (RFC 8032, section 5.2.7 with 5.2.3). The library reads other writings, too.
+fn has_one_r(signature: &[u8]) -> bool {
+    signature.first_chunk().is_some_and(|r: &[u8; LEN]| {
+        CompressedEdwardsY(*r)
+            .decompress_unchecked()
+            .into_option()
+            .is_some_and(|point| point.compress().to_bytes() == *r)
+    })
 }
 
 struct Private(SigningKey);

@@ -65,6 +65,24 @@ fn ecdsa() {
             194,
             310,
         ),
+        (
+            Component::EcdsaP521Sha512,
+            TestName::EcdsaSecp521r1Sha512,
+            232,
+            310,
+        ),
+        (
+            Component::EcdsaBrainpoolP256r1Sha256,
+            TestName::EcdsaBrainpool256r1Sha256,
+            176,
+            309,
+        ),
+        (
+            Component::EcdsaBrainpoolP384r1Sha384,
+            TestName::EcdsaBrainpool384r1Sha384,
+            207,
+            309,
+        ),
     ] {
         let mut tally = Tally::new(component.name());
         for group in ecdsa::TestSet::load(name).unwrap().test_groups {
@@ -80,7 +98,10 @@ fn ecdsa() {
 #[test]
 fn eddsa() {
     use eddsa::TestName;
-    for (component, name, taken, refused) in [(Component::Ed25519, TestName::Ed25519, 88, 63)] {
+    for (component, name, taken, refused) in [
+        (Component::Ed25519, TestName::Ed25519, 88, 63),
+        (Component::Ed448, TestName::Ed448, 17, 70),
+    ] {
         let mut tally = Tally::new(component.name());
         for group in eddsa::TestSet::load(name).unwrap().test_groups {
             for case in group.tests {

