@@ -79,9 +79,11 @@ def key(folder, leaf):
     public = leaf.public_key()
     if isinstance(private, ec.EllipticCurvePrivateKey):
         algorithm = ec.ECDSA(hashes.SHA256() if private.curve.key_size == 256 else hashes.SHA384())
-        public.verify(private.sign(MESSAGE, algorithm), MESSAGE, algorithm)
+        signature = private.sign(MESSAGE, algorithm)
+        public.verify(signature, MESSAGE, algorithm)
     else:
-        public.verify(private.sign(MESSAGE), MESSAGE)
+        signature = private.sign(MESSAGE)
+        public.verify(signature, MESSAGE)
     spki = private.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -95,6 +97,7 @@ def key(folder, leaf):
     return {
         "is_the_leafs": spki == public_key(leaf) == (folder / "spki.der").read_bytes(),
         "pem_is_der": written[0] == written[1],
+        "signature": signature.hex(),
         # What it writes is for our reader.
         "written": written[0].hex(),
     }

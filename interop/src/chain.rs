@@ -93,7 +93,8 @@ impl Chain {
         Ok([first, second])
     }
 
-    fn below(issuer: &Issuer, form: String) -> Result<Self> {
+    /// Issues an SVID of [`WORKLOAD`] below.
+    pub(crate) fn below(issuer: &Issuer, form: String) -> Result<Self> {
         let (key, alternative) = issuer.keys()?;
         let csr = request(&key, alternative.as_ref())?;
         let leaf = issuer.answer(&csr, WORKLOAD, &[])?;

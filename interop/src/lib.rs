@@ -10,6 +10,7 @@ pub mod document;
 pub mod operator;
 pub mod programs;
 pub mod raw;
+pub mod revocation;
 pub mod talk;
 pub mod tls;
 pub mod trixie;

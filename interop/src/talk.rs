@@ -59,11 +59,7 @@ impl Running {
     /// As [`line`](Self::line).
     pub fn line_of(&mut self, beginnings: &[&str]) -> Result<String> {
         loop {
-            let line = self
-                .lines
-                .recv_timeout(PATIENCE)
-                .with_context(|| format!("the program does not say {beginnings:?}, but:\n{}", self.heard))?;
-            self.heard.push_str(&line);
+            let line = self.next(beginnings)?;
             if let Some(rest) = beginnings
                 .iter()
                 .find_map(|beginning| line.strip_prefix(beginning))
@@ -71,6 +67,28 @@ impl Running {
                 return Ok(rest.trim_end().to_owned());
             }
         }
+    }
+
+    /// Waits for a line with these words anywhere, and gives it.
+    ///
+    /// # Errors
+    /// As [`line`](Self::line).
+    pub fn line_with(&mut self, words: &str) -> Result<String> {
+        loop {
+            let line = self.next(&[words])?;
+            if line.contains(words) {
+                return Ok(line.trim_end().to_owned());
+            }
+        }
+    }
+
+    fn next(&mut self, wanted: &[&str]) -> Result<String> {
+        let line = self
+            .lines
+            .recv_timeout(PATIENCE)
+            .with_context(|| format!("the program does not say {wanted:?}, but:\n{}", self.heard))?;
+        self.heard.push_str(&line);
+        Ok(line)
     }
 
     /// Writes to its input.

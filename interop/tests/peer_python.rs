@@ -4,11 +4,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use symbolon_interop::chain::{Chain, TRUST_DOMAIN, WORKLOAD};
+use symbolon_interop::cells::Peer;
+use symbolon_interop::chain::{self, Chain, TRUST_DOMAIN, WORKLOAD};
 use symbolon_interop::document::{AUDIENCE, Documents, JWT_KEY_ID};
 use symbolon_interop::programs;
+use symbolon_interop::revocation::Revocable;
 use symbolon_interop::up::Up;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::PrivateKey;
@@ -45,6 +48,16 @@ fn by_suite(chains: &[Chain]) -> impl Iterator<Item = (String, &Chain)> {
     chains.iter().map(|chain| (chain.suite.name().to_owned(), chain))
 }
 
+/// `cryptography`, in the version that it says it is.
+fn peer() -> Peer {
+    let version = programs::json(&mut programs::python("version.py").unwrap()).unwrap();
+    Peer::new("python", version["cryptography"].as_str().unwrap())
+}
+
+fn form(suite: Suite) -> String {
+    format!("{}/{suite}", suite.form())
+}
+
 /// The chain with one bit turned in one certificate.
 fn turned(chain: &Chain, name: &str, place: impl FnOnce(&Certificate) -> usize) -> Chain {
     let mut chain = chain.clone();
@@ -72,6 +85,7 @@ fn in_the_signature(certificate: &Certificate, offset: usize) -> usize {
 
 #[test]
 fn chains_and_requests_are_verified() {
+    let peer = peer();
     let chains = issue(known());
     let reports = report("chains.py", by_suite(&chains));
     for chain in &chains {
@@ -93,6 +107,41 @@ fn chains_and_requests_are_verified() {
                 "{suite}: {report}"
             ),
         }
+        let result = match suite {
+            Suite::Ed25519 => "ok, each signature by itself",
+            _ => "ok",
+        };
+        peer.shows("chain", &form(suite), result).unwrap();
+        peer.shows("our-request", &form(suite), "ok").unwrap();
+    }
+}
+
+/// Both halves of a pair, and the native half of catalyst certificates and requests.
+#[test]
+fn what_stands_beside_a_key_does_no_harm() {
+    let peer = peer();
+    let mut chains = Chain::paired(Suite::EcdsaP256, Suite::MlDsa65).unwrap().to_vec();
+    chains.push(Chain::catalyst(Suite::EcdsaP256, Suite::MlDsa65).unwrap());
+    let named = |number: usize, chain| (number.to_string(), chain);
+    let reports = report(
+        "chains.py",
+        chains.iter().enumerate().map(|(n, chain)| named(n, chain)),
+    );
+    for (number, chain) in chains.iter().enumerate() {
+        let (form, report) = (&*chain.form, &reports[number.to_string()]);
+        assert_eq!(report["issued"], json!([true, true, true]), "{form}: {report}");
+        assert_eq!(report["request"], true, "{form}: {report}");
+        assert_eq!(
+            report["path"],
+            json!({ "length": 3, "uris": [WORKLOAD] }),
+            "{form}"
+        );
+        let result = match form.starts_with("catalyst/") {
+            true => "ok, native half",
+            false => "ok",
+        };
+        peer.shows("chain", form, result).unwrap();
+        peer.shows("our-request", form, result).unwrap();
     }
 }
 
@@ -149,6 +198,7 @@ fn a_turned_bit_is_refused() {
 
 #[test]
 fn private_keys_are_read_and_written() {
+    let peer = peer();
     let chains = issue(known());
     let reports = report("chains.py", by_suite(&chains));
     for chain in &chains {
@@ -162,6 +212,14 @@ fn private_keys_are_read_and_written() {
             read.public_key().unwrap().spki_der(),
             chain.key.public_key().unwrap().spki_der()
         );
+        let signature = hex::decode(key["signature"].as_str().unwrap()).unwrap();
+        let public = chain.key.public_key().unwrap();
+        public
+            .verify(b"signed with the key that was read", &signature)
+            .unwrap();
+        for direction in ["our-key", "their-key", "their-signature"] {
+            peer.shows(direction, &form(suite), "ok").unwrap();
+        }
     }
 }
 
@@ -186,13 +244,103 @@ fn composites_are_unknown_and_do_no_harm() {
 /// By a verifier put together from the draft's text and `cryptography`'s components.
 #[test]
 fn both_halves_of_composites_are_verified() {
-    let chains = issue(composites());
+    let peer = peer();
+    let chains = issue(Suite::ALL.into_iter().filter(|suite| suite.is_composite()));
     let reports = report("composites.py", by_suite(&chains));
     let both = json!({ "post_quantum": true, "classical": true });
     for chain in &chains {
-        let report = &reports[chain.suite.name()];
-        let expected = json!({ "leaf": both, "intermediate": both, "root": both });
-        assert_eq!(*report, expected, "{}", chain.suite);
+        let (suite, report) = (chain.suite, &reports[chain.suite.name()]);
+        for part in ["leaf", "intermediate", "root", "request"] {
+            assert_eq!(report[part], both, "{suite}, {part}");
+        }
+        let signed = hex::decode(report["signed"].as_str().unwrap()).unwrap();
+        let public = chain.key.public_key().unwrap();
+        public.verify(b"signed by both halves", &signed).unwrap();
+        public.verify(b"signed by neither", &signed).unwrap_err();
+        for direction in ["chain", "our-request", "our-key", "their-signature"] {
+            peer.shows(direction, &form(suite), "ok, half by half").unwrap();
+        }
+    }
+}
+
+/// Lists of authorities, written as `Revocable::write` does, and what a script says of each under its number.
+fn report_lists(script: &str, all: &[Revocable]) -> Value {
+    let folder = TempDir::new().unwrap();
+    let mut command = programs::python(script).unwrap();
+    for (number, revocable) in all.iter().enumerate() {
+        let folder = folder.path().join(number.to_string());
+        revocable.write(&folder).unwrap();
+        command.arg(folder);
+    }
+    programs::json(&mut command).unwrap()
+}
+
+#[test]
+fn our_revocation_lists_are_believed() {
+    let peer = peer();
+    let mut all: Vec<Revocable> = known().map(|suite| Revocable::issue(suite).unwrap()).collect();
+    all.push(Revocable::catalyst(Suite::EcdsaP256, Suite::MlDsa65).unwrap());
+    let reports = report_lists("crls.py", &all);
+    let list = |number, entries, found: Value| json!({ "issuer": true, "signed": true, "number": number, "entries": entries, "found": found });
+    for (number, revocable) in all.iter().enumerate() {
+        let form = &*revocable.chain.form;
+        let expected = json!({
+            "root": list(1, 1, Value::Null),
+            "clean": list(1, 1, Value::Null),
+            "revoking": list(2, 2, json!("keyCompromise")),
+            "mixed": false,
+        });
+        assert_eq!(reports[number.to_string()], expected, "{form}");
+        let result = match form.starts_with("catalyst/") {
+            true => "ok, native half",
+            false => "ok",
+        };
+        peer.shows("crl", form, result).unwrap();
+    }
+
+    let all: Vec<Revocable> = composites()
+        .map(|suite| Revocable::issue(suite).unwrap())
+        .collect();
+    let reports = report_lists("composites.py", &all);
+    for (number, revocable) in all.iter().enumerate() {
+        let form = &*revocable.chain.form;
+        let both = json!([{ "post_quantum": true, "classical": true }]);
+        assert_eq!(reports[number.to_string()]["crl"], both, "{form}");
+        peer.shows("crl", form, "ok, half by half").unwrap();
+    }
+}
+
+/// Requests as `cryptography` makes them, answered and verified by it.
+#[test]
+fn their_requests_are_answered_with_chains_that_they_verify() {
+    let peer = peer();
+    let folder = TempDir::new().unwrap();
+    let mut request = programs::python("csrs.py").unwrap();
+    let made = programs::json(request.arg("make").arg(folder.path())).unwrap();
+    for (kind, suite) in [
+        ("ecdsa-p256", Suite::EcdsaP256),
+        ("ecdsa-p384", Suite::EcdsaP384),
+        ("ed25519", Suite::Ed25519),
+        ("rsa-2048", Suite::EcdsaP256),
+        ("rsa-3072", Suite::EcdsaP256),
+        ("rsa-4096", Suite::EcdsaP384),
+        ("ml-dsa-44", Suite::MlDsa44),
+        ("ml-dsa-65", Suite::MlDsa65),
+        ("ml-dsa-87", Suite::MlDsa87),
+    ] {
+        let csr = hex::decode(made[kind].as_str().unwrap()).unwrap();
+        let authority = chain::self_signed(suite, SystemTime::now()).unwrap();
+        let leaf = chain::sign_csr(&authority, &csr).unwrap();
+        let (leaf_file, root_file) = (folder.path().join("leaf.der"), folder.path().join("root.der"));
+        fs::write(&leaf_file, leaf).unwrap();
+        fs::write(&root_file, authority.certificate().der()).unwrap();
+        let mut verify = programs::python("csrs.py").unwrap();
+        verify.arg("verify").arg(folder.path()).arg(kind);
+        let said = programs::json(&mut verify).unwrap();
+        let expected = json!({ "issued": true, "is_their_key": true, "uris": [WORKLOAD] });
+        assert_eq!(said, expected, "{kind}");
+        let form = format!("{}/{kind}", suite.form());
+        peer.shows("request", &form, "ok").unwrap();
     }
 }
 
@@ -274,7 +422,12 @@ fn a_stock_workload_gets_everything_classical_and_nothing_else() {
 
     assert_eq!(got["bundles"].as_object().unwrap().len(), 1, "{got}");
     let roots = got["bundles"][TRUST_DOMAIN].as_object().unwrap();
-    assert_eq!(roots.values().collect::<Vec<_>>(), ["ECPublicKey"], "{got}");
+    // The classical authority, and the catalyst one, which is an ECDSA root to it.
+    assert_eq!(
+        roots.values().collect::<Vec<_>>(),
+        ["ECPublicKey", "ECPublicKey"],
+        "{got}"
+    );
     assert_eq!(got["context_bundles"], got["bundles"], "{got}");
 
     assert_eq!(got["token"], json!([id, id, id, id]), "{got}");
@@ -284,4 +437,5 @@ fn a_stock_workload_gets_everything_classical_and_nothing_else() {
         got["misused"].as_str().unwrap().contains("INVALID_ARGUMENT"),
         "{got}"
     );
+    peer().shows("workload-api", "classical", "ok").unwrap();
 }

@@ -22,6 +22,7 @@ const SUITE: &str = "trixie";
 
 /// What is unpacked, apart from what it needs.
 const PACKAGES: &[&str] = &[
+    "curl",
     "gnutls-bin",
     "libnginx-mod-mail",
     "nginx",

@@ -6,6 +6,7 @@
 mod command;
 mod handshakes;
 mod library;
+mod revocation;
 mod server;
 
 use symbolon_interop::chain::Chain;

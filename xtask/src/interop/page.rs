@@ -38,10 +38,13 @@ pub(super) fn write(root: &Path, directions: &Directions, sections: &[Section<'_
     save(root, &page)
 }
 
-/// Replaces the sections of these peers in the page that is there.
+/// Replaces the sections of these peers in the page that is there, or begins one.
 pub(super) fn update(root: &Path, directions: &Directions, sections: &[Section<'_>]) -> Result<()> {
     let path = root.join(PAGE);
-    let mut page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut page = match path.exists() {
+        true => fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?,
+        false => HEAD.to_owned(),
+    };
     for section in sections {
         page = replaced(&page, section.peer, &render(directions, section))?;
     }
