@@ -3,6 +3,7 @@
 pub(crate) mod ceremony;
 mod entry;
 pub(crate) mod key;
+pub(crate) mod lint;
 pub(crate) mod plan;
 
 use std::net::SocketAddr;
@@ -101,6 +102,8 @@ pub(crate) enum Command {
         /// The file, PEM or DER or JSON; - for standard input
         file: PathBuf,
     },
+    /// Hold certificates, requests and revocation lists of any issuer against the standards
+    Lint(lint::Lint),
     /// One end of the exchange that `up` shows
     #[command(hide = true, subcommand)]
     Workload(Workload),

@@ -8,6 +8,7 @@ mod entry;
 mod healthcheck;
 mod inspect;
 pub(crate) mod key;
+mod lint;
 mod plan;
 mod server;
 pub(crate) mod svid;
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Ceremony(command) => ceremony::run(&common, command),
         Command::Healthcheck => healthcheck::run(&common).await,
         Command::Inspect { file } => inspect::run(&common, &file),
+        Command::Lint(options) => lint::run(&common, &options),
         Command::Workload(command) => up::workload::run(&common, &command).await,
     }
 }
