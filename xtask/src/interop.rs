@@ -35,6 +35,9 @@ const NOBLE: &str = "SYMBOLON_NOBLE";
 const LIBOQS: &str = "SYMBOLON_LIBOQS";
 const PQCRYPTO: &str = "SYMBOLON_PQCRYPTO";
 
+/// The environment variable by which tests learn where liboqs' package of npm is.
+const LIBOQS_MODULES: &str = "SYMBOLON_LIBOQS_MODULES";
+
 const LIBOQS_PROGRAM: Outside = Outside {
     folder: "liboqs",
     source: "src/main.rs",
@@ -84,9 +87,9 @@ const PEERS: &[Peer] = &[
     },
     Peer {
         name: "python",
-        proves: "PyPI `spiffe` fetches the classical SVID; `cryptography` verifies classical and ML-DSA chains",
+        proves: "PyPI `spiffe` fetches the classical SVID; `cryptography` verifies chains, lists and the halves of composites",
         needs: &[Needs::Python],
-        in_table: false,
+        in_table: true,
     },
     Peer {
         name: "cyclonedx",
@@ -132,8 +135,8 @@ const PEERS: &[Peer] = &[
     },
     Peer {
         name: "liboqs",
-        proves: "liboqs: ML-DSA signatures with contexts, both ways",
-        needs: &[Needs::Liboqs],
+        proves: "liboqs: ML-DSA and SLH-DSA signatures, both ways",
+        needs: &[Needs::Liboqs, Needs::Node],
         in_table: true,
     },
     Peer {
@@ -316,7 +319,10 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
             maven::VARIABLE,
             maven::libraries(workspace, "bouncycastle")?.into(),
         )],
-        Needs::Liboqs => vec![(LIBOQS, LIBOQS_PROGRAM.built(workspace)?.into())],
+        Needs::Liboqs => vec![
+            (LIBOQS, LIBOQS_PROGRAM.built(workspace)?.into()),
+            (LIBOQS_MODULES, node::modules(workspace, "liboqs")?.into()),
+        ],
         Needs::Pqcrypto => vec![(PQCRYPTO, PQCRYPTO_PROGRAM.built(workspace)?.into())],
         Needs::Noble => vec![(NOBLE, node::modules(workspace, "noble")?.into())],
         Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],

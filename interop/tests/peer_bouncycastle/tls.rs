@@ -20,10 +20,10 @@ const SUITES: [Suite; 6] = [
     Suite::MlDsa87,
 ];
 
-/// A realm of each suite, and a folder with what the peer needs of it.
+/// A realm of each form, and a folder with what the peer needs of it.
 fn realms() -> impl Iterator<Item = (Realm, TempDir)> {
-    SUITES.into_iter().map(|suite| {
-        let (realm, folder) = (Realm::issue(suite).unwrap(), TempDir::new().unwrap());
+    Realm::all(SUITES).unwrap().into_iter().map(|realm| {
+        let folder = TempDir::new().unwrap();
         realm.write(folder.path()).unwrap();
         (realm, folder)
     })
@@ -59,7 +59,7 @@ async fn its_clients_connect_to_our_listeners() {
             assert_seen(&seen);
             assert_eq!(seen["said"], "hello from BouncyCastle\n");
             let direction = format!("tls-client/{}", group.name());
-            PEER.shows(&direction, &realm.form(), scheme).unwrap();
+            PEER.shows(&direction, realm.form(), scheme).unwrap();
         }
     }
 }
@@ -83,7 +83,7 @@ async fn our_clients_connect_to_its_servers() {
             assert_seen(&server.hear().unwrap());
             server.end().unwrap();
             let direction = format!("tls-server/{}", group.name());
-            PEER.shows(&direction, &realm.form(), scheme).unwrap();
+            PEER.shows(&direction, realm.form(), scheme).unwrap();
         }
     }
 }

@@ -119,6 +119,36 @@ fn what_we_make_is_refused_when_a_bit_is_turned() {
     }
 }
 
+/// It takes from a pair the half that it knows, and from a catalyst chain the native one, and minds the rest not.
+#[test]
+#[ignore = "needs Go and its module proxy; run by cargo xtask interop"]
+fn what_stands_beside_does_no_harm() {
+    for release in releases() {
+        let pair = Chain::paired(Suite::EcdsaP256, Suite::MlDsa65).unwrap();
+        let catalyst = Chain::catalyst(Suite::EcdsaP256, Suite::MlDsa65).unwrap();
+        let chains: Vec<Chain> = pair
+            .into_iter()
+            .chain([catalyst])
+            .filter(|chain| release.knows_ml_dsa || chain.suite.form() == Form::Classical)
+            .collect();
+        let names = 0..;
+        let reports = read(release, names.map(|number: u32| number.to_string()).zip(&chains));
+        for (number, chain) in chains.iter().enumerate() {
+            let (form, report) = (&chain.form, &reports[number.to_string()]);
+            assert_eq!(report["issued"], json!([true, true, true]), "{form}: {report}");
+            let path = json!({ "length": 3, "uris": format!("[{WORKLOAD}]") });
+            assert_eq!(report["path"], path, "{form}: {report}");
+            assert_eq!(report["request"], true, "{form}: {report}");
+            let result = match chain.alternative {
+                Some(_) => "ok, native half",
+                None => "ok",
+            };
+            release.peer.shows("chain", form, result).unwrap();
+            release.peer.shows("our-request", form, result).unwrap();
+        }
+    }
+}
+
 /// That it is no harm to it is among the tests of go-spiffe.
 #[test]
 #[ignore = "needs Go and its module proxy; run by cargo xtask interop"]

@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 use serde::Serialize;
 use symbolon_crypto::Component;
 
-use super::oids::{COMPOSITES, Composite, PRIVATE_ARCS, SINGLES, SLH_DSA};
+use super::oids::{COMPOSITES, Composite, OQS_PROVIDER, PRIVATE_ARCS, SINGLES, SLH_DSA};
 use crate::key::Half;
 use crate::suite::Suite;
 
@@ -103,6 +103,10 @@ pub fn algorithm(oid: ObjectIdentifier) -> AlgorithmDescription {
         let words = "composite of ML-KEM and a traditional key exchange".to_owned();
         let standard = Some("draft-ietf-lamps-pq-composite-kem");
         return describe("composite ML-KEM", words, standard, Support::NotImplemented);
+    }
+    if let Some((_, name)) = OQS_PROVIDER.iter().find(|(known, _)| dotted == *known) {
+        let words = format!("{name} in oqs-provider's private encoding: not interoperable");
+        return describe(name, words, None, Support::NotInteroperable);
     }
     if let Some((_, words)) = PRIVATE_ARCS.iter().find(|(prefix, _)| dotted.starts_with(prefix)) {
         return describe(
@@ -218,6 +222,19 @@ mod tests {
             assert!(described.words.ends_with(": not interoperable"), "{oid}");
             assert_eq!(described.oid, oid);
         }
+    }
+
+    #[test]
+    fn hybrids_of_oqs_provider_are_named() {
+        for (oid, name) in OQS_PROVIDER {
+            let described = of(oid);
+            assert_eq!(described.name, name);
+            assert_eq!(described.support, Support::NotInteroperable, "{name}");
+            let error = oid_in_words(oid.parse().unwrap());
+            assert!(error.contains(name) && error.contains("oqs-provider"), "{error}");
+        }
+        // What it may call something tomorrow is still its own.
+        assert_eq!(of("1.3.9999.7.99").support, Support::NotInteroperable);
     }
 
     #[test]

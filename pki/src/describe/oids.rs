@@ -89,3 +89,23 @@ pub(super) const PRIVATE_ARCS: [(&str, &str); 7] = [
     ("1.3.6.1.4.1.2.267.", "Dilithium before it became ML-DSA"),
     ("1.3.6.1.4.1.22554.", "pre-standard algorithm in BouncyCastle's OID arc"),
 ];
+
+/// What oqs-provider 0.12 calls its hybrids and its Falcon under 1.3.9999: each half in an encoding of its own, which no
+/// other software reads.
+#[rustfmt::skip]
+pub(super) const OQS_PROVIDER: [(&str, &str); 14] = [
+    ("1.3.9999.7.5", "p256_mldsa44"),
+    ("1.3.9999.7.6", "rsa3072_mldsa44"),
+    ("1.3.9999.7.7", "p384_mldsa65"),
+    ("1.3.9999.7.8", "p521_mldsa87"),
+    ("1.3.9999.3.11", "falcon512"),
+    ("1.3.9999.3.12", "p256_falcon512"),
+    ("1.3.9999.3.13", "rsa3072_falcon512"),
+    ("1.3.9999.3.14", "falcon1024"),
+    ("1.3.9999.3.15", "p521_falcon1024"),
+    ("1.3.9999.3.16", "falconpadded512"),
+    ("1.3.9999.3.17", "p256_falconpadded512"),
+    ("1.3.9999.3.18", "rsa3072_falconpadded512"),
+    ("1.3.9999.3.19", "falconpadded1024"),
+    ("1.3.9999.3.20", "p521_falconpadded1024"),
+];

@@ -159,6 +159,15 @@ const COMPOSITE_ARCS: &[(u16, &str)] = &[
     (49, "MLDSA87-ECDSA-P384-SHA512"), (39, "MLDSA44-Ed25519-SHA512"), (40, "MLDSA44-ECDSA-P256-SHA256"),
 ];
 
+/// Code points of oqs-provider's own among those for private use, which no other software can take up. Never offered.
+#[rustfmt::skip]
+const OQS_PROVIDER: &[(u16, &str)] = &[
+    (0xff06, "p256_mldsa44"), (0xff07, "rsa3072_mldsa44"), (0xff08, "p384_mldsa65"), (0xff09, "p521_mldsa87"),
+    (0xfed7, "falcon512"), (0xfed8, "p256_falcon512"), (0xfed9, "rsa3072_falcon512"), (0xfeda, "falcon1024"),
+    (0xfedb, "p521_falcon1024"), (0xfedc, "falconpadded512"), (0xfedd, "p256_falconpadded512"),
+    (0xfede, "rsa3072_falconpadded512"), (0xfedf, "falconpadded1024"), (0xfee0, "p521_falconpadded1024"),
+];
+
 /// Code points that a certificate may be signed with but no handshake of TLS 1.3: always offered, for the sake of
 /// the certificates.
 pub(crate) const FOR_CERTIFICATES: [u16; 3] = [0x0401, 0x0501, 0x0601];
@@ -201,6 +210,9 @@ pub(crate) fn scheme_name(code: u16) -> String {
         .iter()
         .find(|(known, ..)| *known == code)
         .map(|(_, name, _)| *name);
+    if let Some((_, name)) = OQS_PROVIDER.iter().find(|(known, _)| *known == code) {
+        return format!("{name} (oqs-provider's 0x{code:04x}, not interoperable)");
+    }
     composite
         .or(listed)
         .map_or_else(|| format!("0x{code:04x}"), str::to_owned)
@@ -268,6 +280,14 @@ mod tests {
         }
         assert_eq!(scheme_name(0xfe2d), "MLDSA65-ECDSA-P256-SHA512");
         assert_eq!(scheme_name(0x1234), "0x1234");
+        assert_eq!(
+            scheme_name(0xff06),
+            "p256_mldsa44 (oqs-provider's 0xff06, not interoperable)"
+        );
+        assert!(OQS_PROVIDER.iter().all(|(code, _)| {
+            let offered = schemes_of(Version::Tls13);
+            !offered.contains(code)
+        }));
     }
 
     #[test]
