@@ -10,7 +10,7 @@
 //! encode the certificate to be signed (the *TBS*, RFC 5280, section 4.1.2) and read the encoding back with the
 //! independent checks of [`lint`]. Only they yield a [`Linted`], and a [`Linted`] is the only thing that can be
 //! signed, once. Between the two the caller may record what it is about to sign: everything is fixed by then.
-//! [`jwt`] mints JWT-SVIDs.
+//! [`crl`] makes revocation lists in the same way, and [`jwt`] mints JWT-SVIDs.
 //!
 //! ```compile_fail
 //! // There is no way from bytes to something signable that leaves out the lint.
@@ -21,8 +21,14 @@
 //! This crate does no I/O and has no clock and no randomness of its own: `now`, serial numbers and token ids are
 //! arguments. It must not know where keys are kept, who may ask, or what is recorded where.
 
+/// The examples of the book's page on verifying, which are tests like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/verifying.md")]
+struct VerifyingPage;
+
 mod authority;
 mod beside;
+pub mod crl;
 mod dns;
 mod encode;
 mod error;
