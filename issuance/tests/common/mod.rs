@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_issuance::{
-    Authority, AuthorityKeys, AuthoritySpec, Beside, IntermediateRequest, IssuanceError, IssuedCertificate, Linted, Serial,
-    SvidProfile, SvidRequest, prepare_authority, prepare_intermediate, prepare_svid,
+    Authority, AuthorityKeys, AuthoritySpec, Beside, IntermediateRequest, IssuanceError, IssuedCertificate,
+    Linted, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_intermediate, prepare_svid,
 };
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::{Csr, CsrBuilder};
