@@ -15,7 +15,7 @@ use crate::suite::Suite;
 pub enum Support {
     /// A suite, or half of one: issued, signed with and verified.
     Supported,
-    /// Certified and verified for stock software, never signed with.
+    /// Verified, and for stock software certified; never signed with.
     VerifiedOnly,
     /// A standard that is known by name and not implemented here.
     NotImplemented,
