@@ -4,6 +4,7 @@
 //! together; who may ask for what was decided before.
 
 mod error;
+mod order;
 mod signers;
 
 use std::collections::BTreeMap;
@@ -14,83 +15,22 @@ use futures_util::future::join_all;
 use rayon::ThreadPoolBuildError;
 use rayon::prelude::*;
 use spiffe::SpiffeId;
-use symbolon_crypto::{digest, random};
+use symbolon_crypto::random;
 use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
 use symbolon_issuance::{
     Authority, Beside, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest, prepare_svid,
 };
-use symbolon_pki::key::SubjectKey;
-use symbolon_pki::related::Related;
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
 use tokio::sync::Notify;
 
 pub use self::error::IssueError;
+pub use self::order::{Companion, X509Order};
 use self::signers::{Lane, Signers};
 use crate::authorities::Authorities;
 use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, SubjectKeyClaim};
 use crate::record::{RecordError, Recorder};
 use crate::records::{intent_of, issued_record};
-
-/// An X.509-SVID that somebody is entitled to.
-#[derive(Clone, Debug)]
-pub struct X509Order {
-    /// Whose identity it is to be.
-    pub profile: SvidProfile,
-    /// The identity.
-    pub spiffe_id: SpiffeId,
-    /// The key, whose possession was proven.
-    pub key: SubjectKey,
-    /// What the certificate holds beside it.
-    pub companion: Companion,
-    /// DNS names, for workloads.
-    pub dns_names: Vec<String>,
-    /// How long it is to live.
-    pub ttl: Duration,
-    /// The registration entry that entitles a workload.
-    pub entry_id: Option<String>,
-}
-
-/// What makes a certificate more than one of its key.
-#[derive(Clone, Debug, Default)]
-pub enum Companion {
-    /// Nothing: the key decides the form.
-    #[default]
-    None,
-    /// An alternative key, whose possession was proven too: the form is catalyst.
-    Alternative(SubjectKey),
-    /// The link to the first SVID of a pair, whose holder this one's is.
-    Related(Arc<Related>),
-}
-
-impl X509Order {
-    /// The form of SVID that it is for.
-    pub fn form(&self) -> Form {
-        match self.companion {
-            Companion::None => self.key.form(),
-            Companion::Alternative(_) => Form::Catalyst,
-            Companion::Related(_) => Form::Paired,
-        }
-    }
-
-    /// The key that an alternative one stands beside, with it.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &SubjectKey> {
-        let alternative = match &self.companion {
-            Companion::Alternative(key) => Some(key),
-            Companion::None | Companion::Related(_) => None,
-        };
-        std::iter::once(&self.key).chain(alternative)
-    }
-
-    /// What its certificate claims for its keys.
-    fn claim(&self) -> SubjectKeyClaim {
-        let whole: Vec<u8> = self.keys().flat_map(SubjectKey::spki_der).collect();
-        SubjectKeyClaim {
-            key_sha256: digest::sha256(&whole),
-            components: self.keys().flat_map(SubjectKey::component_spki_hashes).collect(),
-        }
-    }
-}
 
 /// An X.509-SVID that is on record.
 #[derive(Clone, Debug)]

@@ -1,17 +1,23 @@
 //! Who sees which form.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use symbolon_api::spiffe::workload as wire;
 use symbolon_api::spiffe::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use symbolon_api::{FORMS_METADATA, WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE};
 use symbolon_pki::certificate::split_chain;
+use symbolon_pki::key::Half;
+use symbolon_pki::related::verify_pair;
 use symbolon_pki::suite::Form;
+use symbolon_pki::time::Clock as _;
+use symbolon_pki::verify::VerifyOptions;
 use symbolon_tls::grpc::{ChannelOptions, unix_channel};
+use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
-use crate::support::{Site, domain, id, my_uid, within, workload};
+use crate::support::{Site, domain, id, leaves, my_uid, within, workload};
 
 async fn stock(socket: &std::path::Path) -> SpiffeWorkloadApiClient<Channel> {
     SpiffeWorkloadApiClient::new(unix_channel(socket, &ChannelOptions::default()).await.unwrap())
@@ -85,7 +91,7 @@ async fn a_stock_client_sees_nothing_but_classical() {
     .await;
     site.sync(&agent).await;
     // What others ask for does not show.
-    workload(&agent).await.fetch_x509(&Form::OF_KEYS).await.unwrap();
+    workload(&agent).await.fetch_x509(&Form::ALL).await.unwrap();
 
     let mut stock = stock(agent.socket()).await;
     let mut stream = stock
@@ -97,7 +103,10 @@ async fn a_stock_client_sees_nothing_but_classical() {
     assert_eq!(answer.svids.len(), 1);
     let svid = &answer.svids[0];
     assert_eq!((svid.form.as_str(), svid.hint.as_str()), ("", "front"));
+    assert!(svid.alternative_key.is_empty());
+    // The catalyst authority is among them: an ECDSA root with extensions that nobody has to know.
     assert_eq!(forms_of(&svid.bundle), ["classical"].into());
+    assert_eq!(split_chain(&svid.bundle).unwrap().len(), 2);
     assert_eq!(
         split_chain(&svid.x509_svid).unwrap()[0]
             .subject_key()
@@ -125,6 +134,103 @@ async fn a_stock_client_sees_nothing_but_classical() {
         document.contains("\"kid\"") && !document.contains("AKP"),
         "{document}"
     );
+}
+
+#[tokio::test]
+async fn a_pair_comes_as_two_svids_and_a_catalyst_svid_with_both_its_keys() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    site.register_with(&agent, "/web", &[&my_uid()], |entry| {
+        entry.hint = "front".to_owned();
+    })
+    .await;
+    site.sync(&agent).await;
+    let workload = workload(&agent).await;
+    let context = workload
+        .fetch_x509(&[Form::Catalyst, Form::Paired])
+        .await
+        .unwrap();
+    assert!(context.skipped.is_empty(), "{:?}", context.skipped);
+    let [catalyst, first, second] = context.svids.as_slice() else {
+        panic!("{context:?}");
+    };
+    let hints = [catalyst, first, second].map(|svid| svid.hint.as_str());
+    assert_eq!(
+        hints,
+        ["front/catalyst", "front/paired/classical", "front/paired/ml-dsa"]
+    );
+    assert_eq!(site.verify(catalyst).form, Form::Catalyst);
+    let alternative = catalyst.alternative_key.as_ref().unwrap().public_key().unwrap();
+    let certified = catalyst.identity.leaf().alternative().unwrap().key().unwrap();
+    assert_eq!(certified.spki_der(), alternative.spki_der());
+    assert_eq!(
+        (first.half(), second.half()),
+        (Some(Half::Classical), Some(Half::PostQuantum))
+    );
+    // By what the agent gave, and by what the server says.
+    for bundles in [&context.bundles, &site.bundles()] {
+        let pair = verify_pair(
+            std::slice::from_ref(first.identity.leaf()),
+            std::slice::from_ref(second.identity.leaf()),
+            bundles,
+            site.time.now(),
+            &VerifyOptions::default(),
+        );
+        assert_eq!(pair.unwrap().spiffe_id, id("/web"));
+    }
+
+    let mut raw = stock(agent.socket()).await;
+    let asked = request(wire::X509svidRequest {}, Some("paired,catalyst"));
+    let mut stream = raw.fetch_x509svid(asked).await.unwrap().into_inner();
+    let answer = stream.message().await.unwrap().unwrap();
+    let shown: Vec<_> = answer
+        .svids
+        .iter()
+        .map(|svid| {
+            (
+                svid.form.as_str(),
+                forms_of(&svid.bundle),
+                svid.alternative_key.is_empty(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("paired", ["classical"].into(), true),
+            ("paired", ["ml-dsa"].into(), true),
+            ("catalyst", ["classical"].into(), false)
+        ]
+    );
+    let of_catalyst = split_chain(&answer.svids[2].bundle).unwrap();
+    assert_eq!(of_catalyst.len(), 1);
+    assert_eq!(of_catalyst[0].form(), Some(Form::Catalyst));
+}
+
+#[tokio::test]
+async fn the_halves_of_a_pair_are_renewed_together() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    site.sync(&agent).await;
+    let workload = workload(&agent).await;
+    let mut updates = workload.watch_x509(&[Form::Paired]).await.unwrap();
+    let mut last = within(updates.next()).await.unwrap().unwrap();
+    for _ in 0..3 {
+        let update = site.time.pass(Duration::from_secs(3600), updates.next()).await;
+        let update = update.unwrap().unwrap();
+        assert!(
+            update.skipped.is_empty(),
+            "a half without its other: {:?}",
+            update.skipped
+        );
+        let (old, new) = (leaves(&last), leaves(&update));
+        assert!(old[0] != new[0] && old[1] != new[1], "both are new");
+        let link = update.svids[1].identity.leaf().related().unwrap();
+        link.check(update.svids[0].identity.leaf()).unwrap();
+        last = update;
+    }
+    within(agent.shutdown()).await.unwrap();
 }
 
 #[tokio::test]
@@ -192,20 +298,20 @@ async fn calls_that_break_the_rules_are_refused_by_name() {
         Code::InvalidArgument
     );
 
-    for forms in ["paired", "classical,rot13", "Composite", ""] {
+    for forms in ["pair", "classical,rot13", "Composite", ""] {
         let status = stock
             .fetch_x509svid(request(wire::X509svidRequest {}, Some(forms)))
             .await
             .unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{forms}: {status}");
     }
-    let paired = stock
-        .fetch_jwt_bundles(request(wire::JwtBundlesRequest {}, Some("paired")))
+    let unknown = stock
+        .fetch_jwt_bundles(request(wire::JwtBundlesRequest {}, Some("pair")))
         .await
         .unwrap_err();
     assert!(
-        paired.code() == Code::InvalidArgument && paired.message().contains("paired"),
-        "{paired}"
+        unknown.code() == Code::InvalidArgument && unknown.message().contains("\"pair\""),
+        "{unknown}"
     );
 
     let wit = stock

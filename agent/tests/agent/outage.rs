@@ -45,8 +45,8 @@ async fn workloads_are_served_through_an_outage_and_renewed_after_it() {
     site.start_server().await;
     let recovered = status_of(&agent, |status| status.last_error.is_none());
     site.time.pass(Duration::from_secs(480), recovered).await;
-    let after = workload(&agent).await.fetch_x509(&Form::OF_KEYS).await.unwrap();
-    assert_eq!(after.svids.len(), 3);
+    let after = workload(&agent).await.fetch_x509(&Form::ALL).await.unwrap();
+    assert_eq!(after.svids.len(), 6, "a pair is two");
     assert!(
         after
             .svids

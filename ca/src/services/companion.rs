@@ -10,6 +10,7 @@ use spiffe::SpiffeId;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::Csr;
 use symbolon_pki::related::RelatedRequest;
+use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use super::Core;
@@ -32,6 +33,10 @@ pub(super) struct Holder<'a> {
 pub(super) async fn of(core: &Core, csr: &Csr, holder: Holder<'_>) -> Result<Companion, Status> {
     match (csr.alternative_key(), csr.related_request()) {
         (Some(key), _) => Ok(Companion::Alternative(key.clone())),
+        (None, Some(_)) if csr.key().form() != Form::MlDsa => Err(refused(format!(
+            "the second certificate of a pair has an ML-DSA key, and this one is {}",
+            csr.key().algorithm_name()
+        ))),
         (None, Some(request)) => related(core, request.clone(), holder).await,
         (None, None) => Ok(Companion::None),
     }

@@ -46,8 +46,17 @@ async fn a_new_server_says_what_it_is() {
             ("classical", "ecdsa-p256"),
             ("ml-dsa", "ml-dsa-65"),
             ("composite", "mldsa65-ecdsa-p256"),
+            ("catalyst", "ecdsa-p256"),
             ("jwt", "ecdsa-p256")
         ]
+    );
+    let alternative = |family: &str| {
+        let authority = info.authorities.iter().find(|a| a.family == family);
+        authority.unwrap().alternative.clone()
+    };
+    assert_eq!(
+        (alternative("catalyst").as_deref(), alternative("classical")),
+        (Some("ml-dsa-65"), None)
     );
     let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let socket = server.server.socket_path().to_owned();
@@ -77,10 +86,10 @@ async fn its_own_certificates_are_on_record() {
     };
     assert_eq!(
         of("authority"),
-        ["composite", "ml-dsa", "classical"],
+        ["catalyst", "composite", "ml-dsa", "classical"],
         "newest first"
     );
-    assert_eq!(of("server"), ["composite", "ml-dsa", "classical"]);
+    assert_eq!(of("server"), ["catalyst", "composite", "ml-dsa", "classical"]);
     assert!(
         found
             .iter()
@@ -109,7 +118,7 @@ async fn a_restart_keeps_authorities_and_renews_the_servers_own_svids() {
     assert!(second.server.changes().is_empty());
     assert_eq!(
         second.certificate_count().await,
-        certificates + 3,
+        certificates + 4,
         "one SVID of its own in each form"
     );
 

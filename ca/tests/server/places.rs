@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use symbolon_ca::config::{ServerConfig, SoftwareStoreConfig, StoreConfig};
+use symbolon_ca::config::{CatalystConfig, ServerConfig, SoftwareStoreConfig, StoreConfig};
 use symbolon_ca::datastore::{AuthorityRecord, AuthorityState};
 use symbolon_ca::server::{RunningServer, Server};
 use symbolon_hsm::StoreName;
@@ -140,5 +140,94 @@ async fn a_composite_in_two_stores_has_its_halves_in_their_order() {
         .map(|key| (key.role.name(), key.store.as_str()))
         .collect();
     assert_eq!(halves, [("post-quantum", "pq"), ("classical", "classical")]);
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_catalyst_authority_in_two_stores_has_its_keys_in_their_order_and_rotates_with_both() {
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let mut config = with_stores(dir.path(), &["native", "pq"]);
+    config.families.catalyst = Some(CatalystConfig {
+        suite: Some(Suite::EcdsaP384),
+        alternative: Some(Suite::MlDsa87),
+        store: vec![name("native"), name("pq")],
+    });
+    let server = start(&config, &clock).await;
+    let catalyst = |server: &RunningServer| -> Vec<AuthorityRecord> {
+        let journal = server.authorities().journal().into_iter();
+        journal
+            .filter(|record| record.family == Family::Catalyst)
+            .collect()
+    };
+    let places = |record: &AuthorityRecord| -> Vec<(&'static str, String)> {
+        let keys = record.keys.iter();
+        keys.map(|key| (key.role.name(), key.store.to_string())).collect()
+    };
+    let expected = [("native", "native".to_owned()), ("alternative", "pq".to_owned())];
+    let first = catalyst(&server);
+    assert_eq!(first.len(), 1);
+    assert_eq!(
+        (first[0].suite, first[0].alternative),
+        (Suite::EcdsaP384, Some(Suite::MlDsa87))
+    );
+    assert_eq!(places(&first[0]), expected);
+
+    // Another alternative suite is a rotation within the family, as any other suite is.
+    server.shutdown().await.unwrap();
+    config.families.catalyst = config.families.catalyst.map(|catalyst| CatalystConfig {
+        alternative: None,
+        ..catalyst
+    });
+    let server = start(&config, &clock).await;
+    clock.advance(21 * HOUR);
+    server.authorities().rotate_due().await.unwrap();
+    let both = catalyst(&server);
+    assert_eq!(both.len(), 2);
+    assert_eq!(
+        (both[0].state, both[0].alternative),
+        (AuthorityState::Old, Some(Suite::MlDsa87))
+    );
+    assert_eq!(
+        (both[1].state, both[1].alternative),
+        (AuthorityState::Active, Some(Suite::MlDsa65))
+    );
+    assert_eq!(places(&both[1]), expected);
+    let signs = server.authorities().active(Family::Catalyst).unwrap();
+    assert_eq!(signs.authority_id().to_string(), both[1].authority_id);
+    drop(signs);
+    server.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_from_before_catalyst_gets_the_family_when_a_store_is_there_for_it() {
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    // As a configuration was that named a store for every family there was.
+    let mut config = with_stores(dir.path(), &["a"]);
+    config.key_stores = Vec::new();
+    let families = &mut config.families;
+    for family in [
+        &mut families.classical,
+        &mut families.ml_dsa,
+        &mut families.composite,
+        &mut families.jwt,
+    ] {
+        family.store = vec![name("a")];
+    }
+    let server = start(&config, &clock).await;
+    let before = server.authorities().journal();
+    assert_eq!(before.len(), 4);
+    assert!(server.authorities().active(Family::Catalyst).is_none());
+    server.shutdown().await.unwrap();
+
+    config.key_stores = vec![name("a")];
+    let server = start(&config, &clock).await;
+    let changed: Vec<Family> = server.changes().iter().map(|change| change.family).collect();
+    assert_eq!(
+        changed,
+        [Family::Catalyst, Family::Catalyst],
+        "prepared and activated"
+    );
+    let after = server.authorities().journal();
+    assert_eq!((&after[..4], after.len()), (&before[..], 5));
     server.shutdown().await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spiffe::TrustDomain;
-use symbolon_ca::config::{ServerConfig, SoftwareStoreConfig, StoreConfig};
+use symbolon_ca::config::{CatalystConfig, ServerConfig, SoftwareStoreConfig, StoreConfig};
 use symbolon_ca::server::{Environment, Server};
 use symbolon_host::DataDir;
 use symbolon_hsm::StoreName;
@@ -187,6 +187,10 @@ fn store_in(config: &mut ServerConfig, name: &str, dir: &Path) {
     ] {
         family.store = vec![name.clone()];
     }
+    families.catalyst = Some(CatalystConfig {
+        store: vec![name.clone()],
+        ..CatalystConfig::default()
+    });
     config.stores = [(name, store)].into();
 }
 
@@ -202,7 +206,7 @@ async fn a_store_that_got_another_name_keeps_its_keys() {
     let dir = TempDir::new().unwrap();
     let mut named = config(dir.path());
     store_in(&mut named, "old", dir.path());
-    assert_eq!(start_and_stop(&named).await, 8);
+    assert_eq!(start_and_stop(&named).await, 10);
     let keys = key_files(&dir.path().join("keys"));
 
     let mut renamed = named.clone();
@@ -223,8 +227,8 @@ async fn a_server_of_the_same_name_leaves_the_keys_of_another_alone() {
     store_in(&mut first, "shared", dir.path());
     let mut second = config(other.path());
     store_in(&mut second, "shared", dir.path());
-    assert_eq!(start_and_stop(&first).await, 8);
-    assert_eq!(start_and_stop(&second).await, 8);
+    assert_eq!(start_and_stop(&first).await, 10);
+    assert_eq!(start_and_stop(&second).await, 10);
     assert_eq!(start_and_stop(&second).await, 0);
     assert_eq!(start_and_stop(&first).await, 0, "its keys are there");
 }

@@ -1,0 +1,73 @@
+//! What is asked of the issuer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use spiffe::SpiffeId;
+use symbolon_crypto::digest;
+use symbolon_issuance::SvidProfile;
+use symbolon_pki::key::SubjectKey;
+use symbolon_pki::related::Related;
+use symbolon_pki::suite::Form;
+
+use crate::datastore::SubjectKeyClaim;
+
+/// An X.509-SVID that somebody is entitled to.
+#[derive(Clone, Debug)]
+pub struct X509Order {
+    /// Whose identity it is to be.
+    pub profile: SvidProfile,
+    /// The identity.
+    pub spiffe_id: SpiffeId,
+    /// The key, whose possession was proven.
+    pub key: SubjectKey,
+    /// What the certificate holds beside it.
+    pub companion: Companion,
+    /// DNS names, for workloads.
+    pub dns_names: Vec<String>,
+    /// How long it is to live.
+    pub ttl: Duration,
+    /// The registration entry that entitles a workload.
+    pub entry_id: Option<String>,
+}
+
+/// What makes a certificate more than one of its key.
+#[derive(Clone, Debug, Default)]
+pub enum Companion {
+    /// Nothing: the key decides the form.
+    #[default]
+    None,
+    /// An alternative key, whose possession was proven too: the form is catalyst.
+    Alternative(SubjectKey),
+    /// The link to the first SVID of a pair, whose holder this one's is.
+    Related(Arc<Related>),
+}
+
+impl X509Order {
+    /// The form of SVID that it is for.
+    pub fn form(&self) -> Form {
+        match self.companion {
+            Companion::None => self.key.form(),
+            Companion::Alternative(_) => Form::Catalyst,
+            Companion::Related(_) => Form::Paired,
+        }
+    }
+
+    /// The key that an alternative one stands beside, with it.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &SubjectKey> {
+        let alternative = match &self.companion {
+            Companion::Alternative(key) => Some(key),
+            Companion::None | Companion::Related(_) => None,
+        };
+        std::iter::once(&self.key).chain(alternative)
+    }
+
+    /// What its certificate claims for its keys.
+    pub(super) fn claim(&self) -> SubjectKeyClaim {
+        let whole: Vec<u8> = self.keys().flat_map(SubjectKey::spki_der).collect();
+        SubjectKeyClaim {
+            key_sha256: digest::sha256(&whole),
+            components: self.keys().flat_map(SubjectKey::component_spki_hashes).collect(),
+        }
+    }
+}
