@@ -66,6 +66,47 @@ fn a_good_composite_verifies_and_a_flipped_bit_names_its_half() {
     check("post-quantum half");
     spoil(Path::new(&svid), &spoilt, |_, end| end - 1);
     check("classical half");
+
+    // What the chain must be worth and be made of.
+    let under = |policy: &str| {
+        home.run(&["svid", "verify", &svid, "--bundle", &bundle, "--policy", policy])
+            .status
+            .code()
+    };
+    for (policy, code) in [
+        ("classical-ok", 0),
+        ("pq-required", 0),
+        ("hybrid-required", 0),
+        ("bsi", 0),
+        ("cnsa-2.0", 3),
+        ("anssi", 3),
+        ("cnsa-3.0", 2),
+    ] {
+        assert_eq!(under(policy), Some(code), "{policy}");
+    }
+    let verify = ["svid", "verify", &svid, "--bundle", &bundle];
+    let (_, error) = home.fails(&[&verify[..], &["--policy", "cnsa-2.0"]].concat());
+    assert!(
+        error.contains("post-quantum half ml-dsa-65") && error.contains("rule post-quantum-half"),
+        "{error}"
+    );
+    std::fs::write(
+        home.path().join("own.toml"),
+        "name = \"own\"\ntitle = \"x\"\nrule = []\n",
+    )
+    .unwrap();
+    let own = path(&home, "own.toml");
+    let (code, error) = home.fails(&[&verify[..], &["--policy", &own]].concat());
+    assert!(
+        code == 2 && error.contains("own.toml") && error.contains("unknown field"),
+        "{error}"
+    );
+    // Nobody has given the list that is asked for.
+    let (code, error) = home.fails(&[&verify[..], &["--revocation", "require"]].concat());
+    assert!(
+        code == 3 && error.contains("no revocation list of its issuer"),
+        "{error}"
+    );
 }
 
 #[test]
