@@ -1,6 +1,6 @@
 //! The components outside the hot path: RSA, whose keys are DER, and those that aws-lc does not have.
 //!
-//! Brainpool curves, Ed448 and SLH-DSA come from crates that `docs/decisions/0009-further-components.md` weighs. All of
+//! Brainpool curves, Ed448 and SLH-DSA come from crates that `docs/decisions/0011-further-components.md` weighs. All of
 //! them stand behind two small traits, so that the components which every certificate and handshake uses know
 //! nothing of them.
 
