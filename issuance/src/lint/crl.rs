@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::element::{self, ENUMERATED, INTEGER};
 use super::extensions::{inventory, issuer_identifier};
 use super::finding::{At, Findings};
+use super::hybrid::{self, Hybrid};
 use super::read::{Crl, Entry, Extension};
 use super::rules::{extensions as extension_rules, fields as field_rules, lists as rules};
 use super::{fields, names, oid, signature};
@@ -113,6 +114,7 @@ fn reason(entry: &Entry<'_>, delta: bool, findings: &mut Findings) {
 
 fn list_extensions(crl: &Crl<'_>, findings: &mut Findings) {
     inventory(&crl.extensions, findings);
+    let mut alternative = Hybrid::default();
     for extension in &crl.extensions.list {
         criticality(extension, findings);
         let read = extension.inner().and_then(|value| {
@@ -131,7 +133,7 @@ fn list_extensions(crl: &Crl<'_>, findings: &mut Findings) {
                     );
                 }
                 oid::AUTHORITY_KEY_IDENTIFIER => drop(issuer_identifier(value, extension.at(), findings)?),
-                _ => {}
+                _ => hybrid::read(extension, value, &mut alternative, findings)?,
             }
             Ok(())
         });
@@ -140,6 +142,7 @@ fn list_extensions(crl: &Crl<'_>, findings: &mut Findings) {
             findings.add(rule, extension.at(), problem.detail);
         }
     }
+    hybrid::check(&alternative, None, crl.signed.is_some(), findings);
     let at = |oid| At {
         field: "tbsCertList.crlExtensions",
         oid,

@@ -188,4 +188,15 @@ pub(crate) fn revocation_lists(seen: &mut Seen) {
         &extensions::DUPLICATE,
         &crl().with(|crl| crl.extensions.push(crl.extensions[0].clone())),
     );
+    // An alternative signature comes with its algorithm in lists too.
+    let value = Ext::new(ce(74), false, bits(&[0x5a; 2420]));
+    seen.crl(
+        &hybrid::ALT_INCOMPLETE,
+        &crl().with(|crl| crl.extensions.push(value.clone())),
+    );
+    seen.good_input(&crl().with(|crl| {
+        crl.extensions
+            .push(Ext::new(ce(73), false, algorithm(ML_DSA_44, &[])));
+        crl.extensions.push(value.clone());
+    }));
 }
