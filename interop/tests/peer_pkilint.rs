@@ -15,7 +15,10 @@ use spiffe::SpiffeId;
 use symbolon_interop::cells::Peer;
 use symbolon_interop::chain::{Chain, Issuer};
 use symbolon_interop::programs;
+use symbolon_issuance::crl::{CrlRequest, Revoked, prepare_crl};
+use symbolon_issuance::lint::{self, Scope};
 use symbolon_issuance::{Authority, Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
+use symbolon_pki::crl::RevocationReason;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Form, Suite};
 use tempfile::TempDir;
@@ -113,7 +116,7 @@ fn chains() -> Vec<Document> {
     all
 }
 
-/// What else each family issues: agents, servers, and workloads with DNS names.
+/// What else each family issues: agents, servers, workloads with DNS names, and revocation lists.
 fn others() -> Vec<Document> {
     let issuers = [
         ("classical/ecdsa-p256", Issuer::new(Suite::EcdsaP256)),
@@ -149,6 +152,14 @@ fn others() -> Vec<Document> {
                 kind: "leaf",
                 name,
                 der: request.issue(&authority),
+            });
+        }
+        for (name, count) in [("empty", 0), ("revoking", 3)] {
+            all.push(Document {
+                form: form.to_owned(),
+                kind: "crl",
+                name,
+                der: revocation_list(&authority, count),
             });
         }
     }
@@ -195,6 +206,33 @@ impl Wanted<'_> {
     }
 }
 
+fn revocation_list(authority: &Authority, count: usize) -> Vec<u8> {
+    let now = SystemTime::now();
+    let reasons = [
+        RevocationReason::Unspecified,
+        RevocationReason::KeyCompromise,
+        RevocationReason::Superseded,
+    ];
+    let revoked: Vec<Revoked> = reasons
+        .into_iter()
+        .take(count)
+        .map(|reason| Revoked {
+            serial: serial(),
+            at: now,
+            reason,
+            invalid_since: (reason == RevocationReason::KeyCompromise).then_some(now - HOUR),
+        })
+        .collect();
+    let request = CrlRequest {
+        number: 7,
+        revoked: &revoked,
+        ttl: HOUR,
+        now,
+    };
+    let linted = prepare_crl(authority, &request).unwrap();
+    linted.sign(authority).unwrap().der().to_vec()
+}
+
 fn new_key(suite: Suite) -> SubjectKey {
     SubjectKey::Suite(PrivateKey::generate(suite).unwrap().public_key().unwrap())
 }
@@ -222,6 +260,15 @@ fn every_finding_has_its_reason_and_every_reason_its_finding() {
         .collect();
     let every: BTreeSet<&str> = Form::ALL.iter().map(|form| form.name()).collect();
     assert_eq!(forms, every, "a form is not linted");
+
+    // Our own linter first, which knows them all.
+    for document in &documents {
+        let report = match document.kind {
+            "crl" => lint::lint_crl(&document.der),
+            _ => lint::lint_certificate(&document.der, Scope::Symbolon),
+        };
+        assert!(report.findings.is_empty(), "{}: {report:#?}", document.form);
+    }
 
     let name = |number: usize, kind: &str| format!("{number}.{}", if kind == "crl" { "crl" } else { "der" });
     let files: Vec<(String, &[u8])> = documents
