@@ -12,6 +12,7 @@ use symbolon_pki::time::unix_seconds;
 
 use crate::encode::Template;
 use crate::error::{AuthorityError, IssuanceError};
+use crate::lint::IssuerFacts;
 use crate::validity::Validity;
 
 /// The keys that an authority signs with: one, or two for the catalyst family.
@@ -59,10 +60,7 @@ pub(crate) fn check_catalyst(native: Suite, alternative: Suite) -> Result<(), Au
     if is_native(native) && is_alternative(alternative) {
         Ok(())
     } else {
-        Err(AuthorityError::NotCatalyst {
-            native,
-            alternative,
-        })
+        Err(AuthorityError::NotCatalyst { native, alternative })
     }
 }
 
@@ -90,6 +88,8 @@ pub struct Authority {
     public_key: Arc<[u8]>,
     /// The same of the alternative key.
     alternative_key: Option<Arc<[u8]>>,
+    /// What the linter holds against what this authority is to sign.
+    lint_facts: Option<IssuerFacts>,
 }
 
 impl Authority {
@@ -134,6 +134,7 @@ impl Authority {
             alternative_key: keys
                 .alternative()
                 .map(|alternative| alternative.public_key().as_bytes().into()),
+            lint_facts: IssuerFacts::read(certificate.der()),
             certificate,
             keys,
         })
@@ -197,6 +198,10 @@ impl Authority {
     pub(crate) fn alternative_key(&self) -> Option<&Arc<[u8]>> {
         self.alternative_key.as_ref()
     }
+
+    pub(crate) fn lint_facts(&self) -> Option<&IssuerFacts> {
+        self.lint_facts.as_ref()
+    }
 }
 
 /// Checks that the alternative key is that of the certificate, or that neither has one.
@@ -205,7 +210,9 @@ fn check_alternative(
     keys: &AuthorityKeys,
     authority_id: Skid,
 ) -> Result<(), AuthorityError> {
-    let certified = certificate.alternative().filter(|alternative| alternative.has_key());
+    let certified = certificate
+        .alternative()
+        .filter(|alternative| alternative.has_key());
     match (certified.map(Alternative::key), keys.alternative()) {
         (None, None) => Ok(()),
         (Some(Ok(SubjectKey::Suite(key))), Some(alternative)) if key == alternative.public_key() => Ok(()),

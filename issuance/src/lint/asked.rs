@@ -1,6 +1,6 @@
 //! What is about to be signed against what was asked for, and against who signs it.
 //!
-//! What there is to know about the authority is read anew from its certificate.
+//! What there is to know about the authority is read anew from its certificate, with the linter's own reader.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,27 +41,23 @@ pub(super) fn check(judged: &Judged<'_>, expected: &Expected<'_>, findings: &mut
     keys(judged, expected, findings);
     path_len(judged, expected.path_len, findings);
 
-    let issuer = match expected.issuer {
-        Issuer::Itself { .. } => None,
-        Issuer::Authority(authority) => {
-            // What is wrong with the authority's own certificate was its own lint's to say.
-            let mut ignored = Findings::default();
-            certificate::check(authority.certificate().der(), Scope::Any, true, &mut ignored)
+    match expected.issuer {
+        Issuer::Itself { .. } => {
+            validity(judged, None, expected, findings);
+            signer(judged, &IssuerFacts::of(judged), false, findings);
         }
-    };
-    validity(judged, issuer.as_ref(), expected, findings);
-    match (&expected.issuer, &issuer) {
-        (Issuer::Authority(_), None) => findings.add(
-            &rules::ISSUER_NAME,
-            At::field("tbsCertificate.issuer", judged.certificate.issuer.offset),
-            "the authority's own certificate cannot be read",
-        ),
-        _ => signer(
-            judged,
-            issuer.as_ref().unwrap_or(judged),
-            issuer.is_some(),
-            findings,
-        ),
+        Issuer::Authority(authority) => {
+            let Some(issuer) = authority.lint_facts() else {
+                let at = At::field("tbsCertificate.issuer", judged.certificate.issuer.offset);
+                return findings.add(
+                    &rules::ISSUER_NAME,
+                    at,
+                    "the authority's own certificate cannot be read",
+                );
+            };
+            validity(judged, Some(issuer), expected, findings);
+            signer(judged, issuer, true, findings);
+        }
     }
 }
 
@@ -86,7 +82,7 @@ fn subject(judged: &Judged<'_>, expected: &Expected<'_>, findings: &mut Findings
         organization == Some(wanted) && common_name == wanted_name,
         &rules::ASKED_SUBJECT,
         At::field("tbsCertificate.subject", judged.certificate.subject.offset),
-        format_args!("it is {}", super::names::words(&judged.certificate.subject)),
+        format_args!("it is {}", super::names::Words(&judged.certificate.subject)),
     );
 }
 
@@ -162,7 +158,7 @@ fn number(content: &[u8]) -> u64 {
 
 fn validity(
     judged: &Judged<'_>,
-    issuer: Option<&Judged<'_>>,
+    issuer: Option<&IssuerFacts>,
     expected: &Expected<'_>,
     findings: &mut Findings,
 ) {
@@ -178,7 +174,7 @@ fn validity(
         .unwrap_or_default();
     let mut due_begin = seconds(Duration::from_secs(now.as_secs()).saturating_sub(BACKDATE));
     let mut due_end = seconds(now).saturating_add(seconds(expected.ttl));
-    let within = issuer.and_then(|issuer| issuer.fields.begins.zip(issuer.fields.ends));
+    let within = issuer.and_then(|issuer| issuer.begins.zip(issuer.ends));
     if let Some((issuer_begins, issuer_ends)) = within {
         due_begin = due_begin.max(issuer_begins);
         due_end = due_end.min(issuer_ends);
@@ -208,26 +204,23 @@ fn seconds(duration: Duration) -> i64 {
 }
 
 /// Holds a certificate against its issuer, which may be itself.
-fn signer(judged: &Judged<'_>, issuer: &Judged<'_>, other: bool, findings: &mut Findings) {
+fn signer(judged: &Judged<'_>, issuer: &IssuerFacts, other: bool, findings: &mut Findings) {
     let certificate = &judged.certificate;
-    let name = issuer.certificate.subject;
     findings.require(
-        certificate.issuer.der == name.der,
+        *certificate.issuer.der == *issuer.subject,
         &rules::ISSUER_NAME,
         At::field("tbsCertificate.issuer", certificate.issuer.offset),
         "it is another",
     );
     let algorithm = &certificate.algorithm;
-    let wanted = issuer.key.as_ref().and_then(Key::signature_oid);
     findings.require(
-        wanted == Some(algorithm.oid),
+        issuer.signature_oid.as_deref() == Some(algorithm.oid),
         &rules::ISSUER_ALGORITHM,
         At::field("tbsCertificate.signature", algorithm.element.offset).about(algorithm.oid),
         "it does not go with the authority's key",
     );
-    let alternative = issuer.says.hybrid.key.as_ref().and_then(Key::signature_oid);
     findings.require(
-        judged.says.hybrid.algorithm == alternative,
+        judged.says.hybrid.algorithm == issuer.alternative_oid.as_deref(),
         &rules::ISSUER_ALTERNATIVE,
         at(
             judged,
@@ -241,7 +234,7 @@ fn signer(judged: &Judged<'_>, issuer: &Judged<'_>, other: bool, findings: &mut 
             .says
             .issuer_identifier
             .and_then(|identifier| identifier.key)
-            == issuer.says.key_identifier,
+            == issuer.key_identifier.as_deref(),
         &rules::ISSUER_KEY,
         at(
             judged,
@@ -253,17 +246,17 @@ fn signer(judged: &Judged<'_>, issuer: &Judged<'_>, other: bool, findings: &mut 
     if !other {
         return;
     }
-    if let (Role::Authority, Some(above)) = (judged.role, issuer.says.path_len) {
+    if let (Role::Authority, Some(above)) = (judged.role, issuer.path_len) {
         let below = judged.says.path_len.map(number);
         findings.require(
-            below.is_some_and(|below| below < number(above)),
+            below.is_some_and(|below| below < above),
             &rules::ISSUER_PATH_LEN,
             at(judged, oid::BASIC_CONSTRAINTS, "extensions.basicConstraints"),
-            format_args!("it is {below:?} below an authority with {}", number(above)),
+            format_args!("it is {below:?} below an authority with {above}"),
         );
     }
     let key_at = At::field("tbsCertificate.subjectPublicKeyInfo", certificate.spki.offset);
-    if let (Some(own), Some(issuers)) = (family(judged), family(issuer)) {
+    if let (Some(own), Some(issuers)) = (family(judged), issuer.family) {
         findings.require(
             own == issuers,
             &rules::ISSUER_FAMILY,
@@ -271,15 +264,62 @@ fn signer(judged: &Judged<'_>, issuer: &Judged<'_>, other: bool, findings: &mut 
             format_args!("a {own} key below a {issuers} authority"),
         );
     }
-    let issuers = [issuer.key, issuer.says.hybrid.key];
     for own in [judged.key, judged.says.hybrid.key].iter().flatten() {
-        for issuers in issuers.iter().flatten() {
-            findings.require(
-                !own.shares_a_component(issuers),
-                &rules::COMPONENT_REUSE,
-                key_at,
-                "it, or a part of it, is the issuer's too",
-            );
+        let mut components = own.components().into_iter().filter(|own| !own.is_empty());
+        findings.require(
+            !components.any(|own| issuer.components.iter().any(|issuers| **issuers == *own)),
+            &rules::COMPONENT_REUSE,
+            key_at,
+            "it, or a part of it, is the issuer's too",
+        );
+    }
+}
+
+/// What the linter read in an authority's certificate: once for all that the authority signs.
+#[derive(Debug)]
+pub(crate) struct IssuerFacts {
+    /// DER of its name.
+    subject: Box<[u8]>,
+    /// Content octets of the algorithm that its key signs with.
+    signature_oid: Option<Box<[u8]>>,
+    alternative_oid: Option<Box<[u8]>>,
+    key_identifier: Option<Box<[u8]>>,
+    /// In seconds since 1970.
+    begins: Option<i64>,
+    ends: Option<i64>,
+    path_len: Option<u64>,
+    family: Option<Family>,
+    /// Its component keys, those of the alternative key too.
+    components: Vec<Box<[u8]>>,
+}
+
+impl IssuerFacts {
+    /// Reads the DER of an authority's certificate. What is wrong with it was its own lint's to say.
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+        let mut ignored = Findings::default();
+        certificate::check(der, Scope::Any, true, &mut ignored).map(|judged| Self::of(&judged))
+    }
+
+    fn of(judged: &Judged<'_>) -> Self {
+        let alternative = judged.says.hybrid.key;
+        let oid = |key: Option<Key<'_>>| key.as_ref().and_then(Key::signature_oid).map(Box::from);
+        let components = [judged.key, alternative]
+            .iter()
+            .flatten()
+            .flat_map(Key::components)
+            .filter(|component| !component.is_empty())
+            .map(Box::from)
+            .collect();
+        Self {
+            subject: judged.certificate.subject.der.into(),
+            signature_oid: oid(judged.key),
+            alternative_oid: oid(alternative),
+            key_identifier: judged.says.key_identifier.map(Box::from),
+            begins: judged.fields.begins,
+            ends: judged.fields.ends,
+            path_len: judged.says.path_len.map(number),
+            family: family(judged),
+            components,
         }
     }
 }

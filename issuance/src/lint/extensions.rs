@@ -227,7 +227,7 @@ fn ext_key_usage(purposes: &[&[u8]], extension: &Extension<'_>, findings: &mut F
             !purposes.iter().take(position).any(|earlier| earlier == purpose),
             &rules::EKU_TWICE,
             at,
-            format_args!("{} stands a second time", oid::dotted(purpose)),
+            format_args!("{} stands a second time", oid::Dotted(purpose)),
         );
     }
     findings.require(
@@ -300,7 +300,7 @@ fn policies(value: Element<'_>, at: At<'_>, findings: &mut Findings) -> Result<(
             !earlier.any(|earlier| earlier.content == policy.content),
             &rules::POLICY_TWICE,
             at,
-            format_args!("{} stands a second time", oid::dotted(policy.content)),
+            format_args!("{} stands a second time", oid::Dotted(policy.content)),
         );
     }
     Ok(())

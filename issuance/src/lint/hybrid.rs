@@ -128,7 +128,7 @@ fn related<'a>(value: Element<'a>, at: At<'_>, findings: &mut Findings) -> Resul
         due == Some(hash.len()),
         &rules::RELATED_HASH,
         at,
-        format_args!("{} bytes by {}", hash.len(), oid::dotted(algorithm.oid)),
+        format_args!("{} bytes by {}", hash.len(), oid::Dotted(algorithm.oid)),
     );
     Ok(hash)
 }

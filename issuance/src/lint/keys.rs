@@ -222,7 +222,7 @@ fn ec(key: &Key<'_>, parameters: Option<Element<'_>>, at: At<'_>, findings: &mut
         in_use,
         &rules::EC_CURVE,
         at,
-        format_args!("the curve is {}", super::oid::dotted(named.content)),
+        format_args!("the curve is {}", super::oid::Dotted(named.content)),
     );
     match key.bits {
         [4, rest @ ..] if rest.len() == 2 * coordinate => {}

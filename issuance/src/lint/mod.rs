@@ -43,6 +43,7 @@ use crate::serial::Serial;
 use self::element::{Element, Problem};
 use self::finding::{At, Findings};
 
+pub(crate) use self::asked::IssuerFacts;
 pub use self::finding::Finding;
 pub use self::input::{
     Document, InputError, MAX_INPUT_LEN, Report, lint, lint_certificate, lint_crl, lint_request,

@@ -1,5 +1,7 @@
 //! Distinguished names.
 
+use std::fmt;
+
 use super::element::{
     BMP_STRING, Element, IA5_STRING, OBJECT_IDENTIFIER, PRINTABLE_STRING, Problem, SEQUENCE, SET,
     TELETEX_STRING, UNIVERSAL_STRING, UTF8_STRING,
@@ -116,6 +118,15 @@ fn check_attribute(attribute: &Attribute<'_>, field: &'static str, findings: &mu
         at,
         format_args!("it has {len} characters, and 1 to {bound} are allowed"),
     );
+}
+
+/// A name that is put into words only if a finding needs it.
+pub(super) struct Words<'a>(pub(super) &'a Element<'a>);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&words(self.0))
+    }
 }
 
 /// A name as people write it, for saying which document a finding is about.

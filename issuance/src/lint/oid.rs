@@ -1,10 +1,24 @@
 //! Object identifiers as content octets, spelled out a second time so that a slip of the encoder is not repeated.
 
+use std::fmt;
+
 use der::asn1::ObjectIdentifier;
+
+/// An identifier in dotted numbers, or in hexadecimal if it is none. It is put into words only if a finding needs it.
+pub(super) struct Dotted<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Dotted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ObjectIdentifier::from_bytes(self.0) {
+            Ok(oid) => oid.fmt(f),
+            Err(_) => write!(f, "{:02x?}", self.0),
+        }
+    }
+}
 
 /// An identifier in dotted numbers; in hexadecimal if it is none.
 pub(super) fn dotted(content: &[u8]) -> String {
-    ObjectIdentifier::from_bytes(content).map_or_else(|_| format!("{content:02x?}"), |oid| oid.to_string())
+    Dotted(content).to_string()
 }
 
 // Extensions under 2.5.29 (RFC 5280, section 4.2.1; X.509 (2019), section 9).

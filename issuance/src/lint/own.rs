@@ -82,7 +82,7 @@ fn subject(judged: &Judged<'_>, authority: bool, findings: &mut Findings) {
         holds,
         &rules::SUBJECT,
         At::field("tbsCertificate.subject", judged.certificate.subject.offset),
-        format_args!("it is {}", super::names::words(&judged.certificate.subject)),
+        format_args!("it is {}", super::names::Words(&judged.certificate.subject)),
     );
 }
 
