@@ -47,6 +47,17 @@ pub fn node(script: impl AsRef<OsStr>) -> Result<Command> {
     Ok(command)
 }
 
+/// The program that an environment variable names: `cargo xtask interop` sets it when it has got the program.
+///
+/// # Errors
+/// If it is not set.
+pub fn named_by(variable: &str) -> Result<Command> {
+    let program = std::env::var_os(variable).with_context(|| {
+        format!("{variable} names no program; `cargo xtask interop` gets it and says where it is")
+    })?;
+    Ok(Command::new(program))
+}
+
 /// A compiled program of a peer in Go.
 #[derive(Clone, Debug)]
 pub struct GoProgram(PathBuf);

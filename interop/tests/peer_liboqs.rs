@@ -12,8 +12,7 @@ use symbolon_interop::raw::{CONTEXTS, ML_DSA, NO_CONTEXT, Signer, slh_dsa};
 
 /// The program of `interop/liboqs/`.
 fn program(subcommand: &str) -> Command {
-    let program = std::env::var_os("SYMBOLON_LIBOQS");
-    let mut command = Command::new(program.expect("cargo xtask interop builds it and says where it is"));
+    let mut command = programs::named_by("SYMBOLON_LIBOQS").unwrap();
     command.arg(subcommand);
     command
 }
@@ -32,8 +31,7 @@ fn ml_dsa_signatures_have_their_contexts() {
 
 /// The script of `interop/liboqs/`.
 fn script(subcommand: &str) -> Command {
-    let node = std::env::var_os("SYMBOLON_NODE").expect("cargo xtask interop says where Node.js is");
-    let mut command = Command::new(node);
+    let mut command = programs::named_by("SYMBOLON_NODE").unwrap();
     command
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("liboqs/slh_dsa.mjs"))
         .arg(subcommand);

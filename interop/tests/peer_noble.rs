@@ -21,8 +21,7 @@ static PEER: LazyLock<Peer> = LazyLock::new(|| {
 });
 
 fn script(name: &str) -> Command {
-    let node = std::env::var_os("SYMBOLON_NODE").expect("cargo xtask interop says where Node.js is");
-    let mut command = Command::new(node);
+    let mut command = programs::named_by("SYMBOLON_NODE").unwrap();
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("noble").join(name));
     command
 }

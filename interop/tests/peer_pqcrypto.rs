@@ -10,8 +10,7 @@ use symbolon_interop::raw::{CONTEXTS, ML_DSA, Signer};
 
 /// The program of `interop/pqcrypto/`.
 fn program(subcommand: &str) -> Command {
-    let program = std::env::var_os("SYMBOLON_PQCRYPTO");
-    let mut command = Command::new(program.expect("cargo xtask interop builds it and says where it is"));
+    let mut command = programs::named_by("SYMBOLON_PQCRYPTO").unwrap();
     command.arg(subcommand);
     command
 }

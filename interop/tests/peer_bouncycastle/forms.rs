@@ -126,8 +126,8 @@ fn its_pairs_are_read() {
         let [first, second] = ["first", "second"].map(|name| certificate(folder, name));
         let roots = bundles(["first-root", "second-root"].map(|name| certificate(folder, name)));
         let verified = verify_pair(
-            &[first.clone()],
-            &[second.clone()],
+            std::slice::from_ref(&first),
+            std::slice::from_ref(&second),
             &roots,
             SystemTime::now(),
             &VerifyOptions::default(),
