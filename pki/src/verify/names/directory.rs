@@ -99,7 +99,7 @@ mod tests {
         let name = |text: &str| text.parse::<Name>().unwrap();
         // RFC 4514 writes the most specific part first.
         let found = name("CN=web,O=Example  Works,C=US");
-        for (constraint, within) in [
+        for (constraint, expected) in [
             ("C=US", true),
             ("O=example works,C=US", true),
             ("CN=web,O=Example Works,C=US", true),
@@ -109,7 +109,7 @@ mod tests {
             ("C=DE", false),
         ] {
             let got = matches!(within(&found, &name(constraint)), Within::Yes);
-            assert_eq!(got, within, "{constraint}");
+            assert_eq!(got, expected, "{constraint}");
         }
     }
 
