@@ -159,7 +159,7 @@ fn a_wrong_or_missing_post_quantum_half_is_told_where_it_counts() {
             assert_eq!((error.certificate, error.role), (0, Role::Leaf), "{error}");
             match &*error.reason {
                 ChainReason::Alternative { .. } => {
-                    assert_eq!(error.half(), Some(Half::PostQuantum), "{error}")
+                    assert_eq!(error.half(), Some(Half::PostQuantum), "{error}");
                 }
                 ChainReason::Policy { .. } => assert!(leaf == &plain || leaf == &keyless, "{error}"),
                 other => panic!("{other}"),

@@ -158,7 +158,7 @@ fn names_are_permitted_excluded_or_of_no_concern() {
 #[test]
 fn an_email_address_in_the_subject_is_a_name_too() {
     let root = Ca::root_with(signer(SUITE), |draft| {
-        constrain(draft, &[], &[email("example.org")])
+        constrain(draft, &[], &[email("example.org")]);
     });
     let leaf = root.leaf(SUITE, |draft| {
         draft.subject = "1.2.840.113549.1.9.1=#160161,C=US".parse().unwrap();
@@ -173,7 +173,7 @@ fn an_email_address_in_the_subject_is_a_name_too() {
 #[test]
 fn constraints_hold_for_everyone_below_and_those_of_the_bundle_count() {
     let root = Ca::root_with(signer(SUITE), |draft| {
-        constrain(draft, &[uri("example.org")], &[])
+        constrain(draft, &[uri("example.org")], &[]);
     });
     let upper = root.intermediate(SUITE, |draft| constrain(draft, &[], &[dns("secret.example.org")]));
     let lower = upper.intermediate(SUITE, |_| ());

@@ -127,7 +127,7 @@ fn malformed_lists_are_refused_each_for_its_reason() {
             |d| {
                 *d = d
                     .clone()
-                    .revoke(&[5], &[extension(REASON_CODE, false, &[0x0a, 2, 0, 1])])
+                    .revoke(&[5], &[extension(REASON_CODE, false, &[0x0a, 2, 0, 1])]);
             },
             "reasonCode extension is wrong",
         ),
@@ -135,7 +135,7 @@ fn malformed_lists_are_refused_each_for_its_reason() {
             |d| {
                 *d = d
                     .clone()
-                    .revoke(&[5], &[extension(REASON_CODE, false, &[2, 1, 1])])
+                    .revoke(&[5], &[extension(REASON_CODE, false, &[2, 1, 1])]);
             },
             "not a DER",
         ),
@@ -143,7 +143,7 @@ fn malformed_lists_are_refused_each_for_its_reason() {
             |d| {
                 *d = d
                     .clone()
-                    .revoke(&[5], &[extension(CERTIFICATE_ISSUER, true, &[0x30, 0])])
+                    .revoke(&[5], &[extension(CERTIFICATE_ISSUER, true, &[0x30, 0])]);
             },
             "one of several issuers",
         ),
@@ -156,7 +156,7 @@ fn malformed_lists_are_refused_each_for_its_reason() {
                 d.entries = Some(vec![
                     [&entry(&[5], &[reason(1)])[..], &[]].concat(),
                     vec![0x30, 0],
-                ])
+                ]);
             },
             "not a DER",
         ),
@@ -189,7 +189,7 @@ fn malformed_lists_are_refused_each_for_its_reason() {
         (
             |d| {
                 d.extensions
-                    .extend((0..16).map(|i| extension(&[0x2a, i], false, &[5, 0])))
+                    .extend((0..16).map(|i| extension(&[0x2a, i], false, &[5, 0])));
             },
             "more than 16 extensions",
         ),

@@ -36,7 +36,9 @@ fn breach(error: &ChainError) -> &Breach {
 #[test]
 fn each_profile_takes_the_suites_that_its_facts_name() {
     use Suite::*;
-    let table: [(Suite, [Option<(&str, Option<Half>)>; 3]); 12] = {
+    /// The rule that a suite breaks, and the half that it is about.
+    type Broken = Option<(&'static str, Option<Half>)>;
+    let table: [(Suite, [Broken; 3]); 12] = {
         const CLASSICAL: Option<Half> = Some(Half::Classical);
         const PQ: Option<Half> = Some(Half::PostQuantum);
         [

@@ -212,7 +212,7 @@ fn verdicts_on_chains_agree() {
         (
             "leaf for servers alone",
             [good, good, |d| {
-                d.set(false, &ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH]))
+                d.set(false, &ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH]));
             }],
             None,
         ),
@@ -233,7 +233,7 @@ fn verdicts_on_chains_agree() {
                     d.set(
                         false,
                         &ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH, ID_KP_CLIENT_AUTH]),
-                    )
+                    );
                 },
                 good,
             ],
@@ -263,7 +263,7 @@ fn verdicts_on_chains_agree() {
         (
             "issuer's key identifier another",
             [good, good, |d| {
-                d.set_raw(AuthorityKeyIdentifier::OID, false, &[0x30, 3, 0x80, 1, 7])
+                d.set_raw(AuthorityKeyIdentifier::OID, false, &[0x30, 3, 0x80, 1, 7]);
             }],
             Some("webpki looks for issuers by name alone"),
         ),
@@ -352,7 +352,7 @@ fn verdicts_on_revocation_lists_agree() {
             "critical unknown",
             |list| {
                 with(list, |list| {
-                    list.extensions.push(extension(&[0x2a, 3], true, &[5, 0]))
+                    list.extensions.push(extension(&[0x2a, 3], true, &[5, 0]));
                 })
             },
             None,
