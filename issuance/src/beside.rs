@@ -67,6 +67,11 @@ pub(crate) fn check_keys(
             family: authority.family(),
         });
     }
+    if let SubjectKey::Suite(key) = key
+        && !key.suite().is_for_svids()
+    {
+        return Err(RequestError::ForRoots(key.suite()));
+    }
     if let Some(alternative) = beside.alternative() {
         check_catalyst(key, alternative)?;
     }

@@ -75,6 +75,9 @@ pub enum RequestError {
         /// The authority's family.
         family: Family,
     },
+    /// An SVID for a key of a suite that is for roots.
+    #[error("{0} is for roots; an SVID has a key that its peers can check at every connection")]
+    ForRoots(Suite),
     /// A key that is also a part of the authority's own key: no component key may be used twice.
     #[error("the {component} key is the authority's own, which nobody else may use")]
     IssuersKey {
