@@ -54,8 +54,8 @@ impl KeyType {
     }
 }
 
-/// The members that make up a key, `kty` first. A composite and SLH-DSA have no more than that: no standard says how its key is
-/// written, and readers take it from the certificate.
+/// The members that make up a key, `kty` first. A composite and SLH-DSA have no more than that: no standard says how
+/// their keys are written, and readers take them from the certificate.
 pub(super) fn write(key: &SubjectKey) -> Map<String, Value> {
     let mut members = Map::new();
     let mut put = |name: &str, value: String| members.insert(name.to_owned(), Value::String(value));

@@ -111,8 +111,8 @@ impl PrivateKey {
         }
     }
 
-    /// Writes a DER PKCS#8 document: version 0, ML-DSA as its seed, SLH-DSA as its raw bytes, ECDSA with its public key inside as stock parsers
-    /// want it, composites as the draft says.
+    /// Writes a DER PKCS#8 document: version 0, ML-DSA as its seed, SLH-DSA as its raw bytes, ECDSA with its public
+    /// key inside as stock parsers want it, composites as the draft says.
     ///
     /// # Errors
     /// [`Pkcs8Error::NoSeed`] for an expanded-only key.
