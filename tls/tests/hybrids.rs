@@ -94,7 +94,7 @@ impl Site {
     fn new() -> Self {
         let domain = Domain::new("example.org");
         let (native, number) = (signer(Suite::EcdsaP256), serial());
-        let authority = catalyst_authority(&domain, &native, number.clone());
+        let authority = catalyst_authority(&domain, &native, number);
         let forger = catalyst_authority(&domain, &native, number);
         Self {
             domain,

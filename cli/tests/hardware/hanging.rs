@@ -105,7 +105,12 @@ fn a_token_that_hangs_holds_up_neither_other_families_nor_the_end_of_the_server(
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let served = runtime.block_on(async {
         let socket = home.data().join("server/private.sock");
-        let channel = unix_channel(&socket, &ChannelOptions::default()).await.unwrap();
+        // Whoever waits for the token waits until the server ends.
+        let options = ChannelOptions {
+            request_timeout: None,
+            ..ChannelOptions::default()
+        };
+        let channel = unix_channel(&socket, &options).await.unwrap();
         ask(channel.clone(), Form::Classical).await.unwrap();
 
         remote.signal("-STOP");
