@@ -81,6 +81,24 @@ pub fn attribute(name: &Name, attribute_type: ObjectIdentifier) -> Option<String
     }
 }
 
+/// Reads a name as it stands in a request or a list: in DER, and as [`check`] wants it.
+pub(crate) fn read(der: &[u8]) -> der::Result<Name> {
+    let name = Name::from_der(der)?;
+    if name.to_der()? != der {
+        return Err(Tag::Sequence.non_canonical_error().into());
+    }
+    check(&name)?;
+    Ok(name)
+}
+
+/// Refuses a name of which a part has no attribute (X.501, section 9.3: there is at least one), which readers differ about.
+pub(crate) fn check(name: &Name) -> der::Result<()> {
+    if name.iter_rdn().any(|part| part.is_empty()) {
+        return Err(Tag::Set.length_error().into());
+    }
+    Ok(())
+}
+
 /// A name as people write it, in RFC 4514's order (most specific part first). Empty for the empty name.
 #[must_use]
 pub fn text(name: &Name) -> String {
@@ -137,6 +155,21 @@ mod tests {
         let name = authority_name(&serial).unwrap();
         assert_eq!(serial_number_attribute(&name).unwrap(), u128::MAX.to_string());
         assert_eq!(text(&name), format!("SERIALNUMBER={},O=SPIFFE,C=US", u128::MAX));
+    }
+
+    #[test]
+    fn what_is_read_is_a_name_in_every_part() {
+        let svid = svid_name(None).unwrap().to_der().unwrap();
+        assert_eq!(text(&read(&svid).unwrap()), "O=SPIRE,C=US");
+        // No attribute; an attribute without a value; two attributes in the wrong order.
+        for wrong in [
+            "30023100",
+            "3009310730050603550406",
+            "301c311a300b060355040a130442424242300b060355040613044141 4141",
+        ] {
+            let wrong = hex::decode(wrong.replace(' ', "")).unwrap();
+            read(&wrong).unwrap_err();
+        }
     }
 
     #[test]

@@ -226,6 +226,20 @@ fn bits_and_bytes_that_do_not_belong_are_refused() {
 }
 
 #[test]
+fn a_part_of_a_name_has_an_attribute() {
+    let attribute = tlv(0x30, &[&[0x06, 0x03, 0x55, 0x04, 0x0a], &tlv(0x13, &[b"A"])]);
+    let with = |parts: &[&[u8]]| ByHand {
+        name: tlv(0x30, parts),
+        ..ByHand::new()
+    };
+    let part = tlv(0x31, &[&attribute]);
+    assert_eq!(with(&[&part]).read().unwrap().issuer(), "O=A");
+    for wrong in [with(&[&tlv(0x31, &[])]), with(&[&part, &tlv(0x31, &[])])] {
+        assert!(wrong.refusal().starts_with("not a DER certificate"));
+    }
+}
+
+#[test]
 fn a_bad_key_is_a_fact_about_the_certificate_not_an_error_of_it() {
     // A P-256 key whose point is not on the curve, since its last bit is another.
     let mut off_curve = ByHand::new();

@@ -11,6 +11,7 @@ use super::{
     Certificate, CertificateError, Layout, MAX_CERTIFICATE_LEN, MAX_CERTIFICATES, MAX_SERIAL_LEN, Parsed,
 };
 use crate::key::SubjectKey;
+use crate::names;
 use crate::signature::{AlgorithmError, SignatureAlgorithm};
 
 pub(super) fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
@@ -29,6 +30,9 @@ pub(super) fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
     match tbs.version() {
         Version::V3 => {}
         older => return Err(CertificateError::Version(older as u8 + 1)),
+    }
+    for name in [tbs.issuer(), tbs.subject()] {
+        names::check(name).map_err(CertificateError::Malformed)?;
     }
     if slice(der, &layout.inner_algorithm) != slice(der, &layout.outer_algorithm) {
         return Err(CertificateError::AlgorithmMismatch {

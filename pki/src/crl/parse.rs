@@ -12,7 +12,6 @@ use der::asn1::{AnyRef, BitStringRef, GeneralizedTime, OctetStringRef, UtcTime};
 use der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::ext::pkix::AuthorityKeyIdentifier;
 use x509_cert::ext::pkix::crl::dp::IssuingDistributionPoint;
-use x509_cert::name::Name;
 
 use super::{
     CrlError, CrlScope, MAX_CRL_ENTRIES, MAX_CRL_EXTENSIONS, MAX_CRL_LEN, MAX_CRL_NUMBER_LEN, Parsed,
@@ -20,6 +19,7 @@ use super::{
 };
 use crate::catalyst::{ALTERNATIVE_ALGORITHM, ALTERNATIVE_SIGNATURE};
 use crate::certificate::MAX_SERIAL_LEN;
+use crate::names;
 use crate::signature::SignatureAlgorithm;
 
 const CRL_EXTENSIONS: Tag = Tag::ContextSpecific {
@@ -99,12 +99,8 @@ impl<'a> List<'a> {
             return Err(CrlError::AlgorithmMismatch);
         }
         let issuer = reader.tlv_bytes()?;
-        let name = Name::from_der(issuer)?;
-        if name.is_empty() {
+        if names::read(issuer)?.is_empty() {
             return Err(CrlError::NoIssuer);
-        }
-        if name.to_der()? != issuer {
-            return Err(CrlError::Malformed(Tag::Sequence.non_canonical_error().into()));
         }
         let this_update = moment(AnyRef::decode(reader)?, "thisUpdate")?;
         let next_update = match next_tag(reader)? {

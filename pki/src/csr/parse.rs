@@ -6,7 +6,7 @@ use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
 use super::{CsrError, MAX_ATTRIBUTES, MAX_CSR_LEN, MAX_NAMES, MAX_REQUESTED_EXTENSIONS};
 use crate::catalyst::Part;
-use crate::related;
+use crate::{names, related};
 
 /// The parts of a request, as slices of it; nothing is verified.
 pub(crate) struct CsrParts<'a> {
@@ -108,7 +108,7 @@ impl<'a> CsrParts<'a> {
         if attributes.tag() != ATTRIBUTES {
             return Err(CsrError::Malformed(Tag::Set.value_error().into()));
         }
-        AnyRef::from_der(subject)?.sequence(skip_all)?;
+        names::read(subject)?;
         Ok(Self {
             signed,
             subject,
@@ -217,12 +217,4 @@ fn extension<'a>(reader: &mut SliceReader<'a>) -> der::Result<RequestedExtension
     }
     let content = <&OctetStringRef>::decode(reader)?;
     Ok((oid, critical, content.as_bytes()))
-}
-
-/// Steps over elements without looking into them.
-fn skip_all(reader: &mut SliceReader<'_>) -> der::Result<()> {
-    while !reader.is_finished() {
-        reader.tlv_bytes()?;
-    }
-    Ok(())
 }

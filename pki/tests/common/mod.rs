@@ -97,6 +97,7 @@ pub(crate) struct ByHand {
     pub(crate) serial: Vec<u8>,
     pub(crate) inner: Vec<u8>,
     pub(crate) outer: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     pub(crate) not_before: Vec<u8>,
     pub(crate) key: Vec<u8>,
     pub(crate) extensions: Vec<Vec<u8>>,
@@ -133,6 +134,7 @@ impl ByHand {
             serial: vec![1],
             inner: ECDSA_SHA256.to_vec(),
             outer: ECDSA_SHA256.to_vec(),
+            name: tlv(0x30, &[]),
             not_before: tlv(0x17, &[b"260101000000Z"]),
             key: Certificate::from_der(&FOREIGN.ca).unwrap().spki_der().to_vec(),
             extensions: vec![extension(19, Some(0xff), CA_TRUE)],
@@ -141,7 +143,7 @@ impl ByHand {
     }
 
     pub(crate) fn der(&self) -> Vec<u8> {
-        let name = tlv(0x30, &[]);
+        let name = &self.name;
         let validity = tlv(0x30, &[&self.not_before, &tlv(0x17, &[b"270101000000Z"])]);
         let extensions = tlv(0xa3, &[&tlv(0x30, &[&self.extensions.concat()])]);
         let tbs = tlv(
@@ -150,9 +152,9 @@ impl ByHand {
                 &self.version,
                 &tlv(2, &[&self.serial]),
                 &self.inner,
-                &name,
+                name,
                 &validity,
-                &name,
+                name,
                 &self.key,
                 &extensions,
             ],
