@@ -20,6 +20,8 @@ use crate::datastore::{
     PageRequest, Result as StoreResult, Selector,
 };
 
+pub use crate::wire::new_entry;
+
 /// How often a change is tried again that another server's change got in the way of.
 const ATTEMPTS: usize = 5;
 

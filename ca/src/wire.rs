@@ -19,7 +19,8 @@ use tonic::Status;
 pub(crate) use self::agent::{agent_message, mask_agent};
 pub(crate) use self::bundle::{bundle_message, forms_of, mask_bundle};
 pub(crate) use self::certificate::{authority_message, certificate_message, summary_message};
-pub(crate) use self::entry::{apply_entry, entry_message, mask_entry, new_entry};
+pub use self::entry::new_entry;
+pub(crate) use self::entry::{apply_entry, entry_message, mask_entry};
 pub(crate) use self::selectors::{federation_filter, selector_filter, selector_messages};
 
 /// The last second that dates of four digits can write.

@@ -90,6 +90,10 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         let value = octets
             .iter()
             .fold(0, |value, octet| (value << 8) | usize::from(*octet));
+        // A length that is written longer than it need be would not be written so again.
+        if value < 0x80 || octets.first() == Some(&0) {
+            return None;
+        }
         (value, rest)
     };
     let (content, rest) = rest.split_at_checked(length)?;

@@ -117,7 +117,7 @@ fn keep<T: Default>(wanted: bool, value: T) -> T {
 ///
 /// # Errors
 /// `InvalidArgument`, naming the field.
-pub(crate) fn new_entry(
+pub fn new_entry(
     message: &types::Entry,
     fresh_id: String,
     trust_domain: &TrustDomain,

@@ -1,5 +1,7 @@
 //! Configuration files: of the server, the agent, a ceremony, the planner.
 
+use std::sync::OnceLock;
+
 use symbolon_agent::AgentConfig;
 use symbolon_ca::ceremony::{Plan, TEMPLATE};
 use symbolon_ca::config::ServerConfig;
@@ -65,10 +67,11 @@ pub(super) const PLANNER: Target = Target {
     max_len: 4 * 1024,
     body: |input| {
         if let Ok(text) = std::str::from_utf8(input) {
-            let catalogue = Catalogue::builtin().expect("a catalogue of our own");
-            let _ = Profile::from_toml(text, &catalogue);
+            static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+            let catalogue = CATALOGUE.get_or_init(|| Catalogue::builtin().expect("a catalogue of our own"));
+            let _ = Profile::from_toml(text, catalogue);
             if let Ok(more) = Catalogue::from_toml(text) {
-                let _ = catalogue.with(more);
+                let _ = catalogue.clone().with(more);
             }
         }
     },

@@ -3,7 +3,7 @@
 use ::der::Decode as _;
 use ml_dsa::{MlDsa44, MlDsa65, MlDsa87};
 use symbolon_crypto::{Component, MlDsaContext, PublicKey};
-use symbolon_pki::encode::{element, header};
+use symbolon_pki::encode::element;
 use symbolon_pki::key::{PrivateKey, SubjectKey, SuitePublicKey};
 use symbolon_pki::signature::SignatureAlgorithm;
 use symbolon_pki::suite::Suite;
@@ -144,10 +144,20 @@ fn expanded_private_key() -> Vec<u8> {
     element(&mut both, 0x04, &expanded);
     let mut private = Vec::new();
     element(&mut private, 0x30, &both);
+    ml_dsa_44_of(&private)
+}
+
+/// PKCS#8 of the ML-DSA-44 key that has this number in the estate, as its seed.
+pub(super) fn ml_dsa_44(number: u8) -> Vec<u8> {
+    let mut private = Vec::new();
+    element(&mut private, 0x80, &[number; 32]);
+    ml_dsa_44_of(&private)
+}
+
+fn ml_dsa_44_of(private: &[u8]) -> Vec<u8> {
     let mut content = vec![0x02, 0x01, 0x00];
     content.extend_from_slice(Suite::MlDsa44.signature_algorithm_der());
-    header(&mut content, 0x04, private.len());
-    content.extend_from_slice(&private);
+    element(&mut content, 0x04, private);
     let mut out = Vec::new();
     element(&mut out, 0x30, &content);
     out

@@ -8,13 +8,14 @@ use symbolon_api::spire::api::server::{agent, bundle, entry, svid};
 use symbolon_api::spire::api::types;
 use symbolon_api::symbolon::server::v1 as symbolon;
 use symbolon_attestation::join_token::JoinToken;
+use symbolon_ca::registrations::new_entry;
 use symbolon_pki::names;
 use symbolon_tls::SECP384R1MLKEM1024;
 use symbolon_tls::workload_api::{Endpoint, X509Context};
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use super::keys;
-use crate::estate::{chain, workload};
+use crate::estate::{chain, now, trust_domain, workload};
 use crate::{Shape, Target};
 use symbolon_pki::suite::Suite;
 
@@ -105,6 +106,9 @@ fn there_and_back<M: Message + Default + PartialEq>(bytes: &[u8]) {
 
 /// How messages of each type are read; the order is that of the first byte.
 const TYPES: &[fn(&[u8])] = &[
+    answer,
+    entry_of,
+    id,
     there_and_back::<agent::v1::AttestAgentRequest>,
     there_and_back::<agent::v1::RenewAgentRequest>,
     there_and_back::<entry::v1::BatchCreateEntryRequest>,
@@ -121,27 +125,49 @@ const TYPES: &[fn(&[u8])] = &[
     there_and_back::<workload_api::JwtBundlesResponse>,
 ];
 
+/// Where in the list of types what is taken further stands.
+const ANSWER: usize = 0;
+const ENTRY: usize = 1;
+const ID: usize = 2;
+
 fn messages(input: &[u8]) {
-    let Some((which, bytes)) = input.split_first() else {
-        return;
-    };
-    let which = usize::from(*which) % (TYPES.len() + 2);
-    if let Some(read) = TYPES.get(which) {
-        read(bytes);
-    } else if which == TYPES.len() {
-        there_and_back::<workload_api::X509svidResponse>(bytes);
-        if let Ok(message) = workload_api::X509svidResponse::decode(bytes) {
-            let of_one_answer = message.svids.len();
-            if let Ok(context) = X509Context::from_wire(message) {
-                assert_eq!(context.svids.len() + context.skipped.len(), of_one_answer);
-                assert_eq!(context.identities().len(), context.svids.len());
-            }
+    if let Some((which, bytes)) = input.split_first() {
+        TYPES[usize::from(*which) % TYPES.len()](bytes);
+    }
+}
+
+/// The Workload API's answer, as clients read it.
+fn answer(bytes: &[u8]) {
+    there_and_back::<workload_api::X509svidResponse>(bytes);
+    if let Ok(message) = workload_api::X509svidResponse::decode(bytes) {
+        let of_one_answer = message.svids.len();
+        if let Ok(context) = X509Context::from_wire(message) {
+            // Two can become one, as a pair.
+            assert!(context.svids.len() + context.skipped.len() <= of_one_answer);
+            assert_eq!(context.identities().len(), context.svids.len());
         }
-    } else if let Ok(message) = types::Spiffeid::decode(bytes)
+    }
+}
+
+/// An entry, as the server reads it.
+fn entry_of(bytes: &[u8]) {
+    there_and_back::<types::Entry>(bytes);
+    if let Ok(message) = types::Entry::decode(bytes)
+        && let Ok(entry) = new_entry(&message, "fresh".to_owned(), &trust_domain(), now())
+    {
+        assert_eq!(entry.spiffe_id.trust_domain(), &trust_domain());
+        assert!(!entry.selectors.is_empty());
+    }
+}
+
+fn id(bytes: &[u8]) {
+    if let Ok(message) = types::Spiffeid::decode(bytes)
         && let Ok(id) = SpiffeId::try_from(&message)
     {
         let again = types::Spiffeid::from(&id);
-        assert_eq!(again, message, "an ID that is written differently");
+        // The name of a trust domain is read in either case, and written in small letters.
+        assert_eq!(again.trust_domain, message.trust_domain.to_ascii_lowercase());
+        assert_eq!(again.path, message.path);
     }
 }
 
@@ -158,34 +184,24 @@ fn message_seeds() -> Vec<Vec<u8>> {
         dns_names: vec!["fuzz.example.org".to_owned()],
         ..types::Entry::default()
     };
-    let chain = chain(Suite::MlDsa44EcdsaP256);
-    let [leaf, below, root] = chain.certificates();
+    let [leaf, below, root] = chain(Suite::MlDsa44).certificates();
     let svid = workload_api::X509svid {
         spiffe_id: workload().to_string(),
         x509_svid: [leaf, below].concat(),
-        x509_svid_key: keys::private_key(chain.suite),
+        x509_svid_key: keys::ml_dsa_44(3),
         bundle: root,
-        hint: "a/composite".to_owned(),
-        form: "composite".to_owned(),
+        hint: "a/ml-dsa".to_owned(),
+        form: "ml-dsa".to_owned(),
+        ..Default::default()
+    };
+    let answer = workload_api::X509svidResponse {
+        svids: vec![svid],
+        ..Default::default()
     };
     vec![
-        numbered(
-            2,
-            entry::v1::BatchCreateEntryRequest {
-                entries: vec![entry],
-                ..Default::default()
-            }
-            .encode_to_vec(),
-        ),
-        numbered(
-            TYPES.len(),
-            workload_api::X509svidResponse {
-                svids: vec![svid],
-                ..Default::default()
-            }
-            .encode_to_vec(),
-        ),
-        numbered(TYPES.len() + 1, id.encode_to_vec()),
+        numbered(ANSWER, answer.encode_to_vec()),
+        numbered(ENTRY, entry.encode_to_vec()),
+        numbered(ID, id.encode_to_vec()),
     ]
 }
 
@@ -200,7 +216,10 @@ fn read_names(input: &[u8]) {
         return;
     };
     if let Ok(id) = SpiffeId::new(text) {
-        assert_eq!(id.to_string(), text);
+        let again = SpiffeId::new(id.to_string()).expect("an ID of our own");
+        assert_eq!(again, id);
+        assert!(id.to_string().eq_ignore_ascii_case(text));
+        assert!(text.ends_with(id.path()));
     }
     if let Ok(endpoint) = text.parse::<Endpoint>() {
         let again: Endpoint = endpoint.to_string().parse().expect("an endpoint of our own");

@@ -16,11 +16,16 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
                      -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address";
 
-/// Builds the program, with the compiler for it if that is not there yet, and gives its path.
-pub(super) fn program(workspace: &Workspace) -> Result<PathBuf> {
+/// Builds the program, with the compiler for it if that is not there yet, and gives its path; without building it if it is
+/// there and to be taken `as_it_is`.
+pub(super) fn program(workspace: &Workspace, as_it_is: bool) -> Result<PathBuf> {
     ensure_toolchain()?;
     let host = host()?;
     let target_dir = workspace.release_programs().with_file_name("fuzz");
+    let program = target_dir.join(&host).join("release/symbolon-libfuzzer");
+    if as_it_is && program.exists() {
+        return Ok(program);
+    }
     let mut build = rustup(&["run", TOOLCHAIN, "cargo", "build", "--release", "--locked"]);
     // With a target named, build scripts and macros are built without the flags.
     build
@@ -30,7 +35,7 @@ pub(super) fn program(workspace: &Workspace) -> Result<PathBuf> {
         .arg(&target_dir)
         .env("RUSTFLAGS", FLAGS);
     process::run(&mut build)?;
-    Ok(target_dir.join(host).join("release/symbolon-libfuzzer"))
+    Ok(program)
 }
 
 fn ensure_toolchain() -> Result<()> {
@@ -38,8 +43,14 @@ fn ensure_toolchain() -> Result<()> {
         return Ok(());
     }
     eprintln!("Installing Rust's {TOOLCHAIN} toolchain: AddressSanitizer is only there");
-    process::run(&mut rustup(&["toolchain", "install", TOOLCHAIN, "--profile", "minimal"]))
-        .context("fuzzing needs rustup and Rust's nightly toolchain")
+    process::run(&mut rustup(&[
+        "toolchain",
+        "install",
+        TOOLCHAIN,
+        "--profile",
+        "minimal",
+    ]))
+    .context("fuzzing needs rustup and Rust's nightly toolchain")
 }
 
 /// The triple of this machine.

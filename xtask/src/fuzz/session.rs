@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Kept, Listed};
+use super::{Kept, Listed, program_for};
 
 /// Seconds of wall time after which one input is a hang.
 const TIMEOUT: u32 = 30;
@@ -59,12 +59,10 @@ pub(super) struct Outcome {
 
 /// The program, for one target.
 pub(super) fn command(program: &Path, target: &Listed) -> Command {
-    let mut command = Command::new(program);
+    let mut command = program_for(program);
     command
         .env("SYMBOLON_FUZZ_TARGET", &target.name)
-        .env("RUST_BACKTRACE", "1")
-        // A small quarantine, so that memory that grows is not hidden by memory that is kept to find misuse.
-        .env("ASAN_OPTIONS", "quarantine_size_mb=16:malloc_context_size=10");
+        .env("RUST_BACKTRACE", "1");
     command
 }
 
