@@ -49,7 +49,8 @@ pub(super) fn check(
     budget: &mut Budget,
 ) -> Result<(), ChainReason> {
     for name in names_of(certificate) {
-        budget.spend(constraints.permitted.len() + constraints.excluded.len())?;
+        let subtrees = constraints.permitted.iter().chain(&constraints.excluded);
+        budget.spend(subtrees.map(|subtree| name.comparisons(subtree)).sum())?;
         name.check(holder, constraints)?;
     }
     Ok(())
@@ -104,6 +105,16 @@ impl Presented {
             Self::Dns(_) => NameKind::Dns,
             Self::Directory(_) => NameKind::Directory,
             Self::Opaque(kind) => *kind,
+        }
+    }
+
+    /// How many comparisons it may take to tell whether it is in the subtree.
+    fn comparisons(&self, subtree: &Subtree) -> usize {
+        match (self, subtree) {
+            (Self::Directory(name), Subtree::Directory(constraint)) => {
+                directory::comparisons(name, constraint)
+            }
+            _ => 1,
         }
     }
 

@@ -295,3 +295,34 @@ fn the_number_of_comparisons_is_bounded() {
         "{error}"
     );
 }
+
+#[test]
+fn the_work_of_one_comparison_is_bounded() {
+    // One subtree and one name; but each of its 400 values is looked for among 400.
+    let value = |i: u32| format!("CN=a{i:03}");
+    let many: Vec<_> = (0..400).map(value).collect();
+    let many = many.join("+");
+    let root = Ca::root(SUITE);
+    let middle = root.intermediate(SUITE, |draft| constrain(draft, &[directory(&many)], &[]));
+    let leaf = middle.leaf(SUITE, |draft| draft.subject = many.parse().unwrap());
+    let error = verify_x509_svid(&[leaf, middle.certificate], &root.bundles(), now()).unwrap_err();
+    assert!(
+        matches!(*error.reason, ChainReason::TooManyNameComparisons { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_character_that_nobody_sees_hides_no_name() {
+    // RFC 4518, section 2.2: control characters stand for nothing when names are compared.
+    let excluded = [directory("O=SPIRE,C=US")];
+    let disguised = "O=#0c06535001495245,C=US";
+    let root = Ca::root(SUITE);
+    let middle = root.intermediate(SUITE, |draft| constrain(draft, &[], &excluded));
+    let leaf = middle.leaf(SUITE, |draft| draft.subject = disguised.parse().unwrap());
+    let error = verify_x509_svid(&[leaf, middle.certificate], &root.bundles(), now()).unwrap_err();
+    assert!(
+        matches!(*error.reason, ChainReason::NameNotComparable { .. }),
+        "{error}"
+    );
+}

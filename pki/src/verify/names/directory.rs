@@ -23,6 +23,15 @@ pub(super) fn within(name: &Name, constraint: &Name) -> Within {
     verdict
 }
 
+/// How many attributes [`within`] may have to compare, and one for having looked: each one of a relative distinguished name
+/// is looked for among all of the other's.
+pub(super) fn comparisons(name: &Name, constraint: &Name) -> usize {
+    let pairs = name.iter_rdn().zip(constraint.iter_rdn());
+    pairs.fold(1, |sum, (found, wanted)| {
+        sum.saturating_add(found.len().saturating_mul(wanted.len()))
+    })
+}
+
 fn same_rdn(found: &RelativeDistinguishedName, wanted: &RelativeDistinguishedName) -> Within {
     if found.len() != wanted.len() {
         return Within::No;
@@ -64,19 +73,21 @@ fn same_value(found: &Any, wanted: &Any) -> Within {
             Within::Unknown("a part of it has letters outside ASCII that differ")
         }
         (Some(_), Some(_)) => Within::No,
-        _ if is_old_text(found) || is_old_text(wanted) => {
-            Within::Unknown("a part of it is in a character set that is not compared")
-        }
+        _ if is_old_text(found) || is_old_text(wanted) => Within::Unknown(
+            "a part of it is in a character set that is not compared, or has control characters",
+        ),
         _ => Within::No,
     }
 }
 
-/// The text of an attribute in lower case, its words separated by single spaces.
+/// The text of an attribute in lower case, its words separated by single spaces. Control characters stand for nothing
+/// (RFC 4518, section 2.2), so text that has any is not what it seems, and not compared.
 fn words(value: &Any) -> Option<String> {
     match value.tag() {
         Tag::PrintableString | Tag::Utf8String | Tag::Ia5String => {
             let text = std::str::from_utf8(value.value()).ok()?.to_lowercase();
-            Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+            let is_hidden = |letter: char| letter.is_control() && !letter.is_whitespace();
+            (!text.contains(is_hidden)).then(|| text.split_whitespace().collect::<Vec<_>>().join(" "))
         }
         _ => None,
     }
