@@ -46,6 +46,7 @@ struct Parsed {
     authority_key_id: Box<[u8]>,
     scope: CrlScope,
     alternative: Option<(SignatureAlgorithm, Box<[u8]>)>,
+    alternative_is_critical: bool,
     /// By serial number.
     entries: Vec<RevokedCertificate>,
 }
@@ -64,6 +65,9 @@ pub enum CrlScope {
 }
 
 impl CrlScope {
+    /// Every scope.
+    pub const EVERY: [Self; 3] = [Self::All, Self::UserCertificates, Self::AuthorityCertificates];
+
     /// Whether a list of this scope speaks of an authority's certificate, or of another one.
     #[must_use]
     pub const fn covers(self, is_ca: bool) -> bool {
@@ -278,6 +282,13 @@ impl Crl {
         algorithm
             .verify(issuer, &signed, signature)
             .map_err(CatalystError::Signature)
+    }
+
+    /// Whether the alternative signature is marked critical: then the list is for no one who does not check it (RFC 5280,
+    /// section 5.2).
+    #[must_use]
+    pub fn is_alternative_critical(&self) -> bool {
+        self.0.alternative_is_critical
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {

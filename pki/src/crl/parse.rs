@@ -70,6 +70,7 @@ pub(super) fn parse(der: &[u8]) -> Result<Parsed, CrlError> {
         authority_key_id: extensions.authority_key_id,
         scope: extensions.scope,
         alternative: extensions.alternative,
+        alternative_is_critical: extensions.alternative_is_critical,
         entries: list.entries,
     })
 }
@@ -238,12 +239,14 @@ struct ListExtensions {
     scope: CrlScope,
     /// How the alternative signature was made, and that signature.
     alternative: Option<(SignatureAlgorithm, Box<[u8]>)>,
+    alternative_is_critical: bool,
 }
 
 impl ListExtensions {
     fn read(list: &[Extension<'_>]) -> Result<Self, CrlError> {
         let (mut number, mut authority_key_id, mut scope) = (None, None, CrlScope::All);
         let (mut algorithm, mut signature) = (None, None);
+        let is_alternative = |oid| matches!(oid, ALTERNATIVE_ALGORITHM | ALTERNATIVE_SIGNATURE);
         for extension in list {
             match extension.oid {
                 ID_CE_CRL_NUMBER => number = Some(crl_number(extension.value)?),
@@ -273,6 +276,7 @@ impl ListExtensions {
         };
         Ok(Self {
             alternative,
+            alternative_is_critical: list.iter().any(|it| it.critical && is_alternative(it.oid)),
             number: number.ok_or(CrlError::Missing("cRLNumber"))?,
             authority_key_id: authority_key_id.ok_or(CrlError::Missing("authorityKeyIdentifier"))?,
             scope,

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use super::VerifyOptions;
 use super::error::ChainReason;
 use super::path::Step;
+use crate::catalyst::{Alternative, CatalystError, Part};
 use crate::certificate::Certificate;
-use crate::crl::{Crl, CrlSet};
+use crate::crl::{Crl, CrlScope, CrlSet};
 use crate::key::SubjectKey;
 
 /// What a verifier does about revocation.
@@ -35,8 +36,9 @@ impl Revocation {
 
 /// Whether revocation lists are looked at.
 ///
-/// Of the lists of one issuer that speak of a certificate the newest counts. If that is not signed by the issuer, or the
-/// issuer may not sign lists, the certificate is refused wherever lists are looked at.
+/// Of the lists of one issuer and scope that speak of a certificate the newest counts: numbers go up within a scope
+/// (RFC 5280, section 5.2.3), and nothing follows from those of two. If it is not signed by the issuer, or the issuer may
+/// not sign lists, the certificate is refused wherever lists are looked at.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum RevocationMode {
@@ -100,43 +102,65 @@ pub(super) fn check(
         return Ok(());
     }
     let by = issuer.certificate;
-    let crl = revocation
-        .crls
-        .of(by.subject_der(), by.skid_bytes())
-        .filter(|crl| crl.scope().covers(certificate.is_ca()) && crl.this_update() <= now)
-        .max_by_key(|crl| rank(crl));
-    if let Some(crl) = crl {
-        let number = || crl.number_decimal();
-        spend()?;
-        crl.verify_signature(key)
-            .map_err(|problem| ChainReason::CrlSignature {
-                number: number(),
-                problem,
-            })?;
-        // A list by the native key alone could be forged by those from whom the alternative signatures are to protect.
-        if let Some(alternative) = issuer.alternative(options)
-            && options.needs_alternatives()
-        {
-            spend()?;
-            crl.verify_alternative(alternative)
-                .map_err(|problem| ChainReason::CrlAlternative {
-                    number: number(),
-                    problem,
-                })?;
-        }
+    let newest_of = |scope: CrlScope| {
+        let lists = revocation.crls.of(by.subject_der(), by.skid_bytes());
+        lists
+            .filter(|crl| crl.scope() == scope && crl.this_update() <= now)
+            .max_by_key(|crl| rank(crl))
+    };
+    let newest: Vec<&Crl> = CrlScope::EVERY
+        .into_iter()
+        .filter(|scope| scope.covers(certificate.is_ca()))
+        .filter_map(newest_of)
+        .collect();
+    for crl in &newest {
+        check_signatures(crl, issuer, key, options, &mut spend)?;
     }
-    judge(certificate, issuer, crl, revocation.mode, now)
+    judge(certificate, issuer, &newest, revocation.mode, now)
 }
 
-/// What follows from the newest list, whose signature holds.
+/// Whether the list is signed with the issuer's key, and where that is asked for with its alternative one.
+fn check_signatures(
+    crl: &Crl,
+    issuer: &Step<'_>,
+    key: &SubjectKey,
+    options: &VerifyOptions,
+    spend: &mut impl FnMut() -> Result<(), ChainReason>,
+) -> Result<(), ChainReason> {
+    let number = || crl.number_decimal();
+    spend()?;
+    crl.verify_signature(key)
+        .map_err(|problem| ChainReason::CrlSignature {
+            number: number(),
+            problem,
+        })?;
+    // A list by the native key alone could be forged by those from whom the alternative signatures are to protect.
+    let is_asked = options.needs_alternatives() && issuer.alternative(options).is_some();
+    if !(is_asked || crl.is_alternative_critical()) {
+        return Ok(());
+    }
+    spend()?;
+    let alternative = issuer.certificate.alternative();
+    alternative
+        .ok_or(CatalystError::Missing(Part::Key))
+        .and_then(Alternative::key)
+        .map_err(|problem| CatalystError::Issuer(Box::new(problem)))
+        .and_then(|key| crl.verify_alternative(key))
+        .map_err(|problem| ChainReason::CrlAlternative {
+            number: number(),
+            problem,
+        })
+}
+
+/// What follows from the newest list of each scope, whose signatures hold.
 fn judge(
     certificate: &Certificate,
     issuer: &Step<'_>,
-    newest: Option<&Crl>,
+    newest: &[&Crl],
     mode: RevocationMode,
     now: SystemTime,
 ) -> Result<(), ChainReason> {
-    let Some(crl) = newest else {
+    let Some(last_to_end) = newest.iter().max_by_key(|crl| crl.next_update()) else {
         return match mode {
             RevocationMode::Require => Err(ChainReason::NoCrl),
             _ => Ok(()),
@@ -149,17 +173,19 @@ fn judge(
     {
         return Err(ChainReason::CrlIssuer);
     }
-    if let Some(entry) = crl.revocation_of(certificate.serial()) {
-        return Err(ChainReason::Revoked {
-            at: entry.revoked_at,
-            reason: entry.reason,
-            number: crl.number_decimal(),
-        });
+    for crl in newest {
+        if let Some(entry) = crl.revocation_of(certificate.serial()) {
+            return Err(ChainReason::Revoked {
+                at: entry.revoked_at,
+                reason: entry.reason,
+                number: crl.number_decimal(),
+            });
+        }
     }
-    if now >= crl.next_update() && mode == RevocationMode::Require {
+    if now >= last_to_end.next_update() && mode == RevocationMode::Require {
         return Err(ChainReason::CrlOutOfDate {
-            number: crl.number_decimal(),
-            next_update: crl.next_update(),
+            number: last_to_end.number_decimal(),
+            next_update: last_to_end.next_update(),
             now,
         });
     }

@@ -249,12 +249,12 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
     let chain = [root.leaf(|_| ())];
     let draft = ListDraft::of(&root.native());
     let plain = draft.sign(&root.native());
-    let hybrid = |spoil: bool| {
+    let hybrid_with = |spoil: bool, critical: bool| {
         let mut draft = draft.clone();
         let algorithm = ALTERNATIVE.signature_algorithm_der();
         draft
             .extensions
-            .push(lists::extension(&[0x55, 0x1d, 73], false, algorithm));
+            .push(lists::extension(&[0x55, 0x1d, 73], critical, algorithm));
         let tbs = draft.tbs();
         let mut signature = root.alternative.sign(&pre_tbs_crl(&tbs).unwrap()).unwrap();
         signature[9] ^= u8::from(spoil);
@@ -262,11 +262,14 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
         let bits = whole(3, &[&[0], &root.native.sign(&tbs).unwrap()]);
         Crl::from_der(&whole(0x30, &[&tbs, NATIVE.signature_algorithm_der(), &bits])).unwrap()
     };
-    let verify = |list: Crl, policy: &str| {
+    let hybrid = |spoil| hybrid_with(spoil, false);
+    let verify_with = |list: Crl, policy: &str, native_only: bool| {
         let mut options = under(policy);
+        options.native_only = native_only;
         options.revocation = Revocation::new(RevocationMode::Require, CrlSet::new(vec![list]).unwrap());
         verify(&chain, &root.certificate, &options)
     };
+    let verify = |list: Crl, policy: &str| verify_with(list, policy, false);
     assert!(verify(plain.clone(), "classical-ok").is_ok());
     assert!(verify(hybrid(true), "classical-ok").is_ok());
     for policy in ["pq-required", "cnsa-2.0"] {
@@ -279,6 +282,15 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
             );
             assert_eq!(error.half(), Some(Half::PostQuantum));
         }
+    }
+    // Marked critical, it is for no one who does not check it (RFC 5280, section 5.2).
+    for native_only in [false, true] {
+        assert!(verify_with(hybrid_with(false, true), "classical-ok", native_only).is_ok());
+        let error = verify_with(hybrid_with(true, true), "classical-ok", native_only).unwrap_err();
+        assert!(
+            matches!(*error.reason, ChainReason::CrlAlternative { .. }),
+            "{error}"
+        );
     }
 }
 

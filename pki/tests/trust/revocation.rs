@@ -170,6 +170,55 @@ fn of_two_lists_the_newer_one_counts() {
 }
 
 #[test]
+fn numbers_are_compared_within_a_scope() {
+    use RevocationMode::{IfPresent, Require};
+    let (root, middle, chain) = chain();
+    let root_list = ListDraft::of(&root).sign(&root);
+    let users = |list: ListDraft| {
+        let mut list = list;
+        let content = [0x30, 3, 0x81, 1, 0xff];
+        list.extensions
+            .push(extension(DISTRIBUTION_POINT, true, &content));
+        list
+    };
+    let outdated = |list: ListDraft| {
+        let mut list = list;
+        list.next_update = time(now() - HOUR / 2);
+        list
+    };
+    // The issuer has begun to number anew when it split its list, and the old one is still about.
+    let old = outdated(ListDraft::of(&middle).number(&[0x7f, 0]));
+    let gone = users(ListDraft::of(&middle).revoke(&[42], &[reason(1)]).number(&[1]));
+    let clean = users(ListDraft::of(&middle).number(&[1]));
+    let verdict = |mode, lists: [&ListDraft; 2]| {
+        let [one, other] = lists.map(|list| list.sign(&middle));
+        let lists = [root_list.clone(), one, other];
+        verify(&chain, &root, mode, &lists, now()).map_err(|error| *error.reason)
+    };
+    for mode in [IfPresent, Require] {
+        for lists in [[&old, &gone], [&gone, &old]] {
+            let refused = verdict(mode, lists).unwrap_err();
+            assert!(
+                matches!(&refused, ChainReason::Revoked { number, .. } if number == "1"),
+                "{mode}: {refused}"
+            );
+        }
+        // One that is in date is enough.
+        assert!(verdict(mode, [&old, &clean]).is_ok(), "{mode}");
+    }
+    // Whoever is on either of them is refused.
+    let old_says_so = outdated(ListDraft::of(&middle).revoke(&[42], &[]).number(&[0x7f, 0]));
+    assert!(matches!(
+        verdict(IfPresent, [&old_says_so, &clean]),
+        Err(ChainReason::Revoked { .. })
+    ));
+    assert!(matches!(
+        verdict(Require, [&old, &outdated(clean)]),
+        Err(ChainReason::CrlOutOfDate { .. })
+    ));
+}
+
+#[test]
 fn a_list_must_be_signed_by_the_issuer_and_he_must_be_allowed_to() {
     let (root, middle, chain) = chain();
     let root_list = ListDraft::of(&root).sign(&root);
