@@ -140,8 +140,8 @@ impl CsrError {
 impl Csr {
     /// Reads a DER request and verifies its proof of possession.
     ///
-    /// Accepts keys and signatures of every suite, and of stock clients RSA with 2048, 3072 or 4096 bits (PKCS#1
-    /// v1.5 or PSS) and ECDSA P-256 or P-384 with any SHA-2 hash.
+    /// Accepts keys and signatures of every suite that [is for SVIDs](crate::suite::Suite::is_for_svids), and of stock
+    /// clients RSA with 2048, 3072 or 4096 bits (PKCS#1 v1.5 or PSS) and ECDSA P-256 or P-384 with any SHA-2 hash.
     ///
     /// # Errors
     /// [`CsrError`] naming what is wrong; [`CsrError::ProofOfPossession`] names the half.

@@ -2,7 +2,8 @@
 //!
 //! Either is an ordinary certificate to software that does not look, and each can be used by itself. Who holds the first
 //! asks for the second with an attribute that is signed with the first's key; the second has an extension with the hash
-//! of the whole first one. Together they are worth both halves, to a verifier that wants both: [`verify_pair`].
+//! of the whole first one. Together they are worth both halves, to a verifier that wants both ([`verify_pair`]) and has seen
+//! the holder sign with both keys.
 
 mod link;
 mod pair;

@@ -11,7 +11,9 @@ use crate::certificate::Certificate;
 use crate::key::Half;
 use crate::verify::{ChainError, PathPolicy, VerifiedSvid, VerifyOptions, verify_x509_svid_with};
 
-/// A pair that was verified: to forge it, one has to break both its halves.
+/// A pair that was verified. Certificates are public: whoever presents a pair proves to be its holder by *both* keys, and
+/// that is for the caller to see. The second alone could be anybody's who forges ML-DSA, since anybody can name the first
+/// in it; by both keys, one has to break both halves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct VerifiedPair {
@@ -70,7 +72,10 @@ impl PairError {
 /// first as a classical one, the second without a classical key on its path; both for the same identity; and the first
 /// being the one that the second names.
 ///
-/// What `options` ask of a path's worth is asked of the pair, which satisfies any: each half is held to what it is.
+/// What `options` ask of a path's worth is asked of the pair, which satisfies any: each half is held to what it is. A profile
+/// of theirs judges each half as a key that stands alone.
+///
+/// That the presenter holds the two keys is not shown by this: see [`VerifiedPair`].
 ///
 /// # Errors
 /// [`PairError`].
