@@ -10,7 +10,7 @@
 mod estate;
 
 use symbolon_migration_planner::inventory::Protection;
-use symbolon_migration_planner::report::FailOn;
+use symbolon_migration_planner::report::{self, FailOn, Limits, Report};
 use symbolon_migration_planner::risk::{
     Assessment, Catalogue, Day, MAX_YEARS, Posture, Profile, Purpose, Threat, assess,
 };
@@ -314,4 +314,126 @@ fn what_nobody_knows_is_overdue_when_the_day_has_passed() {
     };
     assert_eq!(hits("2031-12-31"), 0);
     assert_eq!(hits("2036-01-01"), 2);
+}
+
+#[test]
+fn a_rule_that_speaks_of_nothing_is_told() {
+    let mut estate = Estate::small();
+    estate.targets(&["/etc"]);
+    let text = "[[assets]]\nwhere = \"location~/etc/nginx\"\nowner = \"web\"\n\
+                [[assets]]\nwhere = \"location~/srv/paymets\"\nconfidentiality_years = 30\n\
+                [[assets]]\nwhere = \"kind=library\"\nowner = \"<b>all</b>\"\n";
+    let assessment = assessed(&estate, text);
+    let idle: Vec<(usize, &str)> = assessment
+        .idle_rules
+        .iter()
+        .map(|rule| (rule.rule, rule.which.as_str()))
+        .collect();
+    assert_eq!(idle, [(2, "location~/srv/paymets"), (3, "kind=library")]);
+    // Misspelt, and understood but about what no rating is for, are told apart.
+    assert_eq!(assessment.idle_rules[0].unrated, 0);
+    assert!(assessment.idle_rules[1].unrated > 0);
+
+    let roadmap = planned_with(&estate, text, &catalogue());
+    assert_eq!(roadmap.notes.len(), 2);
+    assert!(roadmap.notes[0].contains("rule 2") && roadmap.notes[0].contains("/srv/paymets"));
+    let json = serde_json::to_vec(&roadmap).unwrap();
+    assert_eq!(Roadmap::from_json(&json).unwrap(), roadmap);
+
+    let (inventory, catalogue) = (estate.inventory(), catalogue());
+    let profile = Profile::from_toml(text, &catalogue).unwrap();
+    let report = Report {
+        inventory: &inventory,
+        assessment: &assessment,
+        roadmap: &roadmap,
+        status: None,
+        profile: &profile,
+        catalogue: &catalogue,
+        limits: Limits::default(),
+    };
+    for write in [report::html, report::markdown, report::json] {
+        let mut out = Vec::new();
+        write(&report, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("/srv/paymets"), "{out:.200}");
+    }
+    let mut page = Vec::new();
+    report::html(&report, &mut page).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains(&format!("<p>{IDLE}</p>")));
+    // A profile whose rules all speak of something is not found fault with.
+    let fine = assessed(&estate, "[[assets]]\nwhere = \"\"\nowner = \"web\"\n");
+    assert!(fine.idle_rules.is_empty());
+}
+
+const IDLE: &str = "What the profile says in these rules changes nothing here. A rule may be misspelt, or what it is \
+                    about was not read.";
+
+/// The places of a step's items.
+fn places_of(roadmap: &Roadmap, action: Action) -> Vec<&str> {
+    let steps = roadmap.steps.iter().filter(|step| step.action == action);
+    let items = steps.flat_map(|step| &step.items);
+    items.map(|item| item.location.as_str()).collect()
+}
+
+#[test]
+fn a_protocol_that_a_service_speaks_is_not_lost_where_none_does() {
+    let mut estate = Estate::default();
+    // The endpoint offers the same as the file says, so both are one asset.
+    estate.service_at("shop", &["x25519"], "tls://shop.example.org:443");
+    estate.protocol("file", "1.3", &["x25519"], &["/etc/ssl/policy.conf"]);
+    let roadmap = planned(&estate, "");
+    assert_eq!(
+        places_of(&roadmap, Action::EnablePostQuantum),
+        ["/etc/ssl/policy.conf", "tls://shop.example.org:443"]
+    );
+    // The service stands for the protocol where it was seen: there it is counted once.
+    let mut alone = Estate::default();
+    alone.service_at("shop", &["x25519"], "tls://shop.example.org:443");
+    let roadmap = planned(&alone, "");
+    assert_eq!(
+        places_of(&roadmap, Action::EnablePostQuantum),
+        ["tls://shop.example.org:443"]
+    );
+}
+
+#[test]
+fn two_protocols_of_one_file_are_two_pieces_of_work() {
+    const FILE: &str = "/etc/ssl/policy.conf";
+    let estate = |groups: &[&[&str]]| {
+        let mut estate = Estate::default();
+        for (place, groups) in groups.iter().enumerate() {
+            estate.protocol(&format!("p{place}"), "1.3", groups, &[FILE]);
+        }
+        estate.targets(&["/etc"]);
+        estate
+    };
+    let both = estate(&[&["x25519"], &["ECDHE-P-256"]]);
+    let roadmap = planned(&both, "");
+    assert_eq!(places_of(&roadmap, Action::EnablePostQuantum), [FILE, FILE]);
+    let enable = |status: &Status| {
+        let step = &roadmap
+            .steps
+            .iter()
+            .find(|step| step.action == Action::EnablePostQuantum)
+            .unwrap()
+            .id;
+        let step = status.steps.iter().find(|other| other.id == *step).unwrap();
+        (step.items.open, step.items.moved, step.appeared)
+    };
+    assert_eq!(enable(&stands(&roadmap, &both)), (2, 0, 0));
+    // One of them is done, and it is not the other's fault.
+    let half = stands(&roadmap, &estate(&[&["X25519MLKEM768"], &["ECDHE-P-256"]]));
+    assert_eq!(enable(&half), (1, 1, 0));
+    assert!(half.unplanned.is_empty());
+    // One was changed into another classical one: still as it was.
+    let renewed = stands(&roadmap, &estate(&[&["ECDHE-P-384"], &["ECDHE-P-256"]]));
+    assert_eq!(enable(&renewed), (2, 0, 0));
+    // A third one in the same file is work that nobody planned.
+    let more = stands(
+        &roadmap,
+        &estate(&[&["x25519"], &["ECDHE-P-256"], &["ECDHE-P-384"]]),
+    );
+    assert_eq!(enable(&more), (2, 0, 1));
+    assert!(more.unplanned.iter().any(|item| item.location == FILE));
 }

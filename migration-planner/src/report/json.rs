@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::view::{AlgorithmRow, GroupRow, RegimeRow, Summary, View, YearRow};
 use crate::inventory::{Asset, AssetId, Coverage, Occurrence, Unread};
 use crate::risk::catalogue::{Regime, Scenario, Weakness};
-use crate::risk::{Day, Profile, Rating, Unrated};
+use crate::risk::{Day, IdleRule, Profile, Rating, Unrated};
 use crate::roadmap::{Roadmap, Status};
 
 /// What a report's `format` member says.
@@ -38,6 +38,8 @@ struct Document<'a, A: Serialize, U: Serialize> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a Status>,
     profile: &'a Profile,
+    #[serde(skip_serializing_if = "<[IdleRule]>::is_empty")]
+    idle_rules: &'a [IdleRule],
 }
 
 #[derive(Serialize)]
@@ -133,6 +135,7 @@ pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         roadmap: report.roadmap,
         status: report.status,
         profile: report.profile,
+        idle_rules: &report.assessment.idle_rules,
     };
     // Without spaces: a large estate has a large report.
     serde_json::to_writer(&mut *out, &document)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Report;
 use super::counts::{algorithms, groups, owners_of, regimes, summary, years};
 use crate::algorithm::Quantum;
-use crate::inventory::{Asset, Detail, Occurrence, Reason};
+use crate::inventory::{Asset, Occurrence, Reason};
 use crate::risk::graph::Graph;
 use crate::risk::{Bound, Day, Rating, Threat};
 use crate::roadmap::Step;
@@ -133,12 +133,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The places of an asset, in order: of an algorithm only those where it is used by itself.
+    /// The places of an asset, in order: of an algorithm and of a protocol only those where nothing stands for it.
     pub(super) fn places(&self, asset: &'a Asset) -> Vec<&'a Occurrence> {
-        match asset.detail {
-            Detail::Algorithm(_) => self.graph.own_places(asset).into_iter().collect(),
-            _ => asset.evidence.iter().collect(),
-        }
+        self.graph.rated_places(asset)
     }
 
     /// The name of a regime.

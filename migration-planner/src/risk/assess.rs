@@ -7,6 +7,7 @@ use super::Day;
 use super::catalogue::{Catalogue, Effect, Regime, Scenario};
 use super::effort::{Effort, MANY_PLACES, effort};
 use super::graph::{ANSWERS_FOR, Graph};
+use super::idle::idle;
 use super::mosca::{Mosca, Shelf, mosca};
 use super::profile::{Known, MAX_YEARS, Profile, Rules};
 use super::purpose::Purpose;
@@ -59,6 +60,7 @@ pub fn assess(inventory: &Inventory, profile: &Profile, catalogue: &Catalogue, t
         regimes: regimes.into_iter().cloned().collect(),
         plan_by: profile.plan_by.clone(),
         scenarios,
+        idle_rules: idle(profile, inventory, |asset| ratings.contains_key(asset.id())),
         ratings,
         unrated,
     }
@@ -309,7 +311,7 @@ fn is_private(asset: &Asset) -> bool {
 }
 
 /// The asset that stands for this one, so that nothing is counted twice.
-fn stands_for(graph: &Graph<'_>, asset: &Asset) -> Option<AssetId> {
+fn stands_for<'a>(graph: &Graph<'a>, asset: &'a Asset) -> Option<AssetId> {
     let id = asset.id();
     let first = |role: Role| graph.back(id, role).next().map(|asset| asset.id().clone());
     match &asset.detail {
@@ -331,8 +333,12 @@ fn stands_for(graph: &Graph<'_>, asset: &Asset) -> Option<AssetId> {
                 .find_map(|public| certificate_of(graph, public.id())),
             KeyKind::Secret => None,
         },
+        // What a service speaks may be configured elsewhere too, where nobody sees a service.
         Detail::Protocol(_) => {
             let mut services = graph.back(id, Role::Offers);
+            if !graph.places_without_service(asset).is_empty() {
+                return None;
+            }
             services
                 .find(|asset| matches!(asset.detail, Detail::Service(_)))
                 .map(|asset| asset.id().clone())

@@ -74,6 +74,34 @@ impl<'a> Graph<'a> {
         places.filter(|place| !explained.contains(place)).collect()
     }
 
+    /// The places where a protocol is told of and no service that offers it: a configuration of its own, which no
+    /// service stands for. One that nobody saw anywhere stands for it everywhere.
+    pub(crate) fn places_without_service(&self, protocol: &'a Asset) -> Vec<&'a Occurrence> {
+        let mut served: HashSet<&str> = HashSet::new();
+        for service in self.back(protocol.id(), Role::Offers) {
+            if !matches!(service.detail, Detail::Service(_)) {
+                continue;
+            }
+            if service.evidence.is_empty() {
+                return Vec::new();
+            }
+            served.extend(service.evidence.iter().map(|place| place.location.as_str()));
+        }
+        let places = protocol.evidence.iter();
+        places
+            .filter(|place| !served.contains(place.location.as_str()))
+            .collect()
+    }
+
+    /// The places of an asset that its own rating is for, in order: where no other one stands for it.
+    pub(crate) fn rated_places(&self, asset: &'a Asset) -> Vec<&'a Occurrence> {
+        match asset.detail {
+            Detail::Algorithm(_) => self.own_places(asset).into_iter().collect(),
+            Detail::Protocol(_) => self.places_without_service(asset),
+            _ => asset.evidence.iter().collect(),
+        }
+    }
+
     /// How many assets need this one, directly or through others, up to `limit`.
     pub(crate) fn dependants(&self, id: &'a AssetId, limit: usize) -> usize {
         let mut seen: BTreeSet<&AssetId> = BTreeSet::from([id]);

@@ -12,6 +12,7 @@ pub mod catalogue;
 mod day;
 mod effort;
 pub(crate) mod graph;
+mod idle;
 mod mosca;
 mod profile;
 pub mod purpose;
@@ -25,6 +26,7 @@ pub use self::assess::assess;
 pub use self::catalogue::{Catalogue, CatalogueError};
 pub use self::day::{Day, DayError};
 pub use self::effort::{Effort, FACTORS as EFFORT_FACTORS, KINDS as EFFORT_KINDS, MANY_PLACES, effort};
+pub use self::idle::IdleRule;
 pub use self::mosca::{Mosca, Shelf, mosca};
 pub use self::profile::{
     AssetRule, DecidedOutcome, Decision, Defaults, MAX_YEARS, Profile, ProfileError, Target,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Day;
 use super::catalogue::{Regime, Scenario};
 use super::effort::Effort;
+use super::idle::IdleRule;
 use super::mosca::{Mosca, Shelf};
 use super::profile::Decision;
 use super::score::Score;
@@ -29,6 +30,8 @@ pub struct Assessment {
     pub plan_by: String,
     /// The regimes that apply, in the profile's order.
     pub regimes: Vec<Regime>,
+    /// The profile's rules that change nothing here.
+    pub idle_rules: Vec<IdleRule>,
     /// Every asset that was rated.
     pub ratings: BTreeMap<AssetId, Rating>,
     /// Every asset that was not, and why.

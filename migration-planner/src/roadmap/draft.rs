@@ -6,7 +6,7 @@ use super::issuers::{Issuers, certificate};
 use super::libraries;
 use super::model::{Action, Expect, Item, StepId};
 use crate::algorithm::Quantum;
-use crate::inventory::{Asset, AssetId, Detail, KeyDetail, Occurrence, Role};
+use crate::inventory::{Asset, AssetId, Detail, KeyDetail, Role};
 use crate::risk::graph::Graph;
 use crate::risk::uses::NOT_STATED;
 use crate::risk::{Assessment, Catalogue, DecidedOutcome, Posture, Purpose, Rating, Threat};
@@ -274,18 +274,10 @@ fn item_key(asset: &Asset) -> String {
     }
 }
 
-/// The places of an asset, each once.
-pub(super) fn items(graph: &Graph<'_>, asset: &Asset, expect: Expect) -> Vec<Item> {
-    let own: BTreeSet<&Occurrence>;
-    let places: Vec<&Occurrence> = match &asset.detail {
-        Detail::Algorithm(_) => {
-            own = graph.own_places(asset);
-            own.into_iter().collect()
-        }
-        _ => asset.evidence.iter().collect(),
-    };
+/// The places of an asset that no other asset stands for, each once.
+pub(super) fn items<'a>(graph: &Graph<'a>, asset: &'a Asset, expect: Expect) -> Vec<Item> {
     let mut items: BTreeMap<&str, Item> = BTreeMap::new();
-    for place in places {
+    for place in graph.rated_places(asset) {
         let item = items.entry(place.location.as_str()).or_insert_with(|| Item {
             key: item_key(asset),
             location: place.location.clone(),

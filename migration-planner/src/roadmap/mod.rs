@@ -90,6 +90,7 @@ pub fn plan(
             .iter()
             .map(|regime| regime.id.clone())
             .collect(),
+        notes: assessment.idle_rules.iter().map(ToString::to_string).collect(),
         steps,
         guards,
         what_if,

@@ -26,6 +26,9 @@ pub struct Roadmap {
     pub scanned: Vec<String>,
     /// The regimes that applied.
     pub regimes: Vec<String>,
+    /// What the reader said and what changes nothing here: rules of the profile that speak of nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The steps, by wave and then by how much hangs on them.
     pub steps: Vec<Step>,
     /// What was found protected, so that it can be seen when it no longer is.

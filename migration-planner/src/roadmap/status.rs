@@ -1,14 +1,17 @@
 //! Whether what was planned was done, as far as a later scan saw.
 
+mod now;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use self::now::Now;
 use super::model::{Action, Expect, Item, Outcome, Roadmap, StepId};
 use super::{draft, issuers};
-use crate::inventory::{Asset, Inventory};
+use crate::inventory::Inventory;
 use crate::risk::graph::Graph;
-use crate::risk::{Assessment, Catalogue, Day, Posture, Threat};
+use crate::risk::{Assessment, Catalogue, Day};
 
 /// What a status' `format` member says.
 pub const STATUS_FORMAT: &str = "symbolon-roadmap-status/1";
@@ -107,6 +110,10 @@ pub struct ItemStatus {
     pub key: String,
     /// Where it is.
     pub location: String,
+    /// The asset's identifier: of what was planned when the roadmap was made, of what was not now. Two assets of one
+    /// place can be recognised by the same.
+    #[serde(default)]
+    pub asset: String,
     /// How it stands.
     pub state: ItemState,
 }
@@ -148,45 +155,51 @@ pub fn status(
     }
     for (key, draft) in &drafts {
         for item in &draft.items {
-            now.open
-                .insert((key.action, item.key.clone(), item.location.clone()));
+            let here = now.open.entry(place(key.action, item)).or_default();
+            here.insert(item.asset.clone());
         }
     }
     let by_id: BTreeMap<StepId, _> = drafts
         .iter()
         .map(|(key, draft)| (key.id(), (key, draft)))
         .collect();
-    let still_open: BTreeSet<(&str, &str)> = now
+    let open_now: BTreeSet<(&str, &str)> = now
         .open
-        .iter()
+        .keys()
         .map(|(_, key, location)| (key.as_str(), location.as_str()))
         .collect();
     let earlier = before.map(done_before).unwrap_or_default();
-    let mut planned: BTreeSet<Place> = BTreeSet::new();
+    let planned = planned(roadmap.steps.iter().flat_map(|step| {
+        let items = step.items.iter();
+        items.map(|item| (step.action, item))
+    }));
+    let as_before = now.still_open(&planned);
     let mut all = Tally::default();
     let mut steps = Vec::with_capacity(roadmap.steps.len());
     for step in &roadmap.steps {
         let mut tally = Tally::default();
         let mut details = Vec::with_capacity(step.items.len());
         for item in &step.items {
-            planned.insert(place(step.action, item));
-            let was_done = earlier.contains(&(step.id.as_str(), item.key.as_str(), item.location.as_str()));
-            let state = now.state(step.action, item, was_done);
+            let state = if !as_before.contains(&(place(step.action, item), item.asset.clone())) {
+                now.state(step.action, item)
+            } else if was_done(&earlier, &step.id, item) {
+                ItemState::Regressed
+            } else {
+                ItemState::Open
+            };
             tally.count(state);
             details.push(ItemStatus {
                 key: item.key.clone(),
                 location: item.location.clone(),
+                asset: item.asset.clone(),
                 state,
             });
         }
         all.add(tally);
         let appeared = by_id.get(&step.id).map_or(0, |(key, draft)| {
-            let known: BTreeSet<Place> = step.items.iter().map(|item| place(key.action, item)).collect();
-            draft
-                .items
-                .iter()
-                .filter(|item| !known.contains(&place(key.action, item)))
-                .count()
+            let known = self::planned(step.items.iter().map(|item| (key.action, item)));
+            let seen = self::planned(draft.items.iter().map(|item| (key.action, item)));
+            more(&seen, &known).count()
         });
         steps.push(StepStatus {
             id: step.id.clone(),
@@ -201,7 +214,6 @@ pub fn status(
     let open_then: BTreeSet<(&str, &str)> = items
         .map(|item| (item.key.as_str(), item.location.as_str()))
         .collect();
-    let unplanned = now.open.iter().filter(|open| !planned.contains(*open));
     Status {
         format: STATUS_FORMAT.to_owned(),
         planned_on: roadmap.made_on,
@@ -211,30 +223,59 @@ pub fn status(
         regressed: roadmap
             .guards
             .iter()
-            .filter(|guard| still_open.contains(&(guard.key.as_str(), guard.location.as_str())))
+            .filter(|guard| open_now.contains(&(guard.key.as_str(), guard.location.as_str())))
             // What is called the same and was open beside it from the beginning says nothing of it.
             .filter(|guard| !open_then.contains(&(guard.key.as_str(), guard.location.as_str())))
             .cloned()
             .collect(),
-        unplanned: unplanned
-            .map(|(_, key, location)| ItemStatus {
+        unplanned: more(&now.open, &planned)
+            .map(|((_, key, location), asset)| ItemStatus {
                 key: key.clone(),
                 location: location.clone(),
+                asset: asset.clone(),
                 state: ItemState::Open,
             })
             .collect(),
     }
 }
 
+/// What is recognised as the same work later: an action, a key and a location.
 type Place = (Action, String, String);
+
+/// The assets of each place.
+type Planned = BTreeMap<Place, BTreeSet<String>>;
 
 fn place(action: Action, item: &Item) -> Place {
     (action, item.key.clone(), item.location.clone())
 }
 
-fn done_before(status: &Status) -> BTreeSet<(&str, &str, &str)> {
+fn planned<'a>(items: impl Iterator<Item = (Action, &'a Item)>) -> Planned {
+    let mut planned = Planned::new();
+    for (action, item) in items {
+        let here = planned.entry(place(action, item)).or_default();
+        here.insert(item.asset.clone());
+    }
+    planned
+}
+
+/// What a place has more of than it had. What took the place of something is not more.
+fn more<'a>(now: &'a Planned, then: &'a Planned) -> impl Iterator<Item = (&'a Place, &'a String)> {
+    now.iter().flat_map(move |(place, assets)| {
+        let known = then.get(place);
+        let before = known.map_or(0, BTreeSet::len);
+        let new = assets
+            .iter()
+            .filter(move |asset| known.is_none_or(|known| !known.contains(*asset)));
+        let more = new.take(assets.len().saturating_sub(before));
+        more.map(move |asset| (place, asset))
+    })
+}
+
+type Done<'a> = BTreeSet<(&'a str, &'a str, &'a str, &'a str)>;
+
+fn done_before(status: &Status) -> Done<'_> {
     let steps = status.steps.iter();
-    let items = steps.flat_map(|step| step.details.iter().map(move |item| (step, item)));
+    let items = steps.flat_map(|step| step.details.iter().map(move |item| (step.id.as_str(), item)));
     items
         // What regressed stays regressed until it is done again.
         .filter(|(_, item)| {
@@ -243,8 +284,21 @@ fn done_before(status: &Status) -> BTreeSet<(&str, &str, &str)> {
                 ItemState::Moved | ItemState::Gone | ItemState::Regressed
             )
         })
-        .map(|(step, item)| (step.id.as_str(), item.key.as_str(), item.location.as_str()))
+        .map(|(step, item)| {
+            (
+                step,
+                item.key.as_str(),
+                item.location.as_str(),
+                item.asset.as_str(),
+            )
+        })
         .collect()
+}
+
+/// Whether an item was done then. A status without assets is taken to be about all of its key and place.
+fn was_done(earlier: &Done<'_>, step: &StepId, item: &Item) -> bool {
+    let about = |asset| (step.as_str(), item.key.as_str(), item.location.as_str(), asset);
+    earlier.contains(&about(item.asset.as_str())) || earlier.contains(&about(""))
 }
 
 fn state_of(outcome: &Outcome, items: &[Item], tally: Tally, appeared: usize) -> StepState {
@@ -286,111 +340,4 @@ impl Tally {
     pub const fn all(&self) -> usize {
         self.moved + self.gone + self.open + self.not_observed + self.regressed
     }
-}
-
-/// What the later scan saw.
-struct Now<'a> {
-    inventory: &'a Inventory,
-    assessment: &'a Assessment,
-    here: BTreeMap<&'a str, Vec<&'a Asset>>,
-    unread: BTreeSet<&'a str>,
-    open: BTreeSet<Place>,
-    /// What was protected already when the roadmap was made, and where: it takes nobody's place.
-    stood_there: BTreeSet<(&'a str, &'a str)>,
-}
-
-impl<'a> Now<'a> {
-    fn of(graph: &Graph<'a>, assessment: &'a Assessment, inventory: &'a Inventory) -> Self {
-        // A part of a file that could not be read leaves the rest of it read; a part may still be what is looked for.
-        let unread = inventory.unread.iter().map(|unread| unread.location.as_str());
-        Self {
-            inventory,
-            assessment,
-            here: graph.by_location(),
-            unread: unread.collect(),
-            open: BTreeSet::new(),
-            stood_there: BTreeSet::new(),
-        }
-    }
-
-    fn state(&self, action: Action, item: &Item, was_done: bool) -> ItemState {
-        if self.open.contains(&place(action, item)) {
-            return if was_done {
-                ItemState::Regressed
-            } else {
-                ItemState::Open
-            };
-        }
-        match self.successor(action, item) {
-            true => ItemState::Moved,
-            false if self.observed(&item.location) => ItemState::Gone,
-            false => ItemState::NotObserved,
-        }
-    }
-
-    /// Whether what stands in an item's place now is what the step wanted.
-    fn successor(&self, action: Action, item: &Item) -> bool {
-        let here = self.here.get(item.location.as_str()).into_iter().flatten();
-        let kind = item.key.split(' ').next().unwrap_or_default();
-        let new = |asset: &&&Asset| {
-            !self
-                .stood_there
-                .contains(&(asset.id().as_str(), item.location.as_str()))
-        };
-        let mut of_its_kind = here.filter(|asset| asset.detail.kind() == kind).filter(new);
-        match item.expect {
-            Expect::Gone => false,
-            Expect::Identified => of_its_kind.any(|asset| {
-                self.assessment
-                    .rating(asset.id())
-                    .is_none_or(|rating| !rating.threats.contains(&Threat::Unknown))
-            }),
-            // Whoever believes or is built with something is not rated itself: that no work is left is the sign.
-            Expect::Replaced if matches!(action, Action::DistributeTrust | Action::UpgradeLibrary) => {
-                of_its_kind.next().is_some()
-            }
-            Expect::Replaced => of_its_kind.any(|asset| {
-                let rating = self.assessment.rating(asset.id());
-                let protects = |posture: Posture| match action {
-                    Action::EnablePostQuantum => {
-                        matches!(posture, Posture::Protected | Posture::Downgradable)
-                    }
-                    _ => posture == Posture::Protected,
-                };
-                rating.is_some_and(|rating| match action {
-                    Action::Repair => !rating.threats.contains(&Threat::WeakToday),
-                    Action::RaiseStrength => rating.verdicts.is_empty(),
-                    _ => protects(rating.posture),
-                })
-            }),
-        }
-    }
-
-    /// Whether the scan looked at a place: it saw something there, or it was to look there and nothing stood in its
-    /// way. Of an endpoint only what was seen is known.
-    fn observed(&self, location: &str) -> bool {
-        if self.unread.contains(location) || ancestors(location).any(|above| self.unread.contains(above)) {
-            return false;
-        }
-        if self.here.contains_key(location) {
-            return true;
-        }
-        let is_path = !location.contains("://");
-        let within = |target: &String| {
-            let target = target.trim_end_matches('/');
-            location == target
-                || target.is_empty()
-                || target == "." && !location.starts_with('/')
-                || ancestors(location).any(|above| above == target)
-        };
-        // What is listed of what could not be read is bounded: beyond it nobody can tell.
-        is_path && self.inventory.unread.omitted().is_empty() && self.inventory.targets.iter().any(within)
-    }
-}
-
-/// The directories above a path, from the nearest.
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(path.rsplit_once('/').map(|(above, _)| above), |path| {
-        path.rsplit_once('/').map(|(above, _)| above)
-    })
 }

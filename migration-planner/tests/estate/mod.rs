@@ -318,6 +318,30 @@ impl Estate {
         }
     }
 
+    /// A protocol that no service is seen to speak, in these places; the same content is the same asset.
+    pub(crate) fn protocol(&mut self, name: &str, version: &str, groups: &[&str], places: &[&str]) {
+        let detail = ProtocolDetail {
+            protocol: "tls".to_owned(),
+            version: Some(version.to_owned()),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            ..ProtocolDetail::default()
+        };
+        let identity = serde_json::to_vec(&detail).unwrap();
+        let title = format!("TLS {version}");
+        let mut asset = Asset::new(title, Detail::Protocol(Box::new(detail)), &[&identity]);
+        for place in places {
+            asset = asset.seen(Occurrence::at(*place).line(1));
+        }
+        let id = self.add(name, asset);
+        for (group, place) in groups
+            .iter()
+            .flat_map(|group| places.iter().map(move |place| (group, place)))
+        {
+            let algorithm = self.algorithm(group, Occurrence::at(*place).line(1));
+            self.inventory.connect(Edge::new(&id, Role::Offers, &algorithm));
+        }
+    }
+
     /// A protocol of a service that says nothing but which algorithms it encrypts with, if any.
     pub(crate) fn terse_service(&mut self, name: &str, protocol: &str, ciphers: &[&str]) {
         let here = Occurrence::at(format!("/etc/{name}.conf")).line(1);

@@ -40,6 +40,9 @@ impl Outlook {
         let today = assumptions.on.unwrap_or_else(|| Day::of(SystemTime::now()));
         let inventory = document::read(file)?;
         let assessment = assess(&inventory, &profile, &catalogue, today);
+        for rule in &assessment.idle_rules {
+            anstream::eprintln!("warning: {rule}");
+        }
         Ok(Self {
             inventory,
             catalogue,

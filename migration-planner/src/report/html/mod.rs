@@ -30,6 +30,9 @@ pub(super) const METHOD: [&str; 9] = [
     "A step is done when a later scan saw it done. What was not looked at is not done, and what is gone is not counted as moved.",
 ];
 
+/// Said above the rules of the profile that speak of nothing; Markdown says the same.
+pub(super) const IDLE_RULES: &str = "What the profile says in these rules changes nothing here. A rule may be misspelt, or what it is about was not read.";
+
 /// A source that something in the report rests on.
 pub(super) struct SourceRow {
     pub(super) title: String,

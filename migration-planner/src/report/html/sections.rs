@@ -6,7 +6,7 @@ use crate::report::text::{Html, count, percent, thousands};
 use crate::report::view::{GroupRow, View, is_late};
 use crate::risk::Threat;
 
-use super::{METHOD, quantum_words, sources, weak_words};
+use super::{IDLE_RULES, METHOD, quantum_words, sources, weak_words};
 
 pub(super) fn lead(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (summary, report) = (&view.summary, view.report);
@@ -148,7 +148,16 @@ pub(super) fn summary(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
             threat.means(),
         )?;
     }
-    writeln!(out, "</tbody></table></div>\n</section>")
+    writeln!(out, "</tbody></table></div>")?;
+    let idle = &view.report.assessment.idle_rules;
+    if !idle.is_empty() {
+        writeln!(out, "<div class=\"warn\"><p>{IDLE_RULES}</p>\n<ul>")?;
+        for rule in idle {
+            writeln!(out, "<li>{}</li>", Html(rule.to_string()))?;
+        }
+        writeln!(out, "</ul></div>")?;
+    }
+    writeln!(out, "</section>")
 }
 
 pub(super) fn groups(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {

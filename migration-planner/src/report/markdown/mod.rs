@@ -131,6 +131,15 @@ fn summary(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for threat in Threat::ALL {
         writeln!(out, "- **{}**: {}", threat.words(), threat.means())?;
     }
+    writeln!(out)?;
+    let idle = &view.report.assessment.idle_rules;
+    if idle.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "**{}**\n", super::html::IDLE_RULES)?;
+    for rule in idle {
+        writeln!(out, "- {}", Md(rule.to_string()))?;
+    }
     writeln!(out)
 }
 
