@@ -54,7 +54,9 @@ impl Format {
 
 /// Words that may have come from elsewhere, without what would move a terminal's cursor or change its colours.
 pub(crate) fn printable(words: &str) -> String {
-    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    // Nor what would make it look like other words: marks that turn the direction of writing, and other ends of lines.
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let harmless = |c: char| !(c.is_control() || turns(c)) || matches!(c, '\n' | '\t');
     words
         .chars()
         .map(|c| {

@@ -126,6 +126,22 @@ pub enum PemError {
     },
 }
 
+impl PemError {
+    /// The line of the block that it is about, counted from 1.
+    pub const fn line(&self) -> Option<usize> {
+        match self {
+            Self::NoBlock | Self::TooLong { .. } | Self::Missing { .. } => None,
+            Self::DamagedMarker { line }
+            | Self::Unfinished { line, .. }
+            | Self::Base64 { line, .. }
+            | Self::Encrypted { line, .. }
+            | Self::SecondKey { line }
+            | Self::Certificate { line, .. }
+            | Self::PrivateKey { line, .. } => Some(*line),
+        }
+    }
+}
+
 /// Every block in the input, in order; a damaged one is an error in its place.
 ///
 /// # Errors

@@ -311,10 +311,13 @@ mod tests {
         let mut text = String::new();
         line(&mut text, 11, &format!("found   {}", "word ".repeat(40)));
         line(&mut text, 2, &"x".repeat(250));
-        line(&mut text, 0, "\u{1b}[31mred\ttab");
+        line(&mut text, 0, "\u{1b}[31mred\ttab \u{202e}gnp.exe\u{2066}\u{2028}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("\n                   word"), "{text}");
         assert_eq!(text.matches('x').count(), 250);
-        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(
+            !text.contains(['\u{1b}', '\u{202e}', '\u{2066}', '\u{2028}']),
+            "{text}"
+        );
     }
 }

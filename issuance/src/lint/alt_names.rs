@@ -123,7 +123,10 @@ pub(super) fn is_absolute(text: &str) -> bool {
 
 fn is_mailbox(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !local.contains(['<', ' ']) && is_dns_name(domain)
+        let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
+        // An address stands in brackets (RFC 5321, section 4.1.3).
+        let literal = domain.len() > 2 && domain.starts_with('[') && domain.ends_with(']');
+        !local.is_empty() && (quoted || !local.contains(['<', ' '])) && (literal || is_dns_name(domain))
     })
 }
 
@@ -147,6 +150,11 @@ mod tests {
         }
         assert!(is_absolute("spiffe://example.org/a") && is_absolute("urn:x"));
         assert!(!is_absolute("//example.org") && !is_absolute("http:") && !is_absolute("1a:b"));
+        assert!(
+            is_mailbox("a@[192.0.2.1]")
+                && is_mailbox("\"a b\"@example.org")
+                && !is_mailbox("a b@example.org")
+        );
         assert!(is_mailbox("a@example.org") && !is_mailbox("A <a@example.org>") && !is_mailbox("@b"));
     }
 }

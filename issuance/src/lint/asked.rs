@@ -12,6 +12,7 @@ use super::algorithm::Scheme;
 use super::alt_names::{DNS_NAME, URI};
 use super::certificate::{self, Judged};
 use super::finding::{At, Findings};
+use super::hybrid::NIST_HASHES;
 use super::keys::Key;
 use super::rules::issuing as rules;
 use super::spiffe::at;
@@ -123,9 +124,12 @@ fn keys(judged: &Judged<'_>, expected: &Expected<'_>, findings: &mut Findings) {
     let same = match (hybrid.related, expected.related) {
         (None, None) => true,
         // The hash is the one of the first certificate's signature.
-        (Some(hash), Some(first)) => {
-            hash == digest::sha256(first) || hash == digest::sha384(first) || hash == digest::sha512(first)
-        }
+        (Some((algorithm, hash)), Some(first)) => match algorithm.split_last() {
+            Some((1, NIST_HASHES)) => hash == digest::sha256(first),
+            Some((2, NIST_HASHES)) => hash == digest::sha384(first),
+            Some((3, NIST_HASHES)) => hash == digest::sha512(first),
+            _ => false,
+        },
         _ => false,
     };
     findings.require(

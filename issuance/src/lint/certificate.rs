@@ -2,12 +2,13 @@
 
 use super::extensions;
 use super::fields;
-use super::finding::{At, Findings};
+use super::finding::{At, Findings, bounded};
 use super::keys::{self, Key};
 use super::read::Certificate;
 use super::rules::{extensions as rules, fields as field_rules};
 use super::usage::{DIGITAL_SIGNATURE, KEY_AGREEMENT, KEY_CERT_SIGN, KEY_ENCIPHERMENT};
 use super::{Role, Scope, hybrid, names, oid, own, signature, spiffe};
+use crate::profile::MAX_SPIFFE_ID_LEN;
 
 /// A certificate that could be read, and what it says.
 pub(super) struct Judged<'a> {
@@ -47,6 +48,7 @@ fn judge<'a>(certificate: Certificate<'a>, scope: Scope, findings: &mut Findings
     signature::check(
         Some((&certificate.algorithm, "tbsCertificate.signature")),
         certificate.signed.as_ref(),
+        certificate.is_self_issued(),
         findings,
     );
     let at = At::field("tbsCertificate.subjectPublicKeyInfo", certificate.spki.offset);
@@ -217,6 +219,6 @@ pub(super) fn words(judged: &Judged<'_>) -> String {
         .iter()
         .flatten()
         .find(|name| name.is_spiffe())
-        .map(|name| name.text().to_owned());
+        .map(|name| bounded(name.text(), MAX_SPIFFE_ID_LEN));
     spiffe_id.unwrap_or_else(|| names::words(&judged.certificate.subject))
 }

@@ -37,6 +37,7 @@ pub(super) fn check(der: &[u8], signed: bool, findings: &mut Findings) -> Option
     signature::check(
         Some((&crl.algorithm, "tbsCertList.signature")),
         crl.signed.as_ref(),
+        false,
         findings,
     );
     Some(names::words(&crl.issuer))
@@ -72,12 +73,15 @@ fn entries(crl: &Crl<'_>, delta: bool, findings: &mut Findings) {
         findings.require(!crl.entries.is_empty(), &rules::CRL_EMPTY, at, "it is empty");
     }
     let mut seen = HashSet::with_capacity(crl.entries.len());
+    let mut issuer: &[u8] = &[];
     for entry in &crl.entries {
         let at = At::field("tbsCertList.revokedCertificates", entry.serial.offset);
-        // With indirect lists the same number may be of another issuer.
-        let other_issuer = entry.extensions.find(oid::CERTIFICATE_ISSUER).is_some();
+        // In indirect lists the same number may be of another issuer, who is also that of the entries that follow.
+        if let Some(other) = entry.extensions.find(oid::CERTIFICATE_ISSUER) {
+            issuer = other.value.content;
+        }
         findings.require(
-            seen.insert(entry.serial.content) || other_issuer,
+            seen.insert((issuer, entry.serial.content)),
             &rules::CRL_TWICE,
             at,
             "the serial number stands a second time",

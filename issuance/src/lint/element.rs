@@ -25,7 +25,7 @@ pub(super) const BMP_STRING: u8 = 0x1e;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 
-const CONSTRUCTED: u8 = 0x20;
+pub(super) const CONSTRUCTED: u8 = 0x20;
 const CLASS: u8 = 0xc0;
 
 /// How deep elements may lie in one another; certificates need ten.
@@ -255,10 +255,13 @@ fn walk(element: &Element<'_>, depth: usize, findings: &mut Findings) {
     while !fields.is_empty() {
         let child = match fields.next() {
             Ok(child) => child,
-            Err(problem) => {
-                let rule = problem.rule.unwrap_or(&rules::TRUNCATED);
-                return findings.add(rule, At::offset(problem.offset), problem.detail);
-            }
+            Err(Problem {
+                rule: Some(rule),
+                offset,
+                detail,
+            }) => return findings.add(rule, At::offset(offset), detail),
+            // A long tag is DER. Where nothing may have one, whoever reads it says so.
+            Err(_) => return,
         };
         if element.tag == SET && before.is_some_and(|before| before.der > child.der) {
             findings.add(

@@ -9,6 +9,7 @@ use super::finding::{At, Findings};
 use super::hybrid::{self, Hybrid};
 use super::oid;
 use super::read::{Extension, Extensions, every};
+use super::repeats::Repeats;
 use super::rules::{der, extensions as rules};
 use super::usage::{DECIPHER_ONLY, ENCIPHER_ONLY, KEY_AGREEMENT, named_bits};
 
@@ -80,10 +81,10 @@ pub(super) fn inventory(extensions: &Extensions<'_>, findings: &mut Findings) {
             "the list is empty",
         );
     }
-    for (position, extension) in extensions.list.iter().enumerate() {
-        let mut earlier = extensions.list.iter().take(position);
+    let mut seen = Repeats::new();
+    for extension in &extensions.list {
         findings.require(
-            !earlier.any(|other| other.oid == extension.oid),
+            !seen.repeats(extension.oid),
             &rules::DUPLICATE,
             extension.at(),
             "it stands a second time",
@@ -162,7 +163,9 @@ fn content<'a>(
         oid::INHIBIT_ANY_POLICY => drop(value.expect(INTEGER)?),
         oid::CERTIFICATE_POLICIES => policies(value, at, findings)?,
         oid::CRL_DISTRIBUTION_POINTS | oid::FRESHEST_CRL => {
-            for point in every(value.fields_of(SEQUENCE)?, |point| point.expect(SEQUENCE))? {
+            let points = every(value.fields_of(SEQUENCE)?, |point| point.expect(SEQUENCE))?;
+            findings.require(!points.is_empty(), &rules::VALUE, at, "there are no points");
+            for point in points {
                 // Only [1], the reasons, or nothing at all.
                 let says = point.children().any(|field| field.tag != primitive(1));
                 findings.require(says, &rules::CRLDP, at, "a point has no name and no issuer");
@@ -210,6 +213,11 @@ fn basic_constraints<'a>(
     }
     facts.path_len = fields.optional(INTEGER)?.map(|len| len.content);
     fields.end()?;
+    let negative = facts
+        .path_len
+        .and_then(<[u8]>::first)
+        .is_some_and(|first| first & 0x80 != 0);
+    findings.require(!negative, &rules::VALUE, at, "the path length is negative");
     findings.require(
         facts.path_len.is_none() || facts.authority,
         &rules::PATH_LEN,
@@ -222,9 +230,10 @@ fn basic_constraints<'a>(
 fn ext_key_usage(purposes: &[&[u8]], extension: &Extension<'_>, findings: &mut Findings) {
     let at = extension.at();
     findings.require(!purposes.is_empty(), &rules::EKU_EMPTY, at, "it names none");
-    for (position, purpose) in purposes.iter().enumerate() {
+    let mut seen = Repeats::new();
+    for purpose in purposes {
         findings.require(
-            !purposes.iter().take(position).any(|earlier| earlier == purpose),
+            !seen.repeats(purpose),
             &rules::EKU_TWICE,
             at,
             format_args!("{} stands a second time", oid::Dotted(purpose)),
@@ -294,10 +303,11 @@ fn policies(value: Element<'_>, at: At<'_>, findings: &mut Findings) -> Result<(
     let policies = every(value.fields_of(SEQUENCE)?, |policy| {
         policy.fields_of(SEQUENCE)?.expect(OBJECT_IDENTIFIER)
     })?;
-    for (position, policy) in policies.iter().enumerate() {
-        let mut earlier = policies.iter().take(position);
+    findings.require(!policies.is_empty(), &rules::VALUE, at, "there are no policies");
+    let mut seen = Repeats::new();
+    for policy in &policies {
         findings.require(
-            !earlier.any(|earlier| earlier.content == policy.content),
+            !seen.repeats(policy.content),
             &rules::POLICY_TWICE,
             at,
             format_args!("{} stands a second time", oid::Dotted(policy.content)),

@@ -1,9 +1,16 @@
 //! Findings, and where they were made.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::oid;
 use super::rule::{Rule, Severity};
+use super::rules::der as rules;
+
+/// The most findings that are listed of one document; a sound one has none, and a hostile one could have millions.
+pub(super) const MAX_FINDINGS: usize = 1000;
+
+/// The longest words about one finding, in bytes: room for a SPIFFE ID of the greatest length.
+const MAX_DETAIL: usize = 2500;
 
 /// One broken rule, where, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,14 +71,26 @@ impl<'a> At<'a> {
 pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
+    /// Adds a finding. The last that is listed says that there are more.
     pub(super) fn add(&mut self, rule: &'static Rule, at: At<'_>, detail: impl fmt::Display) {
-        self.0.push(Finding {
-            rule,
-            field: at.field.to_owned(),
-            oid: (!at.oid.is_empty()).then(|| oid::dotted(at.oid)),
-            offset: at.offset,
-            detail: detail.to_string(),
-        });
+        let finding = match self.0.len() + 1 {
+            0..MAX_FINDINGS => Finding {
+                rule,
+                field: at.field.to_owned(),
+                oid: (!at.oid.is_empty()).then(|| bounded(oid::Dotted(at.oid), MAX_DETAIL)),
+                offset: at.offset,
+                detail: bounded(detail, MAX_DETAIL),
+            },
+            MAX_FINDINGS => Finding {
+                rule: &rules::MANY,
+                field: at.field.to_owned(),
+                oid: None,
+                offset: at.offset,
+                detail: "more was found from here on, and is not listed".to_owned(),
+            },
+            _ => return,
+        };
+        self.0.push(finding);
     }
 
     /// Adds a finding unless `holds`.
@@ -92,5 +111,36 @@ impl Findings {
         self.0
             .iter()
             .any(|finding| finding.rule.severity == Severity::Error)
+    }
+}
+
+/// Words about something that may be a stranger's and of any length: what is too long is cut off and ends with an
+/// ellipsis.
+pub(super) fn bounded(words: impl fmt::Display, max: usize) -> String {
+    let mut text = Bounded {
+        text: String::new(),
+        max,
+    };
+    if write!(text, "{words}").is_err() {
+        text.text.push('…');
+    }
+    text.text
+}
+
+struct Bounded {
+    text: String,
+    max: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, words: &str) -> fmt::Result {
+        let room = self.max - self.text.len().min(self.max);
+        let fits = words.floor_char_boundary(room);
+        self.text.push_str(words.get(..fits).unwrap_or_default());
+        if fits == words.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }

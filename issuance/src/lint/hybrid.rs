@@ -11,7 +11,7 @@ use super::rules::hybrid as rules;
 use super::signature;
 
 /// SHA-2 and SHA-3, as content octets without the last arc.
-const NIST_HASHES: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2];
+pub(super) const NIST_HASHES: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2];
 
 /// What the extensions say.
 #[derive(Debug, Default)]
@@ -22,8 +22,8 @@ pub(super) struct Hybrid<'a> {
     pub(super) algorithm: Option<&'a [u8]>,
     /// Whether there is an alternative signature.
     pub(super) signature: Option<Element<'a>>,
-    /// The hash of the related certificate.
-    pub(super) related: Option<&'a [u8]>,
+    /// The hash of the related certificate, with the content octets of its algorithm.
+    pub(super) related: Option<(&'a [u8], &'a [u8])>,
 }
 
 /// Reads the value of one of these extensions; passes over the others.
@@ -38,7 +38,7 @@ pub(super) fn read<'a>(
         oid::ALT_PUBLIC_KEY => hybrid.key = keys::check(&value.expect(SEQUENCE)?, at, findings),
         oid::ALT_SIGNATURE_ALGORITHM => {
             let algorithm = Algorithm::read(value)?;
-            signature::check_algorithm(&algorithm, at, findings);
+            signature::check_algorithm(&algorithm, false, at, findings);
             hybrid.algorithm = Some(algorithm.oid);
         }
         oid::ALT_SIGNATURE_VALUE => hybrid.signature = Some(value.expect(BIT_STRING)?),
@@ -113,7 +113,11 @@ pub(super) fn check(hybrid: &Hybrid<'_>, native: Option<&Key<'_>>, signed: bool,
 }
 
 /// RelatedCertificate: a hash algorithm and a hash.
-fn related<'a>(value: Element<'a>, at: At<'_>, findings: &mut Findings) -> Result<&'a [u8], Problem> {
+fn related<'a>(
+    value: Element<'a>,
+    at: At<'_>,
+    findings: &mut Findings,
+) -> Result<(&'a [u8], &'a [u8]), Problem> {
     let mut fields = value.fields_of(SEQUENCE)?;
     let algorithm = Algorithm::read(fields.next()?)?;
     let hash = fields.expect(OCTET_STRING)?.content;
@@ -130,7 +134,7 @@ fn related<'a>(value: Element<'a>, at: At<'_>, findings: &mut Findings) -> Resul
         at,
         format_args!("{} bytes by {}", hash.len(), oid::Dotted(algorithm.oid)),
     );
-    Ok(hash)
+    Ok((algorithm.oid, hash))
 }
 
 /// RequesterCertificate, the value of relatedCertRequest (RFC 9763, section 3.1).

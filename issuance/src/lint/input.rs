@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use symbolon_pki::pem;
+use symbolon_pki::pem::{self, PemError};
 
 use super::element::{Element, INTEGER, SEQUENCE};
 use super::finding::{At, Finding, Findings};
@@ -113,13 +113,19 @@ pub fn lint(input: &[u8], scope: Scope) -> Result<Vec<Report>, InputError> {
     if input.iter().all(u8::is_ascii_whitespace) {
         return Err(InputError::Empty);
     }
-    let reports = if pem::looks_like_pem(input) {
+    let mut reports = if pem::looks_like_pem(input) {
         from_pem(input, scope)?
     } else if input.trim_ascii_start().first() == Some(&b'{') {
         from_bundle(input, scope)?
     } else {
         from_der(input, scope)
     };
+    // What was not looked at must not look as if nothing were wrong with it.
+    if reports.len() > MAX_DOCUMENTS {
+        reports.truncate(MAX_DOCUMENTS);
+        let detail = "there are more, and from here on nothing was looked at";
+        reports.push(Report::other(String::new(), &rules::DOCUMENTS, detail));
+    }
     if reports.is_empty() {
         return Err(InputError::Unknown);
     }
@@ -175,21 +181,34 @@ pub fn lint_crl(der: &[u8]) -> Report {
 
 fn from_pem(input: &[u8], scope: Scope) -> Result<Vec<Report>, InputError> {
     let blocks = pem::blocks(input).map_err(|_| InputError::Unknown)?;
-    let reports = blocks.into_iter().take(MAX_DOCUMENTS).map(|block| match block {
-        Ok(block) => {
-            let place = format!("line {}", block.line);
-            match block.label.as_str() {
-                pem::CERTIFICATE | "X509 CERTIFICATE" => lint_certificate(&block.der, scope).at(place),
-                "X509 CRL" => lint_crl(&block.der).at(place),
-                label if pem::is_request(label) => lint_request(&block.der, scope).at(place),
-                label => {
-                    let detail = format!("a block labelled {label}");
-                    Report::other(place, &rules::NOT_LINTED, &detail)
+    let reports = blocks
+        .into_iter()
+        .take(MAX_DOCUMENTS + 1)
+        .map(|block| match block {
+            Ok(block) => {
+                let place = format!("line {}", block.line);
+                match block.label.as_str() {
+                    pem::CERTIFICATE | "X509 CERTIFICATE" => lint_certificate(&block.der, scope).at(place),
+                    "X509 CRL" => lint_crl(&block.der).at(place),
+                    label if pem::is_request(label) => lint_request(&block.der, scope).at(place),
+                    label => {
+                        let detail = format!("a block labelled {label}");
+                        Report::other(place, &rules::NOT_LINTED, &detail)
+                    }
                 }
             }
-        }
-        Err(error) => Report::other(String::new(), &rules::BLOCK, &error.to_string()),
-    });
+            Err(error) => {
+                let place = error
+                    .line()
+                    .map_or_else(String::new, |line| format!("line {line}"));
+                // Nothing is damaged, and whether it could be decrypted makes no difference here.
+                let rule = match &error {
+                    PemError::Encrypted { label, .. } if label.ends_with("PRIVATE KEY") => &rules::NOT_LINTED,
+                    _ => &rules::BLOCK,
+                };
+                Report::other(place, rule, &error.to_string())
+            }
+        });
     Ok(reports.collect())
 }
 
@@ -197,7 +216,7 @@ fn from_pem(input: &[u8], scope: Scope) -> Result<Vec<Report>, InputError> {
 fn from_der(input: &[u8], scope: Scope) -> Vec<Report> {
     let mut reports = Vec::new();
     let mut rest = input;
-    while !rest.is_empty() && reports.len() < MAX_DOCUMENTS {
+    while !rest.is_empty() && reports.len() <= MAX_DOCUMENTS {
         let offset = input.len() - rest.len();
         let after = match Element::first(rest, 0) {
             Ok((element, after)) if element.tag == SEQUENCE => after,
@@ -253,7 +272,7 @@ fn from_bundle(input: &[u8], scope: Scope) -> Result<Vec<Report>, InputError> {
     let mut reports = Vec::new();
     for member in ["keys", "pq_keys"] {
         let entries = document.get(member).and_then(Value::as_array);
-        for (number, entry) in entries.into_iter().flatten().enumerate().take(MAX_DOCUMENTS) {
+        for (number, entry) in entries.into_iter().flatten().enumerate().take(MAX_DOCUMENTS + 1) {
             let place = format!("{member}[{number}]");
             if entry.get("use").and_then(Value::as_str) != Some("x509-svid") {
                 reports.push(Report::other(place, &rules::NOT_LINTED, "no X.509 authority"));

@@ -252,9 +252,14 @@ fn rsa(bits: &[u8], at: At<'_>, findings: &mut Findings) {
         format_args!("its modulus has {size} bits"),
     );
     let odd = exponent.last().is_some_and(|last| last & 1 == 1);
+    let sound = odd && bit_len(exponent) > 1;
     findings.require(
-        odd && bit_len(exponent) > 16,
-        &rules::RSA_EXPONENT,
+        sound && bit_len(exponent) > 16,
+        if sound {
+            &rules::RSA_EXPONENT_SMALL
+        } else {
+            &rules::RSA_EXPONENT
+        },
         at,
         format_args!(
             "its exponent has {} bits and is {}",

@@ -23,6 +23,7 @@ mod names;
 mod oid;
 mod own;
 mod read;
+mod repeats;
 mod request;
 mod rule;
 pub mod rules;
@@ -225,8 +226,11 @@ fn whole<'a>(
 
 /// Says why something cannot be read, unless its encoding is to blame and that has been said.
 fn unread(problem: Problem, structure: &'static Rule, field: &'static str, findings: &mut Findings) {
-    if !findings.has_errors() {
-        let rule = problem.rule.unwrap_or(structure);
+    let rule = problem.rule.unwrap_or(structure);
+    let said = |finding: &Finding| {
+        finding.offset == Some(problem.offset) && (finding.rule == rule || finding.rule.origin() == "der")
+    };
+    if !findings.0.iter().any(said) {
         findings.add(rule, At::field(field, problem.offset), problem.detail);
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::element::{
-    BMP_STRING, Element, IA5_STRING, OBJECT_IDENTIFIER, PRINTABLE_STRING, Problem, SEQUENCE, SET,
-    TELETEX_STRING, UNIVERSAL_STRING, UTF8_STRING,
+    BMP_STRING, CONSTRUCTED, Element, IA5_STRING, OBJECT_IDENTIFIER, PRINTABLE_STRING, Problem, SEQUENCE,
+    SET, TELETEX_STRING, UNIVERSAL_STRING, UTF8_STRING,
 };
-use super::finding::{At, Findings};
+use super::finding::{At, Findings, bounded};
 use super::oid;
 use super::rules::fields as rules;
 
@@ -96,6 +96,16 @@ fn check_attribute(attribute: &Attribute<'_>, field: &'static str, findings: &mu
             at,
             format_args!("its tag is {:#04x}", value.tag),
         ),
+        oid::COMMON_NAME | oid::ORGANIZATION | oid::ORGANIZATIONAL_UNIT | oid::LOCALITY | oid::STATE => {
+            findings.require(
+                // That it is made of pieces has been said.
+                matches!(value.tag & !CONSTRUCTED, PRINTABLE_STRING | UTF8_STRING),
+                &rules::NAME_TYPE,
+                at,
+                format_args!("its tag is {:#04x}", value.tag),
+            );
+        }
+        // Others, such as e-mail addresses and domain components, have types of their own.
         _ => findings.require(
             !matches!(value.tag, TELETEX_STRING | UNIVERSAL_STRING | BMP_STRING),
             &rules::NAME_TYPE,
@@ -120,6 +130,9 @@ fn check_attribute(attribute: &Attribute<'_>, field: &'static str, findings: &mu
     );
 }
 
+/// The longest name in words, in bytes.
+const MAX_WORDS: usize = 1000;
+
 /// A name that is put into words only if a finding needs it.
 pub(super) struct Words<'a>(pub(super) &'a Element<'a>);
 
@@ -136,6 +149,7 @@ pub(super) fn words(name: &Element<'_>) -> String {
     };
     let words: Vec<_> = attributes
         .iter()
+        .take(MAX_WORDS)
         .map(|attribute| {
             let label = match attribute.oid {
                 oid::COMMON_NAME => "CN".to_owned(),
@@ -150,5 +164,5 @@ pub(super) fn words(name: &Element<'_>) -> String {
             format!("{label}={}", attribute.text().unwrap_or("…"))
         })
         .collect();
-    words.join(",")
+    bounded(words.join(","), MAX_WORDS)
 }

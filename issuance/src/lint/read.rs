@@ -183,11 +183,10 @@ impl<'a> Request<'a> {
         ];
         at(&fields, offset)
             .or_else(|| {
-                let holds = |attribute: &Attribute<'_>| contains(&attribute.element, offset);
-                self.attributes
-                    .iter()
-                    .any(holds)
-                    .then_some("certificationRequestInfo.attributes")
+                let (first, last) = (self.attributes.first()?, self.attributes.last()?);
+                let from_first = offset >= first.element.offset;
+                let to_last = offset < last.element.offset || contains(&last.element, offset);
+                (from_first && to_last).then_some("certificationRequestInfo.attributes")
             })
             .or_else(|| self.signed.field_at(offset))
             .unwrap_or("certificationRequest")

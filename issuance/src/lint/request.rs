@@ -1,9 +1,11 @@
 //! Certificate requests.
 
-use super::finding::{At, Findings};
+use super::finding::{At, Findings, bounded};
 use super::read::{Extensions, Request};
+use super::repeats::Repeats;
 use super::rules::{lists as rules, spiffe as spiffe_rules};
 use super::{Scope, alt_names, extensions, hybrid, keys, names, oid, signature};
+use crate::profile::MAX_SPIFFE_ID_LEN;
 
 /// A request that could be read, in words: the SPIFFE ID that it asks for or else its subject.
 pub(super) fn check(der: &[u8], scope: Scope, findings: &mut Findings) -> Option<String> {
@@ -31,16 +33,16 @@ pub(super) fn check(der: &[u8], scope: Scope, findings: &mut Findings) -> Option
     names::check(&request.subject, "certificationRequestInfo.subject", findings);
     let at = At::field("certificationRequestInfo.subjectPKInfo", request.spki.offset);
     let key = keys::check(&request.spki, at, findings);
-    signature::check(None, Some(&request.signed), findings);
+    signature::check(None, Some(&request.signed), false, findings);
 
     let mut says = extensions::Facts::default();
     let mut alternative = hybrid::Hybrid::default();
-    for (position, attribute) in request.attributes.iter().enumerate() {
+    let mut seen = Repeats::new();
+    for attribute in &request.attributes {
         let at =
             At::field("certificationRequestInfo.attributes", attribute.element.offset).about(attribute.oid);
-        let mut earlier = request.attributes.iter().take(position);
         findings.require(
-            !earlier.any(|other| other.oid == attribute.oid),
+            !seen.repeats(attribute.oid),
             &rules::ATTRIBUTE_TWICE,
             at,
             "it stands a second time",
@@ -70,7 +72,7 @@ pub(super) fn check(der: &[u8], scope: Scope, findings: &mut Findings) -> Option
             oid::ALT_PUBLIC_KEY => alternative.key = keys::check(value, at, findings),
             oid::ALT_SIGNATURE_ALGORITHM => match super::read::Algorithm::read(*value) {
                 Ok(algorithm) => {
-                    signature::check_algorithm(&algorithm, at, findings);
+                    signature::check_algorithm(&algorithm, false, at, findings);
                     alternative.algorithm = Some(algorithm.oid);
                 }
                 Err(problem) => super::unread(problem, &rules::REQUEST_STRUCTURE, at.field, findings),
@@ -97,6 +99,6 @@ pub(super) fn check(der: &[u8], scope: Scope, findings: &mut Findings) -> Option
         );
     }
     let spiffe_id = uris.iter().find(|name| name.is_spiffe());
-    let words = spiffe_id.map(|name| name.text().to_owned());
+    let words = spiffe_id.map(|name| bounded(name.text(), MAX_SPIFFE_ID_LEN));
     Some(words.unwrap_or_else(|| names::words(&request.subject)))
 }

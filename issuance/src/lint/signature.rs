@@ -6,17 +6,23 @@ use super::element::{Element, INTEGER, NULL, SEQUENCE, constructed};
 use super::finding::{At, Findings};
 use super::keys::positive;
 use super::read::{Algorithm, Signed};
+use super::rule::Rule;
 use super::rules::{algorithms as rules, fields};
 
-/// Checks the algorithm inside of the signed part and, after the signature, the one outside and the signature.
+/// The length of the smallest RSA signature that there ever was in certificates, in bytes.
+const MIN_RSA_SIGNATURE: usize = 64;
+
+/// Checks the algorithm inside of the signed part and, after the signature, the one outside and the signature. Nobody
+/// relies on what a certificate signs of itself.
 pub(super) fn check(
     inside: Option<(&Algorithm<'_>, &'static str)>,
     signed: Option<&Signed<'_>>,
+    by_itself: bool,
     findings: &mut Findings,
 ) {
     if let Some((algorithm, field)) = inside {
         let at = At::field(field, algorithm.element.offset);
-        check_algorithm(algorithm, at, findings);
+        check_algorithm(algorithm, by_itself, at, findings);
     }
     let Some(signed) = signed else { return };
     let at = At::field("signatureAlgorithm", signed.algorithm.element.offset);
@@ -27,24 +33,29 @@ pub(super) fn check(
             at.about(signed.algorithm.oid),
             "it is not the one in the signed part",
         ),
-        None => check_algorithm(&signed.algorithm, at, findings),
+        None => check_algorithm(&signed.algorithm, by_itself, at, findings),
     }
     let at = At::field("signatureValue", signed.signature.offset);
     check_value(signed.algorithm.oid, &signed.signature, at, findings);
 }
 
 /// Checks an AlgorithmIdentifier of signatures.
-pub(super) fn check_algorithm(algorithm: &Algorithm<'_>, at: At<'_>, findings: &mut Findings) {
+pub(super) fn check_algorithm(
+    algorithm: &Algorithm<'_>,
+    by_itself: bool,
+    at: At<'_>,
+    findings: &mut Findings,
+) {
     let at = at.about(algorithm.oid);
+    let weak = if by_itself {
+        &rules::SIGNATURE_WEAK_SELF
+    } else {
+        &rules::SIGNATURE_WEAK
+    };
     let parameters = algorithm.parameters;
     let rule = match Scheme::of(algorithm.oid) {
         Scheme::RsaPkcs1 { sound } => {
-            findings.require(
-                sound,
-                &rules::SIGNATURE_WEAK,
-                at,
-                "it hashes with MD2, MD5 or SHA-1",
-            );
+            findings.require(sound, weak, at, "it hashes with MD2, MD4, MD5 or SHA-1");
             let null = parameters.is_some_and(|parameters| parameters.tag == NULL);
             return findings.require(
                 null,
@@ -53,9 +64,9 @@ pub(super) fn check_algorithm(algorithm: &Algorithm<'_>, at: At<'_>, findings: &
                 "an RSA signature's parameters are not NULL",
             );
         }
-        Scheme::RsaPss => return pss(parameters, at, findings),
+        Scheme::RsaPss => return pss(parameters, weak, at, findings),
         Scheme::Ecdsa { sound } => {
-            findings.require(sound, &rules::SIGNATURE_WEAK, at, "it hashes with SHA-1");
+            findings.require(sound, weak, at, "it hashes with SHA-1");
             &rules::SIGNATURE_PARAMETERS
         }
         Scheme::EdDsa { .. } => &rules::SIGNATURE_PARAMETERS,
@@ -90,7 +101,7 @@ pub(super) fn check_algorithm(algorithm: &Algorithm<'_>, at: At<'_>, findings: &
 }
 
 /// RSASSA-PSS-params: without a hash it is SHA-1 (RFC 4055, section 3.1).
-fn pss(parameters: Option<Element<'_>>, at: At<'_>, findings: &mut Findings) {
+fn pss(parameters: Option<Element<'_>>, weak: &'static Rule, at: At<'_>, findings: &mut Findings) {
     match parameters.filter(|parameters| parameters.tag == SEQUENCE) {
         None => findings.add(
             &rules::SIGNATURE_PARAMETERS,
@@ -101,7 +112,7 @@ fn pss(parameters: Option<Element<'_>>, at: At<'_>, findings: &mut Findings) {
             let hash = parameters.children().any(|child| child.tag == constructed(0));
             findings.require(
                 hash,
-                &rules::SIGNATURE_WEAK,
+                weak,
                 at,
                 "without a hash in its parameters it hashes with SHA-1",
             );
@@ -124,7 +135,15 @@ pub(super) fn check_value(oid: &[u8], value: &Element<'_>, at: At<'_>, findings:
                 "it is not DER of two positive numbers",
             );
         }
-        Scheme::RsaPkcs1 { .. } | Scheme::RsaPss => (len >= 64, &rules::SIGNATURE_LENGTH, 64),
+        // The signer's key, and with it the length that is due, is not known here.
+        Scheme::RsaPkcs1 { .. } | Scheme::RsaPss => {
+            return findings.require(
+                len >= MIN_RSA_SIGNATURE,
+                &rules::SIGNATURE_LENGTH,
+                at,
+                format_args!("it has {len} bytes, and no RSA key makes less than {MIN_RSA_SIGNATURE}"),
+            );
+        }
         Scheme::EdDsa { signature: due, .. } => (len == due, &rules::SIGNATURE_LENGTH, due),
         Scheme::MlDsa(Lengths { signature: due, .. }) => (len == due, &rules::ML_DSA_SIGNATURE, due),
         Scheme::SlhDsa(Lengths { signature: due, .. }) => (len == due, &rules::SLH_DSA_SIGNATURE, due),

@@ -58,7 +58,8 @@ pub(crate) fn classical_keys(seen: &mut Seen) {
     seen.good(with(rsa_key(2048, &exponent)));
     seen.cert(&rules::RSA_ENCODING, with(spki(algorithm(RSA, NULL), &[2, 1, 5])));
     seen.cert(&rules::RSA_SIZE, with(rsa_key(1024, &exponent)));
-    seen.cert(&rules::RSA_EXPONENT, with(rsa_key(2048, &[3])));
+    seen.cert(&rules::RSA_EXPONENT_SMALL, with(rsa_key(2048, &[3])));
+    seen.cert(&rules::RSA_EXPONENT, with(rsa_key(2048, &[1])));
     seen.cert(&rules::RSA_EXPONENT, with(rsa_key(2048, &[1, 0, 0])));
     seen.cert(
         &rules::RSA_USAGE,
@@ -169,6 +170,13 @@ pub(crate) fn signatures(seen: &mut Seen) {
     seen.cert(
         &rules::SIGNATURE_WEAK,
         leaf().signed(algorithm(ECDSA_SHA1, &[]), &ecdsa_signature()),
+    );
+    // Nobody relies on what a root signs of itself.
+    let root = || authority().with(|cert| cert.issuer = cert.subject.clone());
+    seen.good(root());
+    seen.cert(
+        &rules::SIGNATURE_WEAK_SELF,
+        root().signed(algorithm(SHA1_WITH_RSA, NULL), &[0x5a; 256]),
     );
     // PSS without a hash means SHA-1.
     seen.cert(&rules::SIGNATURE_WEAK, signed(RSA_PSS, &[0x30, 0], 256));

@@ -11,6 +11,12 @@ pub(crate) fn extensions(seen: &mut Seen) {
     seen.cert(&rules::VALUE, leaf().set(BC, vec![5, 0]));
     seen.cert(&rules::VALUE, leaf().set(SKI, vec![5, 0]));
 
+    let below_zero = seq(&[vec![1, 1, 0xff], tlv(2, &[0xff])]);
+    seen.cert(&rules::VALUE, authority().set(BC, below_zero));
+    for empty in [31, 32] {
+        seen.cert(&rules::VALUE, leaf().and(ce(empty), false, vec![0x30, 0]));
+    }
+
     seen.cert(&rules::MUST_BE_CRITICAL, authority().critical(BC, &[]));
     seen.cert(&rules::MUST_NOT_BE_CRITICAL, leaf().critical(SKI, &[1, 1, 0xff]));
     seen.cert(&rules::MUST_NOT_BE_CRITICAL, leaf().critical(AKI, &[1, 1, 0xff]));

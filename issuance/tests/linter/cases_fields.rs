@@ -29,6 +29,15 @@ pub(crate) fn encodings(seen: &mut Seen) {
         &der::NOT_LINTED,
         b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n",
     );
+    // A key that is encrypted is not damaged either.
+    seen.input(
+        &der::NOT_LINTED,
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
+    seen.input(
+        &der::NOT_LINTED,
+        b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMAA=\n-----END RSA PRIVATE KEY-----\n",
+    );
 
     let good = leaf().der();
     seen.bytes(&der::TRUNCATED, &good[..good.len() - 1]);
@@ -155,6 +164,11 @@ pub(crate) fn fields(seen: &mut Seen) {
     seen.cert(
         &fields::NAME_TYPE,
         leaf().with(|cert| cert.subject = name(&[(3, 0x14, "leaf")])),
+    );
+    // IA5String is for e-mail addresses and domain components.
+    seen.cert(
+        &fields::NAME_TYPE,
+        leaf().with(|cert| cert.subject = name(&[(3, 0x16, "leaf")])),
     );
     for (tag, country) in [(0x13, "USA"), (0x0c, "US")] {
         seen.cert(

@@ -1,6 +1,7 @@
 //! Requests and revocation lists, broken one by one.
 
 use symbolon_issuance::lint::rules::{extensions, fields, hybrid, lists as rules, spiffe};
+use symbolon_issuance::lint::{self, Scope};
 
 use crate::build::*;
 use crate::pieces::{name, tlv};
@@ -54,6 +55,14 @@ pub(crate) fn requests(seen: &mut Seen) {
         &asking(&[Ext::new(ce(SAN), false, alt_names(two))]),
     );
 
+    // One thing that is wrong does not hide another.
+    let unread = lint::lint_request(
+        &request(2, &[attribute(EXTENSION_REQUEST, &[vec![5, 0]])]),
+        Scope::Auto,
+    );
+    let found: Vec<_> = unread.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(found, [&rules::REQUEST_VERSION, &rules::REQUEST_STRUCTURE]);
+
     let related = |locations: Vec<u8>, signature: &[u8]| {
         let id = seq(&[name(&[(3, 0x0c, "Authority")]), tlv(2, &[0x11; 16])]);
         let value = seq(&[id, tlv(2, &[0x65, 0, 0, 0]), locations, bits(signature)]);
@@ -72,7 +81,7 @@ pub(crate) fn requests(seen: &mut Seen) {
     // An alternative key stands among the attributes.
     let alternative = attribute(&ce(72), &[plain_key(ML_DSA_44, 1311)]);
     seen.request(
-        &symbolon_issuance::lint::rules::algorithms::ML_DSA_LENGTH,
+        &lint::rules::algorithms::ML_DSA_LENGTH,
         &request(0, &[alternative]),
     );
 }
@@ -155,6 +164,19 @@ pub(crate) fn revocation_lists(seen: &mut Seen) {
     seen.crl(
         &rules::CRL_TWICE,
         &crl().with(|crl| crl.list = seq(&[entry(&[1], &[]), entry(&[1], &[])])),
+    );
+    // In an indirect list an entry is of the issuer that was named last: the first two are of two, the last of one.
+    let of = |issuer: &str| Ext::new(ce(29), true, seq(&[tlv(0xa4, &name(&[(3, 0x0c, issuer)]))]));
+    seen.good_input(&crl().with(|crl| {
+        let first = entry(&[2], &[of("Another")]);
+        crl.list = seq(&[entry(&[1], &[]), first, entry(&[1], &[])]);
+    }));
+    seen.crl(
+        &rules::CRL_TWICE,
+        &crl().with(|crl| {
+            let (first, again) = (entry(&[1], &[of("Another")]), entry(&[1], &[of("Another")]));
+            crl.list = seq(&[first, again]);
+        }),
     );
     seen.crl(
         &rules::CRL_NUMBER_MISSING,

@@ -11,6 +11,7 @@ mod cases_lists;
 mod cases_svids;
 #[path = "../common/mod.rs"]
 mod common;
+mod hostile;
 mod inputs;
 mod pieces;
 mod presign;
@@ -45,6 +46,7 @@ fn every_rule_is_found_broken() {
     presign::presign(&mut seen);
     presign::beside(&mut seen);
     path_lengths(&mut seen);
+    hostile::many(&mut seen);
     assert_eq!(seen.missed(), Vec::<&Rule>::new(), "never broken here");
 }
 

@@ -135,4 +135,15 @@ pub(crate) fn beside(seen: &mut Seen) {
     let hash = tlv(0x30, &[0x06, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]);
     let link = tlv(0x30, &[hash, tlv(4, &[9; 32])].concat());
     expect(&rules::ASKED_RELATED, paired.broken(|p| p.set(last, &link)));
+    // The right hash, said to be of another algorithm: SHA3-256.
+    let mislabelled = paired.broken(|p| {
+        let sha256 = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1];
+        let extension = &mut p.extensions[last];
+        let at = extension
+            .windows(sha256.len())
+            .position(|window| window == sha256)
+            .unwrap();
+        extension[at + 8] = 8;
+    });
+    expect(&rules::ASKED_RELATED, mislabelled);
 }

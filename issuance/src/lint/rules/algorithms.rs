@@ -16,8 +16,10 @@ rules! {
         "encode the key again";
     RSA_SIZE = Error "key/rsa-size", "NIST SP 800-131A revision 2, section 3",
         "an RSA modulus has at least 2048 bits", "make a new key; better an ML-DSA or a composite one";
-    RSA_EXPONENT = Error "key/rsa-exponent", "FIPS 186-5, appendix A.1.1",
-        "an RSA exponent is odd and more than 65536", "make a new key with the exponent 65537";
+    RSA_EXPONENT = Error "key/rsa-exponent", "RFC 8017, section 3.1",
+        "an RSA exponent is odd and at least 3", "make a new key with the exponent 65537";
+    RSA_EXPONENT_SMALL = Warning "key/rsa-exponent-small", "FIPS 186-5, appendix A.1.1",
+        "an RSA exponent is more than 65536", "make the next key with the exponent 65537";
     RSA_USAGE = Error "key/rsa-usage", "RFC 3279, section 2.3.1", "RSA keys agree on nothing",
         "take keyAgreement, encipherOnly and decipherOnly away";
     EC_CURVE = Warning "key/ec-curve", "RFC 5480, section 2.1.1.1; RFC 5639; FIPS 186-5",
@@ -81,7 +83,10 @@ rules! {
     SIGNATURE_UNKNOWN = Notice "signature/unknown", "Symbolon, linting",
         "the signature's algorithm is known here", "nothing; no rule for this algorithm was applied";
     SIGNATURE_WEAK = Error "signature/weak-hash", "RFC 6151; RFC 6194; NIST SP 800-131A revision 2",
-        "signatures do not hash with MD2, MD5 or SHA-1", "issue again with SHA-256 or better";
+        "signatures do not hash with MD2, MD4, MD5 or SHA-1", "issue again with SHA-256 or better";
+    SIGNATURE_WEAK_SELF = Notice "signature/weak-hash-self-signed", "RFC 6151; RFC 6194; NIST SP 800-131A revision 2",
+        "what a certificate signs of itself does not hash with MD2, MD4, MD5 or SHA-1 either",
+        "nothing if a store has it for a root: nobody relies on its own signature; make new roots with SHA-256 or better";
     SIGNATURE_PARAMETERS = Error "signature/parameters",
         "RFC 4055, sections 3.1 and 5; RFC 5758, section 3.2; RFC 8410, section 3",
         "a signature's algorithm has exactly the parameters of its standard", "encode the algorithm again";

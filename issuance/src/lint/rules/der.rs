@@ -10,6 +10,10 @@ rules! {
         "write the entry's x5c with exactly one certificate";
     NOT_LINTED = Notice "input/not-linted", "Symbolon, linting",
         "what is no certificate, request or revocation list is passed over", "nothing; there are no rules for it here";
+    MANY = Error "input/many-findings", "Symbolon, linting", "a document has less than 1000 findings",
+        "mend what is listed, and lint again";
+    DOCUMENTS = Error "input/many-documents", "Symbolon, linting", "an input has at most 4096 documents",
+        "split the input; what is not listed was not looked at";
     TRUNCATED = Error "der/truncated", "X.690, section 8.1",
         "every element is as long as its length says", "copy the file again; if it is whole, encode it again";
     INDEFINITE_LENGTH = Error "der/indefinite-length", "X.690, section 10.1", "lengths are definite",
