@@ -166,6 +166,29 @@ mod tests {
     }
 
     #[test]
+    fn exponents_and_moduli_that_are_no_keys_are_refused() {
+        for exponent in [
+            &[][..],
+            &[0],
+            &[1],
+            &[2],
+            &[4],
+            &[1, 0, 0],
+            &[0xff],
+            &[1, 0, 0, 0, 0, 0, 0, 1],
+            &[1, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        ] {
+            let refused = RsaPublicKey::parse(&pkcs1(256, 0xff, exponent));
+            assert_eq!(refused.unwrap_err(), KeyError::RsaInvalid, "{exponent:?}");
+        }
+        let mut even = pkcs1(256, 0xff, &[1, 0, 1]);
+        let last_of_modulus = even.len() - 6;
+        assert_eq!(even[last_of_modulus], 0xfd);
+        even[last_of_modulus] = 0xfc;
+        assert_eq!(RsaPublicKey::parse(&even).unwrap_err(), KeyError::RsaInvalid);
+    }
+
+    #[test]
     fn a_key_has_one_encoding() {
         let good = pkcs1(256, 0xff, &[1, 0, 1]);
         let longer = [&good[..], &[0]].concat();
