@@ -11,6 +11,7 @@ use crate::inventory::{
     Asset, AssetId, CertificateDetail, CipherSuite, Detail, Edge, Inventory, KeyDetail, KeyKind,
     LibraryDetail, MaterialDetail, Protection, ProtocolDetail, Reason, Role, ServiceDetail, Subject, Unread,
 };
+use crate::scan::secret::without_secrets;
 
 /// The largest document read, in bytes.
 pub const MAX_LEN: usize = 512 << 20;
@@ -78,7 +79,9 @@ impl Reading {
         let Some(metadata) = metadata else { return };
         self.inventory.timestamp = text(metadata, "timestamp").map(str::to_owned);
         let facts = facts(metadata);
-        self.inventory.targets = facts.get("target").cloned().unwrap_or_default();
+        // Another program may have written what it was given.
+        let targets = facts.get("target").into_iter().flatten();
+        self.inventory.targets = targets.map(|target| without_secrets(target)).collect();
         for (name, value) in facts
             .iter()
             .filter_map(|(name, values)| Some((name, values.first()?)))

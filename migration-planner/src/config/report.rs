@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 pub(super) use super::tls::{Tls, VERSIONS, version};
 use crate::inventory::{Asset, AssetId, Detail, Fragment, ServiceDetail};
+use crate::scan::secret::without_pins;
 
 /// What a fact says of a setting that a configuration leaves to the program.
 const NOT_STATED: &str = "default of the program, not stated";
@@ -72,7 +73,7 @@ impl Service {
     }
 
     pub(super) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
-        self.facts.push((name, shortened(without_pin(value.into()))));
+        self.facts.push((name, shortened(without_pins(value.into()))));
     }
 
     /// A directive that is evidence for the service, as it is called.
@@ -145,23 +146,6 @@ fn is_service(asset: &Asset) -> bool {
     matches!(asset.detail, Detail::Service(_))
 }
 
-/// A PKCS#11 URI may carry its token's PIN (RFC 7512 §2.3).
-fn without_pin(mut text: String) -> String {
-    const PIN: &str = "pin-value=";
-    if let Some(at) = text.find(PIN) {
-        let start = at + PIN.len();
-        let end = text
-            .get(start..)
-            .and_then(|rest| rest.find([';', '&', '?', ' ', '"']));
-        text.replace_range(start..end.map_or(text.len(), |end| start + end), "…");
-        // A second one would be an error in the URI; nothing after the first is kept then.
-        if let Some(second) = text.get(start..).and_then(|rest| rest.find(PIN)) {
-            text.truncate(start + second);
-        }
-    }
-    text
-}
-
 /// Cut to what is worth repeating.
 pub(super) fn shortened(text: String) -> String {
     match text.char_indices().nth(MAX_VALUE) {
@@ -180,9 +164,5 @@ mod tests {
         let one = Service::new("thing", "same", 1).tell(&mut found);
         let two = Service::new("thing", "same", 9).tell(&mut found);
         assert_ne!(one, two);
-        assert_eq!(
-            without_pin("pkcs11:a=b?pin-value=12;c".to_owned()),
-            "pkcs11:a=b?pin-value=…;c"
-        );
     }
 }

@@ -47,6 +47,10 @@ pub(crate) struct Address {
 impl Address {
     /// Reads `scheme://host[:port][/…][?servername=NAME]`; an IPv6 address stands in brackets.
     pub(crate) fn parse(uri: &str, default_port: u16) -> Result<Self, TargetError> {
+        // What stands before the sign may be a password, and is not repeated.
+        if uri.contains('@') && !uri.contains("://") {
+            return Err(TargetError::User);
+        }
         let (_, rest) = uri
             .split_once("://")
             .ok_or_else(|| TargetError::Scheme(shortened(uri)))?;

@@ -7,6 +7,7 @@ use super::{
     ProtocolDetail, Reason, Role, Unread,
 };
 use crate::algorithm::{Algorithm, Function, alias};
+use crate::scan::secret::without_secrets;
 
 /// The most assets that one place may add; a file with more is reported as too large beyond them.
 pub const MAX_ASSETS: usize = 200_000;
@@ -39,11 +40,11 @@ pub enum ProtocolPart {
 }
 
 impl Fragment {
-    /// Nothing yet, at this place.
+    /// Nothing yet, at this place; of a URI that carries a secret, without it.
     #[must_use]
     pub fn at(location: impl Into<String>) -> Self {
         Self {
-            location: location.into(),
+            location: without_secrets(&location.into()),
             ..Self::default()
         }
     }

@@ -16,6 +16,7 @@ mod progress;
 mod queue;
 mod request;
 mod run;
+pub(crate) mod secret;
 mod target;
 mod text;
 mod walk;

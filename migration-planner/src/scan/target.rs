@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::secret::without_secrets;
+
 /// One target, as the operator named it. Nothing that was not named is contacted.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Target {
     /// A file or a tree.
     Path(PathBuf),
@@ -11,7 +13,7 @@ pub enum Target {
     Uri {
         /// The scheme in lower case: `tls`, `ssh`, `smtp`, `pkcs11`.
         scheme: String,
-        /// The whole URI.
+        /// The whole URI, with whatever secret it carries: [`Target`]'s words leave that out.
         uri: String,
     },
 }
@@ -34,11 +36,25 @@ impl Target {
     }
 }
 
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Uri { scheme, uri } => f
+                .debug_struct("Uri")
+                .field("scheme", scheme)
+                .field("uri", &without_secrets(uri))
+                .finish(),
+        }
+    }
+}
+
+/// As it stands in documents: without a PIN or a password.
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
-            Self::Uri { uri, .. } => f.write_str(uri),
+            Self::Uri { uri, .. } => f.write_str(&without_secrets(uri)),
         }
     }
 }

@@ -153,3 +153,43 @@ fn token(seen: &TokenContents, found: &mut Fragment) -> AssetId {
     }
     found.add(asset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cbom::{self, SpecVersion};
+    use crate::scan::{Limits, ScanRequest, scan};
+
+    #[test]
+    fn no_pin_comes_into_a_document_whoever_names_the_token() {
+        for uri in [
+            "pkcs11:token=x?module-path=/nowhere.so&pin-value=27182818",
+            "pkcs11:token=x?PIN-VALUE=27182818&module-path=/nowhere.so",
+            "pkcs11:token=x;pin-value=27182818?module-path=/nowhere.so",
+            "pkcs11:token=x?module-path=/nowhere.so&pin%2Dvalue=27182818",
+        ] {
+            let target = Target::parse(uri, &["pkcs11"]);
+            assert!(!format!("{target} {target:?}").contains("27182818"));
+            let inventory = scan(&ScanRequest::new(vec![target.clone()])).unwrap();
+            assert_eq!(
+                inventory.unread.iter().count(),
+                1,
+                "it is refused, and that is told"
+            );
+            let mut document = Vec::new();
+            cbom::write(&inventory, SpecVersion::V1_7, &mut document).unwrap();
+            let document = String::from_utf8(document).unwrap();
+            assert!(document.contains("pkcs11:token=x"));
+            assert!(!document.contains("27182818"), "{uri}");
+            // A document of another program is not believed to be without.
+            let theirs = document.replace("pin-value=…", "pin-value=27182818");
+            let read = cbom::read(theirs.as_bytes()).unwrap();
+            assert!(!read.targets.iter().any(|target| target.contains("27182818")));
+            // Nor does a caller's own fragment take it up.
+            let mut found = Fragment::at(uri);
+            let budget = Budget::starting_now(Limits::default().endpoint_time);
+            Pkcs11.scan(&Piece::Target(&target, budget), &mut found);
+            assert!(!format!("{found:?}").contains("27182818"), "{uri}");
+        }
+    }
+}

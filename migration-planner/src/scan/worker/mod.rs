@@ -138,7 +138,7 @@ impl<'a> Worker<'a> {
     }
 
     fn contact(&mut self, target: &Target, share: f64) {
-        let Target::Uri { scheme, uri } = target else {
+        let Target::Uri { scheme, .. } = target else {
             return;
         };
         let subject = if scheme == "pkcs11" {
@@ -147,7 +147,7 @@ impl<'a> Worker<'a> {
             Subject::Endpoints
         };
         self.inventory.coverage.of(subject).attempted += 1;
-        self.found.reset(uri);
+        self.found.reset(&target.to_string());
         let budget = Budget::starting_now(self.shared.request.limits.endpoint_time);
         let mut asked = false;
         for scanner in &self.shared.request.scanners {
