@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::exchange::Outcome;
-use self::packet::Offer;
+use self::packet::{MAX_NAMES, Offer};
 use super::address::Address;
 use super::line::Fault;
 use super::pace::Pace;
@@ -81,6 +81,15 @@ fn look(visit: &mut Visit<'_>, banner: String, offer: Offer) -> Seen {
         offer,
         ..Seen::default()
     };
+    let Offer { cut, nameless, .. } = seen.offer;
+    if cut > 0 {
+        let note = format!("what the server offers: {cut} names beyond the first {MAX_NAMES} of a list");
+        seen.notes.push((Reason::TooLarge, note));
+    }
+    if nameless > 0 {
+        let note = format!("what the server offers: {nameless} entries of its lists are no names");
+        seen.notes.push((Reason::Malformed, note));
+    }
     if let Err(fault) = keys(visit, &mut seen) {
         let note = format!("host keys and what follows from their exchange: {fault}");
         seen.notes.push((fault.reason(), note));
@@ -139,7 +148,11 @@ fn keys(visit: &mut Visit<'_>, seen: &mut Seen) -> Result<(), Fault> {
                     .filter(|name| is_method(name))
                     .filter(|name| !matches!(quantum_of(name), Some(Quantum::Resistant)))
                     .collect();
-                if unknown.is_empty() {
+                if seen.offer.cut > 0 {
+                    let note =
+                        "an exchange without a post-quantum half: the server lists more than is read here";
+                    seen.notes.push((Reason::TooLarge, note.to_owned()));
+                } else if unknown.is_empty() {
                     seen.classical = Some(false);
                 } else {
                     let note = format!(

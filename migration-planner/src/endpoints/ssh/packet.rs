@@ -15,7 +15,7 @@ const MAX_PACKET: usize = 128 << 10;
 const MAX_LINES: usize = 50;
 const MAX_LINE: usize = 4 << 10;
 /// The most names in one list.
-const MAX_NAMES: usize = 500;
+pub(super) const MAX_NAMES: usize = 500;
 
 pub(super) const DISCONNECT: u8 = 1;
 pub(super) const KEXINIT: u8 = 20;
@@ -133,6 +133,10 @@ pub(super) struct Offer {
     pub(super) compressions: [Vec<String>; 2],
     /// A first message of the exchange that it guesses comes at once (RFC 4253 §7).
     pub(super) guesses: bool,
+    /// Names beyond the most that are taken of a list.
+    pub(super) cut: usize,
+    /// Entries that are no names (RFC 4251 §6).
+    pub(super) nameless: usize,
 }
 
 impl Offer {
@@ -140,19 +144,19 @@ impl Offer {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         let mut wire = Wire::new(body);
         wire.take(16)?;
+        let (mut cut, mut nameless) = (0, 0);
         let mut list = || {
-            let names = wire.text()?;
-            let good = |name: &&str| {
-                !name.is_empty() && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_graphic())
-            };
-            Some(
-                names
-                    .split(',')
-                    .filter(good)
-                    .take(MAX_NAMES)
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>(),
-            )
+            let mut names = Vec::new();
+            for name in wire.text()?.split(',').filter(|name| !name.is_empty()) {
+                if name.len() > 128 || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    nameless += 1;
+                } else if names.len() == MAX_NAMES {
+                    cut += 1;
+                } else {
+                    names.push(name.to_owned());
+                }
+            }
+            Some(names)
         };
         let (exchanges, host_keys) = (list()?, list()?);
         let mut offer = Self {
@@ -161,11 +165,12 @@ impl Offer {
             ciphers: [list()?, list()?],
             macs: [list()?, list()?],
             compressions: [list()?, list()?],
-            guesses: false,
+            ..Self::default()
         };
         // Languages and a zero: nothing to us, but they have to be there.
         list()?;
         list()?;
+        (offer.cut, offer.nameless) = (cut, nameless);
         offer.guesses = wire.take(5)?.first().is_some_and(|guesses| *guesses != 0);
         Some(offer)
     }
@@ -221,7 +226,7 @@ mod tests {
             ciphers: [names("aes128-ctr"), names("aes256-ctr")],
             macs: [names("hmac-sha2-256"), Vec::new()],
             compressions: [names("none"), names("none")],
-            guesses: false,
+            ..Offer::default()
         };
         let written = offer.write().unwrap();
         assert_eq!(written[0], KEXINIT);
@@ -232,7 +237,9 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
-            if let Some(offer) = Offer::read(&bytes) {
+            if let Some(mut offer) = Offer::read(&bytes) {
+                // What was left out is not written.
+                (offer.cut, offer.nameless) = (0, 0);
                 let again = Offer::read(&offer.write().unwrap()[1..]);
                 proptest::prop_assert_eq!(again, Some(offer));
             }

@@ -105,6 +105,47 @@ fn what_is_listed_and_shown_is_reported() {
 }
 
 #[test]
+fn what_is_beyond_the_longest_list_is_counted() {
+    let many: Vec<String> = (0..600)
+        .map(|number| format!("curve25519-{number}@example.org"))
+        .collect();
+    let exchanges = format!("curve25519-sha256,{},k\u{1},", many.join(","));
+    let server = Script::serve(vec![
+        banner(),
+        Step::Say(lists(&exchanges, "ssh-ed25519")),
+        Step::HearAny,
+        Step::HearAny,
+        Step::Say(reply()),
+        Step::Hold,
+    ]);
+    let found = contact("ssh", server.address());
+    server.join();
+    let notes: Vec<(Reason, &str)> = found
+        .unread_entries()
+        .iter()
+        .map(|unread| (unread.reason, unread.detail.as_str()))
+        .collect();
+    assert_eq!(
+        notes,
+        [
+            (
+                Reason::TooLarge,
+                "what the server offers: 101 names beyond the first 500 of a list"
+            ),
+            (
+                Reason::Malformed,
+                "what the server offers: 1 entries of its lists are no names"
+            ),
+        ]
+    );
+    let listed = found.assets().iter().find_map(|asset| match &asset.detail {
+        Detail::Protocol(detail) => Some(detail.groups.len()),
+        _ => None,
+    });
+    assert_eq!(listed, Some(500));
+}
+
+#[test]
 fn a_server_without_classical_methods_is_asked_and_refuses() {
     let server = Script::serve(vec![
         banner(),

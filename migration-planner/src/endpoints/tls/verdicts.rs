@@ -379,3 +379,16 @@ fn groups_behind_the_certificates_curve_are_told_not_to_be_seen() {
     assert_eq!(protocol(&found, "1.2").groups, ["x25519", "secp256r1"]);
     assert!(!is_noted(&found, &["TLS 1.2 groups"]));
 }
+
+#[test]
+fn certificates_behind_groups_that_are_not_computed_here_are_told_not_to_be_seen() {
+    for (group, name) in [(0x0019, "secp521r1"), (0x001e, "x448"), (0x0101, "ffdhe3072")] {
+        let found = Server::answering(move |asked| match asked.first(&[0x1301]) {
+            Some(suite) if asked.first_group(&[group]).is_some() => hello_13(suite, group),
+            _ => alert(if asked.version == 0x0304 { 40 } else { 70 }),
+        })
+        .scanned();
+        assert_eq!(protocol(&found, "1.3").groups, [name]);
+        assert!(is_noted(&found, &["certificates and signature schemes", name]));
+    }
+}
