@@ -437,3 +437,43 @@ fn two_protocols_of_one_file_are_two_pieces_of_work() {
     assert_eq!(enable(&more), (2, 0, 1));
     assert!(more.unplanned.iter().any(|item| item.location == FILE));
 }
+
+#[test]
+fn a_long_chain_of_authorities_is_replaced_from_the_top() {
+    const LENGTH: usize = 200;
+    let mut estate = Estate::default();
+    let name = |place: usize| format!("ca{place:03}");
+    for place in 0..LENGTH {
+        let above = place.checked_sub(1).map(name);
+        estate.authority(&name(place), "ECDSA-P-256", "2040-01-01", above.as_deref());
+    }
+    estate.certificate_at(
+        "leaf",
+        "ECDSA-P-256",
+        "2027-01-01",
+        "/etc/leaf.pem",
+        Some(&name(LENGTH - 1)),
+    );
+    estate.trust_store("store", "/etc/store.pem", &[&name(0)]);
+    let roadmap = planned(&estate, "");
+    let mut waves: Vec<u32> = roadmap
+        .steps
+        .iter()
+        .filter(|step| step.action == Action::ReplaceIssuer)
+        .map(|step| step.wave)
+        .collect();
+    waves.sort_unstable();
+    waves.dedup();
+    assert_eq!(waves.len(), LENGTH, "each after the one above it");
+    // The root at the top of it is the one whose verifiers the leaf waits for, and that goes last.
+    let wave = |action: Action| {
+        roadmap
+            .steps
+            .iter()
+            .find(|step| step.action == action)
+            .unwrap()
+            .wave
+    };
+    assert!(wave(Action::DistributeTrust) < wave(Action::ReissueCertificates));
+    assert!(wave(Action::ReissueCertificates) < wave(Action::RetireTrust));
+}

@@ -1,7 +1,9 @@
 //! Who issues, who was issued by whom, and who believes it: what the inventory tells of an estate's authorities.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::order::Order;
 use crate::inventory::{Asset, CertificateDetail, Detail, Role};
 use crate::risk::Assessment;
 use crate::risk::graph::Graph;
@@ -11,6 +13,8 @@ use crate::risk::graph::Graph;
 pub(super) struct Issuers<'a> {
     certificates: BTreeMap<&'a str, Vec<&'a Asset>>,
     parents: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// The roots above each.
+    roots: BTreeMap<&'a str, Arc<BTreeSet<&'a str>>>,
     /// Authorities that issued something here, or whose private key is here.
     active: BTreeSet<&'a str>,
     /// Authorities whose private key is here, or that we know as our own.
@@ -54,6 +58,7 @@ impl<'a> Issuers<'a> {
                 issuers.active.insert(subject);
             }
         }
+        issuers.find_roots();
         issuers
     }
 
@@ -83,25 +88,62 @@ impl<'a> Issuers<'a> {
     }
 
     /// The roots above an authority, itself if it is one. Authorities that certify each other are all of them roots.
-    pub(super) fn roots(&self, subject: &str) -> BTreeSet<&'a str> {
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut roots = BTreeSet::new();
-        let mut queue: Vec<&'a str> = self
-            .certificates
-            .get_key_value(subject)
-            .map(|(name, _)| *name)
+    pub(super) fn roots(&self, subject: &str) -> impl Iterator<Item = &'a str> + use<'_, 'a> {
+        self.roots
+            .get(subject)
             .into_iter()
+            .flat_map(|roots| roots.iter().copied())
+    }
+
+    /// Finds the roots above every authority, from the top: an authority has those of the ones above it.
+    fn find_roots(&mut self) {
+        let names: Vec<&str> = self.certificates.keys().copied().collect();
+        let numbers: BTreeMap<&str, usize> =
+            (0..).zip(&names).map(|(number, name)| (*name, number)).collect();
+        let above: Vec<Vec<usize>> = names
+            .iter()
+            .map(|name| {
+                self.parents(name)
+                    .filter_map(|parent| numbers.get(parent).copied())
+                    .collect()
+            })
             .collect();
-        while let Some(name) = queue.pop() {
-            if !seen.insert(name) {
-                continue;
+        for circle in Order::of(&above).groups() {
+            let members: Vec<&'a str> = circle
+                .iter()
+                .filter_map(|number| names.get(*number).copied())
+                .collect();
+            let mut sets: Vec<Arc<BTreeSet<&'a str>>> = Vec::new();
+            let mut own: BTreeSet<&'a str> = BTreeSet::new();
+            for member in &members {
+                for parent in self.parents(member) {
+                    match self.roots.get(parent) {
+                        Some(roots) if !sets.iter().any(|set| Arc::ptr_eq(set, roots)) => {
+                            sets.push(roots.clone())
+                        }
+                        // A certificate that is no authority's, as other programs' documents may have it above one.
+                        None if !numbers.contains_key(parent) => {
+                            own.insert(parent);
+                        }
+                        _ => {}
+                    }
+                }
             }
-            if self.is_root(name) {
-                roots.insert(name);
+            if sets.is_empty() && own.is_empty() {
+                own.extend(&members);
             }
-            queue.extend(self.parents(name));
+            // Most have the roots of the one above, and a long chain has them once.
+            let roots = match sets.as_slice() {
+                [one] if own.is_empty() => one.clone(),
+                sets => {
+                    own.extend(sets.iter().flat_map(|set| set.iter().copied()));
+                    Arc::new(own)
+                }
+            };
+            for member in members {
+                self.roots.insert(member, roots.clone());
+            }
         }
-        if roots.is_empty() { seen } else { roots }
     }
 
     /// What believes an authority of this name: stores and services.
@@ -118,7 +160,9 @@ impl<'a> Issuers<'a> {
     /// Names of the roots that have to move and that something believes.
     pub(super) fn believed_roots(&self) -> impl Iterator<Item = &'a str> {
         let names = self.certificates.keys().copied();
-        names.filter(|name| self.moves(name) && (self.is_root(name) || self.roots(name).contains(name)))
+        names.filter(|name| {
+            self.moves(name) && (self.is_root(name) || self.roots(name).any(|root| root == *name))
+        })
     }
 }
 

@@ -91,13 +91,29 @@ struct Steps<'s, 'a> {
     drafts: &'s BTreeMap<Key, Draft<'a>>,
     by_anchor: BTreeMap<(Action, &'s str), Vec<&'s Key>>,
     reissued: BTreeMap<&'a AssetId, &'s Key>,
+    /// What is issued under each anchor, by the anchor itself or below it.
+    below: BTreeMap<&'s str, BTreeSet<&'s Key>>,
 }
+
+/// What is done under an anchor.
+const UNDER_AN_ANCHOR: [Action; 3] = [
+    Action::ReplaceIssuer,
+    Action::ReissueCertificates,
+    Action::DistributeTrust,
+];
 
 impl<'s, 'a> Steps<'s, 'a> {
     fn of(issuers: &'s Issuers<'a>, drafts: &'s BTreeMap<Key, Draft<'a>>) -> Self {
         let mut by_anchor: BTreeMap<(Action, &str), Vec<&Key>> = BTreeMap::new();
         let mut reissued = BTreeMap::new();
+        let mut below: BTreeMap<&str, BTreeSet<&Key>> = BTreeMap::new();
         for (key, draft) in drafts {
+            if UNDER_AN_ANCHOR.contains(&key.action) {
+                let roots = issuers.roots(&key.anchor);
+                for root in roots.chain(std::iter::once(key.anchor.as_str())) {
+                    below.entry(root).or_default().insert(key);
+                }
+            }
             by_anchor
                 .entry((key.action, key.anchor.as_str()))
                 .or_default()
@@ -111,6 +127,7 @@ impl<'s, 'a> Steps<'s, 'a> {
             drafts,
             by_anchor,
             reissued,
+            below,
         }
     }
 
@@ -126,22 +143,12 @@ impl<'s, 'a> Steps<'s, 'a> {
     /// Those by which verifiers learn the successors of the roots above an authority.
     fn trust_in(&self, subject: &str) -> impl Iterator<Item = &'s Key> {
         let roots = self.issuers.roots(subject);
-        roots
-            .into_iter()
-            .flat_map(|root| self.on(Action::DistributeTrust, root))
+        roots.flat_map(|root| self.on(Action::DistributeTrust, root))
     }
 
     /// Everything that hangs on a root.
     fn below(&self, root: &str) -> impl Iterator<Item = &'s Key> {
-        let issued = [
-            Action::ReplaceIssuer,
-            Action::ReissueCertificates,
-            Action::DistributeTrust,
-        ];
-        self.drafts.keys().filter(move |key| {
-            issued.contains(&key.action)
-                && (key.anchor == root || self.issuers.roots(&key.anchor).contains(root))
-        })
+        self.below.get(root).into_iter().flatten().copied()
     }
 
     /// The upgrades of libraries that a draft's programs use.
