@@ -1,5 +1,7 @@
 //! HAProxy: what it binds with TLS, what it speaks to servers, and the lists of certificates it is given.
 
+use std::collections::BTreeMap;
+
 use super::command;
 use super::report::{Names, Said, Service, Tls, version};
 use super::text;
@@ -15,6 +17,8 @@ use self::stores::Stores;
 #[derive(Debug)]
 pub struct HaProxy;
 
+/// The most sections of defaults whose names are kept.
+const MAX_DEFAULTS: usize = 1024;
 const CERTIFICATE_LISTS: [&str; 3] = ["crt-list", "crt-list.txt", "crt_list.txt"];
 
 impl Scanner for HaProxy {
@@ -23,7 +27,7 @@ impl Scanner for HaProxy {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -86,6 +90,8 @@ struct Reading {
     /// `default-server` of the section.
     section_server: Vec<String>,
     defaults_server: Vec<String>,
+    /// The same by the names of sections of defaults.
+    named_defaults: BTreeMap<String, Vec<String>>,
     certificate_base: String,
     trust_base: String,
     key_base: String,
@@ -126,10 +132,17 @@ impl Reading {
                 if *first == "crt-store" {
                     self.stores.open(value, number);
                 }
-                self.section_server = match *first {
-                    "defaults" => Vec::new(),
-                    _ => self.defaults_server.clone(),
+                // `frontend NAME from DEFAULTS`; without it the last ones hold, and of those nothing of others before.
+                let from = rest.iter().position(|word| *word == "from");
+                let from = from.and_then(|at| rest.get(at + 1));
+                self.section_server = match from {
+                    Some(name) => self.named_defaults.get(*name).cloned().unwrap_or_default(),
+                    None if *first == "defaults" => Vec::new(),
+                    None => self.defaults_server.clone(),
                 };
+                if *first == "defaults" {
+                    self.keep_defaults();
+                }
             }
             "crt-base" | "key-base" | "load" if self.section == "crt-store" => {
                 let bases = [self.certificate_base.as_str(), self.key_base.as_str()];
@@ -142,13 +155,22 @@ impl Reading {
             "server" | "peer" | "server-template" => self.server(rest, number, found),
             "default-server" => {
                 let own = rest.iter().map(|word| (*word).to_owned());
-                self.section_server.extend(own.clone());
+                self.section_server.extend(own);
                 if self.section == "defaults" {
-                    self.defaults_server.extend(own);
+                    self.keep_defaults();
                 }
             }
             name if self.section == "global" => self.global(name, rest, number, found),
             _ => {}
+        }
+    }
+
+    /// What a section of defaults says by now holds for those that follow, or name it.
+    fn keep_defaults(&mut self) {
+        self.defaults_server.clone_from(&self.section_server);
+        if self.named_defaults.len() < MAX_DEFAULTS {
+            self.named_defaults
+                .insert(self.name.clone(), self.section_server.clone());
         }
     }
 

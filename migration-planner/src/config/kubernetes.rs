@@ -43,7 +43,7 @@ impl Scanner for Kubernetes {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -149,10 +149,16 @@ fn ingress(object: View<'_>, found: &mut Fragment) {
     if let Some((value, line)) = annotation("ssl-protocols") {
         tls.versions = command::protocols(value).map(|value| Said { value, line });
     }
-    if tls_blocks.is_empty() && tls.is_silent() {
+    // What a cloud's load balancer speaks is behind the name of a policy, which only the cloud knows.
+    let policy = annotation("ssl-policy");
+    if tls_blocks.is_empty() && tls.is_silent() && policy.is_none() {
         return;
     }
     let mut service = Service::new("Kubernetes Ingress", name_of(object), object.line());
+    if let Some((policy, line)) = policy {
+        service.fact("policy", policy);
+        service.seen(line, "ssl-policy");
+    }
     for block in tls_blocks {
         service.seen(block.line(), "tls");
         service

@@ -43,3 +43,31 @@ fn stores_have_their_own_directories_and_names() {
     );
     stands(&HaProxy, "haproxy.cfg", sample, &[]);
 }
+
+#[test]
+fn a_section_has_the_defaults_that_it_names() {
+    let sample = "defaults inner\n    default-server ssl verify required\ndefaults strict from inner\n    \
+        default-server force-tlsv13\ndefaults plain\nbackend a from strict\n    server s 10.0.0.1:443\n\
+        backend b\n    server s 10.0.0.2:80\nbackend c from inner\n    server s 10.0.0.3:443 verify none\n\
+        backend d from nobody\n    server s 10.0.0.4:80\n";
+    let outline = crate::config::testing::outline(&HaProxy, "haproxy.cfg", sample);
+    let services: Vec<&str> = outline
+        .iter()
+        .filter(|line| line.starts_with("service") || line.contains("verifies-server"))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        services,
+        [
+            "service HAProxy client a s @7 []",
+            "  verifies-server=yes",
+            "service HAProxy client c s @11 []",
+            "  verifies-server=no",
+        ]
+    );
+    assert!(
+        outline.iter().any(|line| line.starts_with("TLS 1.3 @")),
+        "{outline:?}"
+    );
+    stands(&HaProxy, "haproxy.cfg", sample, &[]);
+}

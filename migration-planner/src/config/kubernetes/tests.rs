@@ -76,3 +76,20 @@ fn what_a_whole_mesh_speaks() {
          TLS 1.3 @9 {} groups[X25519MLKEM768 P-256] schemes[]",
     );
 }
+
+#[test]
+fn a_policy_of_a_cloud_is_told_by_its_name() {
+    let sample = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: shop\n  annotations:\n    \
+        alb.ingress.kubernetes.io/ssl-policy: ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09\nspec: {}\n";
+    let outline = crate::config::testing::outline(&Kubernetes, "ingress.yaml", sample);
+    assert!(
+        outline
+            .iter()
+            .any(|line| line.starts_with("service Kubernetes Ingress shop @")),
+        "{outline:?}"
+    );
+    assert!(
+        outline.contains(&"  policy=ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09".to_owned()),
+        "{outline:?}"
+    );
+}
