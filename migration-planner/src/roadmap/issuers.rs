@@ -119,7 +119,7 @@ impl<'a> Issuers<'a> {
                 for parent in self.parents(member) {
                     match self.roots.get(parent) {
                         Some(roots) if !sets.iter().any(|set| Arc::ptr_eq(set, roots)) => {
-                            sets.push(roots.clone())
+                            sets.push(roots.clone());
                         }
                         // A certificate that is no authority's, as other programs' documents may have it above one.
                         None if !numbers.contains_key(parent) => {
