@@ -224,7 +224,9 @@ pub enum AuthorityError {
     #[error("the alternative signing key does not belong to the certificate of authority {0}")]
     AlternativeKeyMismatch(Skid),
     /// Two keys that are not those of a catalyst authority.
-    #[error("a catalyst authority has an ECDSA key and an alternative ML-DSA key, not {native} with {alternative}")]
+    #[error(
+        "a catalyst authority has an ECDSA key and an alternative ML-DSA key, not {native} with {alternative}"
+    )]
     NotCatalyst {
         /// The native key's suite.
         native: Suite,

@@ -75,7 +75,10 @@ fn catalyst_from_the_request_to_both_signatures_of_the_whole_chain() {
                     let facts = issued.facts();
                     assert_eq!(facts.form, Form::Catalyst);
                     assert_eq!(facts.alternative.as_deref(), Some(alternative.name()));
-                    assert_eq!(facts.issuer_alternative, Some(issuer.alternative().unwrap().suite()));
+                    assert_eq!(
+                        facts.issuer_alternative,
+                        Some(issuer.alternative().unwrap().suite())
+                    );
 
                     let certificate = certificate(&issued);
                     assert_eq!(strip_signature(certificate.tbs_der()).unwrap(), tbs);
@@ -88,7 +91,8 @@ fn catalyst_from_the_request_to_both_signatures_of_the_whole_chain() {
                     verify_x509_svid(&chain, &bundles(&[&root]), now()).unwrap();
                     let (_, parsed) = x509_parser::parse_x509_certificate(certificate.der()).unwrap();
                     assert!(parsed.extensions().iter().all(|extension| {
-                        !extension.critical || matches!(extension.oid.to_id_string().as_str(), "2.5.29.15" | "2.5.29.19")
+                        !extension.critical
+                            || matches!(extension.oid.to_id_string().as_str(), "2.5.29.15" | "2.5.29.19")
                     }));
                 }
             }
@@ -224,10 +228,7 @@ fn catalyst_requests_that_are_refused() {
         };
         let error = prepare_intermediate(authority, &request).unwrap_err();
         assert!(
-            matches!(
-                error,
-                IssuanceError::Request(RequestError::FamilyMismatch { .. })
-            ),
+            matches!(error, IssuanceError::Request(RequestError::FamilyMismatch { .. })),
             "{error}"
         );
     }
@@ -290,13 +291,7 @@ fn paired_from_two_requests_to_one_verified_pair() {
             .push(X509Authority::new(other_classical.certificate().clone()));
         BundleSet::from(bundle)
     };
-    let error = verify_pair(
-        &[other_first],
-        &[second],
-        &both,
-        now(),
-        &VerifyOptions::default(),
-    );
+    let error = verify_pair(&[other_first], &[second], &both, now(), &VerifyOptions::default());
     assert_eq!(
         error.unwrap_err(),
         PairError::Related(RelatedError::OtherHash { hash: "SHA-256" })

@@ -17,10 +17,7 @@ use super::{OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE};
 /// alternative signature is made.
 pub(crate) fn alternative_extensions(key: &SubjectKey, issuer: Suite) -> Vec<u8> {
     let mut out = extension(ALTERNATIVE_KEY, &key.spki_der());
-    out.extend(extension(
-        ALTERNATIVE_ALGORITHM,
-        issuer.signature_algorithm_der(),
-    ));
+    out.extend(extension(ALTERNATIVE_ALGORITHM, issuer.signature_algorithm_der()));
     out
 }
 
