@@ -84,6 +84,10 @@ impl StoreLocation {
         } else if let Some(rest) = text.strip_prefix("software:") {
             Self::Software(software(rest)?)
         } else if is_path(text) {
+            // As in the URI that says the same, so that every location can be written down.
+            if text.chars().any(char::is_control) {
+                return Err(wrong("software", "has a control character"));
+            }
             Self::Software(SoftwareLocation {
                 dir: PathBuf::from(text),
                 kek: None,
@@ -377,6 +381,7 @@ mod tests {
             ),
             ("software:/k%2", "two hexadecimal digits"),
             ("software:/k%00", "control character"),
+            ("/k\n", "control character"),
             ("software:/k%ff", "UTF-8"),
             ("pkcs11:token=ca", "module-path"),
             (
