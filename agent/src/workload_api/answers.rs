@@ -79,12 +79,13 @@ pub(super) fn jwt_bundles(bundle: &TrustBundle) -> wire::JwtBundlesResponse {
     }
 }
 
-/// The authorities of these forms in DER, one after the other. Who trusts the classical ones trusts the catalyst ones as
-/// well: to software that does not look closer they are classical, and so are the peers that they vouch for.
+/// The authorities of these forms in DER, one after the other. Who trusts the classical ones, if only for the first half of
+/// a pair, trusts the catalyst ones as well: to software that does not look closer they are classical, and so are the
+/// peers that they vouch for.
 fn authorities(bundle: &TrustBundle, forms: &[Form]) -> Vec<u8> {
     let mut seen = HashSet::new();
     let of_form = |form: &Form| {
-        let catalyst = (*form == Form::Classical).then_some(Form::Catalyst);
+        let catalyst = matches!(form, Form::Classical | Form::Paired).then_some(Form::Catalyst);
         std::iter::once(*form)
             .chain(catalyst)
             .flat_map(|form| bundle.authorities_of(form))

@@ -202,6 +202,19 @@ async fn a_pair_comes_as_two_svids_and_a_catalyst_svid_with_both_its_keys() {
             ("catalyst", ["classical"].into(), false)
         ]
     );
+    // Whom a pair's holder is to trust does not hang on which of the two calls says it.
+    let bundles = raw
+        .fetch_x509_bundles(request(wire::X509BundlesRequest {}, Some("paired")))
+        .await
+        .unwrap();
+    let bundles = bundles.into_inner().message().await.unwrap().unwrap().bundles;
+    let set = |roots: &[u8]| -> BTreeSet<Vec<u8>> {
+        let roots = split_chain(roots).unwrap();
+        roots.iter().map(|root| root.der().to_vec()).collect()
+    };
+    let of_halves: BTreeSet<_> = &set(&answer.svids[0].bundle) | &set(&answer.svids[1].bundle);
+    assert_eq!(set(&bundles[&domain().id_string()]), of_halves);
+
     let of_catalyst = split_chain(&answer.svids[2].bundle).unwrap();
     assert_eq!(of_catalyst.len(), 1);
     assert_eq!(of_catalyst[0].form(), Some(Form::Catalyst));
