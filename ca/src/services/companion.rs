@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use spiffe::SpiffeId;
+use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::Csr;
 use symbolon_pki::related::RelatedRequest;
@@ -29,7 +30,8 @@ pub(super) struct Holder<'a> {
 /// What `csr` wants beside its key, once that has been found good for `holder`.
 ///
 /// # Errors
-/// `InvalidArgument` with what is wrong with the first SVID of a pair: none of ours, another holder's, expired.
+/// `InvalidArgument` with what is wrong with the first SVID of a pair: none of ours, another holder's, expired, or of an
+/// authority that is not to be relied on any more.
 pub(super) async fn of(core: &Core, csr: &Csr, holder: Holder<'_>) -> Result<Companion, Status> {
     match (csr.alternative_key(), csr.related_request()) {
         (Some(key), _) => Ok(Companion::Alternative(key.clone())),
@@ -78,6 +80,7 @@ async fn related(core: &Core, request: RelatedRequest, holder: Holder<'_>) -> Re
     let related = proven.map_err(refused)?;
     // Only after the proof: nobody learns whose certificate has which serial number.
     check_holder(&record, holder)?;
+    check_authority(&core.authorities.bundle(), &record.summary.intent.issuer)?;
     Ok(Companion::Related(Arc::new(related)))
 }
 
@@ -102,6 +105,24 @@ fn check_holder(first: &CertificateRecord, holder: Holder<'_>) -> Result<(), Sta
         ));
     }
     Ok(())
+}
+
+/// Whoever has the key of a tainted authority can make first certificates for anybody, and one of a revoked authority makes a
+/// pair that nobody believes.
+fn check_authority(bundle: &TrustBundle, authority_id: &str) -> Result<(), Status> {
+    let issuer = bundle
+        .x509_authorities
+        .iter()
+        .find(|authority| authority.id().to_string() == authority_id);
+    let state = match issuer {
+        Some(authority) if !authority.tainted => return Ok(()),
+        Some(_) => "tainted",
+        None => "not published any more",
+    };
+    Err(refused(format!(
+        "the first certificate was issued by the authority {authority_id}, which is {state}; ask for a new first one, and \
+         then for one to be paired with that"
+    )))
 }
 
 fn refused(reason: impl std::fmt::Display) -> Status {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use symbolon_api::spire::api::server::svid::v1 as api;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_ca::client::{CertificateQuery, EntrySpec, Reader};
+use symbolon_ca::datastore::sqlite::SqliteDatastore;
+use symbolon_ca::datastore::{AuthorityState, AuthorityStore as _, Datastore as _};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
 use symbolon_pki::key::{PrivateKey, SuiteSigner};
@@ -389,4 +391,72 @@ async fn operators_mint_pairs_and_catalyst_svids() {
         .alternative(&alternative);
     let certificate = mint(csr.build().unwrap(), "catalyst").await.unwrap();
     assert_eq!(certificate.form(), Some(Form::Catalyst));
+}
+
+/// The first half's authority, as the steps from active to revoked go: the pair is for as long as it is to be relied on.
+#[tokio::test]
+async fn no_pair_is_made_with_a_first_half_of_a_tainted_or_revoked_authority() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let server = TestServer::start().await;
+    // Its successor is published, and signs a little later.
+    let server = server
+        .restart(|clock| clock.advance(19 * HOUR + HOUR / 2))
+        .await
+        .unwrap();
+    let key = Key::new(Form::Classical);
+    let mint = async |server: &TestServer, csr: Vec<u8>, forms: &'static str| {
+        let message = asking(api::MintX509svidRequest { csr, ttl: 3600 }, forms);
+        let svid = SvidClient::new(server.local().await).mint_x509svid(message).await;
+        svid.map(|svid| Certificate::from_der(&svid.into_inner().svid.unwrap().cert_chain[0]).unwrap())
+    };
+    let certificate = mint(&server, key.csr(Some(&id("/minted"))), "classical").await;
+    let first = Half {
+        certificate: certificate.unwrap(),
+        key,
+    };
+    let authority_id = server.verify(&[first.certificate.der().to_vec()]).authority_id;
+    let second = async |server: &TestServer| {
+        let csr = CsrBuilder::new(&signer(Suite::MlDsa65))
+            .spiffe_id(&id("/minted"))
+            .related_to(&first.certificate, &first.key.signer, server.clock.now())
+            .build()
+            .unwrap();
+        mint(server, csr, "paired").await
+    };
+    let mut server = server
+        .restart(|clock| clock.advance(HOUR / 2 + HOUR / 4))
+        .await
+        .unwrap();
+    second(&server).await.expect("replaced and trusted as before");
+
+    for (state, words) in [
+        (AuthorityState::Tainted, "which is tainted"),
+        (AuthorityState::Revoked, "which is not published any more"),
+    ] {
+        let TestServer {
+            dir,
+            clock,
+            config,
+            server: running,
+            client,
+        } = server;
+        drop(client);
+        running.shutdown().await.unwrap();
+        let store = SqliteDatastore::open(&config.data_dir.join("server").join("db"))
+            .await
+            .unwrap();
+        let tainted = authority_id.to_string();
+        store
+            .change_authority_state(&tainted, state, clock.now())
+            .await
+            .unwrap();
+        store.close().await;
+        server = TestServer::on(dir, clock, config).await.unwrap();
+        let before = server.certificate_count().await;
+        let status = second(&server).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        assert!(status.message().contains(words), "{status}");
+        assert!(status.message().contains("ask for a new first one"), "{status}");
+        assert_eq!(server.certificate_count().await, before, "nothing was issued");
+    }
 }
