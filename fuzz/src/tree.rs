@@ -182,7 +182,7 @@ fn at(
 fn copy(elements: &mut Vec<Element>, mut number: usize) -> Option<Element> {
     let mut found = None;
     at(elements, &mut number, &mut |list, place| {
-        found = list.get(place).cloned()
+        found = list.get(place).cloned();
     });
     found
 }
