@@ -61,7 +61,7 @@ pub(super) const BUNDLE: Target = Target {
     name: "bundle",
     about: "a SPIFFE bundle document: what is read is written, and read back as the same; beside serde_json",
     shape: Shape::Bytes,
-    max_len: 48 * 1024,
+    max_len: 32 * 1024,
     body: |input| {
         let Ok(bundle) = TrustBundle::from_jwks(&trust_domain(), input) else {
             return;
@@ -75,13 +75,18 @@ pub(super) const BUNDLE: Target = Target {
         assert_eq!(again, bundle, "a bundle that is read back differently");
     },
     seeds: || {
-        let mut small = estate::bundle();
-        small.x509_authorities.truncate(1);
-        small.jwt_authorities = jwt_bundle().jwt_authorities;
-        vec![
-            small.to_jwks().into_bytes(),
-            estate::bundle().to_jwks().into_bytes(),
-        ]
+        let with = |first, number| {
+            let mut bundle = estate::bundle();
+            bundle.x509_authorities = bundle
+                .x509_authorities
+                .into_iter()
+                .skip(first)
+                .take(number)
+                .collect();
+            bundle.jwt_authorities = jwt_bundle().jwt_authorities;
+            bundle.to_jwks().into_bytes()
+        };
+        vec![with(0, 1), with(2, 2), with(6, 3)]
     },
 };
 

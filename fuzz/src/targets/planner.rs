@@ -74,7 +74,7 @@ pub(super) const RECORDS: Target = Target {
     name: "planner-records",
     about: "exports of issued certificates, roadmaps and queries",
     shape: Shape::Bytes,
-    max_len: 8 * 1024,
+    max_len: 40 * 1024,
     body: |input| {
         let _ = issued::read(input);
         if let Ok(roadmap) = Roadmap::from_json(input) {

@@ -87,7 +87,7 @@ pub(super) const LINTER: Target = Target {
     name: "linter",
     about: "the linter over anybody's certificates, requests and lists",
     shape: Shape::Der,
-    max_len: 16 * 1024,
+    max_len: 24 * 1024,
     body: linter,
     seeds: || [certificates(), requests(), crls()].concat(),
 };
@@ -96,7 +96,7 @@ pub(super) const DESCRIBE: Target = Target {
     name: "describe",
     about: "what `symbolon inspect` says of anything: never fails on what was read, and can be written",
     shape: Shape::Bytes,
-    max_len: 16 * 1024,
+    max_len: 24 * 1024,
     body: describe_anything,
     seeds: descriptions,
 };
@@ -105,7 +105,7 @@ pub(super) const PEM: Target = Target {
     name: "pem",
     about: "PEM: blocks, certificates, a private key and a request, beside rustls' reader",
     shape: Shape::Bytes,
-    max_len: 16 * 1024,
+    max_len: 24 * 1024,
     body: read_pem,
     seeds: pems,
 };
@@ -175,8 +175,9 @@ fn looked_at(certificate: &Certificate) {
         certificate.serial_hex(),
         certificate.serial_decimal(),
         certificate.sha256(),
+        // In whichever order: one that is over before it begins is never valid.
+        (certificate.not_before(), certificate.not_after()),
     );
-    assert!(certificate.not_before() <= certificate.not_after());
     if let Ok(key) = certificate.subject_key() {
         assert_eq!(
             key.spki_der(),
@@ -338,7 +339,8 @@ fn describe_anything(input: &[u8]) {
 }
 
 fn descriptions() -> Vec<Vec<u8>> {
-    let bundle = estate::bundle();
+    let mut bundle = estate::bundle();
+    bundle.x509_authorities.truncate(2);
     let mut seeds = certificates();
     seeds.extend(chains().iter().map(|chain| chain.csr.clone()));
     seeds.extend(chains().iter().map(|chain| chain.spki.clone()));
