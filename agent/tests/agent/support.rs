@@ -53,10 +53,20 @@ impl TestTime {
     /// Lets time pass until something has happened: whenever someone waits for a moment that is at most `stride` away,
     /// that moment comes.
     pub(crate) async fn pass<T>(&self, stride: Duration, until: impl Future<Output = T>) -> T {
+        self.pass_after(Duration::from_millis(5), stride, until).await
+    }
+
+    /// As [`Self::pass`], with so much real time for what is on its way before the next moment comes.
+    pub(crate) async fn pass_after<T>(
+        &self,
+        quiet: Duration,
+        stride: Duration,
+        until: impl Future<Output = T>,
+    ) -> T {
         tokio::pin!(until);
         let passing = async {
             loop {
-                match tokio::time::timeout(Duration::from_millis(5), &mut until).await {
+                match tokio::time::timeout(quiet, &mut until).await {
                     Ok(done) => return done,
                     Err(_) => self.advance(self.to_next_sleeper(stride)),
                 }
