@@ -117,7 +117,8 @@ pub fn describe(input: &[u8], now: SystemTime) -> Result<Vec<Description>, Descr
     let text = std::str::from_utf8(input).map(str::trim);
     match text {
         Ok("") => Err(DescribeError::Empty),
-        _ if pem::looks_like_pem(input) => from_pem(input, now),
+        // DER first: in what it holds there may be anything, and PEM of something else among it.
+        _ if pem::looks_like_pem(input) => from_der(input, now).or_else(|_| from_pem(input, now)),
         Ok(text) if text.starts_with('{') => {
             let document = serde_json::from_str(text).map_err(|_| DescribeError::Unknown)?;
             non_empty(

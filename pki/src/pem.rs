@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use der::{Reader, SliceReader, Tag};
 use zeroize::Zeroizing;
 
 use crate::certificate::{Certificate, CertificateError};
@@ -214,12 +215,26 @@ fn joined(lines: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// Does this look like PEM rather than DER? (DER never begins with text.)
+/// Does this look like PEM rather than DER? What is DER to the end is no PEM, whatever stands in it: a certificate may well
+/// have somebody else's, in PEM, in an extension.
 #[must_use]
 pub fn looks_like_pem(input: &[u8]) -> bool {
-    input
+    let begins = input
         .windows(BEGIN.len())
-        .any(|window| window == BEGIN.as_bytes())
+        .any(|window| window == BEGIN.as_bytes());
+    begins && !is_der(input)
+}
+
+/// Whether the bytes are SEQUENCEs one after the other, to the end.
+fn is_der(input: &[u8]) -> bool {
+    SliceReader::new(input).is_ok_and(|mut reader| {
+        while !reader.is_finished() {
+            if Tag::peek(&reader) != Ok(Tag::Sequence) || reader.tlv_bytes().is_err() {
+                return false;
+            }
+        }
+        true
+    })
 }
 
 /// Every certificate in the input, in order; other kinds of block are passed over, and a certificate that cannot

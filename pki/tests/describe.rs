@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ByHand, FOREIGN, composite_x5c, json, now, one, self_signed, tlv};
+use common::{ByHand, FOREIGN, composite_x5c, extension, json, now, one, self_signed, tlv};
 use proptest::prelude::*;
 use rcgen::KeyPair;
 use symbolon_pki::csr::CsrBuilder;
@@ -120,6 +120,25 @@ fn a_certificate_that_is_refused_is_told_with_the_reason() {
     assert!(told.authority);
     assert_eq!(told.validity.not_before.as_deref(), Some("2026-01-01T00:00:00Z"));
     assert!(told.validity.state.starts_with("valid for another "));
+}
+
+#[test]
+fn pem_in_a_certificate_is_part_of_it() {
+    let hidden = pem::encode("CERTIFICATE", &FOREIGN.leaf);
+    let with = ByHand {
+        extensions: vec![extension(99, None, hidden.as_bytes())],
+        ..ByHand::new()
+    };
+    assert!(!pem::looks_like_pem(&with.der()));
+    assert_eq!(json(&with.der())["bytes"], with.der().len());
+    let chain = [with.der(), FOREIGN.ca.clone()].concat();
+    assert!(!pem::looks_like_pem(&chain));
+    // Something behind it does not make it PEM either.
+    let told = describe(&[with.der(), vec![0]].concat(), now()).unwrap();
+    assert!(matches!(&told[0], Description::Certificate(one) if one.bytes == with.der().len()));
+    // A page that begins with the byte of a SEQUENCE is no DER.
+    let page = format!("0 s:CN=a\n{}", &*hidden);
+    assert!(pem::looks_like_pem(page.as_bytes()));
 }
 
 #[test]
