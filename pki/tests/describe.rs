@@ -225,7 +225,7 @@ fn one_bad_block_hides_no_other() {
 fn strangers_control_characters_do_not_reach_the_terminal() {
     let names = tlv(0x30, &[&tlv(0x82, &[b"evil\x1b[2Jname"])]);
     let mut by_hand = ByHand::new();
-    by_hand.extensions.push(common::extension(17, None, &names));
+    by_hand.extensions.push(extension(17, None, &names));
     let text = one(&by_hand.der()).to_string();
     assert!(text.contains("evil\u{fffd}[2Jname"), "{text}");
     assert!(!text.contains('\x1b'));
