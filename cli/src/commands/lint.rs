@@ -311,7 +311,7 @@ mod tests {
         let mut text = String::new();
         line(&mut text, 11, &format!("found   {}", "word ".repeat(40)));
         line(&mut text, 2, &"x".repeat(250));
-        line(&mut text, 0, "\u{1b}[31mred\ttab \u{202e}gnp.exe\u{2066}\u{2028}");
+        line(&mut text, 0, "\u{1b}[31mred\ttab \u{202e}gnp.pdf\u{2066}\u{2028}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("\n                   word"), "{text}");
         assert_eq!(text.matches('x').count(), 250);
