@@ -155,8 +155,15 @@ const COMPOSITES: u16 = 0xfe00;
 /// Composites with their last arcs under 1.3.6.1.5.5.7.6 that have a code point of ours (`symbolon-tls`).
 #[rustfmt::skip]
 const COMPOSITE_ARCS: &[(u16, &str)] = &[
-    (45, "MLDSA65-ECDSA-P256-SHA512"), (46, "MLDSA65-ECDSA-P384-SHA512"), (48, "MLDSA65-Ed25519-SHA512"),
-    (49, "MLDSA87-ECDSA-P384-SHA512"), (39, "MLDSA44-Ed25519-SHA512"), (40, "MLDSA44-ECDSA-P256-SHA256"),
+    (45, "MLDSA65-ECDSA-P256-SHA512"), (46, "MLDSA65-ECDSA-P384-SHA512"),
+    (48, "MLDSA65-Ed25519-SHA512"), (49, "MLDSA87-ECDSA-P384-SHA512"),
+    (39, "MLDSA44-Ed25519-SHA512"), (40, "MLDSA44-ECDSA-P256-SHA256"),
+    (37, "MLDSA44-RSA2048-PSS-SHA256"), (38, "MLDSA44-RSA2048-PKCS15-SHA256"),
+    (41, "MLDSA65-RSA3072-PSS-SHA512"), (42, "MLDSA65-RSA3072-PKCS15-SHA512"),
+    (43, "MLDSA65-RSA4096-PSS-SHA512"), (44, "MLDSA65-RSA4096-PKCS15-SHA512"),
+    (47, "MLDSA65-ECDSA-brainpoolP256r1-SHA512"), (50, "MLDSA87-ECDSA-brainpoolP384r1-SHA512"),
+    (51, "MLDSA87-Ed448-SHAKE256"), (52, "MLDSA87-RSA3072-PSS-SHA512"),
+    (53, "MLDSA87-RSA4096-PSS-SHA512"), (54, "MLDSA87-ECDSA-P521-SHA512"),
 ];
 
 /// Code points of oqs-provider's own among those for private use, which no other software can take up. Never offered.
