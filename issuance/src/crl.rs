@@ -18,12 +18,12 @@ use std::time::{Duration, SystemTime};
 
 use symbolon_pki::catalyst;
 use symbolon_pki::crl::{Crl, MAX_CRL_ENTRIES, RevocationReason};
-use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::skid::Skid;
 
 pub use self::error::CrlError;
 use crate::authority::Authority;
 use crate::error::{AuthorityError, SigningError};
+use crate::linted::sign;
 use crate::serial::Serial;
 use crate::validity::{Validity, seconds_of};
 
@@ -175,17 +175,6 @@ impl LintedCrl {
             .map_err(|_| SigningError::NotAsLinted("it says something else"))?;
         Ok(IssuedCrl { crl: read })
     }
-}
-
-fn sign(signer: &SuiteSigner, message: &[u8]) -> Result<Vec<u8>, SigningError> {
-    let signature = signer.sign(message)?;
-    if !signer.is_own_software() {
-        signer
-            .public_key()
-            .verify(message, &signature)
-            .map_err(|error| SigningError::Rejected(error.to_string()))?;
-    }
-    Ok(signature)
 }
 
 fn not_taken_apart(error: impl ToString) -> CrlError {

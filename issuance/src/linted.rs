@@ -170,7 +170,7 @@ fn is_key_of(signer: &SuiteSigner, suite: Suite, key: &[u8]) -> bool {
 }
 
 /// Signs, and verifies what does not come from this process's own library.
-fn sign(signer: &SuiteSigner, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+pub(crate) fn sign(signer: &SuiteSigner, message: &[u8]) -> Result<Vec<u8>, SigningError> {
     let signature = signer.sign(message)?;
     if !signer.is_own_software() {
         signer
