@@ -57,8 +57,22 @@ func dial(ctx context.Context, arguments []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return greet(ctx, arguments[0], config)
+}
+
+// serve accepts one mutual TLS connection and echoes one line. It prints its address first.
+func serve(_ context.Context, arguments []string) (any, error) {
+	config, err := configuration(arguments[0], arguments[1])
+	if err != nil {
+		return nil, err
+	}
+	return echo(config)
+}
+
+// greet makes a connection, sends a line, and tells what came back.
+func greet(ctx context.Context, address string, config *tls.Config) (any, error) {
 	dialer := tls.Dialer{Config: config}
-	plain, err := dialer.DialContext(ctx, "tcp", arguments[0])
+	plain, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +87,8 @@ func dial(ctx context.Context, arguments []string) (any, error) {
 	return connectionOf(plain.(*tls.Conn).ConnectionState(), said)
 }
 
-// serve accepts one mutual TLS connection and echoes one line. It prints its address first.
-func serve(_ context.Context, arguments []string) (any, error) {
-	config, err := configuration(arguments[0], arguments[1])
-	if err != nil {
-		return nil, err
-	}
+// echo accepts one connection and sends one line back. It prints its address first.
+func echo(config *tls.Config) (any, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

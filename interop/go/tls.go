@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -51,20 +49,7 @@ func connect(ctx context.Context, arguments []string) (any, error) {
 		return nil, err
 	}
 	defer source.Close()
-	dialer := tls.Dialer{Config: tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(id))}
-	plain, err := dialer.DialContext(ctx, "tcp", arguments[1])
-	if err != nil {
-		return nil, err
-	}
-	defer plain.Close()
-	if _, err := fmt.Fprintln(plain, "hello from Go"); err != nil {
-		return nil, err
-	}
-	said, err := bufio.NewReader(plain).ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	return connectionOf(plain.(*tls.Conn).ConnectionState(), said)
+	return greet(ctx, arguments[1], tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(id)))
 }
 
 // listen accepts one mutual TLS connection and echoes one line. It prints its address first.
@@ -78,28 +63,7 @@ func listen(ctx context.Context, arguments []string) (any, error) {
 		return nil, err
 	}
 	defer source.Close()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	defer listener.Close()
-	if err := say(listener.Addr().String()); err != nil {
-		return nil, err
-	}
-	plain, err := listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	secured := tls.Server(plain, tlsconfig.MTLSServerConfig(source, source, tlsconfig.AuthorizeID(id)))
-	defer secured.Close()
-	said, err := bufio.NewReader(secured).ReadString('\n')
-	if err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fprint(secured, said); err != nil {
-		return nil, err
-	}
-	return connectionOf(secured.ConnectionState(), said)
+	return echo(tlsconfig.MTLSServerConfig(source, source, tlsconfig.AuthorizeID(id)))
 }
 
 // server asks a SPIRE server for its bundle, as an agent does: first without an identity, then with a workload's.
