@@ -237,13 +237,7 @@ fn check_usage_of_algorithm(key: &SubjectKey, usage: KeyUsage) -> Result<(), Cha
         (usage.encipher_only(), "encipherOnly"),
         (usage.decipher_only(), "decipherOnly"),
     ];
-    match forbidden.into_iter().find(|(set, _)| *set) {
-        Some((_, usage)) => Err(ChainReason::KeyUsageOfAlgorithm {
-            usage,
-            algorithm: key.algorithm_name(),
-        }),
-        None => Ok(()),
-    }
+    refuse_usages(forbidden, || key.algorithm_name())
 }
 
 /// ML-KEM keys receive shared secrets and do nothing else (RFC 9935, section 5).
@@ -259,10 +253,18 @@ fn check_usage_of_kem(key: &KemPublicKey, usage: KeyUsage) -> Result<(), ChainRe
         (usage.encipher_only(), "encipherOnly"),
         (usage.decipher_only(), "decipherOnly"),
     ];
+    refuse_usages(forbidden, || key.parameter_set().to_string())
+}
+
+/// Refuses the first usage that is set.
+fn refuse_usages<const N: usize>(
+    forbidden: [(bool, &'static str); N],
+    algorithm: impl FnOnce() -> String,
+) -> Result<(), ChainReason> {
     match forbidden.into_iter().find(|(set, _)| *set) {
         Some((_, usage)) => Err(ChainReason::KeyUsageOfAlgorithm {
             usage,
-            algorithm: key.parameter_set().to_string(),
+            algorithm: algorithm(),
         }),
         None => Ok(()),
     }
