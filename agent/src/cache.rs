@@ -55,6 +55,9 @@ pub(crate) struct Order {
     pub(crate) form: Form,
     /// Whether there is one already.
     pub(crate) renewal: bool,
+    /// The first half of a pair, where it is there already: a server that cannot issue the second is not made to issue
+    /// another first with every try.
+    pub(crate) first: Option<Arc<Issued>>,
 }
 
 impl Order {
@@ -168,10 +171,15 @@ impl Cache {
             .find(|form| due.iter().any(|(key, _)| key.form == *form));
         let of_form = due.into_iter().filter(|(key, _)| Some(key.form) == first);
         let orders = of_form.filter_map(|(key, slot)| {
+            let (entry, bundle) = (state.entries.get(&key.entry_id)?, state.bundle.as_ref()?);
+            let first = slot.first.as_ref();
             Some(Order {
-                entry: state.entries.get(&key.entry_id)?.clone(),
+                entry: entry.clone(),
                 form: key.form,
                 renewal: slot.svid.is_some(),
+                first: first
+                    .filter(|first| first.can_be_first(entry, bundle, now))
+                    .cloned(),
             })
         });
         orders.take(limit).collect()
@@ -201,7 +209,10 @@ impl Cache {
             };
             match outcome {
                 Ok(svid) => slot.put(Arc::new(svid), now),
-                Err(problem) => slot.fail(problem, now, self.backoff, dice()),
+                Err(problem) => {
+                    slot.first = order.first.filter(|_| problem.is_transient());
+                    slot.fail(problem, now, self.backoff, dice());
+                }
             }
         }
         drop(state);

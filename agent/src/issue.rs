@@ -48,20 +48,11 @@ pub(crate) async fn run(context: Arc<Context>, cancel: CancellationToken) -> Res
     }
 }
 
-/// An order on its way.
-struct Work {
-    order: Order,
-    /// The first half of a pair, once it is there.
-    first: Option<Issued>,
-}
-
-impl Work {
-    /// The form that is asked for next: a pair begins with a classical SVID, which the second then names.
-    fn form(&self) -> Form {
-        match (self.order.form, &self.first) {
-            (Form::Paired, None) => Form::Classical,
-            (form, _) => form,
-        }
+/// The form that is asked for next: a pair begins with a classical SVID, which the second then names.
+fn next_form(order: &Order) -> Form {
+    match (order.form, &order.first) {
+        (Form::Paired, None) => Form::Classical,
+        (form, _) => form,
     }
 }
 
@@ -72,22 +63,25 @@ async fn fetch(context: &Context, orders: Vec<Order>) -> Result<(), AgentError> 
         return Ok(());
     };
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
-    let mut works: Vec<Work> = orders
+    let (mut begun, mut works): (Vec<Order>, Vec<Order>) = orders
         .into_iter()
-        .map(|order| Work { order, first: None })
-        .collect();
-    while !works.is_empty() {
-        let asked = std::mem::take(&mut works);
-        for (work, result) in ask(context, &bundle, asked).await? {
-            let is_half = work.form() != work.order.form;
-            let Work { order, first } = work;
+        .partition(|order| next_form(order) == order.form);
+    while !(works.is_empty() && begun.is_empty()) {
+        // What is asked for together is of one form: first halves, and what completes an order.
+        let asked = match works.is_empty() {
+            false => std::mem::take(&mut works),
+            true => std::mem::take(&mut begun),
+        };
+        for (mut order, result) in ask(context, &bundle, asked).await? {
+            let is_half = next_form(&order) != order.form;
             match result {
-                Ok(issued) if is_half => works.push(Work {
-                    order,
-                    first: Some(issued),
-                }),
+                Ok(issued) if is_half => {
+                    order.first = Some(Arc::new(issued));
+                    begun.push(order);
+                }
                 Ok(issued) => {
-                    let parts = first.into_iter().chain([issued]).map(|issued| issued.part);
+                    let first = order.first.as_ref().map(|first| first.part.clone());
+                    let parts = first.into_iter().chain([issued.part]);
                     let now = context.clock.now();
                     let svid = WorkloadSvid::new(&order.entry, parts.collect(), now, dice());
                     outcomes.push((order, Ok(svid)));
@@ -105,28 +99,28 @@ async fn fetch(context: &Context, orders: Vec<Order>) -> Result<(), AgentError> 
 async fn ask(
     context: &Context,
     bundle: &Arc<TrustBundle>,
-    works: Vec<Work>,
-) -> Result<Vec<(Work, Result<Issued, SvidProblem>)>, AgentError> {
+    orders: Vec<Order>,
+) -> Result<Vec<(Order, Result<Issued, SvidProblem>)>, AgentError> {
     let now = context.clock.now();
     let prepared = compute(move || {
-        let prepare = |work: Work| {
-            let made = prepare(&work, now);
-            (work, made)
+        let prepare = |order: Order| {
+            let made = prepare(&order, now);
+            (order, made)
         };
-        works.into_iter().map(prepare).collect::<Vec<_>>()
+        orders.into_iter().map(prepare).collect::<Vec<_>>()
     });
     let (mut asks, mut asking, mut results) = (Vec::new(), Vec::new(), Vec::new());
-    for (work, made) in prepared.await? {
+    for (order, made) in prepared.await? {
         match made {
             Ok((keys, csr)) => {
                 asks.push(Ask {
-                    entry_id: work.order.entry.id.clone(),
-                    form: work.form(),
+                    entry_id: order.entry.id.clone(),
+                    form: next_form(&order),
                     csr,
                 });
-                asking.push((work, keys));
+                asking.push((order, keys));
             }
-            Err(problem) => results.push((work, Err(problem))),
+            Err(problem) => results.push((order, Err(problem))),
         }
     }
     let answers = issue(&context.link, &asks).await;
@@ -139,9 +133,9 @@ async fn ask(
     let (now, bundle) = (context.clock.now(), bundle.clone());
     let checked = compute(move || {
         let pairs = asking.into_iter().zip(answers);
-        let check = |((work, keys), answer): ((Work, NewKeys), Answer)| {
-            let checked = check(&work, keys, answer, &bundle, now);
-            (work, checked)
+        let check = |((order, keys), answer): ((Order, NewKeys), Answer)| {
+            let checked = check(&order, keys, answer, &bundle, now);
+            (order, checked)
         };
         pairs.map(check).collect::<Vec<_>>()
     });
@@ -150,13 +144,13 @@ async fn ask(
 }
 
 /// Keys and a request for them.
-fn prepare(work: &Work, now: SystemTime) -> Result<(NewKeys, Vec<u8>), SvidProblem> {
-    let keys = NewKeys::generate(work.form())?;
+fn prepare(order: &Order, now: SystemTime) -> Result<(NewKeys, Vec<u8>), SvidProblem> {
+    let keys = NewKeys::generate(next_form(order))?;
     let mut request = CsrBuilder::new(&keys.signer);
     if let Some(alternative) = keys.alternative() {
         request = request.alternative(alternative);
     }
-    if let Some(first) = &work.first {
+    if let Some(first) = &order.first {
         request = request.related_to(first.leaf()?, &first.keys.signer, now);
     }
     let csr = request
@@ -166,16 +160,16 @@ fn prepare(work: &Work, now: SystemTime) -> Result<(NewKeys, Vec<u8>), SvidProbl
 }
 
 fn check(
-    work: &Work,
+    order: &Order,
     keys: NewKeys,
     answer: Answer,
     bundle: &TrustBundle,
     now: SystemTime,
 ) -> Result<Issued, SvidProblem> {
     let expected = Expected {
-        entry: &work.order.entry,
-        form: work.form(),
-        first: work.first.as_ref(),
+        entry: &order.entry,
+        form: next_form(order),
+        first: order.first.as_deref(),
         bundle,
         now,
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::suite::Form;
 
-use super::{Entry, SvidProblem, WorkloadSvid};
+use super::{Entry, Issued, SvidProblem, WorkloadSvid};
 use crate::time::Backoff;
 
 /// No SVID is fetched twice within this time, so that a server whose answers do not help is not asked in a loop.
@@ -43,6 +43,8 @@ struct Pause {
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) svid: Option<Arc<WorkloadSvid>>,
+    /// The first half of a pair whose second could not be had, for the next try.
+    pub(super) first: Option<Arc<Issued>>,
     /// When it was last asked for, counted in questions; 0 if nobody did.
     asked_for: u64,
     lease: Lease,
@@ -69,6 +71,7 @@ impl Slot {
         let renewal_in = svid.renew_at.duration_since(now).unwrap_or_default();
         *self = Self {
             svid: Some(svid),
+            first: None,
             asked_for: self.asked_for,
             lease: self.lease.clone(),
             failures: 0,

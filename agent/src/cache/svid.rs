@@ -1,5 +1,6 @@
 //! A workload's SVID: made of what the server answered, once that has been found good.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use spiffe::SpiffeId;
@@ -22,7 +23,7 @@ use crate::time::renewal_at;
 #[derive(Debug)]
 pub(crate) struct WorkloadSvid {
     /// What it consists of: the two halves of a pair in their order, otherwise one part.
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<Arc<Part>>,
     /// When the first of them ends.
     pub(crate) not_after: SystemTime,
     /// When the next one is to be fetched.
@@ -49,6 +50,14 @@ pub(crate) struct Part {
     /// Serial number of the leaf, in hexadecimal.
     serial: String,
     not_after: SystemTime,
+}
+
+impl Part {
+    /// Whether peers with this bundle will go on believing it.
+    fn stands_by(&self, bundle: &TrustBundle) -> bool {
+        let authority = bundle.x509_authority(&self.authority_id);
+        authority.is_some_and(|authority| !authority.tainted)
+    }
 }
 
 /// A private key in PKCS#8, never printed.
@@ -87,6 +96,13 @@ pub(crate) enum SvidProblem {
         /// What came.
         found: String,
     },
+}
+
+impl SvidProblem {
+    /// Whether asking again for the same may help, without anything being changed.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_transient())
+    }
 }
 
 impl From<Pkcs8Error> for SvidProblem {
@@ -144,13 +160,28 @@ impl NewKeys {
 /// A certificate that was issued for new keys, and found good.
 #[derive(Debug)]
 pub(crate) struct Issued {
-    pub(crate) part: Part,
+    pub(crate) part: Arc<Part>,
     /// Leaf first.
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) keys: NewKeys,
+    /// The state of the entry that it was fetched for.
+    version: Version,
+    issued_at: SystemTime,
 }
 
 impl Issued {
+    /// Whether a pair can still be begun with this: for the same state of its entry, with an authority that is believed,
+    /// and in the first half of its life.
+    pub(crate) fn can_be_first(&self, entry: &Entry, bundle: &TrustBundle, now: SystemTime) -> bool {
+        let life = self
+            .part
+            .not_after
+            .duration_since(self.issued_at)
+            .unwrap_or_default();
+        let age = now.duration_since(self.issued_at);
+        self.version == entry.version && self.part.stands_by(bundle) && age.is_ok_and(|age| age < life / 2)
+    }
+
     /// The leaf, which every chain has that was found good.
     pub(crate) fn leaf(&self) -> Result<&Certificate, SvidProblem> {
         let none = || CallError::answer("it has no SVID in it");
@@ -199,9 +230,11 @@ impl Expected<'_> {
             not_after: verified.not_after,
         };
         Ok(Issued {
-            part,
+            part: Arc::new(part),
             certificates,
             keys,
+            version: self.entry.version,
+            issued_at: self.now,
         })
     }
 
@@ -230,7 +263,7 @@ impl Expected<'_> {
 
 impl WorkloadSvid {
     /// The SVID of an entry.
-    pub(crate) fn new(entry: &Entry, parts: Vec<Part>, now: SystemTime, dice: u16) -> Self {
+    pub(crate) fn new(entry: &Entry, parts: Vec<Arc<Part>>, now: SystemTime, dice: u16) -> Self {
         let not_after = parts.iter().map(|part| part.not_after).min().unwrap_or(now);
         Self {
             not_after,
@@ -243,11 +276,7 @@ impl WorkloadSvid {
 
     /// Whether peers with this bundle will go on believing it.
     pub(crate) fn stands_by(&self, bundle: &TrustBundle) -> bool {
-        self.parts.iter().all(|part| {
-            bundle
-                .x509_authority(&part.authority_id)
-                .is_some_and(|authority| !authority.tainted)
-        })
+        self.parts.iter().all(|part| part.stands_by(bundle))
     }
 
     /// Serial numbers of its leaves, in hexadecimal.

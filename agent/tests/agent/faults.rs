@@ -356,6 +356,50 @@ async fn what_is_there_is_given_when_the_rest_takes_too_long() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_complete_a_pair_is_not_made_to_begin_another_with_every_try() {
+    let site = Site::start().await;
+    {
+        let mut script = site.server.script();
+        script.entries = vec![entry_for("web", 1, &[&my_uid()])];
+        script.cannot_issue = Some(Form::Paired);
+    }
+    let mut config = site.config();
+    config.svids.prefetch = vec![Form::Paired];
+    let agent = site.agent_with(config).await;
+    let asked = |form: Form| {
+        let script = site.server.script();
+        script.asked_forms.iter().filter(|asked| **asked == form).count()
+    };
+    // Each sync that the server answers lets the agent try again.
+    let trying = async {
+        while asked(Form::Paired) < 4 {
+            site.sync(&agent).await;
+        }
+    };
+    within(trying).await;
+    assert_eq!(asked(Form::Classical), 1);
+
+    // When the entry has changed, so has what the first half was for.
+    site.server.script().entries = vec![entry_for("web", 2, &[&my_uid()])];
+    let trying = async {
+        while asked(Form::Classical) < 2 {
+            site.sync(&agent).await;
+        }
+    };
+    within(trying).await;
+
+    site.server.script().cannot_issue = None;
+    let watching = workload(&agent).await;
+    let mut updates = watching.watch_x509(&[Form::Paired]).await.unwrap();
+    let update = site.time.pass(Duration::from_secs(5), updates.next()).await;
+    let update = update.unwrap().unwrap();
+    assert!(update.skipped.is_empty() && update.svids.len() == 2, "{update:?}");
+    let [first, second] = [0, 1].map(|index| update.svids[index].identity.leaf());
+    second.related().unwrap().check(first).unwrap();
+    assert_eq!(asked(Form::Classical), 2);
+}
+
+#[tokio::test]
 async fn no_more_svids_are_held_than_allowed() {
     let site = Site::start().await;
     let entry = |name| entry_for(name, 1, &[&my_uid()]);

@@ -18,6 +18,7 @@ use symbolon_issuance::{
 use symbolon_pki::bundle::{TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
+use symbolon_pki::related::{Related, RelatedRequest};
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use symbolon_tls::grpc::{ALPN_H2, incoming};
@@ -41,6 +42,12 @@ pub(crate) struct Script {
     pub(crate) refuses_nodes: bool,
     /// Batches with SVIDs of this form are never answered.
     pub(crate) silent_about: Option<Form>,
+    /// What signs SVIDs of this form is away.
+    pub(crate) cannot_issue: Option<Form>,
+    /// The forms that SVIDs were asked for in.
+    pub(crate) asked_forms: Vec<Form>,
+    /// What was issued to workloads.
+    issued: Vec<Certificate>,
     /// Larger batches are refused.
     pub(crate) largest_batch: Option<usize>,
     /// Everyone's SVID is for this identity.
@@ -165,17 +172,33 @@ impl StandIn {
             .signer()
             .unwrap();
         let key = SubjectKey::Suite(signer.public_key().clone());
-        let certificate = self.certify(SvidProfile::Server, &id("/spire/server"), &key);
+        let certificate = self.certify(SvidProfile::Server, &id("/spire/server"), &key, Beside::Nothing);
         Arc::new(SvidIdentity::new(vec![certificate], signer).unwrap())
     }
 
-    fn certify(&self, profile: SvidProfile, spiffe_id: &SpiffeId, key: &SubjectKey) -> Vec<u8> {
+    /// The first half of the pair that a request asks to complete, which was issued here.
+    fn first_of(&self, request: &RelatedRequest) -> Related {
+        let (now, script) = (self.time.now(), self.script());
+        let mut proven = script
+            .issued
+            .iter()
+            .filter_map(|first| request.prove(first, now).ok());
+        proven.next().unwrap()
+    }
+
+    fn certify(
+        &self,
+        profile: SvidProfile,
+        spiffe_id: &SpiffeId,
+        key: &SubjectKey,
+        beside: Beside<'_>,
+    ) -> Vec<u8> {
         let authority = self.signing(key.form());
         let request = SvidRequest {
             profile,
             spiffe_id,
             key,
-            beside: Beside::Nothing,
+            beside,
             dns_names: &[],
             ttl: Duration::from_secs(3600),
             serial: serial(),

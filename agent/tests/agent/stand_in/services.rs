@@ -12,8 +12,9 @@ use symbolon_api::spire::api::server::svid::v1 as svid;
 use symbolon_api::spire::api::server::svid::v1::svid_server::Svid as SvidService;
 use symbolon_api::spire::api::types;
 use symbolon_api::{forms, permission_denied};
-use symbolon_issuance::SvidProfile;
+use symbolon_issuance::{Beside, SvidProfile};
 use symbolon_pki::bundle::X509Authority;
+use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::Csr;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Form;
@@ -59,7 +60,7 @@ impl AgentService for StandIn {
         let token = String::from_utf8(params.data.unwrap().payload).unwrap();
         let csr = Csr::from_der(&params.params.unwrap().csr).unwrap();
         let spiffe_id = id(&format!("/spire/agent/join_token/{token}"));
-        let certificate = self.certify(SvidProfile::Agent, &spiffe_id, csr.key());
+        let certificate = self.certify(SvidProfile::Agent, &spiffe_id, csr.key(), Beside::Nothing);
         if self.script().refuses_nodes {
             return Err(Status::permission_denied("not this node"));
         }
@@ -249,6 +250,15 @@ impl SvidService for StandIn {
                 if form == Form::Classical { "" } else { form.name() }
             );
             assert!(form == Form::Classical || asked.is_some());
+            self.script().asked_forms.push(form);
+            if self.script().cannot_issue == Some(form) {
+                let away = Status::unavailable("the key store is away");
+                return svid::batch_new_x509svid_response::Result {
+                    status: Some((&away).into()),
+                    svid: None,
+                };
+            }
+            let first = csr.related_request().map(|request| self.first_of(request));
             let spiffe_id = instead_of
                 .clone()
                 .unwrap_or_else(|| id(&format!("/{}", params.entry_id)));
@@ -259,7 +269,11 @@ impl SvidService for StandIn {
                 SvidProfile::Workload,
                 &spiffe_id,
                 other.as_ref().unwrap_or(csr.key()),
+                first.as_ref().map_or(Beside::Nothing, Beside::Related),
             );
+            self.script()
+                .issued
+                .push(Certificate::from_der(&certificate).unwrap());
             svid::batch_new_x509svid_response::Result {
                 status: Some(types::Status::default()),
                 svid: Some(types::X509svid {
