@@ -14,6 +14,7 @@ const FLOORS: &[(&str, Option<u8>)] = &[
     ("symbolon-attestation", Some(2)),
     ("symbolon-issuance", Some(2)),
     ("symbolon-tls", Some(2)),
+    ("symbolon-federation", Some(3)),
     ("symbolon-migration-planner", Some(3)),
     ("symbolon-agent", Some(4)),
     ("symbolon-ca", Some(4)),
