@@ -3,12 +3,15 @@
 //! The server, the agent and the command line share these: the data directory with its version and lock
 //! ([`data_dir`]), files that a crash cannot break ([`file`](mod@file)), Unix sockets that are bound without surprises
 //! ([`socket`]), strict TOML configuration ([`config`]), durations as people write them ([`duration`]), logs
-//! ([`logging`]) and the signals that end a process ([`shutdown`]).
+//! ([`logging`]), the signals that end a process or have it read its configuration again ([`shutdown`]), and what its
+//! operator watches it by: the service manager ([`systemd`]), pages for probes ([`pages`]), figures ([`metrics`]) and
+//! traces ([`traces`]), configured by sections that the programs share ([`watch`]).
 //!
-//! All but files are behind the features `config` (configuration, durations, data directories), `logging` and
-//! `runtime` (sockets and signals), so that a library can have the files without what only a program needs.
+//! All but files are behind the features `config` (configuration, durations, data directories), `logging`, `metrics`,
+//! `pages`, `traces`, `watch` and `runtime` (sockets, signals, service manager), so that a library can have the files without what
+//! only a program needs.
 //!
-//! This crate must not know keys, certificates, identities or any wire protocol.
+//! This crate must not know keys, certificates, identities or what the programs say to each other.
 
 #[cfg(feature = "config")]
 pub mod config;
@@ -19,10 +22,20 @@ pub mod duration;
 pub mod file;
 #[cfg(feature = "logging")]
 pub mod logging;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(feature = "pages")]
+pub mod pages;
 #[cfg(feature = "runtime")]
 pub mod shutdown;
 #[cfg(feature = "runtime")]
 pub mod socket;
+#[cfg(feature = "runtime")]
+pub mod systemd;
+#[cfg(feature = "traces")]
+pub mod traces;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 #[cfg(feature = "config")]
 pub use config::ConfigError;
