@@ -19,6 +19,12 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
     fixed(&digest::SHA256, &[message])
 }
 
+/// SHA-1 of `message`: for names that other software gives by it, such as fingerprints. It is no protection against
+/// anybody, so nothing may rest on two messages having two of them.
+pub fn sha1_for_names(message: &[u8]) -> [u8; 20] {
+    fixed(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[message])
+}
+
 /// SHA-384 of `message`.
 pub fn sha384(message: &[u8]) -> [u8; 48] {
     fixed(&digest::SHA384, &[message])

@@ -1,9 +1,11 @@
-//! ML-DSA through aws-lc's C interface.
+//! aws-lc's C interface, for what its safe binding lacks: ML-DSA with a context, and two signatures of stock software.
 //!
 //! aws-lc-rs signs ML-DSA with the empty context only and takes no precomputed μ; composites need the first and
 //! small-input backends the second, so this module calls the EVP functions below it. It is the one place in this
 //! crate that may be unsafe, and it is kept small enough to read in one go: an owned `EVP_PKEY` behind
 //! [`MlDsaKey`], the operations on it, and no pointer that outlives the call that made it.
+//!
+//! The signatures at the end are ECDSA with a hash smaller than the curve, and RSA-PSS with a salt of any length.
 #![allow(
     unsafe_code,
     reason = "the C interface of aws-lc; every block says why it is sound"
@@ -262,5 +264,128 @@ impl Drop for KeyContext {
     fn drop(&mut self) {
         // SAFETY: ours alone, made by `EVP_PKEY_CTX_new`.
         unsafe { sys::EVP_PKEY_CTX_free(self.0.as_ptr()) }
+    }
+}
+
+/// An owned `EVP_PKEY` for the length of one call.
+struct AnyKey(NonNull<sys::EVP_PKEY>);
+
+impl AnyKey {
+    fn own(pkey: *mut sys::EVP_PKEY) -> Result<Self, Refused> {
+        NonNull::new(pkey).map(Self).ok_or_else(refused)
+    }
+
+    /// The private key of a PKCS#8 document.
+    fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, Refused> {
+        let mut input = bytes_of(pkcs8);
+        // SAFETY: `input` describes one live slice, of which the function copies what it keeps.
+        Self::own(unsafe { sys::EVP_parse_private_key(&raw mut input) })
+    }
+
+    /// The RSA key of a PKCS#1 `RSAPublicKey`.
+    fn from_rsa_public(pkcs1: &[u8]) -> Result<Self, Refused> {
+        // SAFETY: pointer and length describe one live slice, which the function copies. A null result is handled, and
+        // the key takes over the reference when the assignment succeeds.
+        unsafe {
+            let rsa = sys::RSA_public_key_from_bytes(pkcs1.as_ptr(), pkcs1.len());
+            if rsa.is_null() {
+                return Err(refused());
+            }
+            let key = match Self::own(sys::EVP_PKEY_new()) {
+                Ok(key) => key,
+                Err(refused) => {
+                    sys::RSA_free(rsa);
+                    return Err(refused);
+                }
+            };
+            match checked(sys::EVP_PKEY_assign_RSA(key.0.as_ptr(), rsa)) {
+                Ok(()) => Ok(key),
+                Err(refused) => {
+                    sys::RSA_free(rsa);
+                    Err(refused)
+                }
+            }
+        }
+    }
+}
+
+impl Drop for AnyKey {
+    fn drop(&mut self) {
+        // SAFETY: ours alone, as `own` was given it.
+        unsafe { sys::EVP_PKEY_free(self.0.as_ptr()) }
+    }
+}
+
+fn bytes_of(slice: &[u8]) -> sys::CBS {
+    sys::CBS {
+        data: slice.as_ptr(),
+        len: slice.len(),
+    }
+}
+
+/// A signature with SHA-256 over `message` by the private key of a PKCS#8 document, whatever its curve.
+pub(crate) fn sign_with_sha256(pkcs8: &[u8], message: &[u8]) -> Result<Vec<u8>, Refused> {
+    /// The longest of a curve that there is: DER of two numbers of 66 bytes.
+    const ROOM: usize = 160;
+    let key = AnyKey::from_pkcs8(pkcs8)?;
+    let digest_ctx = DigestContext::new()?;
+    let mut signature = vec![0; ROOM];
+    let mut len = signature.len();
+    // SAFETY: context and key live to the end of this function; pointers and lengths describe live slices, and the
+    // function checks that there is room before it writes.
+    unsafe {
+        checked(sys::EVP_DigestSignInit(
+            digest_ctx.0.as_ptr(),
+            ptr::null_mut(),
+            sys::EVP_sha256(),
+            ptr::null_mut(),
+            key.0.as_ptr(),
+        ))?;
+        checked(sys::EVP_DigestSign(
+            digest_ctx.0.as_ptr(),
+            signature.as_mut_ptr(),
+            &raw mut len,
+            message.as_ptr(),
+            message.len(),
+        ))?;
+    }
+    signature.truncate(len);
+    Ok(signature)
+}
+
+/// Whether `signature` is RSASSA-PSS over `message` with SHA-256, MGF1 with SHA-256, and a salt of any length.
+pub(crate) fn verify_pss_sha256_any_salt(
+    pkcs1: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Refused> {
+    let key = AnyKey::from_rsa_public(pkcs1)?;
+    let digest_ctx = DigestContext::new()?;
+    let mut pkey_ctx = ptr::null_mut();
+    // SAFETY: context and key live to the end of this function, `pkey_ctx` belongs to the context; pointers and lengths
+    // describe live slices.
+    unsafe {
+        checked(sys::EVP_DigestVerifyInit(
+            digest_ctx.0.as_ptr(),
+            &raw mut pkey_ctx,
+            sys::EVP_sha256(),
+            ptr::null_mut(),
+            key.0.as_ptr(),
+        ))?;
+        checked(sys::EVP_PKEY_CTX_set_rsa_padding(
+            pkey_ctx,
+            sys::RSA_PKCS1_PSS_PADDING,
+        ))?;
+        checked(sys::EVP_PKEY_CTX_set_rsa_pss_saltlen(
+            pkey_ctx,
+            sys::RSA_PSS_SALTLEN_AUTO,
+        ))?;
+        checked(sys::EVP_DigestVerify(
+            digest_ctx.0.as_ptr(),
+            signature.as_ptr(),
+            signature.len(),
+            message.as_ptr(),
+            message.len(),
+        ))
     }
 }

@@ -7,7 +7,7 @@ use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair};
 use zeroize::Zeroizing;
 
-use crate::ffi::MlDsaKey;
+use crate::ffi::{self, MlDsaKey};
 use crate::further::{self, Signing};
 use crate::{Component, HeldKey, KeyError, MlDsaContext, PublicKey, SignError, random};
 
@@ -145,6 +145,24 @@ impl SoftwareKey {
             }
             Secret::MlDsa { seed, .. } => Ok(Zeroizing::new(seed.to_vec())),
             Secret::Further(key) => Ok(key.raw()),
+        }
+    }
+}
+
+impl SoftwareKey {
+    /// See [`sign_ecdsa_sha256`](crate::stock::sign_ecdsa_sha256).
+    pub(crate) fn ecdsa_with_sha256(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let component = self.component();
+        let failed = SignError::Library { component };
+        match &*self.secret {
+            Secret::Ecdsa(pair) => {
+                let pkcs8 = pair.to_pkcs8v1().map_err(|_| failed)?;
+                ffi::sign_with_sha256(pkcs8.as_ref(), message).map_err(|_| SignError::Library { component })
+            }
+            _ => Err(SignError::Unsupported {
+                component,
+                operation: "ECDSA with SHA-256",
+            }),
         }
     }
 }
