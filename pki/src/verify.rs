@@ -14,6 +14,7 @@
 mod error;
 mod names;
 mod path;
+mod plain;
 mod policy;
 mod profile;
 mod revocation;
@@ -27,6 +28,7 @@ use spiffe::SpiffeId;
 
 pub use self::error::{ChainError, ChainReason, Role};
 use self::path::{Path, Search, Step, StepKey};
+pub use self::plain::{VerifiedPath, verify_plain_chain};
 pub use self::policy::{PathPolicy, UnknownPathPolicy};
 pub use self::profile::{
     AlgorithmProfile, Allowed, Breach, Hash, MAX_PROFILE_LEN, MAX_PROFILE_RULES, Policy, ProfileError,

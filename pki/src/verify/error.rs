@@ -277,6 +277,15 @@ pub enum ChainReason {
         /// The key identifier of its issuer.
         key_id: Option<Box<[u8]>>,
     },
+    /// Outside of SPIFFE: neither the authorities nor the chain hold its issuer.
+    #[error("no configured authority and no certificate in the chain issued it: issuer {issuer}{}",
+        key_id.as_ref().map(|id| format!(", authority key {}", hex::encode(id))).unwrap_or_default())]
+    IssuerUnknown {
+        /// The name of its issuer.
+        issuer: String,
+        /// The key identifier of its issuer.
+        key_id: Option<Box<[u8]>>,
+    },
     /// The signature by the certificate that should have signed does not hold.
     #[error("the signature by {issuer} is refused: {problem}")]
     Signature {

@@ -5,6 +5,8 @@
 
 use std::time::SystemTime;
 
+use spiffe::TrustDomain;
+
 use super::error::{ChainError, ChainReason, Role};
 use super::{MAX_CHAIN_LEN, MAX_SIGNATURE_CHECKS, VerifyOptions, identify, names, revocation, rules};
 use crate::bundle::{TrustBundle, X509Authority};
@@ -101,9 +103,19 @@ enum Dead {
     Stop,
 }
 
+/// What certificates have to keep to beyond RFC 5280.
+#[derive(Clone, Copy)]
+enum Rules<'a> {
+    /// Those of X509-SVID, in this trust domain.
+    Spiffe(&'a TrustDomain),
+    /// None: another PKI's.
+    Plain,
+}
+
 pub(super) struct Search<'a> {
     presented: &'a [Certificate],
-    bundle: &'a TrustBundle,
+    authorities: &'a [X509Authority],
+    rules: Rules<'a>,
     now: SystemTime,
     options: &'a VerifyOptions,
     checks: usize,
@@ -124,8 +136,23 @@ impl<'a> Search<'a> {
         options: &'a VerifyOptions,
     ) -> Self {
         Self {
+            rules: Rules::Spiffe(&bundle.trust_domain),
+            ..Self::plain(first, presented, &bundle.x509_authorities, now, options)
+        }
+    }
+
+    /// As [`new`](Self::new), in another PKI: nobody has to be named as SPIFFE wants it.
+    pub(super) fn plain(
+        first: Step<'a>,
+        presented: &'a [Certificate],
+        authorities: &'a [X509Authority],
+        now: SystemTime,
+        options: &'a VerifyOptions,
+    ) -> Self {
+        Self {
             presented,
-            bundle,
+            authorities,
+            rules: Rules::Plain,
             now,
             options,
             checks: 0,
@@ -164,11 +191,8 @@ impl<'a> Search<'a> {
         let mut candidates = 0_usize;
 
         // Untainted ones first: a key may be in the bundle twice, in an old certificate and a new one.
-        let bundle = self.bundle;
-        let (tainted, clean): (Vec<_>, Vec<_>) = bundle
-            .x509_authorities
-            .iter()
-            .partition(|authority| authority.tainted);
+        let authorities = self.authorities;
+        let (tainted, clean): (Vec<_>, Vec<_>) = authorities.iter().partition(|authority| authority.tainted);
         for authority in clean.into_iter().chain(tainted) {
             if !may_have_issued(&authority.certificate, child.certificate) {
                 continue;
@@ -263,9 +287,10 @@ impl<'a> Search<'a> {
         let key = rules::check_signing_key(issuer, role, self.now, self.options)?;
         match role {
             Role::Authority => rules::check_authority(issuer, key)?,
-            Role::Intermediate | Role::Leaf => {
-                rules::check_intermediate(issuer, key, &self.bundle.trust_domain)?;
-            }
+            Role::Intermediate | Role::Leaf => match self.rules {
+                Rules::Spiffe(trust_domain) => rules::check_intermediate(issuer, key, trust_domain)?,
+                Rules::Plain => rules::check_authority(issuer, key)?,
+            },
         }
         // A leaf does not count, nor do self-issued certificates (RFC 5280, section 4.2.1.9).
         let counts = |step: &&Step<'_>| step.role != Role::Leaf && !step.certificate.is_self_issued();
@@ -347,7 +372,10 @@ impl<'a> Search<'a> {
         let rank = |error: &ChainError| {
             (
                 error.certificate,
-                !matches!(*error.reason, ChainReason::IssuerNotFound { .. }),
+                !matches!(
+                    *error.reason,
+                    ChainReason::IssuerNotFound { .. } | ChainReason::IssuerUnknown { .. }
+                ),
             )
         };
         if self
@@ -361,12 +389,17 @@ impl<'a> Search<'a> {
 
     fn issuer_not_found(&self) -> ChainError {
         let child = self.steps.last().map(|step| step.certificate);
-        self.error_here(ChainReason::IssuerNotFound {
-            trust_domain: self.bundle.trust_domain.clone(),
-            issuer: child
-                .map(|child| text::printable(&child.issuer()))
-                .unwrap_or_default(),
-            key_id: child.and_then(Certificate::akid_bytes).map(Into::into),
+        let issuer = child
+            .map(|child| text::printable(&child.issuer()))
+            .unwrap_or_default();
+        let key_id = child.and_then(Certificate::akid_bytes).map(Into::into);
+        self.error_here(match self.rules {
+            Rules::Spiffe(trust_domain) => ChainReason::IssuerNotFound {
+                trust_domain: trust_domain.clone(),
+                issuer,
+                key_id,
+            },
+            Rules::Plain => ChainReason::IssuerUnknown { issuer, key_id },
         })
     }
 
