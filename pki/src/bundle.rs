@@ -5,7 +5,7 @@
 //! [`TrustBundle::to_jwks`] and [`TrustBundle::from_jwks`].
 
 mod error;
-mod jwk;
+pub(crate) mod jwk;
 mod read;
 mod write;
 
@@ -35,6 +35,9 @@ pub struct TrustBundle {
     pub x509_authorities: Vec<X509Authority>,
     /// Who signs JWT-SVIDs.
     pub jwt_authorities: Vec<JwtAuthority>,
+    /// Who signs WIT-SVIDs. Such a key is none of the JWT authorities: a token of one kind never passes for one of the
+    /// other.
+    pub wit_authorities: Vec<JwtAuthority>,
 }
 
 /// A certificate that X.509-SVIDs are verified against.
@@ -46,7 +49,7 @@ pub struct X509Authority {
     pub tainted: bool,
 }
 
-/// A key that JWT-SVIDs are verified against.
+/// A key that JWT-SVIDs are verified against, or WIT-SVIDs: the list that it stands in says which.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JwtAuthority {
     /// The `kid` by which tokens name it.
@@ -69,6 +72,7 @@ impl TrustBundle {
             refresh_hint: None,
             x509_authorities: Vec::new(),
             jwt_authorities: Vec::new(),
+            wit_authorities: Vec::new(),
         }
     }
 
@@ -98,6 +102,14 @@ impl TrustBundle {
     #[must_use]
     pub fn jwt_authority(&self, key_id: &str) -> Option<&JwtAuthority> {
         self.jwt_authorities
+            .iter()
+            .find(|authority| authority.key_id == key_id)
+    }
+
+    /// The WIT authority with this `kid`.
+    #[must_use]
+    pub fn wit_authority(&self, key_id: &str) -> Option<&JwtAuthority> {
+        self.wit_authorities
             .iter()
             .find(|authority| authority.key_id == key_id)
     }
@@ -174,8 +186,8 @@ impl JwtAuthority {
         self.public_key.spki_der()
     }
 
-    /// Whether some algorithm that a JWT-SVID may have uses keys of this type: RSA, and ECDSA on the curves of JOSE.
-    /// Documents hold no other JWT authority.
+    /// Whether some algorithm that a JWT-SVID or WIT-SVID may have uses keys of this type: RSA, and ECDSA on the curves of
+    /// JOSE. Documents hold no other such authority.
     #[must_use]
     pub fn signs_jwt_svids(&self) -> bool {
         match &self.public_key {

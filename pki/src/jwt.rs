@@ -3,9 +3,9 @@
 //! Only what the specification allows is looked at: JWS compact serialisation, the nine RSA and ECDSA algorithms, and
 //! the headers `alg`, `kid` and `typ`. That list is closed, so there is no post-quantum JWT-SVID to accept yet.
 
-mod claims;
+pub(crate) mod claims;
 mod error;
-mod jose;
+pub(crate) mod jose;
 
 use std::time::{Duration, SystemTime};
 
@@ -96,7 +96,13 @@ pub fn verify_jwt_svid(
     if let Some(expired_at) = authority.expires_at.filter(|end| now >= *end) {
         return Err(JwtError::KeyExpired { expired_at, now });
     }
-    claims::check_time(&unverified, now)?;
+    let UnverifiedJwtSvid {
+        expires_at,
+        issued_at,
+        not_before,
+        ..
+    } = unverified;
+    claims::check_time(expires_at, issued_at, not_before, now)?;
     if !unverified.audience.iter().any(|one| one == audience) {
         return Err(JwtError::Audience {
             expected: audience.to_owned(),

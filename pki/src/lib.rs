@@ -29,3 +29,4 @@ pub mod suite;
 pub mod text;
 pub mod time;
 pub mod verify;
+pub mod wit;

@@ -67,7 +67,7 @@ pub enum EntryError {
     /// The key in the members is not the certificate's.
     #[error("its key is not that of its certificate")]
     OtherKey,
-    /// Two JWT authorities cannot be told apart.
+    /// Two authorities that sign tokens of one kind cannot be told apart.
     #[error("another key of the document has the same `kid`, {0:?}")]
     SameKeyId(String),
 }

@@ -19,7 +19,7 @@ struct Pkcs1<'a> {
 
 /// The key types that are understood, by what `kty` calls them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum KeyType {
+pub(crate) enum KeyType {
     Ec,
     Rsa,
     /// Octet key pair: Ed25519.
@@ -29,7 +29,7 @@ pub(super) enum KeyType {
 }
 
 impl KeyType {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ec => "EC",
             Self::Rsa => "RSA",
@@ -38,13 +38,13 @@ impl KeyType {
         }
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Ec, Self::Rsa, Self::Okp, Self::Akp]
             .into_iter()
             .find(|kty| kty.name() == name)
     }
 
-    pub(super) fn of(key: &SubjectKey) -> Self {
+    pub(crate) fn of(key: &SubjectKey) -> Self {
         match key {
             SubjectKey::Rsa(_) => Self::Rsa,
             SubjectKey::Suite(key) if key.suite().form() != Form::Classical => Self::Akp,
@@ -56,7 +56,7 @@ impl KeyType {
 
 /// The members that make up a key, `kty` first. A composite and SLH-DSA have no more than that: no standard says how
 /// their keys are written, and readers take them from the certificate.
-pub(super) fn write(key: &SubjectKey) -> Map<String, Value> {
+pub(crate) fn write(key: &SubjectKey) -> Map<String, Value> {
     let mut members = Map::new();
     let mut put = |name: &str, value: String| members.insert(name.to_owned(), Value::String(value));
     put("kty", KeyType::of(key).name().to_owned());
@@ -100,7 +100,7 @@ pub(super) fn write(key: &SubjectKey) -> Map<String, Value> {
 
 /// The key that the members make up; `None` if it is on a curve that this build does not know. Not for AKP, whose
 /// keys come from certificates.
-pub(super) fn read(kty: KeyType, members: &Map<String, Value>) -> Result<Option<SubjectKey>, EntryError> {
+pub(crate) fn read(kty: KeyType, members: &Map<String, Value>) -> Result<Option<SubjectKey>, EntryError> {
     match kty {
         KeyType::Ec => {
             let (suite, len) = match text(members, "crv")? {
@@ -158,7 +158,7 @@ fn suite_key(suite: Suite, key: &[u8]) -> Result<Option<SubjectKey>, EntryError>
 }
 
 /// A member that must be there and be text.
-pub(super) fn text<'a>(members: &'a Map<String, Value>, member: &'static str) -> Result<&'a str, EntryError> {
+pub(crate) fn text<'a>(members: &'a Map<String, Value>, member: &'static str) -> Result<&'a str, EntryError> {
     match members.get(member) {
         Some(Value::String(text)) => Ok(text),
         Some(_) => Err(EntryError::Member {
@@ -170,7 +170,7 @@ pub(super) fn text<'a>(members: &'a Map<String, Value>, member: &'static str) ->
 }
 
 /// A member that must be there and be base64url without padding.
-pub(super) fn bytes(members: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, EntryError> {
+pub(crate) fn bytes(members: &Map<String, Value>, member: &'static str) -> Result<Vec<u8>, EntryError> {
     URL_SAFE_NO_PAD
         .decode(text(members, member)?)
         .map_err(|_| EntryError::Member {

@@ -80,7 +80,12 @@ impl TrustBundle {
                 };
                 match read_entry(member, entry).map_err(refused)? {
                     Some(Authority::X509(authority)) => bundle.take_x509(authority),
-                    Some(Authority::Jwt(authority)) => bundle.take_jwt(authority).map_err(refused)?,
+                    Some(Authority::Jwt(authority)) => {
+                        take_key(&mut bundle.jwt_authorities, authority).map_err(refused)?;
+                    }
+                    Some(Authority::Wit(authority)) => {
+                        take_key(&mut bundle.wit_authorities, authority).map_err(refused)?;
+                    }
                     None => {}
                 }
             }
@@ -117,7 +122,7 @@ impl TrustBundle {
                 continue;
             };
             if let Some(authority) = read_jwt(kty, members).map_err(refused)? {
-                bundle.take_jwt(authority).map_err(refused)?;
+                take_key(&mut bundle.jwt_authorities, authority).map_err(refused)?;
             }
         }
         Ok(bundle)
@@ -128,20 +133,22 @@ impl TrustBundle {
             self.x509_authorities.push(authority);
         }
     }
+}
 
-    fn take_jwt(&mut self, authority: JwtAuthority) -> Result<(), EntryError> {
-        match self.jwt_authority(&authority.key_id) {
-            None => self.jwt_authorities.push(authority),
-            Some(same) if *same == authority => {}
-            Some(_) => return Err(EntryError::SameKeyId(authority.key_id)),
-        }
-        Ok(())
+/// Adds a key that signs tokens to those of its kind, of which no two have one `kid`.
+fn take_key(known: &mut Vec<JwtAuthority>, authority: JwtAuthority) -> Result<(), EntryError> {
+    match known.iter().find(|known| known.key_id == authority.key_id) {
+        None => known.push(authority),
+        Some(same) if *same == authority => {}
+        Some(_) => return Err(EntryError::SameKeyId(authority.key_id)),
     }
+    Ok(())
 }
 
 enum Authority {
     X509(X509Authority),
     Jwt(JwtAuthority),
+    Wit(JwtAuthority),
 }
 
 /// Reads an entry; `None` is one to pass over.
@@ -155,8 +162,9 @@ fn read_entry(list: &'static str, entry: &Value) -> Result<Option<Authority>, En
         (KEYS, "x509-svid", _) | (PQ_KEYS, "x509-svid", KeyType::Akp) => {
             Ok(read_x509(kty, members)?.map(Authority::X509))
         }
-        // JWT-SVIDs are signed with RSA and ECDSA alone (JWT-SVID, section 2.1).
+        // JWT-SVIDs and WIT-SVIDs are signed with RSA and ECDSA alone (JWT-SVID, section 2.1).
         (KEYS, "jwt-svid", KeyType::Ec | KeyType::Rsa) => Ok(read_jwt(kty, members)?.map(Authority::Jwt)),
+        (KEYS, "wit-svid", KeyType::Ec | KeyType::Rsa) => Ok(read_jwt(kty, members)?.map(Authority::Wit)),
         _ => Ok(None),
     }
 }

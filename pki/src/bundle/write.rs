@@ -11,9 +11,9 @@ impl TrustBundle {
     /// (catalyst ones among them, whose alternative key is in the certificate), and ours finds the post-quantum ones in `pq_keys`, a member that others pass over. Were they in `keys`, today's
     /// SPIFFE libraries would refuse the whole document.
     ///
-    /// Left out are X.509 authorities with a key that this build cannot use; JWT authorities with a key that no JWT-SVID
-    /// can be signed with (one ML-DSA key among them, and stock software would refuse the whole); and what the format has
-    /// no place for: taints and the end of JWT keys' lives.
+    /// Left out are X.509 authorities with a key that this build cannot use; JWT and WIT authorities with a key that no
+    /// such token can be signed with (one ML-DSA key among them, and stock software would refuse the whole); and what the
+    /// format has no place for: taints and the end of these keys' lives.
     #[must_use]
     pub fn to_jwks(&self) -> String {
         let (stock, post_quantum): (Vec<_>, Vec<_>) = self
@@ -24,7 +24,10 @@ impl TrustBundle {
         let entries = |all: Vec<&X509Authority>| all.into_iter().filter_map(x509_entry).collect::<Vec<_>>();
 
         let mut document = Map::new();
-        let keys = entries(stock).into_iter().chain(self.jwt_entries(true));
+        let keys = entries(stock)
+            .into_iter()
+            .chain(token_entries(&self.jwt_authorities, Some("jwt-svid")))
+            .chain(token_entries(&self.wit_authorities, Some("wit-svid")));
         document.insert("keys".to_owned(), keys.collect());
         if !post_quantum.is_empty() {
             document.insert("pq_keys".to_owned(), entries(post_quantum).into());
@@ -40,16 +43,16 @@ impl TrustBundle {
     /// JWT bundle and OIDC calls a key set. Left out are keys that no JWT-SVID can be signed with.
     #[must_use]
     pub fn to_jwt_jwks(&self) -> String {
-        let keys: Value = self.jwt_entries(false).collect();
+        let keys: Value = token_entries(&self.jwt_authorities, None).collect();
         json!({ "keys": keys }).to_string()
     }
+}
 
-    fn jwt_entries(&self, with_use: bool) -> impl Iterator<Item = Value> {
-        self.jwt_authorities
-            .iter()
-            .filter(|jwt| jwt.signs_jwt_svids())
-            .map(move |jwt| jwt_entry(jwt, with_use))
-    }
+/// Keys that sign tokens of one kind, which their `use` names where that is to be said.
+fn token_entries(keys: &[JwtAuthority], purpose: Option<&'static str>) -> impl Iterator<Item = Value> {
+    keys.iter()
+        .filter(|key| key.signs_jwt_svids())
+        .map(move |key| token_entry(key, purpose))
 }
 
 fn x509_entry(authority: &X509Authority) -> Option<Value> {
@@ -62,11 +65,11 @@ fn x509_entry(authority: &X509Authority) -> Option<Value> {
     Some(Value::Object(entry))
 }
 
-fn jwt_entry(authority: &JwtAuthority, with_use: bool) -> Value {
+fn token_entry(authority: &JwtAuthority, purpose: Option<&str>) -> Value {
     let mut entry = jwk::write(&authority.public_key);
     entry.insert("kid".to_owned(), json!(authority.key_id));
-    if with_use {
-        entry.insert("use".to_owned(), json!("jwt-svid"));
+    if let Some(purpose) = purpose {
+        entry.insert("use".to_owned(), json!(purpose));
     }
     Value::Object(entry)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use spiffe::SpiffeId;
 
 use super::jose::{Algorithm, Parts};
 use super::{JwtError, LEEWAY, UnverifiedJwtSvid};
@@ -65,8 +66,28 @@ pub(super) fn read(parts: &Parts<'_>) -> Result<UnverifiedJwtSvid, JwtError> {
         .filter(|kid| !kid.is_empty())
         .ok_or(JwtError::NoKeyId)?;
 
+    let claims = claims_of(parts)?;
+    Ok(UnverifiedJwtSvid {
+        algorithm,
+        key_id,
+        spiffe_id: subject(&claims)?,
+        audience: audience(&claims)?,
+        expires_at: time(&claims, "exp")?.ok_or(JwtError::MissingClaim("exp"))?,
+        issued_at: time(&claims, "iat")?,
+        not_before: time(&claims, "nbf")?,
+        claims,
+    })
+}
+
+/// The claims, none of them there twice.
+pub(crate) fn claims_of(parts: &Parts<'_>) -> Result<Map<String, Value>, JwtError> {
     let Claims(claims) = serde_json::from_slice(&parts.claims)
         .map_err(|error| JwtError::NotClaims(text::printable(&error.to_string())))?;
+    Ok(claims)
+}
+
+/// `sub`: the SPIFFE ID of a workload.
+pub(crate) fn subject(claims: &Map<String, Value>) -> Result<SpiffeId, JwtError> {
     let subject = match claims.get("sub") {
         Some(Value::String(subject)) => subject,
         Some(_) => {
@@ -88,29 +109,25 @@ pub(super) fn read(parts: &Parts<'_>) -> Result<UnverifiedJwtSvid, JwtError> {
             "it names a trust domain and not a workload".to_owned(),
         ));
     }
-    Ok(UnverifiedJwtSvid {
-        algorithm,
-        key_id,
-        spiffe_id,
-        audience: audience(&claims)?,
-        expires_at: time(&claims, "exp")?.ok_or(JwtError::MissingClaim("exp"))?,
-        issued_at: time(&claims, "iat")?,
-        not_before: time(&claims, "nbf")?,
-        claims,
-    })
+    Ok(spiffe_id)
 }
 
 /// Whether the token counts at `now`.
-pub(super) fn check_time(token: &UnverifiedJwtSvid, now: SystemTime) -> Result<(), JwtError> {
-    if now >= token.expires_at {
+pub(crate) fn check_time(
+    expires_at: SystemTime,
+    issued_at: Option<SystemTime>,
+    not_before: Option<SystemTime>,
+    now: SystemTime,
+) -> Result<(), JwtError> {
+    if now >= expires_at {
         return Err(JwtError::Expired {
-            expired_at: token.expires_at,
+            expired_at: expires_at,
             now,
         });
     }
     // If the clock is so near its end that the leeway cannot be added, there is nothing later than it.
     let latest = now.checked_add(LEEWAY).unwrap_or(now);
-    for (claim, at) in [("nbf", token.not_before), ("iat", token.issued_at)] {
+    for (claim, at) in [("nbf", not_before), ("iat", issued_at)] {
         if let Some(at) = at.filter(|at| *at > latest) {
             return Err(JwtError::NotYetValid { claim, at, now });
         }
@@ -138,7 +155,7 @@ fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, JwtError> {
 }
 
 /// A NumericDate (RFC 7519, section 2): seconds since 1970, possibly with a fraction.
-fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<SystemTime>, JwtError> {
+pub(crate) fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<SystemTime>, JwtError> {
     let Some(value) = claims.get(claim) else {
         return Ok(None);
     };

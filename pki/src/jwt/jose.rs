@@ -13,16 +13,16 @@ use crate::key::SubjectKey;
 use crate::suite::Suite;
 
 /// A token taken apart, nothing in it understood yet.
-pub(super) struct Parts<'a> {
-    pub(super) header: Vec<u8>,
-    pub(super) claims: Vec<u8>,
-    pub(super) signature: Vec<u8>,
+pub(crate) struct Parts<'a> {
+    pub(crate) header: Vec<u8>,
+    pub(crate) claims: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
     /// Header and claims as they were sent, the dot included: what is signed.
-    pub(super) signed: &'a [u8],
+    pub(crate) signed: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(token: &'a str) -> Result<Self, JwtError> {
+    pub(crate) fn of(token: &'a str) -> Result<Self, JwtError> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(JwtError::TooLong(token.len()));
         }
@@ -105,6 +105,20 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// Whether signatures of this algorithm are made with keys of this type, on ECDSA's curves each with one.
+    #[must_use]
+    pub fn uses(self, key: &SubjectKey) -> bool {
+        match key {
+            SubjectKey::Rsa(_) => self.rsa_scheme().is_some(),
+            SubjectKey::Suite(key) => matches!(
+                (self, key.suite()),
+                (Self::Es256, Suite::EcdsaP256)
+                    | (Self::Es384, Suite::EcdsaP384)
+                    | (Self::Es512, Suite::EcdsaP521)
+            ),
+        }
+    }
+
     fn rsa_scheme(self) -> Option<RsaScheme> {
         match self {
             Self::Rs256 => Some(RsaScheme::Pkcs1Sha256),
@@ -118,7 +132,7 @@ impl Algorithm {
     }
 
     /// Checks a JOSE signature. The key's type must be the algorithm's: the token does not choose how a key is used.
-    pub(super) fn verify(self, key: &SubjectKey, signed: &[u8], signature: &[u8]) -> Result<(), JwtError> {
+    pub(crate) fn verify(self, key: &SubjectKey, signed: &[u8], signature: &[u8]) -> Result<(), JwtError> {
         let other_type = || JwtError::OtherKeyType {
             algorithm: self.name(),
             key: key.algorithm_name(),

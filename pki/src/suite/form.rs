@@ -118,17 +118,25 @@ pub enum Family {
     Catalyst,
     /// Keys that sign JWT-SVIDs.
     Jwt,
+    /// Keys that sign WIT-SVIDs.
+    Wit,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Classical,
         Self::MlDsa,
         Self::Composite,
         Self::Catalyst,
         Self::Jwt,
+        Self::Wit,
     ];
+
+    /// Whether its authorities are keys that sign tokens, and not certificates.
+    pub const fn signs_tokens(self) -> bool {
+        matches!(self, Self::Jwt | Self::Wit)
+    }
 
     /// The name used in key labels, the journal and output.
     pub const fn name(self) -> &'static str {
@@ -138,6 +146,7 @@ impl Family {
             Self::Composite => "composite",
             Self::Catalyst => "catalyst",
             Self::Jwt => "jwt",
+            Self::Wit => "wit",
         }
     }
 }

@@ -168,7 +168,7 @@ fn what_is_not_known_is_passed_over() {
         "keys": [
             { "kty": "EC" },
             { "use": "x509-svid" },
-            { "use": "wit-svid", "kty": "EC", "kid": "w" },
+            { "use": "other-svid", "kty": "EC", "kid": "w" },
             { "use": "x509-svid", "kty": "XYZ", "x5c": ["?"] },
             { "use": 7, "kty": "EC", "x5c": ["?"] },
             { "use": "x509-svid", "kty": "EC" },

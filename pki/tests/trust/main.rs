@@ -23,3 +23,4 @@ mod support;
 mod tokens;
 mod verify_only;
 mod webpki_oracle;
+mod wit;
