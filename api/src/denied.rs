@@ -14,13 +14,13 @@ const TYPE_URL: &str = "type.googleapis.com/spire.api.types.PermissionDeniedDeta
 
 /// `google.rpc.Status`, which gRPC puts into the trailer `grpc-status-details-bin`.
 #[derive(Clone, PartialEq, Message)]
-struct RpcStatus {
+pub(crate) struct RpcStatus {
     #[prost(int32, tag = "1")]
-    code: i32,
+    pub(crate) code: i32,
     #[prost(string, tag = "2")]
-    message: String,
+    pub(crate) message: String,
     #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
+    pub(crate) details: Vec<Any>,
 }
 
 /// A `PERMISSION_DENIED` status with its reason in a form that SPIRE's agents read.

@@ -31,6 +31,13 @@ pub mod spire {
                     tonic::include_proto!("spire.api.server.bundle.v1");
                 }
             }
+            pub mod debug {
+                //! A look inside.
+                pub mod v1 {
+                    //! `spire.api.server.debug.v1`.
+                    tonic::include_proto!("spire.api.server.debug.v1");
+                }
+            }
             pub mod entry {
                 //! Registration entries.
                 pub mod v1 {
@@ -38,11 +45,32 @@ pub mod spire {
                     tonic::include_proto!("spire.api.server.entry.v1");
                 }
             }
+            pub mod localauthority {
+                //! The authorities that a server signs with.
+                pub mod v1 {
+                    //! `spire.api.server.localauthority.v1`.
+                    tonic::include_proto!("spire.api.server.localauthority.v1");
+                }
+            }
+            pub mod logger {
+                //! The log's level.
+                pub mod v1 {
+                    //! `spire.api.server.logger.v1`.
+                    tonic::include_proto!("spire.api.server.logger.v1");
+                }
+            }
             pub mod svid {
                 //! Issuing.
                 pub mod v1 {
                     //! `spire.api.server.svid.v1`.
                     tonic::include_proto!("spire.api.server.svid.v1");
+                }
+            }
+            pub mod trustdomain {
+                //! Federation.
+                pub mod v1 {
+                    //! `spire.api.server.trustdomain.v1`.
+                    tonic::include_proto!("spire.api.server.trustdomain.v1");
                 }
             }
         }

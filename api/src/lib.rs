@@ -22,11 +22,13 @@ mod denied;
 pub mod forms;
 mod generated;
 mod masked;
+mod retry;
 
 pub use convert::{IdPart, InvalidId};
 pub use denied::{denial_reason, permission_denied};
 pub use forms::FORMS_METADATA;
 pub use generated::{spiffe, spire, symbolon};
+pub use retry::{resource_exhausted, retry_delay};
 
 /// The descriptors of all files and of what they import, as an encoded `google.protobuf.FileDescriptorSet`, without
 /// comments: for gRPC reflection, and for comparison with the published ones.
