@@ -179,8 +179,8 @@ pub enum ProfileError {
         /// How many names were asked for.
         found: usize,
     },
-    /// A JWT-SVID for the trust domain itself rather than a workload.
-    #[error("a JWT-SVID is issued to a SPIFFE ID with a path, and {spiffe_id} has none")]
+    /// A token for the trust domain itself rather than a workload.
+    #[error("a token is issued to a SPIFFE ID with a path, and {spiffe_id} has none")]
     NoPath {
         /// The SPIFFE ID asked for.
         spiffe_id: String,
@@ -245,11 +245,11 @@ pub enum AuthorityError {
     /// The path length constraint forbids an authority below this one.
     #[error("authority {0} has path length 0 and cannot have an authority below it")]
     PathLength(Skid),
-    /// A JWT authority's key is not one for ES256.
-    #[error("JWT-SVIDs are signed with ES256, and the key is {0}")]
+    /// The key of an authority that signs tokens is not one for ES256.
+    #[error("tokens are signed with ES256, and the key is {0}")]
     NotEs256(Component),
-    /// A JWT authority without a key id, which every validator needs.
-    #[error("a JWT authority needs a key id")]
+    /// An authority that signs tokens without a key id, which every validator needs.
+    #[error("an authority that signs tokens needs a key id")]
     NoJwtKeyId,
 }
 

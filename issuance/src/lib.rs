@@ -10,7 +10,7 @@
 //! encode the certificate to be signed (the *TBS*, RFC 5280, section 4.1.2) and read the encoding back with the
 //! independent checks of [`lint`]. Only they yield a [`Linted`], and a [`Linted`] is the only thing that can be
 //! signed, once. Between the two the caller may record what it is about to sign: everything is fixed by then.
-//! [`crl`] makes revocation lists in the same way, and [`jwt`] mints JWT-SVIDs.
+//! [`crl`] makes revocation lists in the same way, and [`jwt`] and [`wit`] mint tokens.
 //!
 //! ```compile_fail
 //! // There is no way from bytes to something signable that leaves out the lint.
@@ -38,7 +38,9 @@ mod linted;
 mod prepare;
 mod profile;
 mod serial;
+mod token;
 mod validity;
+pub mod wit;
 
 pub use authority::{Authority, AuthorityKeys};
 pub use beside::Beside;

@@ -1,7 +1,11 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use symbolon_crypto::{KeyError, PublicKey, SignError, SoftwareKey};
+use symbolon_crypto::{Component, KeyError, MlDsaContext, PublicKey, SignError, SoftwareKey};
+use symbolon_pki::time::from_unix_seconds;
 
 use super::*;
+use crate::error::{AuthorityError, SigningError};
 
 const NOW: u64 = 1_800_000_000;
 

@@ -154,27 +154,39 @@ pub(super) fn check<'a>(spki: &Element<'a>, at: At<'_>, findings: &mut Findings)
 
 /// Checks what keyUsage allows against what the key's algorithm can do.
 pub(super) fn check_usage(key: &Key<'_>, usage: u16, at: At<'_>, findings: &mut Findings) {
-    let (needed, forbidden): (Option<&'static Rule>, _) = match key.scheme {
+    /// Bits of which one is there, and bits of which none is, each with its rule.
+    type Wanted = (Option<(u16, &'static Rule)>, (u16, &'static Rule));
+    const BUT_SIGNING: u16 = ENCIPHERING | AGREEING;
+    let (needed, forbidden): Wanted = match key.scheme {
         Scheme::Rsa => (None, (AGREEING, &rules::RSA_USAGE)),
+        Scheme::RsaPss => (
+            Some((SIGNING, &rules::RSA_PSS_NEEDED)),
+            (BUT_SIGNING, &rules::RSA_PSS_FORBIDDEN),
+        ),
         Scheme::Ec => (None, (ENCIPHERING, &rules::EC_USAGE)),
-        Scheme::EdDsa { .. } => (None, (ENCIPHERING | AGREEING, &rules::EDDSA_USAGE)),
+        Scheme::EdDsa { .. } => (None, (BUT_SIGNING, &rules::EDDSA_USAGE)),
+        Scheme::Montgomery { .. } => (
+            Some((KEY_AGREEMENT, &rules::MONTGOMERY_NEEDED)),
+            (SIGNING | ENCIPHERING, &rules::MONTGOMERY_FORBIDDEN),
+        ),
         Scheme::MlDsa(_) => (
-            Some(&rules::ML_DSA_NEEDED),
-            (ENCIPHERING | AGREEING, &rules::ML_DSA_FORBIDDEN),
+            Some((SIGNING, &rules::ML_DSA_NEEDED)),
+            (BUT_SIGNING, &rules::ML_DSA_FORBIDDEN),
         ),
         Scheme::SlhDsa(_) => (
-            Some(&rules::SLH_DSA_NEEDED),
-            (ENCIPHERING | AGREEING, &rules::SLH_DSA_FORBIDDEN),
+            Some((SIGNING, &rules::SLH_DSA_NEEDED)),
+            (BUT_SIGNING, &rules::SLH_DSA_FORBIDDEN),
         ),
         Scheme::Composite(..) => (
-            Some(&rules::COMPOSITE_NEEDED),
-            (ENCIPHERING | AGREEING, &rules::COMPOSITE_FORBIDDEN),
+            Some((SIGNING, &rules::COMPOSITE_NEEDED)),
+            (BUT_SIGNING, &rules::COMPOSITE_FORBIDDEN),
         ),
         Scheme::MlKem { .. } => (None, (!KEY_ENCIPHERMENT, &rules::ML_KEM_USAGE)),
         _ => return,
     };
-    if let Some(rule) = needed {
-        findings.require(usage & SIGNING != 0, rule, at, "it has none of the four");
+    if let Some((bits, rule)) = needed {
+        let names = super::usage::Names(usage);
+        findings.require(usage & bits != 0, rule, at, format_args!("it has {names} alone"));
     }
     let (bits, rule) = forbidden;
     findings.require(

@@ -22,6 +22,11 @@ rules! {
         "an RSA exponent is more than 65536", "make the next key with the exponent 65537";
     RSA_USAGE = Error "key/rsa-usage", "RFC 3279, section 2.3.1", "RSA keys agree on nothing",
         "take keyAgreement, encipherOnly and decipherOnly away";
+    RSA_PSS_NEEDED = Error "key/rsa-pss-usage-needed", "RFC 4055, section 1.2",
+        "the usage of a key for RSASSA-PSS has digitalSignature, nonRepudiation, keyCertSign or cRLSign",
+        "set one of them";
+    RSA_PSS_FORBIDDEN = Error "key/rsa-pss-usage-forbidden", "RFC 4055, section 1.2",
+        "keys for RSASSA-PSS neither encipher nor agree", "take the other bits away";
     EC_CURVE = Warning "key/ec-curve", "RFC 5480, section 2.1.1.1; RFC 5639; FIPS 186-5",
         "an EC key is on P-256, P-384, P-521 or a brainpool curve", "make a new key on P-256 or P-384";
     EC_POINT = Error "key/ec-point", "RFC 5480, section 2.2", "an EC key is a point of its curve's length",
@@ -34,6 +39,11 @@ rules! {
         "an EdDSA or X key has its curve's length", "encode the key again";
     EDDSA_USAGE = Error "rfc8410/key-usage", "RFC 8410, section 5; RFC 9295, section 3",
         "Ed25519 and Ed448 keys only sign", "take the other bits away";
+    MONTGOMERY_NEEDED = Error "rfc8410/agreement-usage-needed", "RFC 8410, section 5; RFC 9295, section 3",
+        "the usage of an X25519 or X448 key has keyAgreement", "set keyAgreement";
+    MONTGOMERY_FORBIDDEN = Error "rfc8410/agreement-usage-forbidden", "RFC 8410, section 5; RFC 9295, section 3",
+        "X25519 and X448 keys neither sign nor encipher",
+        "take every bit but keyAgreement, encipherOnly and decipherOnly away";
     ML_DSA_PARAMETERS = Error "rfc9881/parameters", "RFC 9881, section 2",
         "ML-DSA's algorithm identifiers have no parameters, not even NULL", "leave out the parameters";
     ML_DSA_LENGTH = Error "rfc9881/key-length", "RFC 9881, section 4; FIPS 204, table 2",
@@ -46,15 +56,15 @@ rules! {
         "an ML-DSA signature has its parameter set's length", "sign again";
     HASH_ML_DSA = Error "rfc9881/hash-ml-dsa", "RFC 9881, section 8.3",
         "HashML-DSA is not used in certificates and revocation lists", "use pure ML-DSA, whose identifiers end in 17, 18, 19";
-    SLH_DSA_PARAMETERS = Error "rfc9909/parameters", "RFC 9909, algorithm identifiers",
+    SLH_DSA_PARAMETERS = Error "rfc9909/parameters", "RFC 9909, section 3",
         "SLH-DSA's algorithm identifiers have no parameters", "leave out the parameters";
-    SLH_DSA_LENGTH = Error "rfc9909/key-length", "RFC 9909, public keys; FIPS 205, table 2",
+    SLH_DSA_LENGTH = Error "rfc9909/key-length", "RFC 9909, section 5; FIPS 205, table 2",
         "an SLH-DSA key has its parameter set's length", "write the raw key";
-    SLH_DSA_NEEDED = Error "rfc9909/key-usage-needed", "RFC 9909, key usage bits",
+    SLH_DSA_NEEDED = Error "rfc9909/key-usage-needed", "RFC 9909, section 6",
         "an SLH-DSA key's usage has digitalSignature, nonRepudiation, keyCertSign or cRLSign", "set one of them";
-    SLH_DSA_FORBIDDEN = Error "rfc9909/key-usage-forbidden", "RFC 9909, key usage bits; RFC 5280, section 4.2.1.3",
+    SLH_DSA_FORBIDDEN = Error "rfc9909/key-usage-forbidden", "RFC 9909, section 6; RFC 5280, section 4.2.1.3",
         "SLH-DSA keys neither encipher nor agree", "take the other bits away";
-    SLH_DSA_SIGNATURE = Error "rfc9909/signature-length", "RFC 9909, signatures; FIPS 205, table 2",
+    SLH_DSA_SIGNATURE = Error "rfc9909/signature-length", "RFC 9909, section 4; FIPS 205, table 2",
         "an SLH-DSA signature has its parameter set's length", "sign again";
     ML_KEM_PARAMETERS = Error "rfc9935/parameters", "RFC 9935, section 3",
         "ML-KEM's algorithm identifiers have no parameters", "leave out the parameters";
