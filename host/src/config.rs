@@ -1,11 +1,15 @@
 //! Strict TOML configuration files: unknown keys are errors, and an error says where it is.
 
+mod examine;
+
 use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
+
+pub use self::examine::{Examined, Mistake, examine};
 
 /// Largest configuration file that is read, in bytes.
 const MAX_LEN: u64 = 1024 * 1024;
@@ -48,6 +52,14 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`], naming the file and for what is in it the line.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = read(path)?;
+    toml::from_str(&text).map_err(|e| ConfigError::Parse {
+        path: path.to_owned(),
+        source: Box::new(e),
+    })
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
     let read = |source| ConfigError::Read {
         path: path.to_owned(),
         source,
@@ -59,10 +71,7 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     if text.len() as u64 > MAX_LEN {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
-    toml::from_str(&text).map_err(|e| ConfigError::Parse {
-        path: path.to_owned(),
-        source: Box::new(e),
-    })
+    Ok(text)
 }
 
 /// Reads a value that is written as text; for `#[serde(deserialize_with = …)]`.

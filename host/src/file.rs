@@ -2,7 +2,9 @@
 //!
 //! A file is written under the name it will have and `.new`, flushed, renamed, and its directory flushed. The
 //! temporary name is fixed, so that what a crash left is overwritten by the next try; a lock on the temporary file
-//! itself keeps writers apart, in this process and in others.
+//! itself keeps writers apart, in this process and in others. Several files that belong together are a [`FileSet`].
+
+mod set;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -10,6 +12,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+
+pub use self::set::{FileSet, FileSetError};
 
 /// What the name of a file that is being written ends with.
 pub const PENDING_SUFFIX: &str = ".new";
@@ -103,14 +107,19 @@ impl Pending {
     /// # Errors
     /// As [`commit`](Self::commit), and those of `write`.
     pub fn commit_with(mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        self.fill(write)?;
+        fs::rename(&self.at, &self.path)?;
+        self.committed = true;
+        sync_dir(parent_of(&self.path))
+    }
+
+    /// Writes and flushes the content, and leaves what is in the file's place.
+    fn fill(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let mut out = BufWriter::with_capacity(1 << 16, &self.file);
         write(&mut out)?;
         out.flush()?;
         drop(out);
-        self.file.sync_all()?;
-        fs::rename(&self.at, &self.path)?;
-        self.committed = true;
-        sync_dir(parent_of(&self.path))
+        self.file.sync_all()
     }
 }
 
