@@ -13,7 +13,7 @@ use symbolon_issuance::{
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
-use symbolon_pki::encode::element;
+use symbolon_pki::encode::whole;
 use symbolon_pki::key::{SubjectKey, SuiteSigner};
 use symbolon_pki::suite::Suite;
 
@@ -67,7 +67,7 @@ fn subject_key(signer: &SuiteSigner) -> SubjectKey {
     SubjectKey::Suite(signer.public_key().clone())
 }
 
-fn serial(kind: usize, number: u8) -> Serial {
+pub(crate) fn serial(kind: usize, number: u8) -> Serial {
     let mut bytes = [number; 16];
     bytes[15] = kind as u8;
     Serial::from_bytes(bytes).expect("a serial number")
@@ -137,36 +137,9 @@ impl Chain {
         }
     }
 
-    /// What a revocation list of the authority that signed the leaf says: two others are revoked.
+    /// What a revocation list of the authority that signed the leaf says.
     pub(crate) fn tbs_crl(&self) -> Vec<u8> {
-        const INTEGER: u8 = 0x02;
-        const OCTETS: u8 = 0x04;
-        const OID: u8 = 0x06;
-        const TIME: u8 = 0x17;
-        const SEQUENCE: u8 = 0x30;
-        let one = |tag, content: &[u8]| {
-            let mut out = Vec::new();
-            element(&mut out, tag, content);
-            out
-        };
-        let sequence = |parts: &[&[u8]]| one(SEQUENCE, &parts.concat());
-        let time = one(TIME, b"261122000000Z");
-        let revoked = |number| sequence(&[&one(INTEGER, &[number; 16]), &time]);
-        let extension = |oid: &[u8], value: &[u8]| sequence(&[&one(OID, oid), &one(OCTETS, value)]);
-        let key_id = sequence(&[&one(0x80, self.below.authority_id().as_bytes())]);
-        let extensions = sequence(&[
-            &extension(&[0x55, 0x1d, 0x23], &key_id),
-            &extension(&[0x55, 0x1d, 0x14], &one(INTEGER, &[7])),
-        ]);
-        sequence(&[
-            &one(INTEGER, &[1]),
-            self.suite.signature_algorithm_der(),
-            self.below.certificate().subject_der(),
-            &time,
-            &one(TIME, b"261124000000Z"),
-            &sequence(&[&revoked(50), &revoked(51)]),
-            &one(0xa0, &extensions),
-        ])
+        tbs_crl(self.suite, &self.below)
     }
 
     /// Leaf first, with the root.
@@ -177,6 +150,34 @@ impl Chain {
             self.root.certificate().der().to_vec(),
         ]
     }
+}
+
+/// What a revocation list of an authority with a key of this suite says: two certificates are revoked.
+pub(crate) fn tbs_crl(suite: Suite, issuer: &Authority) -> Vec<u8> {
+    const INTEGER: u8 = 0x02;
+    const OCTETS: u8 = 0x04;
+    const OID: u8 = 0x06;
+    const TIME: u8 = 0x17;
+    const SEQUENCE: u8 = 0x30;
+    let sequence = |parts: &[&[u8]]| whole(SEQUENCE, parts);
+    let time = |text: &[u8]| whole(TIME, &[text]);
+    let this_update = time(b"261122000000Z");
+    let revoked = |number| sequence(&[&whole(INTEGER, &[&[number; 16]]), &this_update]);
+    let extension = |oid: &[u8], value: &[u8]| sequence(&[&whole(OID, &[oid]), &whole(OCTETS, &[value])]);
+    let key_id = sequence(&[&whole(0x80, &[issuer.authority_id().as_bytes()])]);
+    let extensions = sequence(&[
+        &extension(&[0x55, 0x1d, 0x23], &key_id),
+        &extension(&[0x55, 0x1d, 0x14], &whole(INTEGER, &[&[7]])),
+    ]);
+    sequence(&[
+        &whole(INTEGER, &[&[1]]),
+        suite.signature_algorithm_der(),
+        issuer.certificate().subject_der(),
+        &this_update,
+        &time(b"261124000000Z"),
+        &sequence(&[&revoked(50), &revoked(51)]),
+        &whole(0xa0, &[&extensions]),
+    ])
 }
 
 fn certificate(der: &[u8]) -> Certificate {

@@ -16,6 +16,7 @@
 
 mod estate;
 pub mod memory;
+mod rare;
 mod targets;
 mod transcript;
 pub mod tree;

@@ -11,7 +11,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::estate::{self, chains};
-use crate::{Shape, Target};
+use crate::{Shape, Target, rare};
 
 pub(super) const SPKI: Target = Target {
     name: "spki",
@@ -34,7 +34,10 @@ pub(super) const SPKI: Target = Target {
             key.component_spki_hashes(),
         );
     },
-    seeds: || chains().iter().map(|chain| chain.spki.clone()).collect(),
+    seeds: || {
+        let ours = chains().iter().map(|chain| chain.spki.clone());
+        ours.chain(rare::public_keys()).collect()
+    },
 };
 
 pub(super) const PKCS8: Target = Target {
@@ -90,9 +93,10 @@ pub(super) const ALGORITHM: Target = Target {
         }
     },
     seeds: || {
-        Suite::DEFAULTS
+        Suite::ALL
             .into_iter()
             .map(|suite| suite.signature_algorithm_der().to_vec())
+            .chain(rare::algorithms())
             .collect()
     },
 };
@@ -132,6 +136,7 @@ pub(super) fn private_key(suite: Suite) -> Vec<u8> {
 fn private_keys() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = Suite::DEFAULTS.into_iter().map(private_key).collect();
     seeds.push(expanded_private_key());
+    seeds.extend(rare::private_keys());
     seeds
 }
 

@@ -1,5 +1,7 @@
 //! Everything that the planner reads of files that it was only told to look at.
 
+mod samples;
+
 use std::sync::{Arc, OnceLock};
 
 use symbolon_migration_planner::cbom::{self, SpecVersion};
@@ -32,7 +34,9 @@ pub(super) const CONFIGURATION: Target = Target {
         let text: &[u8] = b"server {\n  listen 443 ssl;\n  ssl_protocols TLSv1.2 TLSv1.3;\n  ssl_certificate /etc/a.pem;\n}\n\
             [default_conf]\nssl_conf = ssl_sect\nGroups = X25519MLKEM768:P-256\nssl.protocol=TLSv1.3\nkind: Secret\n\
             data:\n  tls.crt: QQ==\nHostKey /etc/ssh/key\nPrivateKey = aGVsbG8=\nbind :443 ssl crt /etc/b.pem\n";
-        with_every_place(places(&PLACES_OF_CONFIGURATION, config::scanners), text)
+        let places = places(&PLACES_OF_CONFIGURATION, config::scanners);
+        let samples = samples::CONFIGURATION.iter().copied();
+        [with_every_place(places, text), where_told(places, samples)].concat()
     },
 };
 
@@ -47,7 +51,9 @@ pub(super) const SOURCE: Target = Target {
             #include <openssl/rsa.h>\nimport \"crypto/rsa\"\nuse aws_lc_rs::signature;\nclass A { void f() { \
             Cipher.getInstance(\"AES/ECB/PKCS5Padding\"); RSA_generate_key_ex(k, 1024, e, 0); \
             rsa.GenerateKey(rand.Reader, 2048) } }\nconst c = require('crypto'); c.createHash('md5');\n";
-        with_every_place(places(&PLACES_OF_SOURCE, source::scanners), text)
+        let places = places(&PLACES_OF_SOURCE, source::scanners);
+        let samples = samples::SOURCE.iter().copied();
+        [with_every_place(places, text), where_told(places, samples)].concat()
     },
 };
 
@@ -141,6 +147,22 @@ fn with_every_place(places: &[Place], text: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Samples behind the numbers of those places where something is told about them: found, or said to be unread.
+fn where_told<'a>(places: &[Place], samples: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    let told = |(number, (scanner, name)): (u8, &Place), sample: &[u8]| {
+        let found = conformance::show(&**scanner, name, sample);
+        let silent = found.assets().is_empty() && found.unread_entries().is_empty();
+        (!silent).then(|| [&[number][..], sample].concat())
+    };
+    samples
+        .flat_map(|sample| {
+            (0..=u8::MAX)
+                .zip(places)
+                .filter_map(move |place| told(place, sample))
+        })
+        .collect()
+}
+
 fn file_seeds() -> Vec<Vec<u8>> {
     let places = places(&PLACES_OF_FILES, files::scanners);
     let mut samples = vec![
@@ -169,6 +191,8 @@ fn file_seeds() -> Vec<Vec<u8>> {
     for sample in samples {
         seeds.extend(with_every_place(places, &sample));
     }
+    let files = samples::files();
+    seeds.extend(where_told(places, files.iter().map(Vec::as_slice)));
     seeds
 }
 

@@ -1,5 +1,7 @@
 //! Certificates, chains of them, requests, and everything that looks at them.
 
+mod seeds;
+
 use ::der::{Decode as _, Encode as _};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,6 +20,8 @@ use super::der;
 use crate::estate::{self, chain, chains, now};
 use crate::{Shape, Target};
 use symbolon_pki::suite::Suite;
+
+pub(super) use self::seeds::certificates;
 
 pub(super) const CERTIFICATE: Target = Target {
     name: "certificate",
@@ -53,7 +57,7 @@ pub(super) const REQUEST: Target = Target {
     shape: Shape::Der,
     max_len: 16 * 1024,
     body: request,
-    seeds: requests,
+    seeds: seeds::requests,
 };
 
 pub(super) const REQUEST_INFO: Target = Target {
@@ -62,7 +66,7 @@ pub(super) const REQUEST_INFO: Target = Target {
     shape: Shape::Der,
     max_len: 4 * 1024,
     body: |input| request(&der::signed(input, &estate::signer(Suite::EcdsaP256, 3))),
-    seeds: || vec![der::to_be_signed(&chain(Suite::EcdsaP256).csr)],
+    seeds: seeds::request_infos,
 };
 
 pub(super) const CRL: Target = Target {
@@ -71,7 +75,7 @@ pub(super) const CRL: Target = Target {
     shape: Shape::Der,
     max_len: 8 * 1024,
     body: crl,
-    seeds: crls,
+    seeds: seeds::crls,
 };
 
 pub(super) const CRL_INFO: Target = Target {
@@ -89,7 +93,7 @@ pub(super) const LINTER: Target = Target {
     shape: Shape::Der,
     max_len: 24 * 1024,
     body: linter,
-    seeds: || [certificates(), requests(), crls()].concat(),
+    seeds: || [certificates(), seeds::requests(), seeds::crls()].concat(),
 };
 
 pub(super) const DESCRIBE: Target = Target {
@@ -98,7 +102,7 @@ pub(super) const DESCRIBE: Target = Target {
     shape: Shape::Bytes,
     max_len: 24 * 1024,
     body: describe_anything,
-    seeds: descriptions,
+    seeds: seeds::descriptions,
 };
 
 pub(super) const PEM: Target = Target {
@@ -107,7 +111,7 @@ pub(super) const PEM: Target = Target {
     shape: Shape::Bytes,
     max_len: 24 * 1024,
     body: read_pem,
-    seeds: pems,
+    seeds: seeds::pems,
 };
 
 pub(super) const LINT: Target = Target {
@@ -118,22 +122,6 @@ pub(super) const LINT: Target = Target {
     body: lint_tbs,
     seeds: || certificates().iter().map(|der| der::to_be_signed(der)).collect(),
 };
-
-fn crls() -> Vec<Vec<u8>> {
-    chains()
-        .iter()
-        .map(|chain| der::signed(&chain.tbs_crl(), &estate::signer(chain.suite, 2)))
-        .collect()
-}
-
-fn requests() -> Vec<Vec<u8>> {
-    let alone = chains().iter().map(|chain| chain.csr.clone());
-    alone.chain([estate::paired_csr()]).collect()
-}
-
-pub(super) fn certificates() -> Vec<Vec<u8>> {
-    chains().iter().flat_map(|chain| chain.certificates()).collect()
-}
 
 fn certificate(input: &[u8]) {
     let Ok(certificate) = Certificate::from_der(input) else {
@@ -339,18 +327,6 @@ fn describe_anything(input: &[u8]) {
     }
 }
 
-fn descriptions() -> Vec<Vec<u8>> {
-    let mut bundle = estate::bundle();
-    bundle.x509_authorities.truncate(2);
-    let mut seeds = certificates();
-    seeds.extend(chains().iter().map(|chain| chain.csr.clone()));
-    seeds.extend(chains().iter().map(|chain| chain.spki.clone()));
-    seeds.extend(pems());
-    seeds.push(bundle.to_jwks().into_bytes());
-    seeds.extend(super::jose::tokens());
-    seeds
-}
-
 fn read_pem(input: &[u8]) {
     let _ = pem::looks_like_pem(input);
     if let Ok(blocks) = pem::blocks(input) {
@@ -378,25 +354,6 @@ fn read_pem(input: &[u8]) {
         let _ = PrivateKeyDer::from_pem_slice(input);
     }
     let _ = pem::certificate_request(input);
-}
-
-fn pems() -> Vec<Vec<u8>> {
-    chains()
-        .iter()
-        .flat_map(|chain| {
-            let key = super::keys::private_key(chain.suite);
-            let [leaf, below, _] = chain.certificates();
-            [
-                [
-                    pem::encode("CERTIFICATE", &leaf).as_bytes(),
-                    pem::encode("CERTIFICATE", &below).as_bytes(),
-                    pem::encode("PRIVATE KEY", &key).as_bytes(),
-                ]
-                .concat(),
-                pem::encode("CERTIFICATE REQUEST", &chain.csr).as_bytes().to_vec(),
-            ]
-        })
-        .collect()
 }
 
 fn lint_tbs(input: &[u8]) {
