@@ -212,6 +212,18 @@ fn bits_and_bytes_that_do_not_belong_are_refused() {
         odd_bits.refusal(),
         "the certificate's signature is not a whole number of bytes"
     );
+    let mut odd_key = ByHand::new();
+    odd_key.key = tlv(
+        0x30,
+        &[
+            &[0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71],
+            &tlv(3, &[&[3], &[9; 57]]),
+        ],
+    );
+    assert_eq!(
+        odd_key.refusal(),
+        "the certificate's public key is not a whole number of octets"
+    );
     let mut trailing = FOREIGN.leaf.clone();
     trailing.push(0);
     assert!(matches!(

@@ -51,6 +51,9 @@ pub enum CertificateError {
     /// The signature is not a whole number of bytes.
     #[error("the certificate's signature is not a whole number of bytes")]
     SignatureBits,
+    /// The subject's public key is not a whole number of octets (RFC 5280 §4.1.2.7: every algorithm's is).
+    #[error("the certificate's public key is not a whole number of octets")]
+    KeyBits,
     /// More than [`MAX_EXTENSIONS`] extensions.
     #[error("the certificate has {count} extensions, more than {MAX_EXTENSIONS}")]
     TooManyExtensions {

@@ -136,10 +136,14 @@ impl<'a> CsrParts<'a> {
                 Ok::<_, der::Error>((ObjectIdentifier::decode(reader)?, AnyRef::decode(reader)?))
             })?;
             values.tag().assert_eq(Tag::Set)?;
+            let mut values = SliceReader::new(values.value())?;
             let Some(place) = found.place(oid) else {
+                // What is passed over is DER all the same: another reader may look at it.
+                while !values.is_finished() {
+                    values.tlv_bytes()?;
+                }
                 continue;
             };
-            let mut values = SliceReader::new(values.value())?;
             let only = values.tlv_bytes().ok().filter(|_| values.is_finished());
             if place.is_some() || only.is_none() {
                 return Err(CsrError::Attribute { oid });
