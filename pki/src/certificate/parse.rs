@@ -48,12 +48,7 @@ pub(super) fn parse(der: &[u8]) -> Result<Parsed, CertificateError> {
     if inner.signature().unused_bits() != 0 {
         return Err(CertificateError::SignatureBits);
     }
-    if tbs
-        .subject_public_key_info()
-        .subject_public_key
-        .unused_bits()
-        != 0
-    {
+    if tbs.subject_public_key_info().subject_public_key.unused_bits() != 0 {
         return Err(CertificateError::KeyBits);
     }
     let subject_key = SubjectKey::from_spki_der(slice(der, &layout.spki));
