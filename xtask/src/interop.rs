@@ -20,7 +20,7 @@ use self::page::Section;
 use crate::outside::Outside;
 use crate::suites::PROGRAMS;
 use crate::workspace::Workspace;
-use crate::{maven, needs, node, process, python, tally, trixie};
+use crate::{maven, needs, node, process, python, spire, tally, trixie};
 
 /// The environment variable by which tests learn where to record what they have shown.
 const CELLS: &str = "SYMBOLON_INTEROP_CELLS";
@@ -68,6 +68,7 @@ enum Needs {
     Noble,
     Liboqs,
     Pqcrypto,
+    Spire,
 }
 
 struct Peer {
@@ -107,6 +108,12 @@ const PEERS: &[Peer] = &[
         name: "go",
         proves: "Go 1.26 and 1.27 and go-spiffe: certificates both ways, TLS with every group and form",
         needs: &[Needs::Go],
+        in_table: true,
+    },
+    Peer {
+        name: "spire",
+        proves: "SPIRE's agent, commands and OIDC discovery provider, unmodified, on our server",
+        needs: &[Needs::Spire],
         in_table: true,
     },
     Peer {
@@ -324,6 +331,10 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
             (LIBOQS_MODULES, node::modules(workspace, "liboqs")?.into()),
         ],
         Needs::Pqcrypto => vec![(PQCRYPTO, PQCRYPTO_PROGRAM.built(workspace)?.into())],
+        Needs::Spire => {
+            needs::ensure(&[needs::TO_BUILD_SPIRE])?;
+            vec![(spire::VARIABLE, spire::programs(workspace, &go()?)?.into())]
+        }
         Needs::Noble => vec![(NOBLE, node::modules(workspace, "noble")?.into())],
         Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],
     })
@@ -343,7 +354,7 @@ fn has_target(workspace: &Workspace, target: &str) -> bool {
 }
 
 /// The Go toolchain: `SYMBOLON_GO`, else `go` on `PATH`, when it is new enough.
-fn go() -> Result<OsString> {
+pub(crate) fn go() -> Result<OsString> {
     let program = std::env::var_os(GO).unwrap_or_else(|| "go".into());
     let (major, minor) = OLDEST_GO;
     let version = process::output(Command::new(&program).args(["env", "GOVERSION"]))

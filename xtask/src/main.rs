@@ -21,6 +21,7 @@ mod plan_speed;
 mod pq_token;
 mod process;
 mod python;
+mod spire;
 mod suites;
 mod tally;
 mod tools;
@@ -77,7 +78,8 @@ enum Task {
     PqToken,
     /// Unpack the programs of Debian 13 that interop tests run, once, and print the folder
     Trixie,
-    /// Run the benches: `bench tokens` and `bench memory` for keys on tokens and TPMs, else those of criterion
+    /// Run the benches: `bench tokens` and `bench memory` for keys on tokens and TPMs, `bench spire` beside SPIRE's
+    /// server, else those of criterion
     Bench {
         /// Passed on to the bench that is named first, or else to `cargo bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -175,6 +175,22 @@ pub(crate) const TO_INSTALL_NODE_PACKAGES: &[Need] = &[Need {
     probe: ("npm", &["--version"]),
 }];
 
+/// To build SPIRE's programs and ask its OIDC discovery provider.
+pub(crate) const TO_BUILD_SPIRE: &[Need] = &[
+    Need {
+        what: "a C compiler",
+        why: "SPIRE's server is linked with SQLite, which is written in C",
+        packages: &["gcc", "libc6-dev"],
+        probe: ("gcc", &["--version"]),
+    },
+    Need {
+        what: "curl",
+        why: "SPIRE's OIDC discovery provider is asked over a Unix socket with it",
+        packages: &["curl"],
+        probe: ("curl", &["--version"]),
+    },
+];
+
 /// To run the interop tests against Java libraries.
 pub(crate) const TO_RUN_JAVA: &[Need] = &[
     Need {

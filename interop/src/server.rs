@@ -1,0 +1,257 @@
+//! A real `symbolon server run` and real `symbolon-agent`s, as services run them.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use crate::chain::TRUST_DOMAIN;
+use crate::programs;
+use crate::running::{Running, free_address};
+use crate::up;
+
+/// What a server of a test is like beyond its defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Keys of the configuration's top level, in TOML.
+    pub top: String,
+    /// Sections of the configuration, in TOML; `[listen]` and `[log]` are there already.
+    pub sections: String,
+    /// Another trust domain than [`TRUST_DOMAIN`].
+    pub trust_domain: Option<String>,
+}
+
+/// A running server with a folder of its own.
+#[derive(Debug)]
+pub struct Server {
+    process: Running,
+    address: SocketAddr,
+    trust_domain: String,
+    home: TempDir,
+}
+
+impl Server {
+    /// Starts one with default settings.
+    ///
+    /// # Errors
+    /// As [`Server::with`].
+    pub fn start() -> Result<Self> {
+        Self::with(&Settings::default())
+    }
+
+    /// Starts one, and waits until it says that it can do its work.
+    ///
+    /// # Errors
+    /// If the program is not there, ends, or is not ready in time; with what it said.
+    pub fn with(settings: &Settings) -> Result<Self> {
+        // Short, because a socket's path has at most 107 bytes.
+        let home = tempfile::Builder::new()
+            .prefix("sy")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let address = free_address()?;
+        let trust_domain = settings
+            .trust_domain
+            .as_deref()
+            .unwrap_or(TRUST_DOMAIN)
+            .to_owned();
+        let config = home.path().join("server.toml");
+        let text = format!(
+            "trust_domain = \"{trust_domain}\"\ndata_dir = \"{home}/data\"\n{top}\n[listen]\naddress = \"{address}\"\n\n\
+             [log]\nfilter = \"info\"\n\n{sections}\n",
+            home = home.path().display(),
+            top = settings.top,
+            sections = settings.sections,
+        );
+        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        let process = Self::run(home.path())?;
+        let mut server = Self {
+            process,
+            address,
+            trust_domain,
+            home,
+        };
+        server.ready()?;
+        Ok(server)
+    }
+
+    fn run(home: &Path) -> Result<Running> {
+        let mut command = bare(&up::program()?, home);
+        command
+            .args(["server", "run", "--config"])
+            .arg(home.join("server.toml"));
+        Running::start("the server", &mut command, home.join("server.log"))
+    }
+
+    fn ready(&mut self) -> Result<()> {
+        let mut probe = self.symbolon()?;
+        probe.args(["bundle", "show"]);
+        self.process.until("the server is ready", || {
+            Ok(probe.output()?.status.success().then_some(()))
+        })
+    }
+
+    /// Stops it and starts it again on what it left.
+    ///
+    /// # Errors
+    /// If it does not stop well, or does not start.
+    pub fn restart(&mut self) -> Result<()> {
+        let status = self.process.stop()?;
+        ensure!(
+            status.success(),
+            "the server ended with {status}: {}",
+            self.process.said()
+        );
+        self.process = Self::run(self.home.path())?;
+        self.ready()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The address of its API.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its trust domain's name.
+    pub fn trust_domain(&self) -> &str {
+        &self.trust_domain
+    }
+
+    /// A SPIFFE ID in its trust domain.
+    pub fn id_of(&self, path: &str) -> String {
+        format!("spiffe://{}{path}", self.trust_domain)
+    }
+
+    /// Its private socket.
+    pub fn socket(&self) -> PathBuf {
+        self.home.path().join("data/server/private.sock")
+    }
+
+    /// The folder that everything is in, with room for more.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What it has said.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
+    /// The command `symbolon` for this server, ready to be given a subcommand.
+    ///
+    /// # Errors
+    /// If the program is not there.
+    pub fn symbolon(&self) -> Result<Command> {
+        let mut command = bare(&up::program()?, self.home.path());
+        command.arg("--data-dir").arg(self.home.path().join("data"));
+        Ok(command)
+    }
+
+    /// Its trust bundle as a SPIFFE document, in a file of its folder.
+    ///
+    /// # Errors
+    /// If it does not tell.
+    pub fn bundle(&self) -> Result<PathBuf> {
+        let document = programs::run(self.symbolon()?.args(["bundle", "show", "--format", "spiffe"]))?;
+        let path = self.home.path().join("bundle.json");
+        fs::write(&path, document)?;
+        Ok(path)
+    }
+
+    /// Starts a `symbolon-agent` that attests with a join token.
+    ///
+    /// # Errors
+    /// If the program is not there, or the token cannot be had.
+    pub fn agent(&self, sync: &str) -> Result<OwnAgent> {
+        let token = programs::json(self.symbolon()?.args(["token", "create", "--output", "json"]))?;
+        let token = token
+            .pointer("/token")
+            .and_then(serde_json::Value::as_str)
+            .with_context(|| format!("no token in {token}"))?;
+        OwnAgent::start(self, token, sync)
+    }
+}
+
+/// A running `symbolon-agent`.
+#[derive(Debug)]
+pub struct OwnAgent {
+    process: Running,
+    spiffe_id: String,
+    socket: PathBuf,
+}
+
+impl OwnAgent {
+    fn start(server: &Server, token: &str, sync: &str) -> Result<Self> {
+        let home = server.home().join("own");
+        fs::create_dir(&home)?;
+        let token_file = home.join("token");
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&token_file)
+            .and_then(|mut file| file.write_all(token.as_bytes()))
+            .with_context(|| format!("cannot write {}", token_file.display()))?;
+        let config = home.join("agent.toml");
+        let socket = home.join("api.sock");
+        let text = format!(
+            "trust_domain = \"{trust_domain}\"\ndata_dir = \"{home}/data\"\n[server]\naddress = \"{address}\"\n\
+             [bootstrap]\nbundle = \"{bundle}\"\n[attestor]\njoin_token_file = \"{token_file}\"\n\
+             [workload_api]\nsocket = \"{socket}\"\n[svids]\nprefetch = [\"classical\", \"composite\"]\nmax_x509 = 10000\n\
+             [sync]\ninterval = \"{sync}\"\n",
+            trust_domain = server.trust_domain(),
+            home = home.display(),
+            address = server.address(),
+            bundle = server.bundle()?.display(),
+            token_file = token_file.display(),
+            socket = socket.display(),
+        );
+        fs::write(&config, text)?;
+        let program = up::program()?.with_file_name("symbolon-agent");
+        ensure!(program.exists(), "{} is not there", program.display());
+        let mut command = bare(&program, &home);
+        command.args(["run", "--config"]).arg(&config);
+        let mut process = Running::start("our agent", &mut command, home.join("log"))?;
+        process.until("our agent serves", || Ok(socket.exists().then_some(())))?;
+        Ok(Self {
+            process,
+            spiffe_id: server.id_of(&format!("/spire/agent/join_token/{token}")),
+            socket,
+        })
+    }
+
+    /// Its SPIFFE ID.
+    pub fn spiffe_id(&self) -> &str {
+        &self.spiffe_id
+    }
+
+    /// The socket of its Workload API.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What it has said.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+}
+
+/// A program with nothing of the user's in its environment.
+pub(crate) fn bare(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(home);
+    command
+}
