@@ -50,7 +50,7 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
     if prover.method() != method {
         return Err(broken("both halves have one name", &prover.method()));
     }
-    let (evidence, outcome) = attest(scenario, prover.as_mut()).await;
+    let (evidence, answers, outcome) = attest(scenario, prover.as_mut()).await;
     let attested = outcome.map_err(|error| broken("an honest node is let in", &error))?;
     check_identity(scenario, &attested)
         .map_err(|found| broken("agents are named below their method", &found))?;
@@ -60,13 +60,29 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
     if !attested.can_reattest && again.is_ok() {
         return Err(broken("what counts once does not count twice", &again));
     }
+    if attested.can_reattest {
+        let (_, _, outcome) = attest(scenario, prover.as_mut()).await;
+        match outcome {
+            Ok(again) if again == attested => {}
+            other => return Err(broken("who attests again is who it was", &other)),
+        }
+    }
+    if !answers.is_empty() {
+        check_answers(scenario, prover.as_mut(), &evidence, &answers)
+            .await
+            .map_err(|(rule, found)| broken(rule, &found))?;
+    }
     for (rule, evidence) in [
         ("empty evidence is refused", Vec::new()),
         ("noise is refused", vec![0xff; 64]),
         ("oversized evidence is refused", vec![b'a'; MAX_MESSAGE + 1]),
     ] {
         match verifier.verify(&evidence, &mut Silent, scenario.now()).await {
-            Err(AttestationError::Malformed { .. } | AttestationError::Refused(_)) => {}
+            Err(
+                AttestationError::Malformed { .. }
+                | AttestationError::Refused(_)
+                | AttestationError::Denied(_),
+            ) => {}
             other => return Err(broken(rule, &other)),
         }
     }
@@ -82,7 +98,7 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
         if let Some(byte) = changed.get_mut(position) {
             *byte ^= 1;
         }
-        let mut challenger = Honest(prover.as_mut());
+        let mut challenger = Honest::new(prover.as_mut());
         if let Ok(found) = verifier.verify(&changed, &mut challenger, scenario.now()).await {
             return Err(broken("changed evidence is refused", &found));
         }
@@ -95,20 +111,70 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Lets a node prove itself; returns what it opened with and how it went.
+/// Lets a node prove itself; returns what it opened with, what it answered, and how it went.
 async fn attest(
     scenario: &dyn Scenario,
     prover: &mut dyn Prover,
-) -> (Vec<u8>, Result<Attested, AttestationError>) {
+) -> (Vec<u8>, Vec<Vec<u8>>, Result<Attested, AttestationError>) {
     let evidence = match prover.evidence().await {
         Ok(evidence) => evidence.to_vec(),
-        Err(error) => return (Vec::new(), Err(AttestationError::Refused(error.to_string()))),
+        Err(error) => {
+            let refused = AttestationError::Refused(error.to_string());
+            return (Vec::new(), Vec::new(), Err(refused));
+        }
     };
+    let mut node = Honest::new(prover);
     let outcome = scenario
         .verifier()
-        .verify(&evidence, &mut Honest(prover), scenario.now())
+        .verify(&evidence, &mut node, scenario.now())
         .await;
-    (evidence, outcome)
+    (evidence, node.answers, outcome)
+}
+
+/// For methods that ask: an answer is good for its own challenge alone, and as it is.
+async fn check_answers(
+    scenario: &dyn Scenario,
+    prover: &mut dyn Prover,
+    evidence: &[u8],
+    answers: &[Vec<u8>],
+) -> Result<(), (&'static str, Result<Attested, AttestationError>)> {
+    let longest = answers.iter().map(Vec::len).max().unwrap_or_default();
+    let mut meddlers = vec![
+        (
+            "an answer counts for its own challenge",
+            Meddling::Overheard(answers.to_vec()),
+        ),
+        ("an empty answer is refused", Meddling::Saying(Vec::new())),
+        ("noise for an answer is refused", Meddling::Saying(vec![0xff; 64])),
+        (
+            "an oversized answer is refused",
+            Meddling::Saying(vec![b'a'; MAX_MESSAGE + 1]),
+        ),
+    ];
+    // Both ends, and places between them. The first quarter may have names that nobody reads.
+    for part in [0].into_iter().chain(4..=16) {
+        let position = longest.saturating_sub(1) * part / 16;
+        meddlers.push(("a changed answer is refused", Meddling::Changing(position)));
+    }
+    for (rule, meddling) in meddlers {
+        let mut node = Meddler {
+            prover: &mut *prover,
+            meddling,
+        };
+        let outcome = scenario
+            .verifier()
+            .verify(evidence, &mut node, scenario.now())
+            .await;
+        match outcome {
+            Err(
+                AttestationError::Malformed { .. }
+                | AttestationError::Refused(_)
+                | AttestationError::Denied(_),
+            ) => {}
+            other => return Err((rule, other)),
+        }
+    }
+    Ok(())
 }
 
 fn check_identity(scenario: &dyn Scenario, attested: &Attested) -> Result<(), String> {
@@ -121,16 +187,61 @@ fn check_identity(scenario: &dyn Scenario, attested: &Attested) -> Result<(), St
     }
 }
 
-/// A node that answers its challenges.
-struct Honest<'a>(&'a mut dyn Prover);
+/// A node that answers its challenges, and what it answered.
+struct Honest<'a> {
+    prover: &'a mut dyn Prover,
+    answers: Vec<Vec<u8>>,
+}
+
+impl<'a> Honest<'a> {
+    fn new(prover: &'a mut dyn Prover) -> Self {
+        let answers = Vec::new();
+        Self { prover, answers }
+    }
+}
 
 #[async_trait]
 impl Challenger for Honest<'_> {
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        self.0
-            .respond(&challenge)
-            .await
-            .map_err(|_| AttestationError::Abandoned)
+        let answer = self.prover.respond(&challenge).await;
+        let answer = answer.map_err(|_| AttestationError::Abandoned)?;
+        self.answers.push(answer.clone());
+        Ok(answer)
+    }
+}
+
+/// Someone between a node and its server.
+struct Meddler<'a> {
+    prover: &'a mut dyn Prover,
+    meddling: Meddling,
+}
+
+enum Meddling {
+    /// Gives the answers of another time.
+    Overheard(Vec<Vec<u8>>),
+    /// Always says the same.
+    Saying(Vec<u8>),
+    /// Changes one bit of the byte at this place, if the answer is so long.
+    Changing(usize),
+}
+
+#[async_trait]
+impl Challenger for Meddler<'_> {
+    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
+        match &mut self.meddling {
+            Meddling::Overheard(answers) if answers.is_empty() => Err(AttestationError::Abandoned),
+            Meddling::Overheard(answers) => Ok(answers.remove(0)),
+            Meddling::Saying(answer) => Ok(answer.clone()),
+            Meddling::Changing(position) => {
+                let answer = self.prover.respond(&challenge).await;
+                let mut answer = answer.map_err(|_| AttestationError::Abandoned)?;
+                let position = (*position).min(answer.len().saturating_sub(1));
+                if let Some(byte) = answer.get_mut(position) {
+                    *byte ^= 1;
+                }
+                Ok(answer)
+            }
+        }
     }
 }
 

@@ -7,8 +7,13 @@
 //! This crate must not know how messages travel, where records are kept, or what an SVID is: what a method needs to
 //! look up or use up is passed in as a trait of its own.
 
+mod bytes;
+mod certificates;
 pub mod conformance;
+mod ecdsa;
 pub mod join_token;
+mod path_template;
+pub mod x509pop;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -18,6 +23,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use spiffe::SpiffeId;
 use zeroize::Zeroizing;
+
+pub use self::path_template::{PathTemplate, TemplateError};
 
 /// Longest evidence, challenge or response in bytes. The longest of a method in sight is a TPM's: a few certificates
 /// and quotes.
@@ -117,6 +124,9 @@ pub enum AttestationError {
     /// What the node sent proves nothing.
     #[error("{0}")]
     Refused(String),
+    /// What the node sent is well-formed, and it is not to be let in for it: its certificate is not accepted, its proof fails.
+    #[error("{0}")]
+    Denied(String),
     /// The node went away, or took too long.
     #[error("the node did not answer the challenge")]
     Abandoned,

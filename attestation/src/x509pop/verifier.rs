@@ -1,0 +1,202 @@
+//! The server's half.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use spiffe::TrustDomain;
+use symbolon_pki::bundle::{BundleSet, X509Authority};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::verify::{PathPolicy, Policy, VerifyOptions, verify_plain_chain, verify_x509_svid_with};
+
+use super::message::{Answer, Evidence, read, write};
+use super::possession::{self, Scheme};
+use super::{DEFAULT_MAX_INTERMEDIATES, MAX_RSA_BITS, METHOD, selectors};
+use crate::certificates::{chain, common_name, fingerprint, limit_rsa, serial_hex};
+use crate::path_template::PathTemplate;
+use crate::{AttestationError, Attested, Challenger, Verifier};
+
+const PAYLOAD: &str = "params.data.payload";
+pub(super) const ANSWER: &str = "challenge_response";
+
+/// The authorities of the server's own trust domain, as they are now.
+pub trait BundleSource: Send + Sync + Debug {
+    /// The bundles; only that of the verifier's own trust domain is looked at.
+    fn bundles(&self) -> Arc<BundleSet>;
+}
+
+/// Whose certificates count.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Those of a PKI with these authorities.
+    ExternalPki(Vec<X509Authority>),
+    /// X.509-SVIDs of the server's own trust domain, which are exchanged for an agent's.
+    Spiffe {
+        /// The trust domain's authorities.
+        bundles: Arc<dyn BundleSource>,
+        /// Where the paths of SVIDs begin that can be exchanged. A `/` at its end is added.
+        prefix: String,
+    },
+}
+
+/// How the server verifies.
+#[derive(Clone, Debug)]
+pub struct X509PopConfig {
+    /// In which agents are named.
+    pub trust_domain: TrustDomain,
+    /// Whose certificates count.
+    pub trust: Trust,
+    /// How agents are named.
+    pub template: PathTemplate,
+    /// Most intermediate certificates that a node may send.
+    pub max_intermediates: usize,
+    /// The longest RSA key, in bits.
+    pub max_rsa_bits: usize,
+    /// What every key on the path must be worth.
+    pub policy: PathPolicy,
+}
+
+impl X509PopConfig {
+    /// The defaults.
+    pub fn new(trust_domain: TrustDomain, trust: Trust, template: PathTemplate) -> Self {
+        Self {
+            trust_domain,
+            trust,
+            template,
+            max_intermediates: DEFAULT_MAX_INTERMEDIATES,
+            max_rsa_bits: MAX_RSA_BITS,
+            policy: PathPolicy::default(),
+        }
+    }
+}
+
+/// Lets in the nodes that have a certificate and its key.
+#[derive(Debug)]
+pub struct X509PopVerifier {
+    config: X509PopConfig,
+    options: VerifyOptions,
+}
+
+/// A chain that was believed.
+struct Believed {
+    /// Leaf first, the authority last.
+    path: Vec<Certificate>,
+    /// What follows the prefix in the SVID's path.
+    svid_path: Option<String>,
+}
+
+impl X509PopVerifier {
+    /// A verifier that is configured so.
+    pub fn new(config: X509PopConfig) -> Self {
+        let mut options = VerifyOptions::under(Policy::Path(config.policy));
+        // The node proves its native key alone.
+        options.native_only = true;
+        Self { config, options }
+    }
+
+    fn believe(&self, chain: &[Certificate], now: SystemTime) -> Result<Believed, AttestationError> {
+        let denied = |error: &dyn std::fmt::Display| {
+            AttestationError::Denied(format!("the certificate is not accepted: {error}"))
+        };
+        let (authorities, svid_path) = match &self.config.trust {
+            Trust::ExternalPki(authorities) => (authorities.clone(), None),
+            Trust::Spiffe { bundles, prefix } => {
+                let bundles = bundles.bundles();
+                let domain = &self.config.trust_domain;
+                let svid =
+                    verify_x509_svid_with(chain, &bundles, now, &self.options).map_err(|e| denied(&e))?;
+                if svid.spiffe_id.trust_domain() != domain {
+                    return Err(denied(&format!("{} is not in {domain}", svid.spiffe_id)));
+                }
+                let mut prefix = prefix.clone();
+                if !prefix.ends_with('/') {
+                    prefix.push('/');
+                }
+                let path = svid.spiffe_id.path().strip_prefix(&prefix).ok_or_else(|| {
+                    denied(&format!(
+                        "the path of {} does not begin with {prefix}",
+                        svid.spiffe_id
+                    ))
+                })?;
+                let bundle = bundles.get(domain);
+                let authorities = bundle.map(|bundle| bundle.x509_authorities.clone());
+                (authorities.unwrap_or_default(), Some(path.to_owned()))
+            }
+        };
+        let path = verify_plain_chain(chain, &authorities, now, &self.options).map_err(|e| denied(&e))?;
+        Ok(Believed {
+            path: path.certificates,
+            svid_path,
+        })
+    }
+
+    fn attested(
+        &self,
+        leaf: &Certificate,
+        believed: &Believed,
+        uris: &BTreeMap<String, String>,
+    ) -> Result<Attested, AttestationError> {
+        let denied = |reason: String| AttestationError::Denied(reason);
+        let selectors = selectors::selectors(&believed.path, uris).map_err(denied)?;
+        let common_name = common_name(leaf.inner().tbs_certificate().subject()).map_err(denied)?;
+        let value = |name: &str| match name {
+            "Fingerprint" => Some(fingerprint(leaf)),
+            "SerialNumberHex" => Some(serial_hex(leaf)),
+            "Subject.CommonName" => common_name.clone(),
+            "SVIDPathTrimmed" => believed.svid_path.clone(),
+            other => uris.get(other.strip_prefix("URISanSelectors.")?).cloned(),
+        };
+        let agent_id = self.config.template.agent_id(&self.config.trust_domain, value);
+        Ok(Attested {
+            agent_id: agent_id.map_err(|error| denied(error.to_string()))?,
+            selectors,
+            can_reattest: true,
+        })
+    }
+}
+
+#[async_trait]
+impl Verifier for X509PopVerifier {
+    fn method(&self) -> &'static str {
+        METHOD
+    }
+
+    async fn verify(
+        &self,
+        evidence: &[u8],
+        challenger: &mut dyn Challenger,
+        now: SystemTime,
+    ) -> Result<Attested, AttestationError> {
+        let evidence = Evidence::parse(evidence)?;
+        let chain = chain(
+            PAYLOAD,
+            evidence.certificates(),
+            self.config.max_intermediates + 1,
+        )?;
+        limit_rsa(PAYLOAD, &chain, self.config.max_rsa_bits)?;
+        let believed = self.believe(&chain, now)?;
+        let Some(leaf) = chain.first() else {
+            return Err(AttestationError::Denied("there is no certificate".to_owned()));
+        };
+        if !leaf.key_usage().is_some_and(|usage| usage.digital_signature()) {
+            return Err(AttestationError::Denied(
+                "the certificate is not for signing: its key usage lacks digitalSignature".to_owned(),
+            ));
+        }
+        let uris = selectors::of_uris(leaf, &self.config.trust_domain);
+        // Who it would be is known before it is asked anything.
+        let attested = self.attested(leaf, &believed, &uris)?;
+
+        let key = leaf.subject_key().map_err(|error| {
+            AttestationError::Denied(format!("the certificate's key cannot be used: {error}"))
+        })?;
+        let nonce = possession::fresh_nonce().map_err(|error| AttestationError::Unavailable(error.into()))?;
+        let challenge = possession::challenge(Scheme::of(key), &nonce);
+        let answer = challenger.challenge(write(&challenge)).await?;
+        let answer: Answer = read(ANSWER, &answer)?;
+        possession::verify(&self.config.trust_domain, leaf, key, &nonce, &answer)?;
+        Ok(attested)
+    }
+}

@@ -1,0 +1,1 @@
+//! The TPM methods against a software TPM.
