@@ -147,6 +147,7 @@ fn services_and_methods_are_complete() {
                 "BatchDeleteFederatedBundle =>",
             ],
         ),
+        ("spire.api.server.debug.v1.Debug", vec!["GetInfo =>"]),
         (
             "spire.api.server.entry.v1.Entry",
             vec![
@@ -161,6 +162,32 @@ fn services_and_methods_are_complete() {
             ],
         ),
         (
+            "spire.api.server.localauthority.v1.LocalAuthority",
+            vec![
+                "GetJWTAuthorityState =>",
+                "PrepareJWTAuthority =>",
+                "ActivateJWTAuthority =>",
+                "TaintJWTAuthority =>",
+                "RevokeJWTAuthority =>",
+                "GetX509AuthorityState =>",
+                "PrepareX509Authority =>",
+                "ActivateX509Authority =>",
+                "TaintX509Authority =>",
+                "TaintX509UpstreamAuthority =>",
+                "RevokeX509Authority =>",
+                "RevokeX509UpstreamAuthority =>",
+                "GetWITAuthorityState =>",
+                "PrepareWITAuthority =>",
+                "ActivateWITAuthority =>",
+                "TaintWITAuthority =>",
+                "RevokeWITAuthority =>",
+            ],
+        ),
+        (
+            "spire.api.server.logger.v1.Logger",
+            vec!["GetLogger =>", "SetLogLevel =>", "ResetLogLevel =>"],
+        ),
+        (
             "spire.api.server.svid.v1.SVID",
             vec![
                 "MintX509SVID =>",
@@ -170,6 +197,17 @@ fn services_and_methods_are_complete() {
                 "NewJWTSVID =>",
                 "BatchNewWITSVID =>",
                 "NewDownstreamX509CA =>",
+            ],
+        ),
+        (
+            "spire.api.server.trustdomain.v1.TrustDomain",
+            vec![
+                "ListFederationRelationships =>",
+                "GetFederationRelationship =>",
+                "BatchCreateFederationRelationship =>",
+                "BatchUpdateFederationRelationship =>",
+                "BatchDeleteFederationRelationship =>",
+                "RefreshBundle =>",
             ],
         ),
         (
@@ -222,6 +260,16 @@ fn high_field_numbers_are_ours_and_no_others() {
         "X509SVID.alternative_key = 1001",
         "X509SVID.form = 1000",
         "spire.api.server.svid.v1.NewX509SVIDParams.form = 1000",
+        "spire.api.types.Entry.allowed_forms = 1000",
+        "spire.api.types.Entry.leaf_key_algorithms = 1003",
+        "spire.api.types.Entry.not_after = 1002",
+        "spire.api.types.Entry.not_before = 1001",
+        "spire.api.types.Entry.owner = 1004",
+        "spire.api.types.EntryMask.allowed_forms = 1000",
+        "spire.api.types.EntryMask.leaf_key_algorithms = 1003",
+        "spire.api.types.EntryMask.not_after = 1002",
+        "spire.api.types.EntryMask.not_before = 1001",
+        "spire.api.types.EntryMask.owner = 1004",
         "spire.api.types.X509SVID.form = 1000",
     ];
     assert_eq!(high, ours.map(str::to_owned).into());
