@@ -205,7 +205,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
         SqliteDatastore::open_read_only(&path).await,
     ] {
         assert!(
-            matches!(opened, Err(DatastoreError::NewerSchema { found: 99, known: 2 })),
+            matches!(opened, Err(DatastoreError::NewerSchema { found: 99, known: 2.. })),
             "{opened:?}"
         );
     }
@@ -309,7 +309,7 @@ async fn a_datastore_of_the_first_version_is_brought_up_to_date() {
 
     let view = SqliteDatastore::open_read_only(&path).await;
     assert!(
-        matches!(view, Err(DatastoreError::OlderSchema { found: 1, known: 2 })),
+        matches!(view, Err(DatastoreError::OlderSchema { found: 1, known: 2.. })),
         "{view:?}"
     );
     let store = SqliteDatastore::open(&path).await.unwrap();
@@ -327,7 +327,7 @@ async fn an_empty_file_is_an_old_schema_to_a_reader_and_a_beginning_to_a_server(
     fs::write(&path, "").unwrap();
     let view = SqliteDatastore::open_read_only(&path).await;
     assert!(
-        matches!(view, Err(DatastoreError::OlderSchema { found: 0, known: 2 })),
+        matches!(view, Err(DatastoreError::OlderSchema { found: 0, known: 2.. })),
         "{view:?}"
     );
     SqliteDatastore::open(&path).await.unwrap().ping().await.unwrap();

@@ -21,10 +21,15 @@ pub(crate) fn entry(entry: &EntryRecord) -> Result<()> {
     }
     text("the entry's id", &entry.id)?;
     text("the entry's hint", &entry.hint)?;
+    text("the entry's owner", &entry.owner)?;
     entry
         .dns_names
         .iter()
         .try_for_each(|name| text("a DNS name of the entry", name))?;
+    entry
+        .leaf_key_algorithms
+        .iter()
+        .try_for_each(|name| text("a key algorithm of the entry", name))?;
     selectors(&entry.selectors)
 }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_crypto::digest::sha256;
+use symbolon_pki::suite::Form;
+use symbolon_pki::time::unix_seconds;
 
 use super::{Page, PageRequest, Result, SetFilter};
 
@@ -35,7 +37,7 @@ impl fmt::Display for Selector {
     }
 }
 
-/// A registration entry, with every field of SPIRE's `types.Entry`.
+/// A registration entry, with every field of SPIRE's `types.Entry` and those that we add.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EntryRecord {
     /// Its id, chosen by whoever created it; unique in a datastore.
@@ -72,9 +74,78 @@ pub struct EntryRecord {
     pub disable_x509_svid_prefetch: bool,
     /// Whether its JWT-SVIDs carry a `jti`.
     pub jwt_svid_include_jti: bool,
+    /// The forms in which its X.509-SVIDs may be issued; empty for every form.
+    pub allowed_forms: BTreeSet<Form>,
+    /// The algorithms that keys in its X.509-SVIDs may have, by name; empty for all.
+    pub leaf_key_algorithms: BTreeSet<String>,
+    /// The first moment at which it has effect; `None` for at once.
+    pub not_before: Option<SystemTime>,
+    /// The first moment at which it has none any more, and when its SVIDs end at the latest; `None` for never.
+    pub not_after: Option<SystemTime>,
+    /// Whose declarations keep it; empty where nobody's do.
+    pub owner: String,
 }
 
 impl EntryRecord {
+    /// An entry with nothing but what every entry has.
+    pub fn new(
+        id: impl Into<String>,
+        spiffe_id: SpiffeId,
+        parent_id: SpiffeId,
+        selectors: BTreeSet<Selector>,
+        created_at: SystemTime,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            spiffe_id,
+            parent_id,
+            selectors,
+            x509_svid_ttl: None,
+            jwt_svid_ttl: None,
+            federates_with: BTreeSet::new(),
+            admin: false,
+            downstream: false,
+            expires_at: None,
+            dns_names: Vec::new(),
+            revision_number: 0,
+            store_svid: false,
+            hint: String::new(),
+            created_at,
+            disable_x509_svid_prefetch: false,
+            jwt_svid_include_jti: false,
+            allowed_forms: BTreeSet::new(),
+            leaf_key_algorithms: BTreeSet::new(),
+            not_before: None,
+            not_after: None,
+            owner: String::new(),
+        }
+    }
+
+    /// Whether it has effect at the moment `now`: it has not ended, and its window is open.
+    pub fn is_in_effect(&self, now: SystemTime) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+            && self.not_before.is_none_or(|begin| begin <= now)
+            && self.not_after.is_none_or(|end| now < end)
+    }
+
+    /// Lifetime of an X.509-SVID that is issued at the moment `now`: its own or `default`, and no longer than its
+    /// window is open.
+    pub fn x509_svid_ttl(&self, default: Duration, now: SystemTime) -> Duration {
+        self.within_window(self.x509_svid_ttl.unwrap_or(default), now)
+    }
+
+    /// Lifetime of a JWT-SVID, likewise.
+    pub fn jwt_svid_ttl(&self, default: Duration, now: SystemTime) -> Duration {
+        self.within_window(self.jwt_svid_ttl.unwrap_or(default), now)
+    }
+
+    /// Lifetime of an SVID of another kind that is to live for `wanted`, no longer than the window is open.
+    pub fn within_window(&self, wanted: Duration, now: SystemTime) -> Duration {
+        // Certificates end at whole seconds, counted from the one that `now` is in.
+        let open = |end| Duration::from_secs(unix_seconds(end).saturating_sub(unix_seconds(now)));
+        self.not_after.map_or(wanted, |end| wanted.min(open(end)))
+    }
+
     /// SHA-256 over parent, identity and selectors: two entries that agree in all three are the same registration.
     pub(crate) fn likeness(&self) -> [u8; 32] {
         let mut text = Vec::new();

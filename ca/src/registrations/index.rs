@@ -95,15 +95,15 @@ impl Index {
         found.into_values().collect()
     }
 
-    /// The entries with these ids that have not ended.
+    /// The entries with these ids that are in effect.
     fn entries<'a>(
         &'a self,
         ids: Option<&'a BTreeSet<String>>,
         now: SystemTime,
     ) -> impl Iterator<Item = &'a Arc<EntryRecord>> {
         let ids = ids.into_iter().flatten();
-        let live = move |entry: &&Arc<EntryRecord>| entry.expires_at.is_none_or(|end| now < end);
-        ids.filter_map(|id| self.by_id.get(id)).filter(live)
+        ids.filter_map(|id| self.by_id.get(id))
+            .filter(move |entry| entry.is_in_effect(now))
     }
 }
 
@@ -124,25 +124,7 @@ mod tests {
     }
 
     fn entry(name: &str, parent: &str, spiffe_id: &str, values: &[&str]) -> EntryRecord {
-        EntryRecord {
-            id: name.to_owned(),
-            spiffe_id: id(spiffe_id),
-            parent_id: id(parent),
-            selectors: selectors(values),
-            x509_svid_ttl: None,
-            jwt_svid_ttl: None,
-            federates_with: [].into(),
-            admin: false,
-            downstream: false,
-            expires_at: None,
-            dns_names: vec![],
-            revision_number: 0,
-            store_svid: false,
-            hint: String::new(),
-            created_at: NOW,
-            disable_x509_svid_prefetch: false,
-            jwt_svid_include_jti: false,
-        }
+        EntryRecord::new(name, id(spiffe_id), id(parent), selectors(values), NOW)
     }
 
     fn index(entries: impl IntoIterator<Item = EntryRecord>) -> Index {
@@ -211,6 +193,25 @@ mod tests {
         index.put(ended);
         assert_eq!(reachable(&index, A, &[]), ["1", "2"]);
         assert!(index.grants(&id("/a"), NOW).admin && !index.grants(&id("/a"), NOW).downstream);
+    }
+
+    #[test]
+    fn an_entry_gives_what_it_gives_in_its_window_alone() {
+        let second = |n| NOW + Duration::from_secs(n);
+        let mut windowed = entry("1", A, "/a", &["u"]);
+        windowed.not_before = Some(second(10));
+        windowed.not_after = Some(second(20));
+        windowed.admin = true;
+        let index = index([windowed, entry("2", "/a", "/b", &["u"])]);
+        for (now, open) in [(9, false), (10, true), (19, true), (20, false)] {
+            let found = index.reachable(&id(A), &selectors(&[]), None, second(now));
+            assert_eq!(
+                found.len(),
+                if open { 2 } else { 0 },
+                "{now}: what hangs on it goes with it"
+            );
+            assert_eq!(index.grants(&id("/a"), second(now)).admin, open, "{now}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `spire.api.server.entry.v1.Entry`: registration entries, for operators and for the agents that serve them.
 
+mod asking;
 mod batch;
 mod filter;
 mod sync;
@@ -14,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument;
 
+use self::asking::Asking;
 use self::filter::{counted, read_filter};
 use super::paging::{Wanted, framed, page};
 use super::{Core, MAX_REPLY, check_batch};
@@ -32,7 +34,8 @@ impl api::entry_server::Entry for EntryService {
         request: Request<api::CountEntriesRequest>,
     ) -> Result<Response<api::CountEntriesResponse>, Status> {
         let filter = request.into_inner().filter.map(counted).unwrap_or_default();
-        let count = self.0.datastore.count_entries(&read_filter(&filter)?).await?;
+        let filter = read_filter(&filter, &self.0.trust_domain)?;
+        let count = self.0.datastore.count_entries(&filter).await?;
         Ok(Response::new(api::CountEntriesResponse {
             count: i32::try_from(count).unwrap_or(i32::MAX),
         }))
@@ -49,7 +52,7 @@ impl api::entry_server::Entry for EntryService {
             page_token,
         } = request.into_inner();
         let wanted = Wanted::read(page_size, &page_token)?;
-        let filter = &read_filter(&filter.unwrap_or_default())?;
+        let filter = &read_filter(&filter.unwrap_or_default(), &self.0.trust_domain)?;
         let fetch = |request| async move { self.0.datastore.list_entries(filter, &request).await };
         let message = |entry| mask_entry(entry_message(&entry), output_mask.as_ref());
         let (entries, next_page_token) = page(wanted, message, fetch).await?;
@@ -151,11 +154,12 @@ impl api::entry_server::Entry for EntryService {
         &self,
         request: Request<Streaming<api::SyncAuthorizedEntriesRequest>>,
     ) -> Result<Response<Self::SyncAuthorizedEntriesStream>, Status> {
-        let agent = calling_agent(&request)?;
-        let authorized = self.0.registrations.authorized(&agent, self.0.clock.now());
+        let asking = Asking::of(&request)?;
         let (sender, replies) = mpsc::channel(1);
-        let stopping = self.0.stopping.clone();
+        let core = Arc::clone(&self.0);
+        let stopping = core.stopping.clone();
         let work = async move {
+            let authorized = || asking.authorized(&core);
             let done = tokio::select! {
                 done = sync::run(authorized, request.into_inner(), &sender) => done,
                 () = stopping.cancelled() => Err(Status::unavailable("the server is stopping")),

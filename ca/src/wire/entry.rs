@@ -1,5 +1,6 @@
 //! Registration entries.
 
+mod own;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use symbolon_api::spire::api::types::entry::AdditionalAttributes;
 use symbolon_issuance::{MAX_DNS_NAMES, check_dns_name};
 use tonic::Status;
 
+use self::own::{check_policy, read_forms, read_key_algorithms, read_owner};
 use super::selectors::{read_selectors, read_trust_domains, selector_messages};
 use super::{lifetime, member_id, moment, optional_seconds, seconds, workload_id};
 use crate::datastore::EntryRecord;
@@ -24,8 +26,8 @@ const MAX_SELECTORS: usize = 100;
 /// The most trust domains that an entry federates with.
 const MAX_FEDERATION: usize = 100;
 
-/// Every field of SPIRE's.
-const ALL: types::EntryMask = types::EntryMask {
+/// Every field of SPIRE's: what an update without a mask changes.
+pub(crate) const STOCK_FIELDS: types::EntryMask = types::EntryMask {
     spiffe_id: true,
     parent_id: true,
     selectors: true,
@@ -41,6 +43,21 @@ const ALL: types::EntryMask = types::EntryMask {
     hint: true,
     created_at: true,
     additional_attributes: true,
+    allowed_forms: false,
+    not_before: false,
+    not_after: false,
+    leaf_key_algorithms: false,
+    owner: false,
+};
+
+/// Every field: what an answer without a mask shows.
+pub(crate) const ALL_FIELDS: types::EntryMask = types::EntryMask {
+    allowed_forms: true,
+    not_before: true,
+    not_after: true,
+    leaf_key_algorithms: true,
+    owner: true,
+    ..STOCK_FIELDS
 };
 
 /// An entry as a message, complete.
@@ -67,6 +84,11 @@ pub(crate) fn entry_message(entry: &EntryRecord) -> types::Entry {
         hint: entry.hint.clone(),
         created_at: seconds(entry.created_at),
         additional_attributes: Some(attributes).filter(|set| *set != AdditionalAttributes::default()),
+        allowed_forms: entry.allowed_forms.iter().map(ToString::to_string).collect(),
+        not_before: optional_seconds(entry.not_before),
+        not_after: optional_seconds(entry.not_after),
+        leaf_key_algorithms: entry.leaf_key_algorithms.iter().cloned().collect(),
+        owner: entry.owner.clone(),
     }
 }
 
@@ -88,7 +110,12 @@ pub(crate) fn mask_entry(entry: types::Entry, mask: Option<&types::EntryMask>) -
         hint,
         created_at,
         additional_attributes,
-    } = *mask.unwrap_or(&ALL);
+        allowed_forms,
+        not_before,
+        not_after,
+        leaf_key_algorithms,
+        owner,
+    } = *mask.unwrap_or(&ALL_FIELDS);
     types::Entry {
         id: entry.id,
         spiffe_id: entry.spiffe_id.filter(|_| spiffe_id),
@@ -106,6 +133,11 @@ pub(crate) fn mask_entry(entry: types::Entry, mask: Option<&types::EntryMask>) -
         hint: keep(hint, entry.hint),
         created_at: keep(created_at, entry.created_at),
         additional_attributes: entry.additional_attributes.filter(|_| additional_attributes),
+        allowed_forms: keep(allowed_forms, entry.allowed_forms),
+        not_before: keep(not_before, entry.not_before),
+        not_after: keep(not_after, entry.not_after),
+        leaf_key_algorithms: keep(leaf_key_algorithms, entry.leaf_key_algorithms),
+        owner: keep(owner, entry.owner),
     }
 }
 
@@ -127,29 +159,14 @@ pub fn new_entry(
         "" => fresh_id,
         id => read_id(id)?.to_owned(),
     };
-    let blank = EntryRecord {
-        id,
-        spiffe_id: workload_id("spiffe_id", message.spiffe_id.as_ref(), trust_domain)?,
-        parent_id: member_id("parent_id", message.parent_id.as_ref(), trust_domain)?,
-        selectors: [].into(),
-        x509_svid_ttl: None,
-        jwt_svid_ttl: None,
-        federates_with: [].into(),
-        admin: false,
-        downstream: false,
-        expires_at: None,
-        dns_names: Vec::new(),
-        revision_number: 0,
-        store_svid: false,
-        hint: String::new(),
-        created_at: now,
-        disable_x509_svid_prefetch: false,
-        jwt_svid_include_jti: false,
-    };
-    apply_entry(blank, message, None, trust_domain)
+    let spiffe_id = workload_id("spiffe_id", message.spiffe_id.as_ref(), trust_domain)?;
+    let parent_id = member_id("parent_id", message.parent_id.as_ref(), trust_domain)?;
+    let blank = EntryRecord::new(id, spiffe_id, parent_id, [].into(), now);
+    apply_entry(blank, message, Some(&ALL_FIELDS), trust_domain)
 }
 
-/// The entry that `current` becomes by the fields of `message` that `mask` names; without a mask by all of them.
+/// The entry that `current` becomes by the fields of `message` that `mask` names; without a mask by all of SPIRE's, so
+/// that programs that know no others leave the others alone.
 ///
 /// # Errors
 /// `InvalidArgument`, naming the field.
@@ -159,7 +176,7 @@ pub(crate) fn apply_entry(
     mask: Option<&types::EntryMask>,
     trust_domain: &TrustDomain,
 ) -> Result<EntryRecord, Status> {
-    let mask = mask.unwrap_or(&ALL);
+    let mask = mask.unwrap_or(&STOCK_FIELDS);
     let mut entry = current;
     if mask.spiffe_id {
         entry.spiffe_id = workload_id("spiffe_id", message.spiffe_id.as_ref(), trust_domain)?;
@@ -213,18 +230,49 @@ pub(crate) fn apply_entry(
         entry.disable_x509_svid_prefetch = attributes.disable_x509_svid_prefetch;
         entry.jwt_svid_include_jti = attributes.jwt_svid_include_jti;
     }
+    if mask.allowed_forms {
+        entry.allowed_forms = read_forms("allowed_forms", &message.allowed_forms)?;
+    }
+    if mask.leaf_key_algorithms {
+        entry.leaf_key_algorithms = read_key_algorithms("leaf_key_algorithms", &message.leaf_key_algorithms)?;
+    }
+    if mask.not_before {
+        entry.not_before = moment("not_before", message.not_before)?;
+    }
+    if mask.not_after {
+        entry.not_after = moment("not_after", message.not_after)?;
+    }
+    if mask.owner {
+        entry.owner = read_owner("owner", &message.owner)?;
+    }
+    check_storable(&entry)?;
+    check_policy(&entry)?;
+    Ok(entry)
+}
+
+/// What SPIRE asks of entries whose SVIDs go to a store.
+fn check_storable(entry: &EntryRecord) -> Result<(), Status> {
+    if !entry.store_svid {
+        return Ok(());
+    }
     // Stores are addressed by one attestor's selectors.
-    if entry.store_svid
-        && entry
-            .selectors
-            .iter()
-            .any(|s| Some(&s.kind) != entry.selectors.first().map(|f| &f.kind))
+    let kind = entry.selectors.first().map(|first| &first.kind);
+    if entry
+        .selectors
+        .iter()
+        .any(|selector| Some(&selector.kind) != kind)
     {
         return Err(Status::invalid_argument(
             "selectors: with store_svid all must be of one type",
         ));
     }
-    Ok(entry)
+    if entry.disable_x509_svid_prefetch {
+        return Err(Status::invalid_argument(
+            "additional_attributes: disable_x509_svid_prefetch makes no sense with store_svid, which needs the SVID \
+             before anybody asks",
+        ));
+    }
+    Ok(())
 }
 
 fn bounded(field: &str, found: usize, most: usize) -> Result<(), Status> {
@@ -237,11 +285,12 @@ fn bounded(field: &str, found: usize, most: usize) -> Result<(), Status> {
 }
 
 fn read_id(id: &str) -> Result<&str, Status> {
-    if id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic()) {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if id.len() <= MAX_ID && id.bytes().all(fits) {
         return Ok(id);
     }
     Err(Status::invalid_argument(format!(
-        "id must be 1 to {MAX_ID} printable ASCII characters without spaces"
+        "id must be 1 to {MAX_ID} letters, digits, hyphens, dots and underscores"
     )))
 }
 

@@ -76,7 +76,7 @@ async fn entries_are_filtered_masked_and_paged() {
                 by_hint: Some(String::new()),
                 ..Default::default()
             },
-            4,
+            5,
         ),
         (
             Filter {

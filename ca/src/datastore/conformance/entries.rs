@@ -101,6 +101,14 @@ pub(super) async fn what_cannot_be_kept_is_refused(store: Store) -> Outcome {
             ..full_entry("x")?
         },
         EntryRecord {
+            owner: nul(),
+            ..full_entry("x")?
+        },
+        EntryRecord {
+            leaf_key_algorithms: [nul()].into(),
+            ..full_entry("x")?
+        },
+        EntryRecord {
             selectors: [Selector::new("unix", nul())].into(),
             ..full_entry("x")?
         },

@@ -8,6 +8,7 @@ use spiffe::TrustDomain;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Sqlite, SqliteConnection};
+use symbolon_pki::suite::Form;
 
 use super::codec::{Columns, failed, seconds, to_json, whole_seconds};
 use super::filter::{Conditions, SetTable, bind_selector, cut, replace_set, start};
@@ -48,8 +49,9 @@ impl EntryStore for SqliteDatastore {
         let insert = sqlx::query(
             "INSERT INTO entry (id, likeness, spiffe_id, parent_id, x509_svid_ttl, jwt_svid_ttl, admin, \
              downstream, expires_at, dns_names, store_svid, hint, disable_x509_svid_prefetch, \
-             jwt_svid_include_jti, revision_number, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+             jwt_svid_include_jti, allowed_forms, leaf_key_algorithms, not_before, not_after, owner, \
+             revision_number, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
         );
         let done = bind_fields(insert.bind(&entry.id), entry)?
             .bind(seconds(entry.created_at))
@@ -81,8 +83,8 @@ impl EntryStore for SqliteDatastore {
         let update = sqlx::query(
             "UPDATE entry SET likeness = ?, spiffe_id = ?, parent_id = ?, x509_svid_ttl = ?, jwt_svid_ttl = ?, \
              admin = ?, downstream = ?, expires_at = ?, dns_names = ?, store_svid = ?, hint = ?, \
-             disable_x509_svid_prefetch = ?, jwt_svid_include_jti = ?, revision_number = revision_number + 1 \
-             WHERE seq = ?",
+             disable_x509_svid_prefetch = ?, jwt_svid_include_jti = ?, allowed_forms = ?, leaf_key_algorithms = ?, \
+             not_before = ?, not_after = ?, owner = ?, revision_number = revision_number + 1 WHERE seq = ?",
         );
         bind_fields(update, entry)?
             .bind(seq)
@@ -189,6 +191,7 @@ fn bind_fields<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     entry: &EntryRecord,
 ) -> Result<Query<'q, Sqlite, SqliteArguments>> {
+    let forms: Vec<&str> = entry.allowed_forms.iter().map(|form| form.name()).collect();
     Ok(query
         .bind(entry.likeness().to_vec())
         .bind(entry.spiffe_id.to_string())
@@ -202,7 +205,12 @@ fn bind_fields<'q>(
         .bind(entry.store_svid)
         .bind(entry.hint.clone())
         .bind(entry.disable_x509_svid_prefetch)
-        .bind(entry.jwt_svid_include_jti))
+        .bind(entry.jwt_svid_include_jti)
+        .bind(to_json(&forms)?)
+        .bind(to_json(&entry.leaf_key_algorithms)?)
+        .bind(entry.not_before.map(seconds))
+        .bind(entry.not_after.map(seconds))
+        .bind(entry.owner.clone()))
 }
 
 async fn replace_sets(connection: &mut SqliteConnection, seq: i64, entry: &EntryRecord) -> Result<()> {
@@ -252,6 +260,14 @@ fn read(row: &SqliteRow) -> Result<(i64, EntryRecord)> {
                 .map_err(|e| columns.corrupt(format!("federates_with: {e}")))
         })
         .collect();
+    let forms: Vec<String> = columns.json("allowed_forms")?;
+    let forms: Result<BTreeSet<Form>> = forms
+        .iter()
+        .map(|name| {
+            name.parse()
+                .map_err(|e| columns.corrupt(format!("allowed_forms: {e}")))
+        })
+        .collect();
     let entry = EntryRecord {
         id: columns.get("id")?,
         spiffe_id: columns.parse("spiffe_id")?,
@@ -273,6 +289,11 @@ fn read(row: &SqliteRow) -> Result<(i64, EntryRecord)> {
         created_at: columns.time("created_at")?,
         disable_x509_svid_prefetch: columns.get("disable_x509_svid_prefetch")?,
         jwt_svid_include_jti: columns.get("jwt_svid_include_jti")?,
+        allowed_forms: forms?,
+        leaf_key_algorithms: columns.json("leaf_key_algorithms")?,
+        not_before: columns.time_option("not_before")?,
+        not_after: columns.time_option("not_after")?,
+        owner: columns.get("owner")?,
     };
     Ok((columns.get("seq")?, entry))
 }

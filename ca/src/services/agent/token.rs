@@ -46,25 +46,8 @@ pub(super) async fn create(core: &Core, request: CreateJoinTokenRequest) -> Resu
 
     let entry = match &alias {
         Some(alias) => {
-            let entry = EntryRecord {
-                id: ids::fresh()?,
-                spiffe_id: alias.clone(),
-                selectors: [Selector::new("spiffe_id", agent.to_string())].into(),
-                parent_id: agent,
-                x509_svid_ttl: None,
-                jwt_svid_ttl: None,
-                federates_with: [].into(),
-                admin: false,
-                downstream: false,
-                expires_at: None,
-                dns_names: Vec::new(),
-                revision_number: 0,
-                store_svid: false,
-                hint: String::new(),
-                created_at: now,
-                disable_x509_svid_prefetch: false,
-                jwt_svid_include_jti: false,
-            };
+            let selectors = [Selector::new("spiffe_id", agent.to_string())].into();
+            let entry = EntryRecord::new(ids::fresh()?, alias.clone(), agent, selectors, now);
             Some(core.registrations.create(&entry).await?)
         }
         None => None,

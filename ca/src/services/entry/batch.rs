@@ -44,7 +44,7 @@ pub(super) async fn create(
 
 async fn try_create(core: &Core, message: &types::Entry) -> Result<EntryCreation, Status> {
     let entry = new_entry(message, ids::fresh()?, &core.trust_domain, core.clock.now())?;
-    check_federation(&entry)?;
+    check_federation(core, &entry).await?;
     Ok(core.registrations.create(&entry).await?)
 }
 
@@ -83,11 +83,13 @@ async fn try_update(
     if message.id.is_empty() {
         return Err(Status::invalid_argument("id is missing"));
     }
-    let change = |current| {
-        let wanted = apply_entry(current, message, mask, &core.trust_domain)?;
-        check_federation(&wanted)?;
-        Ok::<_, Status>(wanted)
-    };
+    let change = |current| apply_entry(current, message, mask, &core.trust_domain);
+    // What it would become is held against the bundles first. Nothing but the message says with whom it federates.
+    if mask.is_none_or(|mask| mask.federates_with)
+        && let Some(current) = core.datastore.entry(&message.id).await?
+    {
+        check_federation(core, &change(current)?).await?;
+    }
     core.registrations.change(&message.id, change).await
 }
 
@@ -109,12 +111,19 @@ pub(super) async fn delete(core: &Core, id: String) -> batch_delete_entry_respon
     }
 }
 
-/// As in SPIRE an entry can only federate with trust domains whose bundles are here, and there are none yet.
-fn check_federation(entry: &EntryRecord) -> Result<(), Status> {
-    match entry.federates_with.first() {
-        None => Ok(()),
-        Some(unknown) => Err(Status::invalid_argument(format!(
-            "federates_with: there is no bundle of {unknown} here"
-        ))),
+/// As in SPIRE an entry can only federate with trust domains whose bundles are here.
+async fn check_federation(core: &Core, entry: &EntryRecord) -> Result<(), Status> {
+    for trust_domain in &entry.federates_with {
+        let refused = if *trust_domain == core.trust_domain {
+            "is this server's own trust domain"
+        } else if core.datastore.federated_bundle(trust_domain).await?.is_none() {
+            "is not known: there is no bundle of it here"
+        } else {
+            continue;
+        };
+        return Err(Status::invalid_argument(format!(
+            "federates_with: {trust_domain} {refused}"
+        )));
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `SyncAuthorizedEntries`: an agent's entries without resending what it has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,15 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Sender = mpsc::Sender<Result<SyncAuthorizedEntriesResponse, Status>>;
 
-/// Talks with one agent about `authorized`, until it has what it wants.
+/// Talks with one agent, until it has what it wants. Each turn is about the entries that `authorized` says it may serve
+/// by then.
 ///
 /// # Errors
-/// What the agent does wrong, for it to be told.
-pub(super) async fn run(
-    authorized: Vec<Arc<EntryRecord>>,
+/// What the agent does wrong, for it to be told, or why it may not go on.
+pub(super) async fn run<F>(
+    authorized: impl Fn() -> F,
     mut requests: impl Stream<Item = Result<SyncAuthorizedEntriesRequest, Status>> + Unpin,
     replies: &Sender,
-) -> Result<(), Status> {
+) -> Result<(), Status>
+where
+    F: Future<Output = Result<Vec<Arc<EntryRecord>>, Status>>,
+{
     let Some(opening) = next(&mut requests).await? else {
         return Err(Status::invalid_argument("the first message is missing"));
     };
@@ -45,34 +49,40 @@ pub(super) async fn run(
             "output_mask leaves out revision_number, by which the agent sees what is new",
         ));
     }
-    if authorized.len() <= MAX_PAGE {
-        let entries: Vec<_> = authorized
-            .iter()
-            .map(|entry| show(entry, mask.as_ref()))
-            .collect();
-        if entries.iter().map(length).sum::<usize>() <= MAX_REPLY {
-            return reply(
-                replies,
-                SyncAuthorizedEntriesResponse {
-                    entries,
-                    ..Default::default()
-                },
-            )
-            .await;
-        }
+    let entries = authorized().await?;
+    if let Some(whole) = fitting(&entries, mask.as_ref()) {
+        return reply(replies, whole).await;
     }
-    send_revisions(&authorized, replies).await?;
+    send_revisions(&entries, replies).await?;
+    drop(entries);
 
-    let by_id: HashMap<&str, &Arc<EntryRecord>> = authorized
-        .iter()
-        .map(|entry| (entry.id.as_str(), entry))
-        .collect();
     while let Some(request) = next(&mut requests).await? {
-        // What is not there any more, or never was the agent's, is left out without a word.
-        let wanted = request.ids.iter().filter_map(|id| by_id.get(id.as_str()));
+        let entries = authorized().await?;
+        let by_id: HashMap<&str, &Arc<EntryRecord>> =
+            entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
+        // As in SPIRE they come in the order of their ids. What is there no more, or never was the agent's, is left out
+        // without a word; what is named twice comes once.
+        let ids: BTreeSet<&str> = request.ids.iter().map(String::as_str).collect();
+        let wanted = ids.into_iter().filter_map(|id| by_id.get(id));
         send_entries(wanted.map(|entry| show(entry, mask.as_ref())), replies).await?;
     }
     Ok(())
+}
+
+/// All entries in one answer, if they fit one.
+fn fitting(
+    entries: &[Arc<EntryRecord>],
+    mask: Option<&types::EntryMask>,
+) -> Option<SyncAuthorizedEntriesResponse> {
+    if entries.len() > MAX_PAGE {
+        return None;
+    }
+    let entries: Vec<_> = entries.iter().map(|entry| show(entry, mask)).collect();
+    let fits = entries.iter().map(length).sum::<usize>() <= MAX_REPLY;
+    fits.then(|| SyncAuthorizedEntriesResponse {
+        entries,
+        ..Default::default()
+    })
 }
 
 fn show(entry: &EntryRecord, mask: Option<&types::EntryMask>) -> types::Entry {
@@ -151,6 +161,7 @@ async fn reply(replies: &Sender, response: SyncAuthorizedEntriesResponse) -> Res
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::SystemTime;
 
     use spiffe::SpiffeId;
@@ -159,24 +170,17 @@ mod tests {
     use crate::datastore::Selector;
 
     fn entries(count: usize, hint: usize) -> Vec<Arc<EntryRecord>> {
+        let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
         let entry = |number: usize| EntryRecord {
-            id: format!("{number:05}"),
-            spiffe_id: SpiffeId::new(format!("spiffe://example.org/{number}")).unwrap(),
-            parent_id: SpiffeId::new("spiffe://example.org/spire/agent/x/a").unwrap(),
-            selectors: [Selector::new("unix", "uid:1")].into(),
-            x509_svid_ttl: None,
-            jwt_svid_ttl: None,
-            federates_with: [].into(),
-            admin: false,
-            downstream: false,
-            expires_at: None,
-            dns_names: vec![],
             revision_number: 3,
-            store_svid: false,
             hint: "h".repeat(hint),
-            created_at: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
-            disable_x509_svid_prefetch: false,
-            jwt_svid_include_jti: false,
+            ..EntryRecord::new(
+                format!("{number:05}"),
+                id(&format!("/{number}")),
+                id("/spire/agent/x/a"),
+                [Selector::new("unix", "uid:1")].into(),
+                SystemTime::UNIX_EPOCH + Duration::from_secs(5),
+            )
         };
         (0..count).map(|number| Arc::new(entry(number))).collect()
     }
@@ -186,9 +190,24 @@ mod tests {
         authorized: Vec<Arc<EntryRecord>>,
         requests: Vec<SyncAuthorizedEntriesRequest>,
     ) -> (Vec<SyncAuthorizedEntriesResponse>, Result<(), Status>) {
+        talk_about(vec![Ok(authorized)], requests).await
+    }
+
+    /// As [`talk`], where what the agent may serve changes from turn to turn and then stays.
+    async fn talk_about(
+        turns: Vec<Result<Vec<Arc<EntryRecord>>, Status>>,
+        requests: Vec<SyncAuthorizedEntriesRequest>,
+    ) -> (Vec<SyncAuthorizedEntriesResponse>, Result<(), Status>) {
         let (sender, mut replies) = mpsc::channel(1);
         let requests = tokio_stream::iter(requests.into_iter().map(Ok));
-        let server = tokio::spawn(async move { run(authorized, requests, &sender).await });
+        let turn = AtomicUsize::new(0);
+        let server = tokio::spawn(async move {
+            let authorized = || {
+                let at = turn.fetch_add(1, Ordering::Relaxed).min(turns.len() - 1);
+                std::future::ready(turns[at].clone())
+            };
+            run(authorized, requests, &sender).await
+        });
         let mut received = Vec::new();
         while let Some(reply) = replies.recv().await {
             received.push(reply.unwrap());
@@ -219,7 +238,12 @@ mod tests {
         let wanted: Vec<_> = all.iter().map(|entry| entry.id.as_str()).collect();
         let (replies, end) = talk(
             all.clone(),
-            vec![ask(&[]), ask(&["00007", "nobody's"]), ask(&wanted), ask(&[])],
+            vec![
+                ask(&[]),
+                ask(&["00007", "nobody's", "00007"]),
+                ask(&wanted),
+                ask(&[]),
+            ],
         )
         .await;
         end.unwrap();
@@ -243,6 +267,25 @@ mod tests {
             ("00007", 3, 5)
         );
         assert_eq!(replies[3].entries[0].id, "00007");
+    }
+
+    #[tokio::test]
+    async fn each_turn_is_about_what_the_agent_may_serve_by_then() {
+        let before = entries(MAX_PAGE + 1, 0);
+        let mut changed = EntryRecord::clone(&before[1]);
+        changed.revision_number = 4;
+        let after = [&before[2..], &[Arc::new(changed)]].concat();
+        let asked = vec![ask(&[]), ask(&["00000", "00001", "00002"]), ask(&["00002"])];
+        let banned = Status::permission_denied("banned");
+        let (replies, end) = talk_about(vec![Ok(before), Ok(after), Err(banned)], asked).await;
+        let shown: Vec<_> = replies[2]
+            .entries
+            .iter()
+            .map(|entry| (entry.id.as_str(), entry.revision_number))
+            .collect();
+        assert_eq!(shown, [("00001", 4), ("00002", 3)]);
+        assert_eq!(replies.len(), 3, "nothing after the agent lost its right");
+        assert_eq!(end.unwrap_err().message(), "banned");
     }
 
     #[tokio::test]
