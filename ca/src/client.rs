@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 
 pub use self::error::ClientError;
 pub use self::request::{
-    CertificateQuery, EntryChanges, EntryQuery, EntrySpec, InvalidSelector, SelectorSpec,
+    CertificateQuery, EntryChanges, EntryPolicy, EntryQuery, EntrySpec, InvalidSelector, SelectorSpec,
 };
 use crate::views::{AgentView, CertificateView, EntryView, ServerView, TokenView, read_bundle};
 

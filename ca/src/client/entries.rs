@@ -1,15 +1,18 @@
 //! Registration entries.
 
-use symbolon_api::MAX_MESSAGE;
-use symbolon_api::MAX_PAGE;
+use prost::Message;
 use symbolon_api::spire::api::server::entry::v1 as api;
 use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::types;
+use symbolon_api::{MAX_BATCH, MAX_MESSAGE, MAX_PAGE};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::{Client, ClientError, EntryChanges, EntryQuery, EntrySpec, page_size};
 use crate::views::EntryView;
+
+/// Longest batch in bytes: some room is left for what goes around the entries.
+const MAX_BATCH_LEN: usize = MAX_MESSAGE / 2;
 
 impl Client {
     /// Makes an entry.
@@ -57,19 +60,78 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn delete_entry(&self, id: &str) -> Result<(), ClientError> {
-        let request = api::BatchDeleteEntryRequest {
-            ids: vec![id.to_owned()],
-        };
-        let mut results = self
-            .entry_client()
-            .batch_delete_entry(request)
-            .await?
-            .into_inner()
-            .results;
-        check(results.pop().ok_or_else(no_result)?.status)
+        let ids = [id.to_owned()];
+        self.delete_entries(&ids).await?.pop().ok_or_else(no_result)?
     }
 
-    pub(super) async fn list_entries(&self, query: &EntryQuery) -> Result<Vec<EntryView>, ClientError> {
+    /// Removes entries, each by itself; says of each in order what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`] where the server could not be asked about all of them.
+    pub async fn delete_entries(&self, ids: &[String]) -> Result<Vec<Result<(), ClientError>>, ClientError> {
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MAX_BATCH) {
+            let request = api::BatchDeleteEntryRequest { ids: ids.to_vec() };
+            let answer = self.entry_client().batch_delete_entry(request).await?;
+            let results = answer.into_inner().results;
+            all_answered(ids.len(), results.len())?;
+            outcomes.extend(results.into_iter().map(|result| check(result.status)));
+        }
+        Ok(outcomes)
+    }
+
+    /// Makes entries, each by itself; says of each in order which id it has, which is all that is asked to be shown.
+    pub(crate) async fn create_messages(
+        &self,
+        entries: Vec<types::Entry>,
+    ) -> Result<Vec<Result<String, ClientError>>, ClientError> {
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for entries in batches(entries) {
+            let wanted = entries.len();
+            let request = api::BatchCreateEntryRequest {
+                entries,
+                output_mask: Some(types::EntryMask::default()),
+            };
+            let answer = self.entry_client().batch_create_entry(request).await?;
+            let results = answer.into_inner().results;
+            all_answered(wanted, results.len())?;
+            outcomes.extend(
+                results
+                    .into_iter()
+                    .map(|result| id_of(result.status, result.entry)),
+            );
+        }
+        Ok(outcomes)
+    }
+
+    /// Changes the fields of entries that `mask` names, each entry by itself; says of each in order what became of it.
+    pub(crate) async fn update_messages(
+        &self,
+        entries: Vec<types::Entry>,
+        mask: types::EntryMask,
+    ) -> Result<Vec<Result<String, ClientError>>, ClientError> {
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for entries in batches(entries) {
+            let wanted = entries.len();
+            let request = api::BatchUpdateEntryRequest {
+                entries,
+                input_mask: Some(mask),
+                output_mask: Some(types::EntryMask::default()),
+            };
+            let answer = self.entry_client().batch_update_entry(request).await?;
+            let results = answer.into_inner().results;
+            all_answered(wanted, results.len())?;
+            outcomes.extend(
+                results
+                    .into_iter()
+                    .map(|result| id_of(result.status, result.entry)),
+            );
+        }
+        Ok(outcomes)
+    }
+
+    /// Every entry with every field, oldest first.
+    pub(crate) async fn entry_messages(&self, query: &EntryQuery) -> Result<Vec<types::Entry>, ClientError> {
         let filter = api::list_entries_request::Filter {
             by_spiffe_id: query.spiffe_id.as_ref().map(Into::into),
             by_parent_id: query.parent_id.as_ref().map(Into::into),
@@ -85,12 +147,17 @@ impl Client {
                 page_token,
             };
             let page = self.entry_client().list_entries(request).await?.into_inner();
-            found.extend(page.entries.into_iter().map(EntryView::from));
+            found.extend(page.entries);
             page_token = page.next_page_token;
             if page_token.is_empty() {
                 return Ok(found);
             }
         }
+    }
+
+    pub(super) async fn list_entries(&self, query: &EntryQuery) -> Result<Vec<EntryView>, ClientError> {
+        let found = self.entry_messages(query).await?;
+        Ok(found.into_iter().map(EntryView::from).collect())
     }
 
     pub(super) async fn get_entry(&self, id: &str) -> Result<EntryView, ClientError> {
@@ -106,6 +173,26 @@ impl Client {
     }
 }
 
+/// Entries in groups that are neither too many nor too long for one call.
+fn batches(entries: Vec<types::Entry>) -> Vec<Vec<types::Entry>> {
+    let mut batches: Vec<Vec<types::Entry>> = Vec::new();
+    let mut filled = 0;
+    for entry in entries {
+        let length = entry.encoded_len();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < MAX_BATCH && filled + length <= MAX_BATCH_LEN => {
+                filled += length;
+                batch.push(entry);
+            }
+            _ => {
+                filled = length;
+                batches.push(vec![entry]);
+            }
+        }
+    }
+    batches
+}
+
 fn entry(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<EntryView, ClientError> {
     check(status)?;
     entry
@@ -113,7 +200,15 @@ fn entry(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<E
         .ok_or_else(|| ClientError::Answer("it has no entry".to_owned()))
 }
 
-fn check(status: Option<types::Status>) -> Result<(), ClientError> {
+fn id_of(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<String, ClientError> {
+    check(status)?;
+    entry
+        .map(|entry| entry.id)
+        .ok_or_else(|| ClientError::Answer("it has no entry".to_owned()))
+}
+
+/// What the status of one item of a batch says.
+pub(crate) fn check(status: Option<types::Status>) -> Result<(), ClientError> {
     match status {
         Some(status) if status.code == i32::from(Code::Ok) => Ok(()),
         Some(status) => Err(Status::new(Code::from(status.code), status.message).into()),
@@ -121,6 +216,37 @@ fn check(status: Option<types::Status>) -> Result<(), ClientError> {
     }
 }
 
+/// An answer to a batch has as many results as the batch has items, or it cannot be told whose they are.
+fn all_answered(asked: usize, answered: usize) -> Result<(), ClientError> {
+    if asked == answered {
+        return Ok(());
+    }
+    Err(ClientError::Answer(format!(
+        "{asked} items were sent, and it has {answered} results"
+    )))
+}
+
 fn no_result() -> ClientError {
     ClientError::Answer("it has no result".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_neither_too_many_nor_too_long() {
+        let entry = |hint: usize| types::Entry {
+            hint: "h".repeat(hint),
+            ..types::Entry::default()
+        };
+        let sizes = |entries: Vec<types::Entry>| batches(entries).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(Vec::new()), [0; 0]);
+        assert_eq!(
+            sizes(vec![entry(1); MAX_BATCH * 2 + 1]),
+            [MAX_BATCH, MAX_BATCH, 1]
+        );
+        assert_eq!(sizes(vec![entry(MAX_BATCH_LEN / 3); 5]), [2, 2, 1]);
+        assert_eq!(sizes(vec![entry(MAX_BATCH_LEN); 2]), [1, 1]);
+    }
 }

@@ -70,6 +70,23 @@ pub struct EntrySpec {
     pub downstream: bool,
     /// When it ends.
     pub expires_at: Option<SystemTime>,
+    /// Foreign trust domains whose bundles its workloads get.
+    pub federates_with: Vec<String>,
+    /// What its SVIDs may be, and when.
+    pub policy: EntryPolicy,
+}
+
+/// What the SVIDs of an entry may be, and when. Stock software does not know of this.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct EntryPolicy {
+    /// The forms in which X.509-SVIDs may be issued; empty for every form.
+    pub allowed_forms: Vec<Form>,
+    /// The algorithms that keys in them may have, by name; empty for all.
+    pub leaf_key_algorithms: Vec<String>,
+    /// When the entry begins to have effect; `None` for at once.
+    pub not_before: Option<SystemTime>,
+    /// When it stops having effect, and its SVIDs end at the latest; `None` for never.
+    pub not_after: Option<SystemTime>,
 }
 
 impl EntrySpec {
@@ -87,6 +104,8 @@ impl EntrySpec {
             admin: false,
             downstream: false,
             expires_at: None,
+            federates_with: Vec::new(),
+            policy: EntryPolicy::default(),
         }
     }
 
@@ -103,6 +122,11 @@ impl EntrySpec {
             admin: self.admin,
             downstream: self.downstream,
             expires_at: optional_seconds(self.expires_at),
+            federates_with: self.federates_with.clone(),
+            allowed_forms: form_names(&self.policy.allowed_forms),
+            leaf_key_algorithms: self.policy.leaf_key_algorithms.clone(),
+            not_before: optional_seconds(self.policy.not_before),
+            not_after: optional_seconds(self.policy.not_after),
             ..types::Entry::default()
         })
     }
@@ -129,6 +153,20 @@ pub struct EntryChanges {
     pub admin: Option<bool>,
     /// Whether its identity is a server below this one.
     pub downstream: Option<bool>,
+    /// Foreign trust domains whose bundles its workloads get; replaces all it had.
+    pub federates_with: Option<Vec<String>>,
+    /// When it ends; `Some(None)` for never.
+    pub expires_at: Option<Option<SystemTime>>,
+    /// The forms in which X.509-SVIDs may be issued; none for every form.
+    pub allowed_forms: Option<Vec<Form>>,
+    /// The algorithms that keys in them may have, by name; none for all.
+    pub leaf_key_algorithms: Option<Vec<String>>,
+    /// When it begins to have effect; `Some(None)` for at once.
+    pub not_before: Option<Option<SystemTime>>,
+    /// When it stops having effect; `Some(None)` for never.
+    pub not_after: Option<Option<SystemTime>>,
+    /// Whose declarations keep it; empty for nobody's.
+    pub owner: Option<String>,
 }
 
 impl EntryChanges {
@@ -144,6 +182,13 @@ impl EntryChanges {
             hint: self.hint.clone().unwrap_or_default(),
             admin: self.admin.unwrap_or_default(),
             downstream: self.downstream.unwrap_or_default(),
+            federates_with: self.federates_with.clone().unwrap_or_default(),
+            expires_at: optional_seconds(self.expires_at.flatten()),
+            allowed_forms: self.allowed_forms.as_deref().map(form_names).unwrap_or_default(),
+            leaf_key_algorithms: self.leaf_key_algorithms.clone().unwrap_or_default(),
+            not_before: optional_seconds(self.not_before.flatten()),
+            not_after: optional_seconds(self.not_after.flatten()),
+            owner: self.owner.clone().unwrap_or_default(),
             ..types::Entry::default()
         };
         let mask = types::EntryMask {
@@ -156,6 +201,13 @@ impl EntryChanges {
             hint: self.hint.is_some(),
             admin: self.admin.is_some(),
             downstream: self.downstream.is_some(),
+            federates_with: self.federates_with.is_some(),
+            expires_at: self.expires_at.is_some(),
+            allowed_forms: self.allowed_forms.is_some(),
+            leaf_key_algorithms: self.leaf_key_algorithms.is_some(),
+            not_before: self.not_before.is_some(),
+            not_after: self.not_after.is_some(),
+            owner: self.owner.is_some(),
             ..types::EntryMask::default()
         };
         Ok((entry, mask))
@@ -188,6 +240,10 @@ fn selectors(specs: &[SelectorSpec]) -> Vec<types::Selector> {
         value: spec.value.clone(),
     };
     specs.iter().map(message).collect()
+}
+
+fn form_names(forms: &[Form]) -> Vec<String> {
+    forms.iter().map(ToString::to_string).collect()
 }
 
 fn optional(field: &str, ttl: Option<Duration>) -> Result<i32, ClientError> {
