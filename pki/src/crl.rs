@@ -19,7 +19,7 @@ pub use self::set::{CrlSet, MAX_CRLS, TooManyCrls};
 use crate::catalyst::{CatalystError, Part, pre_tbs_crl};
 use crate::key::SubjectKey;
 use crate::names;
-use crate::signature::{SignatureAlgorithm, VerificationError};
+use crate::signature::{AlgorithmError, SignatureAlgorithm, VerificationError};
 
 /// The largest list read, in bytes.
 pub const MAX_CRL_LEN: usize = 8 * 1024 * 1024;
@@ -45,10 +45,19 @@ struct Parsed {
     number: Box<[u8]>,
     authority_key_id: Box<[u8]>,
     scope: CrlScope,
-    alternative: Option<(SignatureAlgorithm, Box<[u8]>)>,
+    /// The issuer's name, as others are compared with it.
+    comparable_issuer: names::Comparable,
+    alternative: Option<AlternativeSignature>,
     alternative_is_critical: bool,
     /// By serial number.
     entries: Vec<RevokedCertificate>,
+}
+
+/// The alternative signature, the post-quantum half of a list of a catalyst authority.
+struct AlternativeSignature {
+    /// How it was made; an algorithm that is not known is no fault of the list.
+    algorithm: Result<SignatureAlgorithm, AlgorithmError>,
+    bytes: Box<[u8]>,
 }
 
 /// Of which certificates of its issuer a list speaks (RFC 5280, section 5.2.5).
@@ -183,6 +192,11 @@ impl Crl {
         self.slice(&self.0.issuer)
     }
 
+    /// The issuer's name, to be compared with others.
+    pub(crate) fn comparable_issuer(&self) -> &names::Comparable {
+        &self.0.comparable_issuer
+    }
+
     /// The issuer's name as text (RFC 4514).
     #[must_use]
     pub fn issuer(&self) -> String {
@@ -267,20 +281,33 @@ impl Crl {
         self.algorithm().verify(issuer, self.tbs_der(), self.signature())
     }
 
+    /// How the alternative signature was made, if there is one. A list whose alternative algorithm is not known is read, as
+    /// its native signature says all that it says to those who do not ask for the post-quantum half.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Unknown`].
+    #[must_use]
+    pub fn alternative_algorithm(&self) -> Option<Result<SignatureAlgorithm, &AlgorithmError>> {
+        let alternative = self.0.alternative.as_ref()?;
+        Some(alternative.algorithm.as_ref().copied())
+    }
+
     /// Checks the alternative signature, the post-quantum half of a list of a catalyst authority, with the issuer's
     /// alternative key.
     ///
     /// # Errors
-    /// [`CatalystError`], [`CatalystError::Missing`] if there is none.
+    /// [`CatalystError`]: [`CatalystError::Missing`] if there is none, [`CatalystError::Algorithm`] if it was made in a
+    /// way that is not known.
     pub fn verify_alternative(&self, issuer: &SubjectKey) -> Result<(), CatalystError> {
-        let (algorithm, signature) = self
+        let alternative = self
             .0
             .alternative
             .as_ref()
             .ok_or(CatalystError::Missing(Part::Signature))?;
+        let algorithm = alternative.algorithm.clone().map_err(CatalystError::Algorithm)?;
         let signed = pre_tbs_crl(self.tbs_der()).map_err(CatalystError::Encoding)?;
         algorithm
-            .verify(issuer, &signed, signature)
+            .verify(issuer, &signed, &alternative.bytes)
             .map_err(CatalystError::Signature)
     }
 

@@ -105,6 +105,50 @@ pub fn text(name: &Name) -> String {
     name.to_string()
 }
 
+/// The text of an attribute as RFC 5280, section 7.1, compares it: in lower case, its words separated by single spaces,
+/// whichever of the usual character sets it is in. Control characters stand for nothing (RFC 4518, section 2.2), so text
+/// that has any is not what it seems: `None`, as for old character sets and for what is no text.
+pub(crate) fn folded(value: &Any) -> Option<String> {
+    match value.tag() {
+        Tag::PrintableString | Tag::Utf8String | Tag::Ia5String => {
+            let text = std::str::from_utf8(value.value()).ok()?.to_lowercase();
+            let is_hidden = |letter: char| letter.is_control() && !letter.is_whitespace();
+            (!text.contains(is_hidden)).then(|| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    }
+}
+
+/// A name as it is compared with others: two are the same (RFC 5280, section 7.1) if these are. What is not text of the
+/// usual character sets is the same only as the same bytes, and so are letters that can be spelled in more than one way.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Comparable(Vec<Vec<ComparableAttribute>>);
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum ComparableAttribute {
+    Text(ObjectIdentifier, String),
+    /// An attribute in DER.
+    Other(Vec<u8>),
+}
+
+impl Comparable {
+    /// # Errors
+    /// [`der::Error`] when an attribute cannot be encoded, which having been decoded rules out.
+    pub(crate) fn new(name: &Name) -> der::Result<Self> {
+        let attribute = |attribute: &AttributeTypeAndValue| match folded(&attribute.value) {
+            Some(text) => Ok(ComparableAttribute::Text(attribute.oid, text)),
+            None => attribute.to_der().map(ComparableAttribute::Other),
+        };
+        let parts = name.iter_rdn().map(|part| {
+            let mut attributes = part.iter().map(attribute).collect::<der::Result<Vec<_>>>()?;
+            // A set, whose order in DER is that of the bytes before they are folded.
+            attributes.sort();
+            Ok(attributes)
+        });
+        parts.collect::<der::Result<_>>().map(Self)
+    }
+}
+
 /// An unsigned big-endian integer of any length in decimal, as serial numbers are shown by Go and SPIRE.
 #[must_use]
 pub fn decimal(big_endian: &[u8]) -> String {
@@ -148,6 +192,7 @@ fn build(attributes: &[(ObjectIdentifier, &str)]) -> Result<Name, NameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode;
 
     #[test]
     fn an_authority_carries_its_serial_in_decimal() {
@@ -195,6 +240,57 @@ mod tests {
         assert_eq!(
             attribute(&name, rfc4519::CN).as_deref(),
             Some("_spiffe.example.org")
+        );
+    }
+
+    #[test]
+    fn names_are_compared_without_case_space_and_character_set() {
+        let attribute = |oid: u8, tag: u8, text: &[u8]| {
+            let value = encode::whole(tag, &[text]);
+            encode::whole(0x30, &[&[6, 3, 0x55, 4, oid], &value])
+        };
+        let name = |parts: &[&[Vec<u8>]]| {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|part| encode::whole(0x31, &[&part.concat()]))
+                .collect();
+            let der = encode::whole(0x30, &[&parts.concat()]);
+            Comparable::new(&read(&der).unwrap()).unwrap()
+        };
+        let (printable, utf8, bmp) = (0x13, 0x0c, 0x1e);
+        let org = |tag, text: &[u8]| name(&[&[attribute(10, tag, text)]]);
+        let plain = org(printable, b"Example Works");
+        for same in [
+            org(utf8, b"Example Works"),
+            org(printable, b"EXAMPLE works"),
+            org(utf8, b" Example \t  Works "),
+        ] {
+            assert_eq!(plain, same);
+        }
+        let country = || attribute(6, printable, b"US");
+        for other in [
+            org(printable, b"ExampleWorks"),
+            org(bmp, b"\0E\0x"),
+            org(utf8, b"Example\x07 Works"),
+            name(&[&[attribute(11, printable, b"Example Works")]]),
+            name(&[&[country()], &[attribute(10, printable, b"Example Works")]]),
+            name(&[&[country(), attribute(10, printable, b"Example Works")]]),
+        ] {
+            assert_ne!(plain, other);
+        }
+        assert_eq!(org(bmp, b"\0E\0x"), org(bmp, b"\0E\0x"));
+        assert_ne!(org(utf8, "\u{e9}".as_bytes()), org(utf8, "e\u{301}".as_bytes()));
+        assert_eq!(org(utf8, "\u{c9}".as_bytes()), org(utf8, "\u{e9}".as_bytes()));
+        // The parts of a set have no order, those of a sequence do.
+        let (long, short) = (attribute(3, printable, b"BB"), attribute(3, printable, b"a"));
+        let (other_long, other_short) = (attribute(3, printable, b"bb"), attribute(3, utf8, b"A"));
+        assert_eq!(
+            name(&[&[short.clone(), long.clone()]]),
+            name(&[&[other_short, other_long]])
+        );
+        assert_ne!(
+            name(&[&[short.clone()], &[long.clone()]]),
+            name(&[&[long], &[short]])
         );
     }
 

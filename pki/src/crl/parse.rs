@@ -14,13 +14,13 @@ use x509_cert::ext::pkix::AuthorityKeyIdentifier;
 use x509_cert::ext::pkix::crl::dp::IssuingDistributionPoint;
 
 use super::{
-    CrlError, CrlScope, MAX_CRL_ENTRIES, MAX_CRL_EXTENSIONS, MAX_CRL_LEN, MAX_CRL_NUMBER_LEN, Parsed,
-    RevocationReason, RevokedCertificate,
+    AlternativeSignature, CrlError, CrlScope, MAX_CRL_ENTRIES, MAX_CRL_EXTENSIONS, MAX_CRL_LEN,
+    MAX_CRL_NUMBER_LEN, Parsed, RevocationReason, RevokedCertificate,
 };
 use crate::catalyst::{ALTERNATIVE_ALGORITHM, ALTERNATIVE_SIGNATURE};
 use crate::certificate::MAX_SERIAL_LEN;
 use crate::names;
-use crate::signature::SignatureAlgorithm;
+use crate::signature::{AlgorithmError, SignatureAlgorithm};
 
 const CRL_EXTENSIONS: Tag = Tag::ContextSpecific {
     constructed: true,
@@ -61,6 +61,7 @@ pub(super) fn parse(der: &[u8]) -> Result<Parsed, CrlError> {
     Ok(Parsed {
         tbs: range_of(der, tbs),
         issuer: range_of(der, list.issuer),
+        comparable_issuer: list.comparable_issuer,
         signature: range_of(der, signature),
         der: der.into(),
         algorithm,
@@ -84,6 +85,7 @@ fn range_of(whole: &[u8], part: &[u8]) -> Range<usize> {
 /// The fields of a TBSCertList (RFC 5280, section 5.1.2).
 struct List<'a> {
     issuer: &'a [u8],
+    comparable_issuer: names::Comparable,
     this_update: SystemTime,
     next_update: SystemTime,
     entries: Vec<RevokedCertificate>,
@@ -100,9 +102,11 @@ impl<'a> List<'a> {
             return Err(CrlError::AlgorithmMismatch);
         }
         let issuer = reader.tlv_bytes()?;
-        if names::read(issuer)?.is_empty() {
+        let name = names::read(issuer)?;
+        if name.is_empty() {
             return Err(CrlError::NoIssuer);
         }
+        let comparable_issuer = names::Comparable::new(&name)?;
         let this_update = moment(AnyRef::decode(reader)?, "thisUpdate")?;
         let next_update = match next_tag(reader)? {
             Some(Tag::UtcTime | Tag::GeneralizedTime) => moment(AnyRef::decode(reader)?, "nextUpdate")?,
@@ -127,6 +131,7 @@ impl<'a> List<'a> {
         };
         Ok(Self {
             issuer,
+            comparable_issuer,
             this_update,
             next_update,
             entries,
@@ -237,8 +242,7 @@ struct ListExtensions {
     number: Box<[u8]>,
     authority_key_id: Box<[u8]>,
     scope: CrlScope,
-    /// How the alternative signature was made, and that signature.
-    alternative: Option<(SignatureAlgorithm, Box<[u8]>)>,
+    alternative: Option<AlternativeSignature>,
     alternative_is_critical: bool,
 }
 
@@ -257,8 +261,10 @@ impl ListExtensions {
                 ID_CE_DELTA_CRL_INDICATOR => return Err(CrlError::Delta),
                 ID_CE_ISSUING_DISTRIBUTION_POINT => scope = scope_of(extension)?,
                 ALTERNATIVE_ALGORITHM => {
-                    algorithm =
-                        Some(SignatureAlgorithm::from_der(extension.value).map_err(CrlError::Algorithm)?);
+                    algorithm = Some(match SignatureAlgorithm::from_der(extension.value) {
+                        read @ (Ok(_) | Err(AlgorithmError::Unknown { .. })) => read,
+                        Err(wrong) => return Err(CrlError::Algorithm(wrong)),
+                    });
                 }
                 ALTERNATIVE_SIGNATURE => {
                     let bits = BitStringRef::from_der(extension.value)?.as_bytes();
@@ -269,7 +275,7 @@ impl ListExtensions {
             }
         }
         let alternative = match (algorithm, signature) {
-            (Some(algorithm), Some(signature)) => Some((algorithm, signature)),
+            (Some(algorithm), Some(bytes)) => Some(AlternativeSignature { algorithm, bytes }),
             (None, None) => None,
             (Some(_), None) => return Err(CrlError::Missing("altSignatureValue")),
             (None, Some(_)) => return Err(CrlError::Missing("altSignatureAlgorithm")),

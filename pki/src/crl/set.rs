@@ -1,6 +1,9 @@
 //! The lists that a verifier was given.
 
+use x509_cert::name::Name;
+
 use super::Crl;
+use crate::names::Comparable;
 
 /// The most lists that a verifier is given.
 pub const MAX_CRLS: usize = 1024;
@@ -26,11 +29,14 @@ impl CrlSet {
         Ok(Self(crls))
     }
 
-    /// The lists that say they are of the issuer with this name (DER) and key identifier; if it has none, by name alone.
-    pub fn of<'a>(&'a self, issuer: &'a [u8], key_id: Option<&'a [u8]>) -> impl Iterator<Item = &'a Crl> {
-        self.0
-            .iter()
-            .filter(move |crl| crl.issuer_der() == issuer && key_id.is_none_or(|id| id == crl.akid_bytes()))
+    /// The lists that say they are of the issuer with this name and key identifier; if it has none, by name alone. Names
+    /// are compared as RFC 5280, section 7.1, has it: whoever made list and certificate may have written the same name in
+    /// two ways.
+    pub fn of<'a>(&'a self, issuer: &Name, key_id: Option<&'a [u8]>) -> impl Iterator<Item = &'a Crl> {
+        let issuer = Comparable::new(issuer).ok();
+        self.0.iter().filter(move |crl| {
+            key_id.is_none_or(|id| id == crl.akid_bytes()) && issuer.as_ref() == Some(crl.comparable_issuer())
+        })
     }
 
     /// How many there are.

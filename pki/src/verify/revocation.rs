@@ -103,7 +103,8 @@ pub(super) fn check(
     }
     let by = issuer.certificate;
     let newest_of = |scope: CrlScope| {
-        let lists = revocation.crls.of(by.subject_der(), by.skid_bytes());
+        let name = by.inner().tbs_certificate().subject();
+        let lists = revocation.crls.of(name, by.skid_bytes());
         lists
             .filter(|crl| crl.scope() == scope && crl.this_update() <= now)
             .max_by_key(|crl| rank(crl))

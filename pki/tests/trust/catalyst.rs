@@ -10,6 +10,7 @@ use symbolon_pki::certificate::Certificate;
 use symbolon_pki::crl::{Crl, CrlSet};
 use symbolon_pki::encode::whole;
 use symbolon_pki::key::{Half, SuiteSigner};
+use symbolon_pki::signature::{AlgorithmError, SignatureAlgorithm};
 use symbolon_pki::suite::{Form, Suite};
 use symbolon_pki::verify::{
     AlgorithmProfile, ChainError, ChainReason, PathPolicy, Policy, Revocation, RevocationMode, Role,
@@ -21,6 +22,8 @@ use crate::support::{Ca, Draft, bundles, now, signer, subject_key};
 
 const NATIVE: Suite = Suite::EcdsaP384;
 const ALTERNATIVE: Suite = Suite::MlDsa87;
+/// An AlgorithmIdentifier of 1.2.3.4, which is nobody's.
+const UNKNOWN_ALGORITHM: &[u8] = &[0x30, 5, 6, 3, 0x2a, 3, 4];
 
 /// An authority with two keys.
 struct Catalyst {
@@ -249,9 +252,8 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
     let chain = [root.leaf(|_| ())];
     let draft = ListDraft::of(&root.native());
     let plain = draft.sign(&root.native());
-    let hybrid_with = |spoil: bool, critical: bool| {
+    let made_with = |algorithm: &[u8], spoil: bool, critical: bool| {
         let mut draft = draft.clone();
-        let algorithm = ALTERNATIVE.signature_algorithm_der();
         draft
             .extensions
             .push(lists::extension(&[0x55, 0x1d, 73], critical, algorithm));
@@ -260,9 +262,14 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
         signature[9] ^= u8::from(spoil);
         let tbs = append_crl_signature(&tbs, &signature).unwrap();
         let bits = whole(3, &[&[0], &root.native.sign(&tbs).unwrap()]);
-        Crl::from_der(&whole(0x30, &[&tbs, NATIVE.signature_algorithm_der(), &bits])).unwrap()
+        Crl::from_der(&whole(0x30, &[&tbs, NATIVE.signature_algorithm_der(), &bits]))
+    };
+    let hybrid_with = |spoil, critical| {
+        let algorithm = ALTERNATIVE.signature_algorithm_der();
+        made_with(algorithm, spoil, critical).unwrap()
     };
     let hybrid = |spoil| hybrid_with(spoil, false);
+    let unknown_with = |critical| made_with(UNKNOWN_ALGORITHM, false, critical).unwrap();
     let verify_with = |list: Crl, policy: &str, native_only: bool| {
         let mut options = under(policy);
         options.native_only = native_only;
@@ -274,7 +281,7 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
     assert!(verify(hybrid(true), "classical-ok").is_ok());
     for policy in ["pq-required", "cnsa-2.0"] {
         assert!(verify(hybrid(false), policy).is_ok(), "{policy}");
-        for list in [plain.clone(), hybrid(true)] {
+        for list in [plain.clone(), hybrid(true), unknown_with(false)] {
             let error = verify(list, policy).unwrap_err();
             assert!(
                 matches!(*error.reason, ChainReason::CrlAlternative { .. }),
@@ -283,6 +290,35 @@ fn a_list_of_a_catalyst_authority_needs_both_signatures_where_the_chain_does() {
             assert_eq!(error.half(), Some(Half::PostQuantum));
         }
     }
+    // One that was made in a way that is not known is told as that, and refused where it is asked for; the list is read,
+    // and its native signature checked.
+    let list = unknown_with(false);
+    assert!(matches!(
+        list.alternative_algorithm(),
+        Some(Err(AlgorithmError::Unknown { .. }))
+    ));
+    let error = list
+        .verify_alternative(&subject_key(&root.alternative))
+        .unwrap_err();
+    assert!(error.to_string().contains("is not known"), "{error}");
+    assert!(verify(list.clone(), "classical-ok").is_ok());
+    let mut broken = list.der().to_vec();
+    *broken.last_mut().unwrap() ^= 1;
+    let error = verify(Crl::from_der(&broken).unwrap(), "classical-ok").unwrap_err();
+    assert!(
+        matches!(*error.reason, ChainReason::CrlSignature { .. }),
+        "{error}"
+    );
+    assert!(verify_with(unknown_with(true), "classical-ok", true).is_err());
+    // What is no algorithm at all is a fault of the list.
+    for wrong in [&[5, 0][..], &[0x30, 2, 6, 0]] {
+        assert!(made_with(wrong, false, false).is_err());
+    }
+    assert_eq!(
+        hybrid(false).alternative_algorithm(),
+        Some(Ok(SignatureAlgorithm::Suite(ALTERNATIVE)))
+    );
+    assert_eq!(plain.alternative_algorithm(), None);
     // Marked critical, it is for no one who does not check it (RFC 5280, section 5.2).
     for native_only in [false, true] {
         assert!(verify_with(hybrid_with(false, true), "classical-ok", native_only).is_ok());

@@ -2,10 +2,13 @@
 
 use std::time::SystemTime;
 
+use der::{Decode as _, Encode as _};
+
 use crate::lists::{DISTRIBUTION_POINT, ListDraft, extension, reason, time};
 use crate::support::{Ca, HOUR, bundles, now};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::crl::{Crl, CrlSet, RevocationReason};
+use symbolon_pki::encode::whole;
 use symbolon_pki::key::Half;
 use symbolon_pki::suite::Suite;
 use symbolon_pki::verify::{
@@ -262,4 +265,47 @@ fn modes_read_back() {
         assert_eq!(mode.to_string().parse(), Ok(mode));
     }
     assert!("always".parse::<RevocationMode>().is_err());
+}
+
+/// RFC 5280, section 7.1: the same name can be written in more ways than one.
+#[test]
+fn a_list_is_its_issuers_however_it_spells_his_name() {
+    use RevocationMode::{IfPresent, Require};
+    let ca = Ca::root(SUITE);
+    let chain = [ca.leaf(SUITE, |_| ())];
+    let parts = |der: &[u8]| {
+        let name = x509_cert::name::Name::from_der(der).unwrap();
+        name.iter()
+            .map(|attribute| (attribute.oid, attribute.value.clone()))
+            .collect::<Vec<_>>()
+    };
+    let named = |change: &dyn Fn(&str) -> (u8, String)| {
+        let parts: Vec<Vec<u8>> = parts(ca.certificate.subject_der())
+            .into_iter()
+            .map(|(oid, value)| {
+                let (tag, text) = change(std::str::from_utf8(value.value()).unwrap());
+                let attribute = whole(0x30, &[&oid.to_der().unwrap(), &whole(tag, &[text.as_bytes()])]);
+                whole(0x31, &[&attribute])
+            })
+            .collect();
+        let mut draft = ListDraft::of(&ca).revoke(&[42], &[reason(1)]);
+        draft.issuer = whole(0x30, &[&parts.concat()]);
+        draft.sign(&ca)
+    };
+    const PRINTABLE: u8 = 0x13;
+    const UTF8: u8 = 0x0c;
+    for list in [
+        named(&|text| (UTF8, text.to_owned())),
+        named(&|text| (PRINTABLE, text.to_lowercase())),
+        named(&|text| (UTF8, format!("  {} ", text.to_lowercase().replace(' ', "   ")))),
+    ] {
+        assert_ne!(list.issuer_der(), ca.certificate.subject_der());
+        let error = verify(&chain, &ca, IfPresent, &[list], now()).unwrap_err();
+        assert!(matches!(*error.reason, ChainReason::Revoked { .. }), "{error}");
+    }
+    // Another name is another's, whoever's key identifier stands beside it.
+    let other = named(&|text| (UTF8, format!("{text} Works")));
+    assert!(verify(&chain, &ca, IfPresent, std::slice::from_ref(&other), now()).is_ok());
+    let error = verify(&chain, &ca, Require, &[other], now()).unwrap_err();
+    assert_eq!(*error.reason, ChainReason::NoCrl);
 }

@@ -6,6 +6,7 @@ use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::{Name, RelativeDistinguishedName};
 
 use super::Within;
+use crate::names::folded;
 
 /// Whether `name` begins with the relative distinguished names of `constraint`.
 pub(super) fn within(name: &Name, constraint: &Name) -> Within {
@@ -66,7 +67,7 @@ fn same_value(found: &Any, wanted: &Any) -> Within {
     if found == wanted {
         return Within::Yes;
     }
-    match (words(found), words(wanted)) {
+    match (folded(found), folded(wanted)) {
         (Some(found), Some(wanted)) if found == wanted => Within::Yes,
         // The same letters can be spelled in more ways than one, of which one may be excluded.
         (Some(found), Some(wanted)) if !(found.is_ascii() && wanted.is_ascii()) => {
@@ -77,19 +78,6 @@ fn same_value(found: &Any, wanted: &Any) -> Within {
             "a part of it is in a character set that is not compared, or has control characters",
         ),
         _ => Within::No,
-    }
-}
-
-/// The text of an attribute in lower case, its words separated by single spaces. Control characters stand for nothing
-/// (RFC 4518, section 2.2), so text that has any is not what it seems, and not compared.
-fn words(value: &Any) -> Option<String> {
-    match value.tag() {
-        Tag::PrintableString | Tag::Utf8String | Tag::Ia5String => {
-            let text = std::str::from_utf8(value.value()).ok()?.to_lowercase();
-            let is_hidden = |letter: char| letter.is_control() && !letter.is_whitespace();
-            (!text.contains(is_hidden)).then(|| text.split_whitespace().collect::<Vec<_>>().join(" "))
-        }
-        _ => None,
     }
 }
 
