@@ -18,9 +18,10 @@ use spiffe::TrustDomain;
 pub use self::error::{BundleError, EntryError};
 pub use self::read::{MAX_AUTHORITIES, MAX_BUNDLE_LEN};
 use crate::certificate::Certificate;
+use crate::jwt::Algorithm;
 use crate::key::{KeyError, SubjectKey};
 use crate::skid::Skid;
-use crate::suite::{Form, Suite};
+use crate::suite::Form;
 
 /// The authorities of one trust domain.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -190,10 +191,9 @@ impl JwtAuthority {
     /// JOSE. Documents hold no other such authority.
     #[must_use]
     pub fn signs_jwt_svids(&self) -> bool {
-        match &self.public_key {
-            SubjectKey::Rsa(_) => true,
-            SubjectKey::Suite(key) => matches!(key.suite(), Suite::EcdsaP256 | Suite::EcdsaP384),
-        }
+        Algorithm::ALL
+            .into_iter()
+            .any(|algorithm| algorithm.uses(&self.public_key))
     }
 }
 

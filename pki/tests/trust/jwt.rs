@@ -34,7 +34,7 @@ fn good_tokens_of_every_algorithm() {
         let kid = match algorithm {
             Algorithm::Es256 => "p256",
             Algorithm::Es384 => "p384",
-            Algorithm::Es512 => continue,
+            Algorithm::Es512 => "p521",
             _ => "rsa",
         };
         let token = token(
@@ -118,6 +118,8 @@ fn no_other_algorithm_is_looked_at() {
         ("RS256", "p256"),
         ("ES256", "rsa"),
         ("ES512", "p384"),
+        ("ES512", "p256"),
+        ("ES256", "p521"),
         ("PS256", "p384"),
     ] {
         let error = bad_header(&json!({ "alg": alg, "kid": kid }));

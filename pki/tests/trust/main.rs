@@ -14,6 +14,7 @@ mod crls;
 mod documents;
 mod jwt;
 mod lists;
+mod p521;
 mod policy;
 mod profiles;
 mod revocation;

@@ -18,10 +18,11 @@ use symbolon_pki::time::unix_seconds;
 
 use crate::support::{HOUR, bundle, now, signer, subject_key};
 
-/// The authorities that sign here: kids "p256", "p384" and "rsa".
+/// The authorities that sign here: kids "p256", "p384", "p521" and "rsa".
 pub(crate) struct Authorities {
     pub(crate) p256: SuiteSigner,
     pub(crate) p384: SuiteSigner,
+    pub(crate) p521: SuiteSigner,
     pub(crate) rsa: KeyPair,
 }
 
@@ -30,16 +31,18 @@ pub(crate) fn authorities() -> &'static Authorities {
     AUTHORITIES.get_or_init(|| Authorities {
         p256: signer(Suite::EcdsaP256),
         p384: signer(Suite::EcdsaP384),
+        p521: signer(Suite::EcdsaP521),
         rsa: KeyPair::generate(KeySize::Rsa2048).unwrap(),
     })
 }
 
 pub(crate) fn jwt_authorities() -> Vec<JwtAuthority> {
-    let Authorities { p256, p384, rsa } = authorities();
+    let Authorities { p256, p384, p521, rsa } = authorities();
     let rsa: PublicKeyX509Der<'_> = rsa.public_key().as_der().unwrap();
     vec![
         JwtAuthority::from_spki_der("p256", &subject_key(p256).spki_der()).unwrap(),
         JwtAuthority::from_spki_der("p384", &subject_key(p384).spki_der()).unwrap(),
+        JwtAuthority::from_spki_der("p521", &subject_key(p521).spki_der()).unwrap(),
         JwtAuthority::from_spki_der("rsa", rsa.as_ref()).unwrap(),
     ]
 }
@@ -52,10 +55,11 @@ pub(crate) fn bundles() -> BundleSet {
 
 /// Signs as `alg` says, whatever else the header says.
 pub(crate) fn signature(alg: &str, signed: &[u8]) -> Vec<u8> {
-    let Authorities { p256, p384, rsa } = authorities();
+    let Authorities { p256, p384, p521, rsa } = authorities();
     let padding: &'static dyn RsaEncoding = match alg {
         "ES256" => return ecdsa_der_to_jose(&p256.sign(signed).unwrap(), 32).unwrap(),
         "ES384" => return ecdsa_der_to_jose(&p384.sign(signed).unwrap(), 48).unwrap(),
+        "ES512" => return ecdsa_der_to_jose(&p521.sign(signed).unwrap(), 66).unwrap(),
         "RS256" => &signature::RSA_PKCS1_SHA256,
         "RS384" => &signature::RSA_PKCS1_SHA384,
         "RS512" => &signature::RSA_PKCS1_SHA512,

@@ -296,12 +296,7 @@ fn documents_keep_wit_authorities_apart_from_jwt_ones() {
         .iter()
         .map(|key| &key["use"])
         .collect();
-    assert_eq!(
-        purposes,
-        [
-            "jwt-svid", "jwt-svid", "jwt-svid", "wit-svid", "wit-svid", "wit-svid"
-        ]
-    );
+    assert_eq!(purposes, [["jwt-svid"; 4], ["wit-svid"; 4]].concat());
     let back = TrustBundle::from_jwks(&trust_domain(), bundle.to_jwks().as_bytes()).unwrap();
     // The format has no place for taints.
     bundle.wit_authorities[0].tainted = false;
