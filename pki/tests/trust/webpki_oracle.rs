@@ -2,11 +2,11 @@
 //!
 //! Where the two differ the case says why, and a reason that is not needed fails. Suites are those that webpki knows.
 
+mod lists;
+mod names;
+
 use const_oid::AssociatedOid;
-use const_oid::db::rfc5280::{ID_CE_NAME_CONSTRAINTS, ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
-use der::Encode;
-use der::asn1::{Ia5String, OctetString};
-use proptest::prelude::*;
+use const_oid::db::rfc5280::{ID_KP_CLIENT_AUTH, ID_KP_SERVER_AUTH};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::crl::{Crl, CrlSet};
@@ -16,13 +16,8 @@ use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage as Usage,
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, anchor_from_trusted_cert,
 };
-use x509_cert::ext::pkix::constraints::name::GeneralSubtree;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsages, NameConstraints, SubjectAltName,
-};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsages};
 
-use crate::lists::{CRL_NUMBER, DISTRIBUTION_POINT, ListDraft, extension, reason, time};
 use crate::support::{Ca, Draft, HOUR, now, signer};
 
 const SUITES: [Suite; 4] = [Suite::EcdsaP256, Suite::EcdsaP384, Suite::Ed25519, Suite::MlDsa65];
@@ -293,190 +288,5 @@ fn spoilt_signatures_are_refused_by_both() {
         spoilt.middle.certificate = crate::support::flip_signature(&spoilt.middle.certificate, 20);
         spoilt.compare("intermediate", &[], None);
         assert!(spoilt.ours(&[]).is_err());
-    }
-}
-
-#[test]
-fn verdicts_on_revocation_lists_agree() {
-    type ListChange = fn(ListDraft) -> ListDraft;
-    fn with(mut list: ListDraft, change: impl FnOnce(&mut ListDraft)) -> ListDraft {
-        change(&mut list);
-        list
-    }
-    // What is done to the leaf's list, that is the intermediate's.
-    let cases: [(&str, ListChange, Option<&str>); 14] = [
-        ("good", |list| list, None),
-        ("leaf revoked", |list| list.revoke(&[42], &[reason(1)]), None),
-        (
-            "leaf revoked without a reason",
-            |list| list.revoke(&[42], &[]),
-            None,
-        ),
-        ("another revoked", |list| list.revoke(&[43], &[]), None),
-        (
-            "out of date",
-            |list| with(list, |list| list.next_update = time(now() - HOUR / 2)),
-            None,
-        ),
-        (
-            "due now",
-            |list| with(list, |list| list.next_update = time(now())),
-            None,
-        ),
-        (
-            "of nobody",
-            |list| with(list, |list| list.issuer = vec![0x30, 0]),
-            None,
-        ),
-        (
-            "version 1",
-            |list| with(list, |list| list.version = vec![2, 1, 0]),
-            None,
-        ),
-        (
-            "without next update",
-            |list| with(list, |list| list.next_update = Vec::new()),
-            None,
-        ),
-        (
-            "a delta's reason",
-            |list| list.revoke(&[43], &[reason(8)]),
-            Some("webpki reads it"),
-        ),
-        (
-            "no reason's number",
-            |list| list.revoke(&[43], &[reason(7)]),
-            None,
-        ),
-        (
-            "critical unknown",
-            |list| {
-                with(list, |list| {
-                    list.extensions.push(extension(&[0x2a, 3], true, &[5, 0]));
-                })
-            },
-            None,
-        ),
-        (
-            "of authorities alone",
-            |list| {
-                with(list, |list| {
-                    let content = [0x30, 3, 0x82, 1, 0xff];
-                    list.extensions
-                        .push(extension(DISTRIBUTION_POINT, true, &content));
-                })
-            },
-            None,
-        ),
-        (
-            "number missing",
-            |list| with(list, |list| list.replace(CRL_NUMBER, None)),
-            Some("webpki does not ask for RFC 5280's number"),
-        ),
-    ];
-    for suite in SUITES {
-        let chain = chain(suite, [good; 3]);
-        let upper = ListDraft::of(&chain.root).der(&chain.root);
-        for (name, change, differs) in cases {
-            let lists = [
-                upper.clone(),
-                change(ListDraft::of(&chain.middle)).der(&chain.middle),
-            ];
-            chain.compare(&format!("{suite}: {name}"), &lists, differs);
-        }
-        let gone = ListDraft::of(&chain.root).revoke(&[9], &[]).der(&chain.root);
-        let lower = ListDraft::of(&chain.middle).der(&chain.middle);
-        chain.compare("intermediate revoked", &[gone, lower.clone()], None);
-        chain.compare("no list of the root", &[lower], None);
-        let mut spoilt = ListDraft::of(&chain.middle).der(&chain.middle);
-        let at = spoilt.len() - 9;
-        spoilt[at] ^= 1;
-        chain.compare("list's signature spoilt", &[upper, spoilt], None);
-    }
-}
-
-fn names(list: &[String]) -> Vec<GeneralName> {
-    list.iter()
-        .map(|name| GeneralName::DnsName(Ia5String::new(name).unwrap()))
-        .collect()
-}
-
-fn subtrees(list: &[String]) -> Option<Vec<GeneralSubtree>> {
-    let subtree = |base| GeneralSubtree {
-        base,
-        minimum: 0,
-        maximum: None,
-    };
-    (!list.is_empty()).then(|| names(list).into_iter().map(subtree).collect())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    /// DNS name constraints of any shape, at the root or in the middle, against names of any shape.
-    #[test]
-    fn verdicts_on_name_constraints_agree(
-        permitted in proptest::collection::vec("(a\\.|b\\.)?(a|b)\\.(org|com)|org|\\.a\\.org", 0..3),
-        excluded in proptest::collection::vec("(a\\.|b\\.)?(a|b)\\.(org|com)|\\.b\\.org", 0..3),
-        found in proptest::collection::vec("(a\\.|b\\.|ab\\.)?(a|b|A)\\.(org|com)", 0..4),
-        at_root in any::<bool>(),
-    ) {
-        thread_local! {
-            static KEYS: [symbolon_pki::key::SuiteSigner; 3] = [(); 3].map(|()| signer(Suite::Ed25519));
-        }
-        let constraints = NameConstraints {
-            permitted_subtrees: subtrees(&permitted),
-            excluded_subtrees: subtrees(&excluded),
-        };
-        let constrain = |draft: &mut Draft, here: bool| {
-            if here && (!permitted.is_empty() || !excluded.is_empty()) {
-                draft.set_raw(ID_CE_NAME_CONSTRAINTS, true, &constraints.to_der().unwrap());
-            }
-        };
-        let id = GeneralName::UniformResourceIdentifier(
-            Ia5String::new("spiffe://example.org/workload").unwrap(),
-        );
-        let chain = KEYS.with(|[root, _, _]| {
-            let root = Ca::root_with(root.clone(), |draft| constrain(draft, at_root));
-            let middle = root.intermediate(Suite::Ed25519, |draft| constrain(draft, !at_root));
-            let leaf = middle.leaf(Suite::Ed25519, |draft| {
-                let mut all = vec![id];
-                all.extend(names(&found));
-                draft.set(false, &SubjectAltName(all));
-            });
-            Chain { root, middle, leaf }
-        });
-        let (ours, theirs) = (chain.ours(&[]), chain.theirs(&[]));
-        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} {:?}", ours, theirs);
-    }
-}
-
-#[test]
-fn constraints_that_webpki_does_not_apply_are_refused_by_it() {
-    let uri = |text: &str| GeneralName::UniformResourceIdentifier(Ia5String::new(text).unwrap());
-    let ip = GeneralName::IpAddress(OctetString::new(&[10, 0, 0, 0, 255, 0, 0, 0][..]).unwrap());
-    for (base, differs) in [
-        (
-            uri("example.org"),
-            Some("webpki does not apply constraints on URIs"),
-        ),
-        (uri("example.com"), None),
-        // Nothing of that kind is there.
-        (ip, None),
-    ] {
-        let constraints = NameConstraints {
-            permitted_subtrees: Some(vec![GeneralSubtree {
-                base,
-                minimum: 0,
-                maximum: None,
-            }]),
-            excluded_subtrees: None,
-        };
-        let root = Ca::root(Suite::Ed25519);
-        let middle = root.intermediate(Suite::Ed25519, |draft| {
-            draft.set_raw(ID_CE_NAME_CONSTRAINTS, true, &constraints.to_der().unwrap());
-        });
-        let leaf = middle.leaf(Suite::Ed25519, good);
-        Chain { root, middle, leaf }.compare("URI or IP", &[], differs);
     }
 }
