@@ -1,13 +1,18 @@
 //! A running agent: its parts, started and stopped together.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spiffe::SpiffeId;
+use symbolon_host::metrics::Metrics;
+use symbolon_host::pages::Pages;
+use symbolon_host::watch::Listening;
 use symbolon_hsm::Passphrase;
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::time::{Clock, SystemClock};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +25,7 @@ use crate::identity::Vault;
 use crate::server::{ServerLink, server_id};
 use crate::status::{AgentStatus, Phase};
 use crate::sync::{Keeper, blocking};
+use crate::telemetry::Counted;
 use crate::time::{Backoff, SystemTimer, Timer};
 use crate::{issue, telemetry, workload_api};
 
@@ -59,6 +65,7 @@ pub(crate) struct Context {
     pub(crate) cache: Cache,
     pub(crate) jwts: JwtCache,
     pub(crate) status: watch::Sender<AgentStatus>,
+    pub(crate) counted: Counted,
     /// Asks for a sync before its time.
     pub(crate) nudge: Notify,
 }
@@ -95,8 +102,13 @@ impl Agent {
             Vault::open(&opening, passphrase)
         })
         .await?;
+        let listening = Listening::start(&config.health, &config.metrics).await?;
+        let (health_addr, metrics_addr) = (listening.health_addr(), listening.metrics_addr());
         let (socket, file) = symbolon_host::socket::bind(&config.socket(), 0o777)?.into_parts();
-        let context = Arc::new(Context::new(config, &environment)?);
+        let mut metrics = Metrics::default();
+        let counted = Counted::new(&mut metrics);
+        let context = Arc::new(Context::new(config, &environment, counted)?);
+        telemetry::sample(&mut metrics, &context);
         let keeper = Keeper::new(context.clone(), vault, environment.evidence).await?;
 
         let cancel = CancellationToken::new();
@@ -104,6 +116,13 @@ impl Agent {
         tasks.spawn(workload_api::serve(context.clone(), socket, cancel.clone()));
         tasks.spawn(keeper.run(cancel.clone()));
         tasks.spawn(issue::run(context.clone(), cancel.clone()));
+        for (listener, pages) in pages(listening, &context, metrics) {
+            let stop = cancel.clone().cancelled_owned();
+            tasks.spawn(async move {
+                symbolon_host::pages::serve(listener, pages, stop).await;
+                Ok(())
+            });
+        }
         let config = &context.config;
         tracing::info!(
             event = telemetry::AGENT_STARTED,
@@ -116,6 +135,8 @@ impl Agent {
         let supervisor = tokio::spawn(supervise(tasks, context.clone(), cancel.clone(), file));
         Ok(RunningAgent {
             socket: config.socket(),
+            health_addr,
+            metrics_addr,
             status: context.status.subscribe(),
             cancel,
             supervisor: Some(supervisor),
@@ -124,7 +145,7 @@ impl Agent {
 }
 
 impl Context {
-    fn new(config: AgentConfig, environment: &Environment) -> Result<Self, AgentError> {
+    fn new(config: AgentConfig, environment: &Environment, counted: Counted) -> Result<Self, AgentError> {
         let server = server_id(&config.trust_domain).map_err(|_| AgentError::TrustDomain)?;
         let clock = environment.clock.clone();
         let backoff = Backoff {
@@ -132,7 +153,9 @@ impl Context {
             longest: config.sync.longest_wait.0,
         };
         Ok(Self {
-            link: ServerLink::new(&config.server.address, server, BundleSet::new(), clock.clone()),
+            link: ServerLink::new(&config.server.address, server, BundleSet::new(), clock.clone())
+                .counted_by(counted.calls.clone()),
+            counted,
             cache: Cache::new(config.svids.max_x509, config.svids.prefetch.clone(), backoff),
             jwts: JwtCache::new(config.svids.max_jwt),
             status: watch::Sender::default(),
@@ -142,6 +165,34 @@ impl Context {
             config,
         })
     }
+}
+
+/// What is shown on the addresses that are listened on.
+fn pages(listening: Listening, context: &Arc<Context>, metrics: Metrics) -> Vec<(TcpListener, Pages)> {
+    let config = &context.config;
+    let status = context.status.subscribe();
+    let ready = move || {
+        let problem = why_not_ready(&status.borrow());
+        async move { problem.into_iter().collect() }
+    };
+    listening.pages(
+        (&config.health, &config.metrics),
+        ready,
+        Arc::new(metrics),
+        || async {},
+    )
+}
+
+/// What keeps workloads from being served; the server's absence does not, once there is something to serve.
+fn why_not_ready(status: &AgentStatus) -> Option<String> {
+    if telemetry::is_ready(&status.phase) {
+        return None;
+    }
+    Some(match (&status.phase, &status.last_error) {
+        (Phase::Stopped(_), _) => "the agent is stopping".to_owned(),
+        (_, Some(error)) => format!("the agent has not been in sync with its server yet: {error}"),
+        (_, None) => "the agent has not been in sync with its server yet".to_owned(),
+    })
 }
 
 /// The directory must let everyone through to the socket, whose name they know, and nobody look around; what is not for
@@ -185,6 +236,8 @@ async fn supervise(
 #[derive(Debug)]
 pub struct RunningAgent {
     socket: PathBuf,
+    health_addr: Option<SocketAddr>,
+    metrics_addr: Option<SocketAddr>,
     status: watch::Receiver<AgentStatus>,
     cancel: CancellationToken,
     supervisor: Option<JoinHandle<()>>,
@@ -194,6 +247,16 @@ impl RunningAgent {
     /// The Workload API's socket.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Where its pages for probes are, if it has any.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health_addr
+    }
+
+    /// Where its figures are, if it shows them.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     /// How the agent is doing.

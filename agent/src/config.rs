@@ -4,6 +4,7 @@
 #![doc = include_str!("config/defaults.toml")]
 //! ```
 
+mod change;
 mod check;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ use spiffe::TrustDomain;
 use symbolon_host::config::{ConfigError, distinct_from_text, from_text, optional_from_text};
 use symbolon_host::duration::HumanDuration;
 use symbolon_host::logging::LogFormat;
+use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_pki::suite::Form;
 
-pub use self::check::Problem;
+pub use self::change::Changes;
+pub use self::check::{Finding, Problem};
 
 /// An agent's configuration. Field for field what the file says; [`validate`](Self::validate) checks what hangs
 /// together.
@@ -51,6 +54,15 @@ pub struct AgentConfig {
     /// Keeping up with the server.
     #[serde(default)]
     pub sync: SyncConfig,
+    /// Pages for probes.
+    #[serde(default)]
+    pub health: HealthConfig,
+    /// Figures for Prometheus.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Spans for a collector.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
@@ -206,6 +218,9 @@ impl AgentConfig {
             workload_api: WorkloadApiConfig::default(),
             svids: SvidsConfig::default(),
             sync: SyncConfig::default(),
+            health: HealthConfig::default(),
+            metrics: MetricsConfig::default(),
+            traces: TracesConfig::default(),
             log: LogConfig::default(),
         }
     }

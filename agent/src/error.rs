@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use spiffe::SpiffeId;
+use symbolon_host::pages::ListenError;
 use symbolon_host::{DataDirError, SocketError};
 use symbolon_hsm::{NameError, PassphraseError, StoreError};
 
@@ -64,6 +65,9 @@ pub enum AgentError {
     /// The Workload API's socket cannot be bound.
     #[error("the Workload API cannot be served")]
     Socket(#[from] SocketError),
+    /// An address of `[health]` or `[metrics]` cannot be had.
+    #[error("the agent cannot be watched as configured")]
+    Watch(#[from] ListenError),
     /// The node has nothing to attest with, or nothing fresh.
     #[error("this node cannot attest")]
     Evidence(#[from] EvidenceError),

@@ -16,5 +16,5 @@ pub(crate) use entries::sync_entries;
 pub use failure::CallError;
 pub(crate) use issue::{Answer, Ask, issue};
 pub(crate) use jwt::{MintedJwt, mint_jwt};
-pub(crate) use link::{CALL_TIMEOUT, ServerLink, server_id};
+pub(crate) use link::{CALL_TIMEOUT, ServerLink, Wire, server_id};
 pub(crate) use offset::{OffsetSeconds, clock_offset};

@@ -3,7 +3,7 @@
 mod identity;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use tokio_util::sync::CancellationToken;
@@ -33,11 +33,35 @@ pub(crate) struct Keeper {
     svid: Option<OwnSvid>,
     /// Whether the server will not hear this agent before it has attested again.
     must_attest: bool,
+    /// How often the next SVID was not to be had in a row, and when it is asked for again.
+    renewal: Renewal,
     /// The bundle to fall back to before the first sync.
     resumed_bundle: Option<TrustBundle>,
     /// The bundle that is known to be in its file.
     kept_bundle: Option<Arc<TrustBundle>>,
     clocks_disagree: bool,
+}
+
+/// When an SVID that is due is asked for again after that failed.
+#[derive(Debug, Default)]
+struct Renewal {
+    failures: u32,
+    not_before: Option<SystemTime>,
+}
+
+impl Renewal {
+    fn may_be_tried(&self, now: SystemTime) -> bool {
+        self.not_before.is_none_or(|at| now >= at)
+    }
+
+    /// Puts the next try off: longer each time, and as long as the server wants.
+    fn failed(&mut self, backoff: Backoff, wanted: Option<Duration>, now: SystemTime) {
+        self.failures = self.failures.saturating_add(1);
+        let wait = backoff
+            .wait(self.failures, dice())
+            .max(wanted.unwrap_or_default());
+        self.not_before = now.checked_add(wait.min(backoff.longest));
+    }
 }
 
 /// Why a sync did not come about.
@@ -81,6 +105,7 @@ impl Keeper {
             evidence,
             svid: None,
             must_attest: false,
+            renewal: Renewal::default(),
             resumed_bundle,
             kept_bundle: None,
             clocks_disagree: false,
@@ -100,10 +125,7 @@ impl Keeper {
     /// What ends the agent.
     pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), AgentError> {
         let config = self.context.config.sync;
-        let backoff = Backoff {
-            first: config.interval.0,
-            longest: config.longest_wait.0,
-        };
+        let backoff = self.backoff();
         let mut failures = 0;
         loop {
             let outcome = tokio::select! {
@@ -146,9 +168,26 @@ impl Keeper {
             };
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
+                () = self.context.link.banned() => self.end_if_banned()?,
                 () = self.context.timer.sleep(wait) => {}
                 () = self.asked_for(failures) => {}
             }
+        }
+    }
+
+    /// Some call was answered that this agent is banned; which one makes no difference.
+    fn end_if_banned(&self) -> Result<(), AgentError> {
+        match self.svid.as_ref().map(|svid| self.banned(svid)) {
+            Some(Failure::Local(error) | Failure::End(error)) => Err(error),
+            Some(Failure::Later(_)) | None => Ok(()),
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        let config = self.context.config.sync;
+        Backoff {
+            first: config.interval.0,
+            longest: config.longest_wait.0,
         }
     }
 
@@ -174,7 +213,11 @@ impl Keeper {
             outcome => outcome,
         }
         .map_err(|error| self.failed(error))?;
-        self.take(bundle, entries).await
+        // An authority that fell takes this agent's own SVID with it, and that is not left for the next sync.
+        match self.take(bundle, entries).await? {
+            true => self.ensure_identity().await,
+            false => Ok(()),
+        }
     }
 
     async fn fetch(&mut self) -> Result<(TrustBundle, Entries), CallError> {
@@ -193,10 +236,12 @@ impl Keeper {
         Ok((bundle, entries))
     }
 
-    async fn take(&mut self, bundle: TrustBundle, entries: Entries) -> Result<(), Failure> {
+    /// Takes what the server said. Whether the bundle is another than before.
+    async fn take(&mut self, bundle: TrustBundle, entries: Entries) -> Result<bool, Failure> {
         let context = &self.context;
         let bundle = Arc::new(bundle);
-        if context.cache.bundle().as_ref() != Some(&bundle) {
+        let changed = context.cache.bundle().as_ref() != Some(&bundle);
+        if changed {
             context.link.trust(BundleSet::from_iter([bundle.clone()]));
         }
         let count = entries.len();
@@ -213,7 +258,7 @@ impl Keeper {
             status.syncs += 1;
             status.last_error = None;
         });
-        Ok(())
+        Ok(changed)
     }
 
     /// Writes the bundle for the next run. If that fails this one goes on, and the next sync tries again.
@@ -273,5 +318,39 @@ pub(crate) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) => Err(AgentError::Defect(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_that_failed_is_tried_later_and_later() {
+        let backoff = Backoff {
+            first: Duration::from_secs(8),
+            longest: Duration::from_secs(480),
+        };
+        let now = SystemTime::UNIX_EPOCH;
+        let mut renewal = Renewal::default();
+        assert!(renewal.may_be_tried(now));
+        let mut last = Duration::ZERO;
+        for _ in 0..5 {
+            renewal.failed(backoff, None, now);
+            let wait = renewal.not_before.unwrap().duration_since(now).unwrap();
+            assert!(wait > last, "{wait:?} after {last:?}");
+            assert!(!renewal.may_be_tried(now + wait - Duration::from_secs(1)));
+            assert!(renewal.may_be_tried(now + wait));
+            last = wait;
+        }
+        let mut asked = Renewal::default();
+        asked.failed(backoff, Some(Duration::from_secs(60)), now);
+        assert!(!asked.may_be_tried(now + Duration::from_secs(59)));
+        let mut for_ever = Renewal::default();
+        for_ever.failed(backoff, Some(Duration::MAX), now);
+        assert!(
+            for_ever.may_be_tried(now + backoff.longest),
+            "no server puts a renewal off for good"
+        );
     }
 }

@@ -1,7 +1,14 @@
-//! Names of the events that the agent's decisions leave in the log.
+//! Names of the events that the agent's decisions leave in the log, its figures, and the spans of its calls.
 //!
 //! Each event is a `tracing` event whose field `event` has one of these names. They are a contract: names are added, and
 //! never change their meaning.
+
+mod figures;
+mod observe;
+
+pub use self::figures::FIGURES;
+pub(crate) use self::figures::{Calls, Counted, is_ready, sample};
+pub(crate) use self::observe::{ObserveLayer, Observed};
 
 /// The agent listens: `socket`, `trust_domain`, `server`, `version`.
 pub const AGENT_STARTED: &str = "agent.started";
@@ -49,3 +56,7 @@ pub const WORKLOAD_ATTESTED: &str = "workload.attested";
 pub const WORKLOAD_DENIED: &str = "workload.denied";
 /// A connection to the Workload API was turned away: `uid`, `reason`.
 pub const CONNECTION_REFUSED: &str = "workload.connection_refused";
+/// The configuration was read again: `taken`, `kept` until the next start.
+pub const CONFIG_RELOADED: &str = "config.reloaded";
+/// The configuration was read again and cannot be used; what was in force stays: `error`.
+pub const CONFIG_REFUSED: &str = "config.refused";

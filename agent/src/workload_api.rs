@@ -25,6 +25,7 @@ use self::service::WorkloadApi;
 use crate::agent::Context;
 use crate::error::AgentError;
 use crate::status::Phase;
+use crate::telemetry::ObserveLayer;
 
 /// Largest request, in bytes: a token of 16 KiB and its audience fit.
 const MAX_REQUEST: usize = 64 * 1024;
@@ -54,6 +55,7 @@ pub(crate) async fn serve(
     let router = Server::builder()
         .max_concurrent_streams(limits.max_streams)
         .http2_max_header_list_size(MAX_HEADERS)
+        .layer(ObserveLayer(context.counted.requests.clone()))
         .add_service(api)
         .add_service(health);
     let serving = router.serve_with_incoming_shutdown(incoming, cancel.clone().cancelled_owned());

@@ -1,13 +1,16 @@
-//! gRPC over these connections: channels for clients, and for servers a stream of connections whose peers are known.
+//! gRPC over these connections: channels for clients, for servers a stream of connections whose peers are known, and how
+//! calls end.
 
 mod authority;
 mod channel;
+mod ending;
 mod incoming;
 mod limits;
 
 pub use authority::AnyAuthority;
 pub(crate) use channel::tcp_channel;
 pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
+pub use ending::{code_name, until_end};
 pub use incoming::{Incoming, TlsConnectInfo, incoming, incoming_within};
 pub use limits::IncomingLimits;
 

@@ -22,6 +22,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::server::{self, CallError};
+use crate::telemetry::{Counted, Observed};
 
 /// Longest time for connecting, and for the handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn fetch_bundle(address: &str, server: SpiffeId) -> Result<TrustBundle, CallError> {
     let trust_domain = server.trust_domain().clone();
     let fetched = tokio::time::timeout(server::CALL_TIMEOUT, async {
-        let channel = connect(address, server).await?;
+        let channel = Observed::client(connect(address, server).await?, Counted::default().calls);
         server::fetch_bundle(channel, &trust_domain, &SystemClock).await
     });
     let (bundle, _) = fetched.await.map_err(|_| CallError::Timeout)??;

@@ -6,10 +6,28 @@ use std::time::Duration;
 use symbolon_hsm::{KekSource, Passphrase, PassphraseError, SecretSource};
 use symbolon_pki::suite::Form;
 
+use symbolon_host::config::{ConfigError, Examined};
+use symbolon_host::{logging, watch};
+
 use super::AgentConfig;
 
 /// Intervals outside of these are mistakes.
 const INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60 * 60)];
+
+/// What stands in for a key that has to be given and is not, so that the rest can be looked at.
+const STAND_INS: &str = "trust_domain = \"example.org\"\ndata_dir = \"/var/lib/symbolon-agent\"\n[server]\n\
+                         address = \"server.example.org:8081\"\n[bootstrap]\nbundle = \"/etc/symbolon/bundle.json\"\n";
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// The key with the section it is in; `None` where the file is not TOML there.
+    pub key: Option<String>,
+    /// The line, from 1, where one line is to blame.
+    pub line: Option<usize>,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
 
 /// A value that makes no sense.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -88,7 +106,48 @@ impl AgentConfig {
         if let Err(error) = symbolon_host::socket::check_path(&self.socket()) {
             return problem("workload_api.socket", &format!("is no use: {error}"));
         }
-        self.check_limits()
+        self.check_limits()?;
+        match watch::faults(&self.health, &self.metrics, &self.traces)
+            .into_iter()
+            .next()
+        {
+            Some((key, reason)) => Err(Problem { key, reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks for what is wrong with a file: every key that cannot be read, and then the first whose value makes no sense.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it cannot be read at all.
+    pub fn examine(path: &std::path::Path) -> Result<Vec<Finding>, ConfigError> {
+        let examined: Examined<Self> = symbolon_host::config::examine(path, STAND_INS)?;
+        let mut findings: Vec<Finding> = examined
+            .mistakes
+            .iter()
+            .map(|mistake| Finding {
+                key: mistake.key.clone(),
+                line: Some(mistake.line),
+                reason: mistake.reason.clone(),
+            })
+            .collect();
+        let of_value = |key: &str, reason: String| Finding {
+            key: Some(key.to_owned()),
+            line: None,
+            reason,
+        };
+        if let Some(config) = &examined.value {
+            let problem = config
+                .validate()
+                .err()
+                .map(|problem| (problem.key, problem.reason));
+            let filter = logging::check(&config.log.filter).err();
+            let filter = filter.map(|error| ("log.filter", format!("is wrong: {error}")));
+            let values = problem.into_iter().chain(filter);
+            let values = values.filter(|(key, _)| !examined.is_unread(key));
+            findings.extend(values.map(|(key, reason)| of_value(key, reason)));
+        }
+        Ok(findings)
     }
 
     fn check_limits(&self) -> Result<(), Problem> {
@@ -239,6 +298,34 @@ mod tests {
         assert_eq!(config.socket(), PathBuf::from("/run/api.sock"));
         let nothing = parse(&format!("{TOP}{SERVER}{BOOTSTRAP}[svids]\nprefetch = []\n")).unwrap();
         assert_eq!(nothing.validate(), Ok(()));
+    }
+
+    #[test]
+    fn everything_that_cannot_be_read_is_found_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("agent.toml");
+        let text = "trust_domain = \"example.org\"\ncolour = 1\n[bootstrap]\nbundle = \"/b\"\n[svids]\nmax_jwt = \"many\"\n\
+                    [sync]\ninterval = \"0s\"\n[log]\nfilter = \"a=b=c\"\n";
+        std::fs::write(&file, text).unwrap();
+        let findings = AgentConfig::examine(&file).unwrap();
+        let mut keys: Vec<_> = findings
+            .iter()
+            .filter_map(|finding| finding.key.as_deref())
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(
+            keys,
+            [
+                "colour",
+                "data_dir",
+                "log.filter",
+                "server",
+                "svids.max_jwt",
+                "sync.interval"
+            ]
+        );
+        let lines: Vec<_> = findings.iter().filter_map(|finding| finding.line).collect();
+        assert!(lines.contains(&2) && lines.contains(&6), "{findings:?}");
     }
 
     #[test]

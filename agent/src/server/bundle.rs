@@ -12,14 +12,13 @@ use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::{Clock, from_unix_seconds};
 use tonic::Request;
-use tonic::transport::Channel;
 
-use super::{CallError, OffsetSeconds, clock_offset};
+use super::{CallError, OffsetSeconds, Wire, clock_offset};
 
 /// Fetches the bundle with the authorities of all forms, and the clock offset that the answer shows. The forms of keys
 /// are all that has to be asked for: a pair goes back to two of them, and catalyst authorities are in every bundle.
 pub(crate) async fn fetch_bundle(
-    channel: Channel,
+    channel: Wire,
     trust_domain: &TrustDomain,
     clock: &dyn Clock,
 ) -> Result<(TrustBundle, Option<OffsetSeconds>), CallError> {

@@ -13,9 +13,8 @@ use symbolon_api::{MAX_MESSAGE, MAX_PAGE};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use tonic::transport::Channel;
 
-use super::CallError;
+use super::{CallError, Wire};
 use crate::cache::{Entries, Entry, Version};
 use crate::telemetry;
 
@@ -24,7 +23,7 @@ const MAX_ENTRIES: usize = 100_000;
 
 /// Brings the entries up to date: what `known` has in the server's revision is not sent again.
 pub(crate) async fn sync_entries(
-    channel: Channel,
+    channel: Wire,
     trust_domain: &TrustDomain,
     known: &Entries,
 ) -> Result<Entries, CallError> {

@@ -1,7 +1,9 @@
 //! Why a call to the server gave nothing, and what is to be done about it.
 
-use symbolon_api::denial_reason;
+use std::time::Duration;
+
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
+use symbolon_api::{denial_reason, retry_delay};
 use symbolon_tls::grpc::ChannelError;
 use symbolon_tls::{PeerError, peer_error};
 use tonic::{Code, Status};
@@ -72,23 +74,42 @@ impl CallError {
         match self {
             Self::Connect(ChannelError::Address { .. }) => false,
             Self::Connect(_) => self.refused_server().is_none(),
-            Self::Status(status) => !matches!(
+            Self::Status(status) if is_from_transport(status) => self.refused_server().is_none(),
+            Self::Status(status) => matches!(
                 status.code(),
-                Code::PermissionDenied
-                    | Code::Unauthenticated
-                    | Code::InvalidArgument
-                    | Code::FailedPrecondition
-                    | Code::Unimplemented
+                Code::Unavailable
+                    | Code::DeadlineExceeded
+                    | Code::ResourceExhausted
+                    | Code::Aborted
+                    | Code::Cancelled
+                    | Code::Internal
             ),
             Self::Timeout => true,
             Self::Answer(_) | Self::NoIdentity => false,
         }
     }
 
-    /// Whether one of the messages was too large for one of the sides.
+    /// Whether one of the messages was too large for one of the sides, or asked for too much at once.
     pub(crate) fn is_too_large(&self) -> bool {
-        matches!(self, Self::Status(status) if matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange))
+        let Self::Status(status) = self else {
+            return false;
+        };
+        // A server that says when to come back wants less often, not less at once.
+        matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange) && retry_delay(status).is_none()
     }
+
+    /// How long the server wants to be left alone with this, if it says so.
+    pub(crate) fn retry_delay(&self) -> Option<Duration> {
+        match self {
+            Self::Status(status) => retry_delay(status),
+            _ => None,
+        }
+    }
+}
+
+/// Statuses that a server sent have no source.
+pub(super) fn is_from_transport(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
 }
 
 impl From<Status> for CallError {
@@ -99,7 +120,7 @@ impl From<Status> for CallError {
 
 #[cfg(test)]
 mod tests {
-    use symbolon_api::permission_denied;
+    use symbolon_api::{permission_denied, resource_exhausted};
 
     use super::*;
 
@@ -127,10 +148,41 @@ mod tests {
 
     #[test]
     fn being_away_passes_and_being_wrong_does_not() {
-        assert!(CallError::from(Status::unavailable("away")).is_transient());
+        for status in [
+            Status::unavailable("away"),
+            Status::deadline_exceeded("slow"),
+            Status::resource_exhausted("busy"),
+            Status::aborted("again"),
+            Status::internal("its disk is full"),
+        ] {
+            assert!(CallError::from(status.clone()).is_transient(), "{status}");
+        }
         assert!(CallError::Timeout.is_transient());
-        assert!(!CallError::from(Status::invalid_argument("csr")).is_transient());
+        for status in [
+            Status::invalid_argument("csr"),
+            Status::failed_precondition("no such method"),
+            Status::permission_denied("no"),
+            Status::unauthenticated("no"),
+            Status::unimplemented("no"),
+            Status::not_found("no"),
+            Status::already_exists("no"),
+            Status::out_of_range("no"),
+            Status::data_loss("no"),
+            Status::unknown("no"),
+        ] {
+            assert!(!CallError::from(status.clone()).is_transient(), "{status}");
+        }
         assert!(!CallError::answer("no SVID").is_transient());
-        assert!(CallError::from(Status::resource_exhausted("big")).is_too_large());
+        let broken = Status::from_error(Box::new(std::io::Error::other("reset")));
+        assert!(CallError::from(broken).is_transient(), "the connection broke");
+    }
+
+    #[test]
+    fn too_much_at_once_is_not_too_often() {
+        let large = CallError::from(Status::resource_exhausted("big"));
+        assert!(large.is_too_large() && large.retry_delay().is_none());
+        let often = CallError::from(resource_exhausted("often", Duration::from_secs(3)));
+        assert!(!often.is_too_large() && often.is_transient());
+        assert_eq!(often.retry_delay(), Some(Duration::from_secs(3)));
     }
 }

@@ -9,11 +9,12 @@ use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::time::Clock;
 use symbolon_tls::grpc::{ALPN_H2, ChannelOptions, channel};
 use symbolon_tls::{AuthorizeId, ClientOptions, Connector, StaticSource, SvidIdentity};
-use tokio::sync::Mutex;
-use tonic::Status;
+use tokio::sync::{Mutex, Notify};
 use tonic::transport::Channel;
 
 use super::CallError;
+use super::failure::is_from_transport;
+use crate::telemetry::{Calls, Counted, Observed};
 
 /// Longest time for one call, streams included.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,13 +27,19 @@ pub(crate) fn server_id(trust_domain: &TrustDomain) -> Result<SpiffeId, SpiffeId
     SpiffeId::new(format!("spiffe://{trust_domain}/spire/server"))
 }
 
+/// A connection whose calls are observed.
+pub(crate) type Wire = Observed<Channel>;
+
 /// One connection to the server, made when it is needed and made anew after it failed.
 #[derive(Debug)]
 pub(crate) struct ServerLink {
     address: String,
     source: Arc<StaticSource>,
     connector: Connector,
-    channel: Mutex<Option<Channel>>,
+    channel: Mutex<Option<Wire>>,
+    calls: Calls,
+    /// Told when the server answers a call that this agent is banned.
+    ban: Notify,
 }
 
 impl ServerLink {
@@ -62,7 +69,21 @@ impl ServerLink {
             source,
             connector,
             channel: Mutex::new(None),
+            calls: Counted::default().calls,
+            ban: Notify::new(),
         }
+    }
+
+    /// Counts its calls here.
+    #[must_use]
+    pub(crate) fn counted_by(mut self, calls: Calls) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// Where its calls are counted.
+    pub(crate) fn calls(&self) -> Calls {
+        self.calls.clone()
     }
 
     /// Presents this SVID from now on, on a new connection.
@@ -82,7 +103,7 @@ impl ServerLink {
     }
 
     /// Makes a call, within [`CALL_TIMEOUT`].
-    pub(crate) async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, CallError>
+    pub(crate) async fn call<T, F>(&self, call: impl FnOnce(Wire) -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {
@@ -91,6 +112,9 @@ impl ServerLink {
                 Ok(outcome) => outcome,
                 Err(_) => Err(CallError::Timeout),
             };
+        if matches!(&outcome, Err(error) if error.is_ban()) {
+            self.ban.notify_one();
+        }
         // A channel that lost its connection would try again by itself and then say less about why that failed.
         let broken = match &outcome {
             Err(CallError::Status(status)) => is_from_transport(status),
@@ -103,7 +127,12 @@ impl ServerLink {
         outcome
     }
 
-    async fn connected(&self) -> Result<Channel, CallError> {
+    /// Ends when the server has answered a call, whichever it was, that it has banned this agent.
+    pub(crate) async fn banned(&self) {
+        self.ban.notified().await;
+    }
+
+    async fn connected(&self) -> Result<Wire, CallError> {
         let mut held = self.channel.lock().await;
         if let Some(channel) = &*held {
             return Ok(channel.clone());
@@ -113,7 +142,8 @@ impl ServerLink {
             ..ChannelOptions::default()
         };
         let channel = channel(&self.address, self.connector.clone(), &options).await?;
-        Ok(held.insert(channel).clone())
+        let wire = Observed::client(channel, self.calls.clone());
+        Ok(held.insert(wire).clone())
     }
 }
 
@@ -122,9 +152,4 @@ fn options() -> ClientOptions {
         alpn: vec![ALPN_H2.to_vec()],
         ..ClientOptions::default()
     }
-}
-
-/// Statuses that a server sent have no source.
-fn is_from_transport(status: &Status) -> bool {
-    std::error::Error::source(status).is_some()
 }

@@ -1,6 +1,7 @@
 //! The agent's own SVID: had, renewed, had again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::csr::CsrBuilder;
@@ -8,7 +9,7 @@ use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
 use tonic::Code;
 
-use super::{Failure, Keeper, blocking};
+use super::{Failure, Keeper, Renewal, blocking};
 use crate::attest::{EvidenceError, Granted, attest_agent, post_status, renew_agent, trusted_bundle};
 use crate::error::AgentError;
 use crate::identity::{Grant, NewKey, OwnSvid};
@@ -23,7 +24,8 @@ impl Keeper {
         match &self.svid {
             Some(svid) if !self.must_attest && !svid.has_expired(now) => {
                 let svid = svid.clone();
-                if svid.is_due(self.context.cache.bundle().as_deref(), now) {
+                let is_due = svid.is_due(self.context.cache.bundle().as_deref(), now);
+                if is_due && self.renewal.may_be_tried(now) {
                     self.renew(&svid).await?;
                 }
                 // A renewal may have found that the server wants more than that.
@@ -42,6 +44,11 @@ impl Keeper {
     async fn attest(&mut self) -> Result<(), Failure> {
         match self.try_to_attest().await {
             Ok(()) => Ok(()),
+            Err(AgentError::Attestation(error)) if error.is_ban() => Err(match &self.svid {
+                Some(svid) => self.banned(svid),
+                // There is nothing to forget; nor is there a way back without an operator.
+                None => Failure::End(AgentError::Attestation(error)),
+            }),
             Err(error @ AgentError::Attestation(_)) if is_transient(&error) => {
                 Err(Failure::Later(in_full(&error)))
             }
@@ -80,7 +87,8 @@ impl Keeper {
         let server = server_id(&config.trust_domain).map_err(|_| AgentError::TrustDomain)?;
         let bundles = BundleSet::from(bootstrap);
         let link =
-            ServerLink::without_identity(&config.server.address, server, bundles, context.clock.clone());
+            ServerLink::without_identity(&config.server.address, server, bundles, context.clock.clone())
+                .counted_by(context.link.calls());
 
         let (key, csr) = self.key_and_csr(form).await?;
         let attempt = async {
@@ -154,6 +162,7 @@ impl Keeper {
                     error = in_full(&error),
                     "not renewed"
                 );
+                self.put_off(None);
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -166,6 +175,11 @@ impl Keeper {
             AgentError::Attestation(error) if error.is_ban() => Err(self.banned(svid)),
             error @ AgentError::Defect(_) => Err(error.into()),
             error => {
+                let wanted = match &error {
+                    AgentError::Attestation(error) => error.retry_delay(),
+                    _ => None,
+                };
+                self.put_off(wanted);
                 let (event, error) = (telemetry::AGENT_RENEWAL_FAILED, in_full(&error));
                 tracing::warn!(event, error, "not attested anew");
                 Ok(())
@@ -178,8 +192,17 @@ impl Keeper {
             return Err(self.banned(svid));
         }
         self.must_attest = error.must_reattest();
+        if !self.must_attest {
+            self.put_off(error.retry_delay());
+        }
         tracing::warn!(event = telemetry::AGENT_RENEWAL_FAILED, %error, "not renewed");
         Ok(())
+    }
+
+    /// The next SVID is asked for again, and not with every sync.
+    fn put_off(&mut self, wanted: Option<Duration>) {
+        let (backoff, now) = (self.backoff(), self.context.clock.now());
+        self.renewal.failed(backoff, wanted, now);
     }
 
     /// Deletes what the agent was.
@@ -195,6 +218,7 @@ impl Keeper {
 
     /// Calls the server as this from now on.
     pub(super) async fn wear(&mut self, svid: OwnSvid) {
+        self.renewal = Renewal::default();
         self.context.link.present(svid.identity.clone()).await;
         self.context.status.send_modify(|status| {
             status.spiffe_id = Some(svid.spiffe_id().clone());
