@@ -1,19 +1,22 @@
 //! Who may call what.
 //!
 //! Every call passes the [`Gate`] before its body is read: the full name of its method must stand in the table of
-//! [`rules`], and the caller must be one of those whom the rule names. What is not in the table is not served. The
-//! service behind finds the decision in the request's extensions as a [`CallContext`].
+//! [`rules`], and the caller must be one of those whom the rule names. What is not in the table is not served. Then the
+//! operator's [`Policy`] has its say, where there is one. The service behind finds the decision in the request's
+//! extensions as a [`CallContext`].
 
 mod gate;
 mod layer;
+mod policy;
 pub mod rules;
 
 use std::sync::Arc;
 
 use tonic::{Request, Status};
 
-pub use self::gate::Gate;
+pub use self::gate::{Asking, Gate};
 pub use self::layer::{AuthorizationLayer, Authorized};
+pub use self::policy::{Policy, PolicyError};
 use crate::caller::Caller;
 use crate::datastore::AgentRecord;
 
@@ -24,7 +27,7 @@ pub enum Standing {
     Anyone,
     /// The caller is on this machine.
     Local,
-    /// An entry makes the caller an administrator.
+    /// An entry or the configuration makes the caller an administrator.
     Admin,
     /// An entry makes the caller a server below this one.
     Downstream,

@@ -21,7 +21,7 @@ pub enum Caller {
         /// Its user id.
         uid: u32,
     },
-    /// The holder of an SVID of this trust domain, verified in the handshake.
+    /// The holder of an SVID that was verified in the handshake: of this trust domain, or an administrator of another.
     X509(Svid),
     /// Anybody.
     Anonymous,
@@ -92,8 +92,23 @@ impl fmt::Display for Caller {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Whoever has an SVID with this path.
+    pub(crate) fn x509(path: &str) -> Caller {
+        x509_of("example.org", path)
+    }
+
+    /// Whoever has an SVID of that trust domain with this path.
+    pub(crate) fn x509_of(trust_domain: &str, path: &str) -> Caller {
+        Caller::X509(Svid {
+            spiffe_id: SpiffeId::new(format!("spiffe://{trust_domain}{path}")).unwrap(),
+            serial: SerialNumber::from_bytes(&[7]).unwrap(),
+            form: Form::Classical,
+            not_after: SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000),
+        })
+    }
 
     #[test]
     fn nothing_known_is_anonymous() {

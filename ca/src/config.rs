@@ -5,6 +5,8 @@
 //! ```
 
 mod check;
+mod federation;
+mod gate;
 mod read;
 mod stores;
 
@@ -22,6 +24,8 @@ use symbolon_hsm::{Pkcs11Config, StoreLocation, StoreName, Stores};
 use symbolon_pki::suite::{Family, Form, Suite};
 
 pub use self::check::{Problem, Warning};
+pub use self::federation::{FederationConfig, FederationConfigError};
+pub use self::gate::{AuthorizationConfig, LimitsConfig};
 use self::read::one_or_many;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
 use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
@@ -51,6 +55,12 @@ pub struct ServerConfig {
     /// The API for agents and administrators.
     #[serde(default)]
     pub listen: ListenConfig,
+    /// Who may call.
+    #[serde(default)]
+    pub authorization: AuthorizationConfig,
+    /// How often.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// How long things live.
     #[serde(default)]
     pub lifetimes: Lifetimes,
@@ -64,6 +74,9 @@ pub struct ServerConfig {
     /// What issues.
     #[serde(default)]
     pub families: FamiliesConfig,
+    /// How other trust domains' bundles are fetched.
+    #[serde(default)]
+    pub federation: FederationConfig,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
@@ -77,6 +90,10 @@ pub struct ListenConfig {
     pub address: SocketAddr,
     /// Accept clients that know no hybrid key exchange. Default: no.
     pub allow_classical_kex: bool,
+    /// After this long, give or take a tenth, a connection is asked to end. Default: 3 minutes.
+    pub max_connection_age: HumanDuration,
+    /// How long calls in progress may then take. Default: 10 seconds.
+    pub max_connection_grace: HumanDuration,
 }
 
 impl Default for ListenConfig {
@@ -84,6 +101,8 @@ impl Default for ListenConfig {
         Self {
             address: DEFAULT_ADDRESS,
             allow_classical_kex: false,
+            max_connection_age: HumanDuration(Duration::from_secs(3 * 60)),
+            max_connection_grace: HumanDuration(Duration::from_secs(10)),
         }
     }
 }
@@ -100,6 +119,8 @@ pub struct Lifetimes {
     pub agent: HumanDuration,
     /// JWT-SVIDs. Default: 5 minutes.
     pub jwt: HumanDuration,
+    /// WIT-SVIDs. Default: 1 hour.
+    pub wit: HumanDuration,
 }
 
 impl Default for Lifetimes {
@@ -109,6 +130,7 @@ impl Default for Lifetimes {
             svid: HumanDuration(Duration::from_secs(60 * 60)),
             agent: HumanDuration(Duration::from_secs(60 * 60)),
             jwt: HumanDuration(Duration::from_secs(5 * 60)),
+            wit: HumanDuration(Duration::from_secs(60 * 60)),
         }
     }
 }
@@ -128,6 +150,8 @@ pub struct FamiliesConfig {
     pub catalyst: Option<CatalystConfig>,
     /// JWT-SVIDs.
     pub jwt: FamilyConfig,
+    /// WIT-SVIDs. Default: none, as in SPIRE; a section, be it empty, makes the family.
+    pub wit: Option<FamilyConfig>,
 }
 
 /// How one family's authorities are made.
@@ -185,10 +209,13 @@ impl ServerConfig {
             server_name: default_server_name(),
             signer_threads: 0,
             listen: ListenConfig::default(),
+            authorization: AuthorizationConfig::default(),
+            limits: LimitsConfig::default(),
             lifetimes: Lifetimes::default(),
             stores: BTreeMap::new(),
             key_stores: Vec::new(),
             families: FamiliesConfig::default(),
+            federation: FederationConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -281,6 +308,7 @@ impl ServerConfig {
             Family::MlDsa => (&self.families.ml_dsa, Form::MlDsa.default_suite()),
             Family::Composite => (&self.families.composite, Form::Composite.default_suite()),
             Family::Jwt => (&self.families.jwt, Suite::EcdsaP256),
+            Family::Wit => (self.families.wit.as_ref()?, Suite::EcdsaP256),
             Family::Catalyst => return self.catalyst_plan(),
             // A family that this configuration has no section for.
             _ => return None,

@@ -5,7 +5,8 @@
 //! | [`server`], [`config`] | a whole server, started and stopped by one call, and its configuration file |
 //! | [`authorities`], [`issuer`], [`identity`] | what signs, the pipeline around it, the server's own SVIDs |
 //! | [`datastore`], [`record`], [`registrations`] | what is remembered, certificates in shared commits, entries in memory |
-//! | [`authorization`], [`caller`] | who calls, and who may call what |
+//! | [`authorization`], [`caller`], [`limits`] | who calls, who may call what, and how often |
+//! | [`apply`] | entries as documents declare them |
 //! | [`client`], [`offline`], [`views`] | asking a server, or its data directory while none runs |
 //! | [`ceremony`] | a root made offline by several people, its transcript and its verification; no server |
 //! | [`telemetry`] | names of the events that decisions leave in the log |
@@ -16,6 +17,7 @@
 //! This crate must not know how certificates are encoded (`symbolon-issuance`), what is to be believed
 //! (`symbolon-pki`), or how keys are kept (`symbolon-hsm`).
 
+pub mod apply;
 pub mod authorities;
 pub mod authorization;
 pub mod caller;
@@ -23,10 +25,12 @@ pub mod ceremony;
 pub mod client;
 pub mod config;
 pub mod datastore;
+pub mod federation;
 pub mod identity;
 mod ids;
 pub mod issuer;
 pub mod journal;
+pub mod limits;
 pub mod offline;
 pub mod record;
 mod records;

@@ -5,6 +5,7 @@
 
 mod endpoints;
 mod error;
+mod foreign;
 mod health;
 mod maintenance;
 mod stores;
@@ -19,22 +20,28 @@ use std::time::Duration;
 use symbolon_attestation::Verifier;
 use symbolon_attestation::join_token::TokenVerifier;
 use symbolon_crypto::random;
+use symbolon_federation::BundleClient;
 use symbolon_host::data_dir::DataDir;
+use symbolon_host::logging::LogControl;
 use symbolon_host::socket::{self, SocketFile};
 use symbolon_pki::time::{Clock, rfc3339};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::endpoints::Age;
 pub use self::error::ServerError;
+use self::foreign::WithForeign;
 pub use self::stores::Prompt;
 use crate::authorities::{Authorities, Change};
-use crate::authorization::Gate;
+use crate::authorization::{AuthorizationLayer, Gate, Policy};
 use crate::config::ServerConfig;
 use crate::datastore::sqlite::SqliteDatastore;
 use crate::datastore::{Datastore, metadata};
+use crate::federation::Federation;
 use crate::identity::ServerIdentity;
 use crate::issuer::Issuer;
+use crate::limits;
 use crate::record::{Limits, Recorder, RecorderTask};
 use crate::registrations::Registrations;
 use crate::services::{Core, JoinTokens};
@@ -61,6 +68,8 @@ pub struct Environment {
     pub prompt: Prompt,
     /// The data directory, where the caller has it open and shares it, with an agent for example.
     pub data_dir: Option<Arc<DataDir>>,
+    /// The log of this process, for operators to change its level. Without one they cannot.
+    pub log: Option<LogControl>,
 }
 
 impl Environment {
@@ -70,6 +79,7 @@ impl Environment {
             clock,
             prompt: stores::no_prompt(),
             data_dir: None,
+            log: None,
         }
     }
 }
@@ -81,6 +91,14 @@ impl fmt::Debug for Environment {
             .field("data_dir", &self.data_dir)
             .finish_non_exhaustive()
     }
+}
+
+/// What a server is given beside its keys and records.
+#[derive(Debug)]
+struct Surroundings {
+    log: Option<LogControl>,
+    policy: Option<Policy>,
+    bundle_client: BundleClient,
 }
 
 /// Starts servers.
@@ -116,16 +134,31 @@ impl Server {
         // Before the data directory is made: neither is a reason to leave one behind.
         socket::check_path(&socket_path(&config.data_dir))?;
         let tcp = listen(config.listen.address).await?;
+        let policy = Policy::load(&config.authorization)?;
+        let bundle_client = config.federation.client(Arc::clone(&environment.clock))?;
         let Environment {
             clock,
             prompt,
             data_dir,
+            log,
         } = environment;
         let data_dir = match data_dir {
             Some(shared) => shared,
             None => Arc::new(DataDir::open(&config.data_dir, config.trust_domain.as_str())?),
         };
-        Self::assemble(config, data_dir, tcp, clock, prompt).await
+        Self::assemble(
+            config,
+            data_dir,
+            tcp,
+            clock,
+            prompt,
+            Surroundings {
+                log,
+                policy,
+                bundle_client,
+            },
+        )
+        .await
     }
 
     async fn assemble(
@@ -134,6 +167,11 @@ impl Server {
         tcp: TcpListener,
         clock: Arc<dyn Clock>,
         prompt: Prompt,
+        Surroundings {
+            log,
+            policy,
+            bundle_client,
+        }: Surroundings,
     ) -> Result<RunningServer, ServerError> {
         let tcp_addr = tcp.local_addr().map_err(|source| ServerError::Listen {
             address: config.listen.address,
@@ -177,44 +215,68 @@ impl Server {
             ServerIdentity::open(Arc::clone(&issuer), config.lifetimes.svid.0, Arc::clone(&clock)).await?;
         let registrations = Registrations::open(Arc::clone(&datastore), &config.trust_domain).await?;
 
+        let federation = Federation::new(
+            Arc::clone(&datastore),
+            Arc::clone(&authorities),
+            bundle_client,
+            Arc::clone(&clock),
+        );
+
         let stop = CancellationToken::new();
+        let join_tokens = Arc::new(JoinTokens::new(Arc::clone(&datastore)));
         let core = Arc::new(Core {
             trust_domain: config.trust_domain.clone(),
             datastore: Arc::clone(&datastore),
             registrations: Arc::clone(&registrations),
             authorities: Arc::clone(&authorities),
+            federation: Arc::clone(&federation),
             issuer,
-            verifiers: verifiers(config, &datastore),
+            verifiers: verifiers(config, &join_tokens),
+            join_tokens,
+            identity: Arc::clone(&identity),
+            log,
             lifetimes: config.lifetimes,
             clock: Arc::clone(&clock),
             started_at: clock.now(),
             problems: Default::default(),
             stopping: stop.clone(),
         });
-        let gate = Arc::new(Gate::new(
+        let gate = Gate::new(
             Arc::clone(&datastore),
             Arc::clone(&registrations),
             Arc::clone(&clock),
-        ));
+        );
+        let gate = gate
+            .with_admins(config.authorization.admin_ids.iter().cloned())
+            .with_policy(policy);
+        let gate = AuthorizationLayer::new(Arc::new(gate), limits::Limits::new(&config.limits));
         let (listener, socket_file) = socket.into_parts();
         let socket_path = data_dir.server().join(SOCKET_FILE);
 
         let mut endpoints = JoinSet::new();
-        let acceptor = endpoints::acceptor(config, identity.source(), Arc::clone(&clock));
+        let source = WithForeign::open(config, identity.source(), Arc::clone(&datastore)).await?;
+        let acceptor = endpoints::acceptor(config, source.clone(), Arc::clone(&clock));
         endpoints.spawn(endpoints::serve_tcp(
             tcp,
             acceptor,
             Arc::clone(&core),
-            Arc::clone(&gate),
+            gate.clone(),
+            Age {
+                most: config.listen.max_connection_age.0,
+                grace: config.listen.max_connection_grace.0,
+            },
             stop.clone(),
         ));
         endpoints.spawn(endpoints::serve_socket(listener, core, gate, stop.clone())?);
         let mut background = JoinSet::new();
         background.spawn(Arc::clone(&authorities).run(stop.clone()));
         background.spawn(identity.run(stop.clone()));
+        background.spawn(source.run(stop.clone()));
+        background.spawn(Arc::clone(&federation).run(stop.clone()));
         background.spawn(maintenance::run(
             Arc::clone(&datastore),
             registrations,
+            Arc::clone(&authorities),
             clock,
             stop.clone(),
         ));
@@ -231,6 +293,7 @@ impl Server {
             socket_path,
             changes,
             authorities,
+            federation,
             datastore,
             recorder_task,
             endpoints,
@@ -286,9 +349,9 @@ async fn claim(
 /// The node attestation methods that this server knows.
 fn verifiers(
     config: &ServerConfig,
-    datastore: &Arc<dyn Datastore>,
+    join_tokens: &Arc<JoinTokens>,
 ) -> BTreeMap<&'static str, Arc<dyn Verifier>> {
-    let tokens = Arc::new(JoinTokens(Arc::clone(datastore)));
+    let tokens = Arc::clone(join_tokens);
     let join_token: Arc<dyn Verifier> = Arc::new(TokenVerifier::new(config.trust_domain.clone(), tokens));
     [join_token]
         .into_iter()
@@ -303,6 +366,7 @@ pub struct RunningServer {
     socket_path: PathBuf,
     changes: Vec<Change>,
     authorities: Arc<Authorities>,
+    federation: Arc<Federation>,
     datastore: Arc<dyn Datastore>,
     recorder_task: RecorderTask,
     endpoints: JoinSet<Result<(), ServerError>>,
@@ -333,6 +397,11 @@ impl RunningServer {
     /// Its authorities.
     pub fn authorities(&self) -> &Arc<Authorities> {
         &self.authorities
+    }
+
+    /// What fetches the bundles of other trust domains.
+    pub fn federation(&self) -> &Arc<Federation> {
+        &self.federation
     }
 
     /// Waits until an endpoint ends that should not, and says why. Never returns while all is well.

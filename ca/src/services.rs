@@ -7,11 +7,15 @@ mod agent;
 mod bundle;
 mod companion;
 mod csr;
+mod debug;
 mod entry;
 mod join_tokens;
+mod localauthority;
+mod logger;
 mod paging;
 mod svid;
 mod symbolon;
+mod trustdomain;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,19 +24,26 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use spiffe::TrustDomain;
 use symbolon_attestation::Verifier;
+use symbolon_host::logging::LogControl;
 use symbolon_pki::time::Clock;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub(crate) use self::agent::AgentService;
 pub(crate) use self::bundle::BundleService;
+pub(crate) use self::debug::DebugService;
 pub(crate) use self::entry::EntryService;
-pub(crate) use self::join_tokens::JoinTokens;
+pub(crate) use self::join_tokens::{HeldToken, JoinTokens};
+pub(crate) use self::localauthority::LocalAuthorityService;
+pub(crate) use self::logger::LoggerService;
 pub(crate) use self::svid::SvidService;
 pub(crate) use self::symbolon::{CertificatesService, ServerService};
+pub(crate) use self::trustdomain::TrustDomainService;
 use crate::authorities::Authorities;
 use crate::config::Lifetimes;
 use crate::datastore::Datastore;
+use crate::federation::Federation;
+use crate::identity::ServerIdentity;
 use crate::issuer::Issuer;
 use crate::registrations::Registrations;
 
@@ -46,9 +57,16 @@ pub(crate) struct Core {
     pub(crate) datastore: Arc<dyn Datastore>,
     pub(crate) registrations: Arc<Registrations>,
     pub(crate) authorities: Arc<Authorities>,
+    pub(crate) federation: Arc<Federation>,
     pub(crate) issuer: Arc<Issuer>,
     /// Node attestation methods by name.
     pub(crate) verifiers: BTreeMap<&'static str, Arc<dyn Verifier>>,
+    /// What one of them spends.
+    pub(crate) join_tokens: Arc<JoinTokens>,
+    /// What the server presents to its callers.
+    pub(crate) identity: Arc<ServerIdentity>,
+    /// The process's log, if it is the server's to change.
+    pub(crate) log: Option<LogControl>,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: SystemTime,

@@ -18,6 +18,13 @@ pub const SERVER_UNHEALTHY: &str = "server.unhealthy";
 pub const SERVER_HEALTHY: &str = "server.healthy";
 /// A call was turned away: `method`, `caller`, `reason`.
 pub const CALL_DENIED: &str = "call.denied";
+/// The operator's policy decided about a call: `method`, `caller`, `standing`, `allowed`, `reason`, `micros`.
+pub const POLICY_DECIDED: &str = "policy.decided";
+/// A call asked for more than its caller may have: `method`, `caller`, `reason`.
+pub const CALL_LIMITED: &str = "call.limited";
+/// There are more calls than places, and some are turned away unheard: `caller`, `places`, `turned_away` since the start.
+/// Said of the first and then of every 256th.
+pub const CALLS_SHED: &str = "calls.shed";
 /// An agent was turned away: `agent`, `reason`.
 pub const AGENT_DENIED: &str = "agent.denied";
 /// A node became an agent: `agent`, `attestation_type`, `serial`, `form`.
@@ -36,10 +43,38 @@ pub const ENTRY_CREATED: &str = "entry.created";
 pub const ENTRY_UPDATED: &str = "entry.updated";
 /// An entry was removed: `entry_id`, `spiffe_id`.
 pub const ENTRY_DELETED: &str = "entry.deleted";
-/// An SVID was issued: `spiffe_id`, `form` (`jwt` for tokens), `serial`, `entry_id`, `not_after`.
+/// An authority was changed by command: `step` (`prepare`, `activate`, `taint`, `revoke`), `family`, `authority_id`,
+/// `caller`.
+pub const AUTHORITY_COMMANDED: &str = "authority.commanded";
+/// A command to change an authority was refused: as above, and `reason`.
+pub const AUTHORITY_REFUSED: &str = "authority.refused";
+/// An SVID was issued: `spiffe_id`, `form` (`jwt` and `wit` for tokens), `serial`, `entry_id`, `not_after`.
 pub const SVID_ISSUED: &str = "svid.issued";
 /// An SVID was not issued: `entry_id` or `spiffe_id`, `code`, `reason`.
 pub const SVID_REFUSED: &str = "svid.refused";
+/// An operator changed how much is logged: `from`, then `to`.
+pub const LOG_LEVEL_CHANGED: &str = "log.level.changed";
+/// The bundle of another trust domain was put in: `trust_domain`, `sequence`.
+pub const BUNDLE_CREATED: &str = "bundle.created";
+/// The bundle of another trust domain was replaced or changed: `trust_domain`, `sequence`.
+pub const BUNDLE_SET: &str = "bundle.set";
+/// The bundle of another trust domain was removed: `trust_domain`, and the number of `entries` that went or changed with
+/// it.
+pub const BUNDLE_DELETED: &str = "bundle.deleted";
+/// Others put authorities into the server's own bundle: `x509_authorities`, `jwt_authorities`, `wit_authorities`,
+/// `sequence`.
+pub const BUNDLE_APPENDED: &str = "bundle.appended";
+/// The bundle of another trust domain was fetched, and is another than before: `trust_domain`, `sequence`,
+/// `x509_authorities`, `jwt_authorities`.
+pub const BUNDLE_REFRESHED: &str = "bundle.refreshed";
+/// The bundle of another trust domain was not fetched: `trust_domain`, `url`, `error`.
+pub const BUNDLE_REFRESH_FAILED: &str = "bundle.refresh_failed";
+/// A relationship with another trust domain was made: `trust_domain`, `url`, `profile`.
+pub const FEDERATION_CREATED: &str = "federation.created";
+/// A relationship with another trust domain was changed: `trust_domain`, `url`, `profile`.
+pub const FEDERATION_UPDATED: &str = "federation.updated";
+/// A relationship with another trust domain was ended: `trust_domain`.
+pub const FEDERATION_DELETED: &str = "federation.deleted";
 /// Something that is done in the background failed and will be tried again: `task`, `error`.
 pub const BACKGROUND_FAILED: &str = "background.failed";
 

@@ -1,12 +1,17 @@
 //! The decision about one call.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use spiffe::SpiffeId;
 use symbolon_api::permission_denied;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_pki::time::Clock;
 use tonic::Status;
+use tonic::codegen::http::HeaderMap;
 
+use super::policy::{Facts, Policy};
 use super::rules::{Rule, rule_of};
 use super::{CallContext, Standing};
 use crate::caller::{Caller, Svid};
@@ -21,6 +26,24 @@ pub struct Gate {
     registrations: Arc<Registrations>,
     clock: Arc<dyn Clock>,
     own_uid: u32,
+    /// Administrators that no entry makes.
+    admin_ids: BTreeSet<SpiffeId>,
+    policy: Option<Policy>,
+}
+
+/// A call that asks to be let in.
+#[derive(Clone, Debug)]
+pub struct Asking<'a> {
+    /// The full name of its method, `/service/method`.
+    pub path: &'a str,
+    /// Who calls.
+    pub caller: Caller,
+    /// Where from, as far as that is known.
+    pub address: Option<IpAddr>,
+    /// What it brings beside its message.
+    pub metadata: &'a HeaderMap,
+    /// Its id in the log.
+    pub request_id: Arc<str>,
 }
 
 /// Why an agent is turned away: what it is to do about it, and the words for it.
@@ -38,7 +61,23 @@ impl Gate {
             registrations,
             clock,
             own_uid: rustix::process::geteuid().as_raw(),
+            admin_ids: BTreeSet::new(),
+            policy: None,
         }
+    }
+
+    /// With administrators that no entry makes. They may be of another trust domain, if the handshake believes them.
+    #[must_use]
+    pub fn with_admins(mut self, ids: impl IntoIterator<Item = SpiffeId>) -> Self {
+        self.admin_ids = ids.into_iter().collect();
+        self
+    }
+
+    /// With a policy that every call has to pass after the table.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Option<Policy>) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// The user whose processes count as local.
@@ -51,34 +90,41 @@ impl Gate {
     ///
     /// # Errors
     /// `Unimplemented` for what is not in the table, `PermissionDenied` for who is not in its rule (with the reason
-    /// that SPIRE's agents act on, where the caller should be an agent), and the datastore's.
-    pub async fn admit(
-        &self,
-        path: &str,
-        caller: Caller,
-        request_id: Arc<str>,
-    ) -> Result<CallContext, Status> {
+    /// that SPIRE's agents act on, where the caller should be an agent) and for what the policy refuses, and the
+    /// datastore's.
+    pub async fn admit(&self, call: Asking<'_>) -> Result<CallContext, Status> {
+        let Asking { path, caller, .. } = &call;
         let Some(rule) = rule_of(path) else {
             return Err(Status::unimplemented(format!("{path} is not served here")));
         };
-        let standing = self.standing(rule, &caller).await;
-        match standing {
-            Ok(Some(standing)) => Ok(CallContext {
-                request_id,
-                caller,
-                standing,
-            }),
+        let standing = match self.standing(rule, caller).await {
+            Ok(Some(standing)) => standing,
             Ok(None) => {
                 tracing::warn!(event = telemetry::CALL_DENIED, method = path, %caller, reason = "not allowed to");
-                Err(Status::permission_denied(format!(
-                    "authorization denied for method {path}"
-                )))
+                let message = format!("authorization denied for method {path}");
+                return Err(Status::permission_denied(message));
             }
             Err(status) => {
                 tracing::warn!(event = telemetry::CALL_DENIED, method = path, %caller, reason = status.message());
-                Err(status)
+                return Err(status);
             }
+        };
+        if let Some(policy) = &self.policy {
+            policy.check(&Facts {
+                method: path,
+                caller,
+                standing: &standing,
+                address: call.address,
+                metadata: call.metadata,
+                request_id: &call.request_id,
+                now: self.clock.now(),
+            })?;
         }
+        Ok(CallContext {
+            request_id: call.request_id,
+            caller: call.caller,
+            standing,
+        })
     }
 
     /// Cheapest first; the agents' check, which reads the datastore, comes last.
@@ -96,6 +142,10 @@ impl Gate {
             let denial = (Reason::AgentExpired, "its SVID has expired");
             return Err(deny(svid, denial));
         }
+        if rule.admin && self.admin_ids.contains(&svid.spiffe_id) {
+            return Ok(Some(Standing::Admin));
+        }
+        // Entries and agents are of this trust domain, so neither says anything of an identity from elsewhere.
         if rule.admin || rule.downstream {
             let grants = self.registrations.grants(&svid.spiffe_id, now);
             if rule.admin && grants.admin {

@@ -1,29 +1,37 @@
-//! The gate as a layer around every service of an endpoint.
+//! What stands before every service of an endpoint: a place among the calls in progress, the gate, and the caller's rate,
+//! in this order. No message is read before.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use symbolon_tls::grpc::TlsConnectInfo;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
-use super::Gate;
+use super::{Asking, Gate};
 use crate::caller::Caller;
+use crate::limits::{Held, Limits, Meter, STATUS, Source, deadline};
 use crate::telemetry;
 
-/// Puts a [`Gate`] before services.
+/// Puts a [`Gate`] and [`Limits`] before services.
 #[derive(Clone, Debug)]
-pub struct AuthorizationLayer(Arc<Gate>);
+pub struct AuthorizationLayer {
+    gate: Arc<Gate>,
+    limits: Arc<Limits>,
+}
 
 impl AuthorizationLayer {
-    /// A layer with this gate.
-    pub fn new(gate: Arc<Gate>) -> Self {
-        Self(gate)
+    /// A layer with this gate and these limits.
+    pub fn new(gate: Arc<Gate>, limits: Arc<Limits>) -> Self {
+        Self { gate, limits }
     }
 }
 
@@ -32,7 +40,8 @@ impl<S> Layer<S> for AuthorizationLayer {
 
     fn layer(&self, inner: S) -> Authorized<S> {
         Authorized {
-            gate: Arc::clone(&self.0),
+            gate: Arc::clone(&self.gate),
+            limits: Arc::clone(&self.limits),
             inner,
         }
     }
@@ -42,6 +51,7 @@ impl<S> Layer<S> for AuthorizationLayer {
 #[derive(Clone)]
 pub struct Authorized<S> {
     gate: Arc<Gate>,
+    limits: Arc<Limits>,
     inner: S,
 }
 
@@ -67,7 +77,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let gate = Arc::clone(&self.gate);
+        let (gate, limits) = (Arc::clone(&self.gate), Arc::clone(&self.limits));
         // The service that is ready is the one to call; its clone is not, yet.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
@@ -76,15 +86,58 @@ where
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("call", request_id = &*request_id, method = path, %caller);
         let work = async move {
-            match gate.admit(&path, caller, request_id).await {
-                Ok(context) => {
-                    tracing::debug!(standing = context.standing.name(), "let in");
-                    request.extensions_mut().insert(context);
-                    inner.call(request).await
+            let place = match limits.admit(&caller) {
+                Ok(place) => place,
+                Err(status) => return Ok(status.into_http()),
+            };
+            match let_in(&gate, &limits, &mut request, &path, caller, request_id).await {
+                Ok(meter) => {
+                    let reply = inner.call(request).await?;
+                    let went_well = !reply.headers().contains_key(STATUS);
+                    if went_well && meter.is_some_and(|meter| !meter.was_used()) {
+                        tracing::error!(method = path, "a batch was not counted; this is a defect");
+                    }
+                    Ok(Held::reply(reply, place))
                 }
                 Err(status) => Ok(status.into_http()),
             }
         };
         Box::pin(work.instrument(span))
     }
+}
+
+/// Lets a call in, and leaves with it what its service should know. Returns the meter that its service is to use, if any.
+async fn let_in(
+    gate: &Gate,
+    limits: &Arc<Limits>,
+    request: &mut Request<Body>,
+    path: &str,
+    caller: Caller,
+    request_id: Arc<str>,
+) -> Result<Option<Meter>, Status> {
+    let source = Source::of(&caller, request.extensions());
+    let asking = Asking {
+        path,
+        caller,
+        address: source_address(request),
+        metadata: request.headers(),
+        request_id,
+    };
+    let context = gate.admit(asking).await?;
+    tracing::debug!(standing = context.standing.name(), "let in");
+    let meter = limits.meter(path, source, deadline(request.headers())).await;
+    let meter = meter.inspect_err(|status| {
+        let (caller, reason) = (&context.caller, status.message());
+        tracing::warn!(event = telemetry::CALL_LIMITED, method = path, %caller, reason);
+    })?;
+    request.extensions_mut().insert(context);
+    if let Some(meter) = &meter {
+        request.extensions_mut().insert(meter.clone());
+    }
+    Ok(meter)
+}
+
+fn source_address(request: &Request<Body>) -> Option<IpAddr> {
+    let connection = request.extensions().get::<TlsConnectInfo>()?;
+    connection.remote_addr.map(|address| address.ip())
 }

@@ -70,6 +70,7 @@ impl ServerConfig {
         for (name, store) in &self.effective_stores() {
             store.check(name, self.default_key_file())?;
         }
+        self.check_gate()?;
         self.check_families()?;
         self.check_lifetimes()
     }
@@ -141,8 +142,13 @@ impl ServerConfig {
                 Some((LONG_JWT, "whoever finds a token can use it as long")),
             ),
         ];
+        // Of no matter where nobody issues such tokens.
+        let wit = self.families.wit.as_ref().map(|_| {
+            let advice = Some((LONG_SVID, "a stolen key serves as long"));
+            ("lifetimes.wit", lifetimes.wit, advice)
+        });
         let mut warnings = Vec::new();
-        for (key, lifetime, advice) in all {
+        for (key, lifetime, advice) in all.into_iter().chain(wit) {
             if lifetime.0.is_zero() {
                 return Err(problem(key, "is zero"));
             }

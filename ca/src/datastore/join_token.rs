@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use spiffe::SpiffeId;
 
-use super::Result;
+use super::{AgentRecord, Result};
 
 /// A join token that has not been used.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,8 +45,20 @@ pub trait JoinTokenStore: Send + Sync {
     /// [`DatastoreError::AlreadyExists`](super::DatastoreError::AlreadyExists) when the same token is there.
     async fn create_join_token(&self, token: &JoinTokenRecord) -> Result<()>;
 
-    /// Uses a token at the moment `now`. However many try at once, at most one gets [`TokenUse::Consumed`].
-    async fn consume_join_token(&self, sha256: &[u8; 32], now: SystemTime) -> Result<TokenUse>;
+    /// A token that is there, whether or not it has ended. Looking at one changes nothing.
+    async fn join_token(&self, sha256: &[u8; 32]) -> Result<Option<JoinTokenRecord>>;
+
+    /// Uses a token at the moment `now` to let `agent` in: it is spent when the agent is on record, and not before.
+    /// However many try at once, at most one gets [`TokenUse::Consumed`]. Unless it does nothing has changed.
+    ///
+    /// # Errors
+    /// As [`AgentStore::attest_agent`](super::AgentStore::attest_agent).
+    async fn consume_join_token(
+        &self,
+        sha256: &[u8; 32],
+        now: SystemTime,
+        agent: &AgentRecord,
+    ) -> Result<TokenUse>;
 
     /// Forgets the tokens that ended before `expired_before`; returns how many there were.
     async fn prune_join_tokens(&self, expired_before: SystemTime) -> Result<u64>;

@@ -1,13 +1,20 @@
 //! The two endpoints: TCP with mutual TLS for everybody, a private Unix socket for this machine's operator.
 
+mod ageing;
+mod patient;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use symbolon_api::spire::api::server::agent::v1::agent_server::AgentServer;
 use symbolon_api::spire::api::server::bundle::v1::bundle_server::BundleServer;
+use symbolon_api::spire::api::server::debug::v1::debug_server::DebugServer;
 use symbolon_api::spire::api::server::entry::v1::entry_server::EntryServer;
+use symbolon_api::spire::api::server::localauthority::v1::local_authority_server::LocalAuthorityServer;
+use symbolon_api::spire::api::server::logger::v1::logger_server::LoggerServer;
 use symbolon_api::spire::api::server::svid::v1::svid_server::SvidServer;
+use symbolon_api::spire::api::server::trustdomain::v1::trust_domain_server::TrustDomainServer;
 use symbolon_api::symbolon::server::v1::certificates_server::CertificatesServer;
 use symbolon_api::symbolon::server::v1::server_server::ServerServer;
 use symbolon_api::{FILE_DESCRIPTOR_SET, MAX_MESSAGE};
@@ -16,18 +23,19 @@ use symbolon_tls::grpc::{ALPN_H2, AnyAuthority, incoming};
 use symbolon_tls::{Acceptor, AuthorizeId, ClientAuth, IdentitySource, ListenerOptions};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tower::layer::util::{Identity, Stack};
 
+pub(super) use self::ageing::Age;
 use super::{ServerError, health};
+use crate::authorization::AuthorizationLayer;
 use crate::authorization::rules::TABLE;
-use crate::authorization::{AuthorizationLayer, Gate};
 use crate::config::ServerConfig;
 use crate::services::{
-    AgentService, BundleService, CertificatesService, Core, EntryService, ServerService, SvidService,
+    AgentService, BundleService, CertificatesService, Core, DebugService, EntryService,
+    LocalAuthorityService, LoggerService, ServerService, SvidService, TrustDomainService,
 };
 
 /// Most handshakes at a time. Each costs a few signatures.
@@ -36,15 +44,11 @@ const MAX_HANDSHAKES: usize = 128;
 const MAX_STREAMS: u32 = 128;
 /// Most bytes of metadata of a call.
 const MAX_METADATA: u32 = 16 * 1024;
-/// After this long a connection is asked to end, as in SPIRE, so that agents come back to whichever server is there.
-const MAX_AGE: Duration = Duration::from_secs(3 * 60);
-/// How long calls in progress may take to end then, before the connection is broken off. Longer than any stream waits
-/// for its caller; without it a caller that does not read its answers would be there for good.
-const MAX_AGE_GRACE: Duration = Duration::from_secs(90);
 /// How often a silent client is asked for a sign of life, and how long it may take.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// What accepts TLS connections: with an SVID of this trust domain or without any.
+/// What accepts TLS connections: with an SVID of this trust domain, with that of a configured administrator of another,
+/// or without any.
 pub(super) fn acceptor(
     config: &ServerConfig,
     source: Arc<dyn IdentitySource>,
@@ -55,8 +59,22 @@ pub(super) fn acceptor(
         alpn: vec![ALPN_H2.to_vec()],
         ..ListenerOptions::default()
     };
-    let authorize = AuthorizeId::AnyIn(config.trust_domain.clone());
+    let authorize = authorize(config);
     Acceptor::new(source, authorize, ClientAuth::Optional, options, clock)
+}
+
+fn authorize(config: &ServerConfig) -> AuthorizeId {
+    let own = config.trust_domain.clone();
+    let foreign: Vec<_> = config.foreign_admins().cloned().collect();
+    if foreign.is_empty() {
+        return AuthorizeId::AnyIn(own);
+    }
+    AuthorizeId::custom(move |id| match id.is_member_of(&own) || foreign.contains(id) {
+        true => Ok(()),
+        false => Err(format!(
+            "only identities of trust domain {own} and the administrators that the configuration names are"
+        )),
+    })
 }
 
 /// Serves agents and administrators until `stop`.
@@ -64,20 +82,23 @@ pub(super) async fn serve_tcp(
     listener: TcpListener,
     acceptor: Acceptor,
     core: Arc<Core>,
-    gate: Arc<Gate>,
+    gate: AuthorizationLayer,
+    age: Age,
     stop: CancellationToken,
 ) -> Result<(), ServerError> {
     let connections = incoming(listener, acceptor, MAX_HANDSHAKES);
-    builder(gate)
-        .max_connection_age(MAX_AGE)
-        .max_connection_age_grace(MAX_AGE_GRACE)
-        .add_routes(routes(&core))
-        .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
-        .await
-        .map_err(|source| ServerError::Endpoint {
-            endpoint: "TCP",
-            source,
-        })
+    let routes = routes(&core);
+    let served = ageing::serve(connections, age, stop, |age, connections, stop| {
+        builder(gate.clone())
+            .max_connection_age(age.most)
+            .max_connection_age_grace(age.grace)
+            .add_routes(routes.clone())
+            .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
+    });
+    served.await.map_err(|source| ServerError::Endpoint {
+        endpoint: "TCP",
+        source,
+    })
 }
 
 /// What serves local callers until `stop`.
@@ -87,7 +108,7 @@ pub(super) async fn serve_tcp(
 pub(super) fn serve_socket(
     listener: UnixListener,
     core: Arc<Core>,
-    gate: Arc<Gate>,
+    gate: AuthorizationLayer,
     stop: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), ServerError>> + Send + 'static, ServerError> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
@@ -103,10 +124,12 @@ pub(super) fn serve_socket(
     };
     let unreadable = |error: tonic_reflection::server::Error| ServerError::Reflection(Box::new(error));
     let routes = routes(&core)
+        .add_service(DebugServer::new(DebugService::new(Arc::clone(&core))))
+        .add_service(LoggerServer::new(LoggerService(Arc::clone(&core))))
         .add_service(health_service)
         .add_service(describe().build_v1().map_err(unreadable)?)
         .add_service(describe().build_v1alpha().map_err(unreadable)?);
-    let connections = UnixListenerStream::new(listener).map(|accepted| accepted.map(AnyAuthority::new));
+    let connections = patient::accepted(listener).map(|accepted| accepted.map(AnyAuthority::new));
     Ok(async move {
         let serving = builder(gate)
             .add_routes(routes)
@@ -119,13 +142,13 @@ pub(super) fn serve_socket(
     })
 }
 
-fn builder(gate: Arc<Gate>) -> Server<Stack<AuthorizationLayer, Identity>> {
+fn builder(gate: AuthorizationLayer) -> Server<Stack<AuthorizationLayer, Identity>> {
     Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_METADATA)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
-        .layer(AuthorizationLayer::new(gate))
+        .layer(gate)
 }
 
 /// The services of both endpoints, with their messages bounded.
@@ -140,7 +163,9 @@ fn routes(core: &Arc<Core>) -> Routes {
     Routes::new(bounded!(AgentServer, AgentService))
         .add_service(bounded!(BundleServer, BundleService))
         .add_service(bounded!(EntryServer, EntryService))
+        .add_service(bounded!(LocalAuthorityServer, LocalAuthorityService))
         .add_service(bounded!(SvidServer, SvidService))
+        .add_service(bounded!(TrustDomainServer, TrustDomainService))
         .add_service(bounded!(CertificatesServer, CertificatesService))
         .add_service(bounded!(ServerServer, ServerService))
 }

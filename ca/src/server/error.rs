@@ -11,7 +11,8 @@ use symbolon_hsm::{RegistryError, StoreError, StoreName};
 use tokio::task::JoinError;
 
 use crate::authorities::AuthoritiesError;
-use crate::config::Problem;
+use crate::authorization::PolicyError;
+use crate::config::{FederationConfigError, Problem};
 use crate::datastore::DatastoreError;
 use crate::identity::IdentityError;
 
@@ -22,6 +23,9 @@ pub enum ServerError {
     /// The configuration makes no sense.
     #[error("the configuration is wrong: {0}")]
     Config(#[from] Problem),
+    /// Other trust domains' bundles cannot be fetched as the configuration says.
+    #[error("the configuration is wrong: {0}")]
+    Federation(#[from] FederationConfigError),
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -69,6 +73,9 @@ pub enum ServerError {
     /// The system gives no signer threads.
     #[error("the signer threads cannot be started")]
     Threads(#[from] ThreadPoolBuildError),
+    /// The operator's policy cannot be used. Without it the server would let in more than it should.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The server cannot have an SVID of its own.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -1,5 +1,6 @@
 //! `spire.api.server.agent.v1.Agent`: how nodes become agents, stay agents, and are looked after.
 
+mod alias;
 mod attest;
 mod filter;
 mod renew;
@@ -22,8 +23,8 @@ use crate::datastore::{AgentChange, RecordKind};
 use crate::telemetry::{AGENT_BANNED, AGENT_DELETED};
 use crate::wire::{agent_id, agent_message, forms_of, mask_agent};
 
-/// Longest version that an agent may report, in bytes.
-const MAX_VERSION: usize = 128;
+/// Longest version that an agent may report, in bytes; as in SPIRE.
+const MAX_VERSION: usize = 255;
 
 /// The service.
 #[derive(Debug)]
@@ -80,8 +81,9 @@ impl api::agent_server::Agent for AgentService {
 
     async fn delete_agent(&self, request: Request<api::DeleteAgentRequest>) -> Result<Response<()>, Status> {
         let id = agent_id("id", request.get_ref().id.as_ref(), &self.0.trust_domain)?;
-        self.0.datastore.delete_agent(&id).await?;
+        let agent = self.0.datastore.delete_agent(&id).await?;
         tracing::info!(event = AGENT_DELETED, agent = %id);
+        alias::forget(&self.0, &agent).await;
         Ok(Response::new(()))
     }
 

@@ -35,7 +35,7 @@ async fn code_of_count(channel: Channel) -> Code {
 }
 
 /// An SVID of a workload, minted.
-async fn workload(server: &TestServer, path: &str, form: Form) -> Arc<SvidIdentity> {
+pub(crate) async fn workload(server: &TestServer, path: &str, form: Form) -> Arc<SvidIdentity> {
     let key = Key::new(form);
     let csr = key.csr(Some(&id(path)));
     let request = asking_for_key(

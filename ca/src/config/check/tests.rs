@@ -41,6 +41,8 @@ fn the_documented_defaults_are_the_defaults() {
             listen,
             lifetimes,
             log,
+            config.authorization.clone(),
+            config.limits,
         )
     };
     assert_eq!(rest(&documented), rest(&minimal));
@@ -161,6 +163,20 @@ fn a_configuration_from_before_catalyst_goes_on_without_it() {
     assert!(plan.is_dispensable && plan.component_count() == 2);
 }
 
+/// As in SPIRE nobody has to have keys for WIT-SVIDs, or to say how long those would live.
+#[test]
+fn there_are_no_wit_authorities_unless_a_section_asks_for_them() {
+    let without = parse("[lifetimes]\nauthority = \"30m\"\nsvid = \"5m\"\nagent = \"5m\"\n").unwrap();
+    assert_eq!(without.validate().unwrap(), []);
+    assert_eq!(without.plan(Family::Wit), None);
+    let config = parse("[families.wit]\n").unwrap();
+    assert_eq!(config.validate().unwrap(), []);
+    let plan = config.plan(Family::Wit).unwrap();
+    assert_eq!((plan.suite, plan.is_dispensable), (Suite::EcdsaP256, false));
+    let long = parse("[lifetimes]\nauthority = \"30d\"\nwit = \"25h\"\n[families.wit]\n").unwrap();
+    assert_eq!(long.validate().unwrap()[0].key, "lifetimes.wit");
+}
+
 #[test]
 fn each_mistake_is_named() {
     for (text, words) in [
@@ -213,6 +229,16 @@ fn each_mistake_is_named() {
             "ml-dsa-44, ml-dsa-65, ml-dsa-87",
         ),
         ("[families.jwt]\nsuite = \"ml-dsa-65\"", "`families.jwt.suite`"),
+        ("[families.wit]\nsuite = \"ecdsa-p384\"", "`families.wit.suite`"),
+        ("[families.wit]\nstore = \"hsm\"", "`families.wit.store` is hsm"),
+        (
+            "[lifetimes]\nwit = \"25h\"\n[families.wit]",
+            "`lifetimes.wit` is 25h, longer than the authority's 1d",
+        ),
+        (
+            "[lifetimes]\nwit = \"0s\"\n[families.wit]",
+            "`lifetimes.wit` is zero",
+        ),
         ("[families.classical]\nsuite = \"rot13\"", "rot13"),
         (
             "[families.classical]\nstore = [\"software\", \"software\"]",

@@ -1,8 +1,8 @@
 //! Join tokens.
 
-use super::samples::{at, hash, join_token};
+use super::samples::{agent, at, hash, join_token};
 use super::{Outcome, Store, expect_eq, expect_error};
-use crate::datastore::{DatastoreError, JoinTokenRecord, TokenUse};
+use crate::datastore::{AgentChange, DatastoreError, JoinTokenRecord, TokenUse};
 
 pub(super) async fn a_token_is_consumed_once(store: Store) -> Outcome {
     let agent_id = Some("spiffe://example.org/node".parse()?);
@@ -16,15 +16,19 @@ pub(super) async fn a_token_is_consumed_once(store: Store) -> Outcome {
         DatastoreError::AlreadyExists { .. }
     );
     expect_eq!(
-        store.consume_join_token(&hash(2), at(0)).await?,
+        store.consume_join_token(&hash(2), at(0), &agent("a", 1)?).await?,
         TokenUse::Unknown
     );
     expect_eq!(
-        store.consume_join_token(&hash(1), at(599)).await?,
+        store
+            .consume_join_token(&hash(1), at(599), &agent("a", 1)?)
+            .await?,
         TokenUse::Consumed(token)
     );
     expect_eq!(
-        store.consume_join_token(&hash(1), at(599)).await?,
+        store
+            .consume_join_token(&hash(1), at(599), &agent("a", 1)?)
+            .await?,
         TokenUse::Unknown
     );
     Ok(())
@@ -34,8 +38,8 @@ pub(super) async fn of_many_at_once_one_consumes(store: Store) -> Outcome {
     store.create_join_token(&join_token(1, 600)).await?;
     let mut attempts = tokio::task::JoinSet::new();
     for _ in 0..16 {
-        let store = store.clone();
-        attempts.spawn(async move { store.consume_join_token(&hash(1), at(0)).await });
+        let (store, agent) = (store.clone(), agent("a", 1)?);
+        attempts.spawn(async move { store.consume_join_token(&hash(1), at(0), &agent).await });
     }
     let mut consumed = 0;
     while let Some(attempt) = attempts.join_next().await {
@@ -53,11 +57,15 @@ pub(super) async fn an_expired_token_is_told_apart(store: Store) -> Outcome {
     let token = join_token(1, 600);
     store.create_join_token(&token).await?;
     expect_eq!(
-        store.consume_join_token(&hash(1), at(600)).await?,
+        store
+            .consume_join_token(&hash(1), at(600), &agent("a", 1)?)
+            .await?,
         TokenUse::Expired(token.clone())
     );
     expect_eq!(
-        store.consume_join_token(&hash(1), at(601)).await?,
+        store
+            .consume_join_token(&hash(1), at(601), &agent("a", 1)?)
+            .await?,
         TokenUse::Expired(token)
     );
     Ok(())
@@ -69,12 +77,40 @@ pub(super) async fn pruning_forgets_expired_tokens_only(store: Store) -> Outcome
     }
     expect_eq!(store.prune_join_tokens(at(200)).await?, 1);
     expect_eq!(
-        store.consume_join_token(&hash(1), at(0)).await?,
+        store.consume_join_token(&hash(1), at(0), &agent("a", 1)?).await?,
         TokenUse::Unknown
     );
     expect_eq!(
-        store.consume_join_token(&hash(2), at(0)).await?,
+        store.consume_join_token(&hash(2), at(0), &agent("a", 1)?).await?,
         TokenUse::Consumed(join_token(2, 200))
     );
+    Ok(())
+}
+
+pub(super) async fn a_token_is_spent_with_its_agent_and_not_without(store: Store) -> Outcome {
+    let token = join_token(1, 600);
+    store.create_join_token(&token).await?;
+    expect_eq!(store.join_token(&hash(2)).await?, None);
+    expect_eq!(store.join_token(&hash(1)).await?, Some(token.clone()));
+    let agent = agent("a", 1)?;
+    let unknown = store.consume_join_token(&hash(2), at(0), &agent).await?;
+    expect_eq!(unknown, TokenUse::Unknown);
+    let late = store.consume_join_token(&hash(1), at(600), &agent).await?;
+    expect_eq!(late, TokenUse::Expired(token.clone()));
+    expect_eq!(store.agent(&agent.spiffe_id).await?, None);
+
+    // An agent that may not be recorded spends nothing.
+    store.attest_agent(&agent).await?;
+    store.change_agent(&agent.spiffe_id, &AgentChange::Banned).await?;
+    expect_error!(
+        store.consume_join_token(&hash(1), at(0), &agent).await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.join_token(&hash(1)).await?, Some(token.clone()));
+    store.delete_agent(&agent.spiffe_id).await?;
+    let used = store.consume_join_token(&hash(1), at(0), &agent).await?;
+    expect_eq!(used, TokenUse::Consumed(token));
+    expect_eq!(store.agent(&agent.spiffe_id).await?, Some(agent));
+    expect_eq!(store.join_token(&hash(1)).await?, None);
     Ok(())
 }

@@ -77,6 +77,7 @@ const CHECKS: &[Check] = &[
     check!(agents::a_banned_agent_cannot_come_back_until_deleted),
     check!(agents::filters_select_and_pages_cut),
     check!(join_tokens::a_token_is_consumed_once),
+    check!(join_tokens::a_token_is_spent_with_its_agent_and_not_without),
     check!(join_tokens::of_many_at_once_one_consumes),
     check!(join_tokens::an_expired_token_is_told_apart),
     check!(join_tokens::pruning_forgets_expired_tokens_only),

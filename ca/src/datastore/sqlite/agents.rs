@@ -27,17 +27,8 @@ const SELECT: &str = "SELECT a.*, \
 #[async_trait]
 impl AgentStore for SqliteDatastore {
     async fn attest_agent(&self, agent: &AgentRecord) -> Result<()> {
-        checks::agent(agent)?;
-        if agent.banned {
-            return Err(DatastoreError::invalid("the agent", "a banned one cannot attest"));
-        }
         let mut transaction = self.begin().await?;
-        if let Some((_, known)) = find(&mut transaction, &agent.spiffe_id).await?
-            && known.banned
-        {
-            return Err(agent::banned(&agent.spiffe_id));
-        }
-        write(&mut transaction, agent).await?;
+        attest(&mut transaction, agent).await?;
         commit(transaction).await
     }
 
@@ -100,6 +91,20 @@ impl AgentStore for SqliteDatastore {
             .map_err(failed("count agents"))?;
         Columns::of("a count", &row).count("count")
     }
+}
+
+/// Records that an agent has attested.
+pub(super) async fn attest(connection: &mut SqliteConnection, agent: &AgentRecord) -> Result<()> {
+    checks::agent(agent)?;
+    if agent.banned {
+        return Err(DatastoreError::invalid("the agent", "a banned one cannot attest"));
+    }
+    if let Some((_, known)) = find(connection, &agent.spiffe_id).await?
+        && known.banned
+    {
+        return Err(agent::banned(&agent.spiffe_id));
+    }
+    write(connection, agent).await
 }
 
 async fn find(connection: &mut SqliteConnection, spiffe_id: &SpiffeId) -> Result<Option<(i64, AgentRecord)>> {

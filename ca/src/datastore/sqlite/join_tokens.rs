@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 
 use super::codec::{Columns, failed, seconds};
-use super::{SqliteDatastore, commit};
-use crate::datastore::{DatastoreError, JoinTokenRecord, JoinTokenStore, RecordKind, Result, TokenUse};
+use super::{SqliteDatastore, agents, commit};
+use crate::datastore::{
+    AgentRecord, DatastoreError, JoinTokenRecord, JoinTokenStore, RecordKind, Result, TokenUse,
+};
 
 #[async_trait]
 impl JoinTokenStore for SqliteDatastore {
@@ -34,33 +36,40 @@ impl JoinTokenStore for SqliteDatastore {
         commit(transaction).await
     }
 
-    async fn consume_join_token(&self, sha256: &[u8; 32], now: SystemTime) -> Result<TokenUse> {
-        // Looked for among the readers first: a stranger who guesses tokens takes no turn at writing.
+    async fn join_token(&self, sha256: &[u8; 32]) -> Result<Option<JoinTokenRecord>> {
         let found = sqlx::query("SELECT * FROM join_token WHERE sha256 = ?")
             .bind(sha256.as_slice())
             .fetch_optional(&self.readers)
             .await
             .map_err(failed("look for a join token"))?;
-        let Some(row) = found else {
-            return Ok(TokenUse::Unknown);
+        found.as_ref().map(read).transpose()
+    }
+
+    async fn consume_join_token(
+        &self,
+        sha256: &[u8; 32],
+        now: SystemTime,
+        agent: &AgentRecord,
+    ) -> Result<TokenUse> {
+        // Looked for among the readers first: a stranger who guesses tokens takes no turn at writing.
+        let token = match self.join_token(sha256).await? {
+            None => return Ok(TokenUse::Unknown),
+            Some(token) if now >= token.expires_at => return Ok(TokenUse::Expired(token)),
+            Some(token) => token,
         };
-        let token = read(&row)?;
-        if now >= token.expires_at {
-            return Ok(TokenUse::Expired(token));
-        }
         let mut transaction = self.begin().await?;
         let spent = sqlx::query("DELETE FROM join_token WHERE sha256 = ?")
             .bind(sha256.as_slice())
             .execute(&mut *transaction)
             .await
             .map_err(failed("spend a join token"))?;
-        commit(transaction).await?;
         // Whoever deleted it has used it; anyone else came a moment too late.
-        Ok(if spent.rows_affected() == 1 {
-            TokenUse::Consumed(token)
-        } else {
-            TokenUse::Unknown
-        })
+        if spent.rows_affected() == 0 {
+            return Ok(TokenUse::Unknown);
+        }
+        agents::attest(&mut transaction, agent).await?;
+        commit(transaction).await?;
+        Ok(TokenUse::Consumed(token))
     }
 
     async fn prune_join_tokens(&self, expired_before: SystemTime) -> Result<u64> {

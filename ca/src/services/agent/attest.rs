@@ -7,17 +7,19 @@ use symbolon_api::permission_denied;
 use symbolon_api::spire::api::server::agent::v1::{
     AttestAgentRequest, AttestAgentResponse, attest_agent_request as ask, attest_agent_response as answer,
 };
+use symbolon_api::spire::api::types::AttestationData;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_attestation::{AttestationError, Attested, Challenger, check_len};
 use symbolon_issuance::SvidProfile;
+use symbolon_pki::csr::MAX_CSR_LEN;
 use symbolon_pki::suite::Form;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use crate::datastore::{AgentCertificate, AgentRecord, DatastoreError, Selector};
+use crate::datastore::{AgentCertificate, AgentRecord, DatastoreError, Selector, TokenUse};
 use crate::issuer::{IssuedX509, X509Order};
 use crate::services::svid::{serial_of, svid_message};
-use crate::services::{Core, companion, csr};
+use crate::services::{Core, HeldToken, companion, csr};
 use crate::status::of_attestation;
 use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED};
 
@@ -28,7 +30,8 @@ type Sender = mpsc::Sender<Result<AttestAgentResponse, Status>>;
 
 /// Goes through attestation with one node and returns what it is answered last.
 ///
-/// Nothing is spent and nothing recorded before the whole of the first message is known to be good.
+/// What costs little comes first: the form of what was sent, then the evidence (a token is looked up, and nothing else is
+/// verified for a node that has none), then the request for a certificate. Nothing is spent before the agent is on record.
 ///
 /// # Errors
 /// Why the node does not become an agent, for it to be told.
@@ -38,25 +41,7 @@ pub(super) async fn run(
     replies: Sender,
     forms: Vec<Form>,
 ) -> Result<answer::Step, Status> {
-    let missing = |field: &str| Status::invalid_argument(format!("{field} is missing"));
-    let params = match next(&mut requests).await?.and_then(|message| message.step) {
-        Some(ask::Step::Params(params)) => params,
-        Some(ask::Step::ChallengeResponse(_)) => {
-            return Err(Status::invalid_argument(
-                "the first message must have params, not challenge_response",
-            ));
-        }
-        None => return Err(missing("params")),
-    };
-    let data = params.data.ok_or_else(|| missing("params.data"))?;
-    let svid_params = params.params.ok_or_else(|| missing("params.params"))?;
-    if data.r#type.is_empty() {
-        return Err(missing("params.data.type"));
-    }
-    if data.payload.is_empty() {
-        return Err(missing("params.data.payload"));
-    }
-    check_len("params.data.payload", &data.payload).map_err(of_attestation)?;
+    let Opening { data, csr } = Opening::read(next(&mut requests).await?)?;
     let verifier = core.verifiers.get(data.r#type.as_str()).ok_or_else(|| {
         let known: Vec<_> = core.verifiers.keys().copied().collect();
         let message = format!(
@@ -66,15 +51,16 @@ pub(super) async fn run(
         );
         Status::failed_precondition(message)
     })?;
-    let csr = csr::read(&core.issuer, svid_params.csr, &forms).await?;
-    let beside = companion::of_agent(&csr)?;
 
     let mut node = Node { requests, replies };
     let attested = verifier
         .verify(&data.payload, &mut node, core.clock.now())
         .await
         .map_err(of_attestation)?;
+    let token = core.join_tokens.held_by(verifier.method(), &data.payload);
     refuse_banned(core, &attested).await?;
+    let csr = csr::read(&core.issuer, csr, &forms).await?;
+    let beside = companion::of_agent(&csr)?;
 
     let order = X509Order {
         profile: SvidProfile::Agent,
@@ -86,7 +72,7 @@ pub(super) async fn run(
         entry_id: None,
     };
     let issued = crate::services::svid::issue_one(core, order).await?;
-    record(core, verifier.method(), &attested, &issued).await?;
+    record(core, verifier.method(), &attested, &issued, token.as_ref()).await?;
     tracing::info!(
         event = AGENT_ATTESTED,
         agent = %issued.spiffe_id,
@@ -98,6 +84,48 @@ pub(super) async fn run(
         svid: Some(svid_message(issued, "", &forms)),
         reattestable: attested.can_reattest,
     }))
+}
+
+/// What a node opens with.
+struct Opening {
+    data: AttestationData,
+    csr: Vec<u8>,
+}
+
+impl Opening {
+    /// Checks that everything is there, and of a length that makes sense.
+    fn read(first: Option<AttestAgentRequest>) -> Result<Self, Status> {
+        let missing = |field: &str| Status::invalid_argument(format!("{field} is missing"));
+        let params = match first.and_then(|message| message.step) {
+            Some(ask::Step::Params(params)) => params,
+            Some(ask::Step::ChallengeResponse(_)) => {
+                return Err(Status::invalid_argument(
+                    "the first message must have params, not challenge_response",
+                ));
+            }
+            None => return Err(missing("params")),
+        };
+        let data = params.data.ok_or_else(|| missing("params.data"))?;
+        let csr = params.params.ok_or_else(|| missing("params.params"))?.csr;
+        if data.r#type.is_empty() {
+            return Err(missing("params.data.type"));
+        }
+        if data.payload.is_empty() {
+            return Err(missing("params.data.payload"));
+        }
+        check_len("params.data.payload", &data.payload).map_err(of_attestation)?;
+        if csr.is_empty() {
+            return Err(missing("params.params.csr"));
+        }
+        if csr.len() > MAX_CSR_LEN {
+            let message = format!(
+                "params.params.csr: {} bytes; at most {MAX_CSR_LEN} are read",
+                csr.len()
+            );
+            return Err(Status::invalid_argument(message));
+        }
+        Ok(Self { data, csr })
+    }
 }
 
 /// A refusal in the log. The message never holds the evidence.
@@ -119,11 +147,19 @@ async fn refuse_banned(core: &Core, attested: &Attested) -> Result<(), Status> {
     }
 }
 
-async fn record(core: &Core, method: &str, attested: &Attested, issued: &IssuedX509) -> Result<(), Status> {
+/// Puts the agent on record, and spends in the same step what it attested with.
+async fn record(
+    core: &Core,
+    method: &str,
+    attested: &Attested,
+    issued: &IssuedX509,
+    token: Option<&HeldToken<'_>>,
+) -> Result<(), Status> {
     let selectors = attested
         .selectors
         .iter()
         .map(|(kind, value)| Selector::new(kind, value));
+    let now = core.clock.now();
     let agent = AgentRecord {
         spiffe_id: attested.agent_id.clone(),
         attestation_type: method.to_owned(),
@@ -136,9 +172,26 @@ async fn record(core: &Core, method: &str, attested: &Attested, issued: &IssuedX
         banned: false,
         can_reattest: attested.can_reattest,
         agent_version: None,
-        attested_at: core.clock.now(),
+        attested_at: now,
     };
-    match core.datastore.attest_agent(&agent).await {
+    let recorded = match token {
+        None => core.datastore.attest_agent(&agent).await,
+        Some(token) => match core
+            .datastore
+            .consume_join_token(token.sha256(), now, &agent)
+            .await
+        {
+            Ok(TokenUse::Consumed(_)) => Ok(()),
+            // Another server was faster, or its time came meanwhile.
+            Ok(TokenUse::Unknown | TokenUse::Expired(_)) => {
+                return Err(Status::invalid_argument(
+                    "the join token has been used or has expired; make a new one",
+                ));
+            }
+            Err(error) => Err(error),
+        },
+    };
+    match recorded {
         // Banned in the meantime.
         Err(DatastoreError::Conflict { .. }) => Err(banned()),
         other => Ok(other?),

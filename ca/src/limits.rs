@@ -1,0 +1,182 @@
+//! How much each caller may ask for, and how much all of them together.
+//!
+//! Two bounds, in this order. [`Admission`] counts the calls in progress: a server that is asked for more than it can do
+//! says so at once, while there is still room to say it. Then a rate for each caller and each kind of work, by the
+//! [`table`]: as in SPIRE a call waits for its turn, and is refused where that would take too long. Both answers are
+//! `RESOURCE_EXHAUSTED` and tell when to come back. Processes on the private socket are not bounded.
+
+mod admission;
+mod bucket;
+mod held;
+mod source;
+pub mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use symbolon_api::resource_exhausted;
+use tonic::{Request, Status};
+
+use self::admission::Admission;
+pub(crate) use self::admission::Place;
+use self::bucket::{Buckets, Refusal};
+pub(crate) use self::held::{Held, STATUS};
+pub(crate) use self::source::{Source, deadline};
+use self::table::{Class, Limit, limit_of};
+use crate::caller::Caller;
+use crate::config::LimitsConfig;
+
+/// The bounds of one server.
+#[derive(Debug)]
+pub struct Limits {
+    admission: Admission,
+    attestation: Buckets,
+    x509: Buckets,
+    jwt: Buckets,
+    wit: Buckets,
+    key_push: Buckets,
+    status: Buckets,
+    patience: Duration,
+}
+
+impl Limits {
+    /// Bounds as configured.
+    pub fn new(config: &LimitsConfig) -> Arc<Self> {
+        Arc::new(Self {
+            admission: Admission::new(config.calls),
+            attestation: Buckets::new(config.attestation),
+            x509: Buckets::new(config.signing),
+            jwt: Buckets::new(config.signing),
+            wit: Buckets::new(config.signing),
+            key_push: Buckets::new(config.key_push),
+            status: Buckets::new(config.status),
+            patience: config.wait.0,
+        })
+    }
+
+    /// A place among the calls in progress.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` when there is none.
+    pub(crate) fn admit(&self, caller: &Caller) -> Result<Place, Status> {
+        self.admission.enter(caller)
+    }
+
+    /// Applies the table to a call: waits for its turn where each call counts, and returns the meter by which its
+    /// service is to count where each item does.
+    ///
+    /// # Errors
+    /// `ResourceExhausted`; `Internal` for a method that is not in the table.
+    pub(crate) async fn meter(
+        self: &Arc<Self>,
+        path: &str,
+        source: Source,
+        deadline: Option<Duration>,
+    ) -> Result<Option<Meter>, Status> {
+        let limit = limit_of(path).ok_or_else(|| misconfigured(path))?;
+        match limit {
+            Limit::Free => Ok(None),
+            Limit::Call(class) => {
+                let meter = self.meter_of(class, source, deadline);
+                meter.charge(1).await.map(|()| None)
+            }
+            Limit::Items(class) => Ok(Some(self.meter_of(class, source, deadline))),
+        }
+    }
+
+    fn meter_of(self: &Arc<Self>, class: Class, source: Source, deadline: Option<Duration>) -> Meter {
+        Meter {
+            limits: Arc::clone(self),
+            class,
+            source,
+            deadline,
+            used: Arc::default(),
+        }
+    }
+
+    fn buckets(&self, class: Class) -> &Buckets {
+        match class {
+            Class::Attestation => &self.attestation,
+            Class::X509 => &self.x509,
+            Class::Jwt => &self.jwt,
+            Class::Wit => &self.wit,
+            Class::KeyPush => &self.key_push,
+            Class::Status => &self.status,
+        }
+    }
+}
+
+/// Counts the items of one call against its caller's rate. In the extensions of calls whose items count.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter {
+    limits: Arc<Limits>,
+    class: Class,
+    source: Source,
+    deadline: Option<Duration>,
+    used: Arc<AtomicBool>,
+}
+
+impl Meter {
+    /// Waits until the caller may have that many more.
+    async fn charge(&self, count: usize) -> Result<(), Status> {
+        let wait = self.turn(count, Instant::now())?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// How long the caller has to wait for that many more.
+    fn turn(&self, count: usize, now: Instant) -> Result<Duration, Status> {
+        self.used.store(true, Ordering::Relaxed);
+        let Source::Remote(key) = &self.source else {
+            return Ok(Duration::ZERO);
+        };
+        let longest = self.limits.patience;
+        let patience = self.deadline.map_or(longest, |deadline| deadline.min(longest));
+        let noun = self.class.noun();
+        let turn = self.limits.buckets(self.class).take(key, count, now, patience);
+        turn.map_err(|refusal| match refusal {
+            Refusal::TooMany { burst } => Status::resource_exhausted(format!(
+                "rate ({count}) exceeds burst size ({burst}): ask for at most {burst} {noun} at once"
+            )),
+            Refusal::Later { wait, rate } => {
+                let seconds = wait.as_secs() + 1;
+                let message = format!(
+                    "the limit of {rate} {noun} a second for one caller is reached; ask again in {seconds} s"
+                );
+                resource_exhausted(message, wait)
+            }
+            Refusal::Crowded => resource_exhausted(
+                "too many callers at once; ask again later",
+                longest.max(Duration::from_secs(1)),
+            ),
+        })
+    }
+
+    /// Whether its service has counted.
+    pub(crate) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts the items of a batch against its caller's rate, and waits for their turn. To be called once, before any work is
+/// done for them, by every method that the [`table`] has by [`Limit::Items`].
+///
+/// # Errors
+/// `ResourceExhausted`; `Internal` where the table says nothing of the kind.
+pub(crate) async fn charge<T>(request: &Request<T>, items: usize) -> Result<(), Status> {
+    match request.extensions().get::<Meter>().cloned() {
+        Some(meter) => meter.charge(items).await,
+        None => Err(misconfigured("a method that counts items")),
+    }
+}
+
+fn misconfigured(path: &str) -> Status {
+    tracing::error!(method = path, "rate limiting is misconfigured; this is a defect");
+    Status::internal(format!("rate limiting misconfigured for RPC {path:?}"))
+}
+
+#[cfg(test)]
+mod tests;

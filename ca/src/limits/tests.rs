@@ -1,0 +1,198 @@
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use symbolon_api::retry_delay;
+use tonic::Code;
+
+use super::source::Key;
+use super::table::TABLE;
+use super::*;
+use crate::authorization::rules::{self, Rule, rule_of};
+
+/// Services that are described together with the server's, and served by the agent.
+const ELSEWHERE: [&str; 1] = ["SpiffeWorkloadAPI"];
+
+/// The path of every method that the descriptors have.
+fn described() -> BTreeSet<String> {
+    let sets = [
+        symbolon_api::FILE_DESCRIPTOR_SET,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut paths = BTreeSet::new();
+    for file in sets
+        .into_iter()
+        .flat_map(|set| FileDescriptorSet::decode(set).unwrap().file)
+    {
+        for service in &file.service {
+            let name = [file.package(), service.name()]
+                .into_iter()
+                .filter(|part| !part.is_empty());
+            let name = name.collect::<Vec<_>>().join(".");
+            if ELSEWHERE.contains(&name.as_str()) {
+                continue;
+            }
+            paths.extend(
+                service
+                    .method
+                    .iter()
+                    .map(|method| format!("/{name}/{}", method.name())),
+            );
+        }
+    }
+    paths
+}
+
+#[test]
+fn every_method_of_every_service_is_in_both_tables() {
+    let described = described();
+    for path in &described {
+        assert!(
+            rule_of(path).is_some_and(|rule| rule != Rule::default()),
+            "{path} has no rule"
+        );
+        assert!(limit_of(path).is_some(), "{path} has no limit");
+    }
+    let limited: Vec<String> = TABLE
+        .iter()
+        .flat_map(|service| {
+            let name = service.service;
+            service
+                .methods
+                .iter()
+                .map(move |(method, _)| format!("/{name}/{method}"))
+        })
+        .collect();
+    let ruled = rules::paths();
+    for (table, paths) in [("limits", &limited), ("rules", &ruled)] {
+        let distinct: BTreeSet<String> = paths.iter().cloned().collect();
+        assert_eq!(
+            distinct.len(),
+            paths.len(),
+            "a method stands twice in the table of {table}"
+        );
+        let unknown: Vec<_> = distinct.difference(&described).collect();
+        assert!(
+            unknown.is_empty(),
+            "methods that do not exist are in the table of {table}: {unknown:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_in_the_table_has_no_limit() {
+    for path in [
+        "",
+        "/",
+        "/spire.api.server.agent.v1.Agent",
+        "/spire.api.server.agent.v1.Agent/",
+        "/spire.api.server.agent.v1.Agent/attestagent",
+        "//spire.api.server.agent.v1.Agent/AttestAgent",
+    ] {
+        assert_eq!(limit_of(path), None, "{path}");
+    }
+}
+
+#[test]
+fn what_spire_bounds_is_bounded() {
+    let bounded = |path: &str| limit_of(&format!("/spire.api.server.{path}")).unwrap();
+    for (path, limit) in [
+        ("agent.v1.Agent/AttestAgent", Limit::Call(Class::Attestation)),
+        ("agent.v1.Agent/RenewAgent", Limit::Call(Class::X509)),
+        ("agent.v1.Agent/PostStatus", Limit::Call(Class::Status)),
+        (
+            "bundle.v1.Bundle/PublishJWTAuthority",
+            Limit::Call(Class::KeyPush),
+        ),
+        (
+            "bundle.v1.Bundle/PublishWITAuthority",
+            Limit::Call(Class::KeyPush),
+        ),
+        ("svid.v1.SVID/BatchNewX509SVID", Limit::Items(Class::X509)),
+        ("svid.v1.SVID/NewJWTSVID", Limit::Call(Class::Jwt)),
+        ("svid.v1.SVID/BatchNewWITSVID", Limit::Items(Class::Wit)),
+        ("svid.v1.SVID/NewDownstreamX509CA", Limit::Call(Class::X509)),
+    ] {
+        assert_eq!(bounded(path), limit, "{path}");
+    }
+}
+
+fn stranger(number: u32) -> Source {
+    Source::Remote(Key::Network(Ipv4Addr::from(number).into()))
+}
+
+const ATTEST: &str = "/spire.api.server.agent.v1.Agent/AttestAgent";
+const BATCH: &str = "/spire.api.server.svid.v1.SVID/BatchNewX509SVID";
+
+#[test]
+fn calls_wait_for_their_turn_and_are_refused_when_it_is_far() {
+    let config = LimitsConfig {
+        wait: symbolon_host::duration::HumanDuration(Duration::from_secs(3)),
+        ..LimitsConfig::default()
+    };
+    let limits = Limits::new(&config);
+    let now = Instant::now();
+    let attest =
+        |source: Source, deadline| limits.meter_of(Class::Attestation, source, deadline).turn(1, now);
+    for second in 0..=3 {
+        assert_eq!(attest(stranger(1), None).unwrap(), Duration::from_secs(second));
+    }
+    let refused = attest(stranger(1), None).unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(retry_delay(&refused), Some(Duration::from_secs(4)));
+    assert!(refused.message().contains("1 attestations a second"), "{refused}");
+    // Another caller has its own rate, and whoever has less time is told at once.
+    assert_eq!(attest(stranger(2), None).unwrap(), Duration::ZERO);
+    let hurried = attest(stranger(2), Some(Duration::from_millis(10))).unwrap_err();
+    assert_eq!(retry_delay(&hurried), Some(Duration::from_secs(1)));
+    for _ in 0..100 {
+        assert_eq!(attest(Source::Local, None).unwrap(), Duration::ZERO);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_counts_by_its_items_and_says_whether_it_was_counted() {
+    let limits = Limits::new(&LimitsConfig::default());
+    let meter = limits.meter(BATCH, stranger(1), None).await.unwrap().unwrap();
+    assert!(!meter.was_used());
+    let mut request = Request::new(());
+    request.extensions_mut().insert(meter.clone());
+    let status = charge(&request, 501).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("exceeds burst size (500)"), "{status}");
+    charge(&request, 500).await.unwrap();
+    assert!(meter.was_used());
+    let later = meter.turn(250, Instant::now()).unwrap();
+    assert!(
+        later > Duration::ZERO && later <= Duration::from_millis(500),
+        "{later:?}"
+    );
+    // Certificates of all kinds of calls are counted together, tokens by themselves.
+    let other = |class| {
+        limits
+            .meter_of(class, stranger(1), Some(Duration::ZERO))
+            .turn(1, Instant::now())
+    };
+    assert!(other(Class::X509).is_err());
+    assert!(other(Class::Jwt).is_ok() && other(Class::Wit).is_ok());
+}
+
+#[tokio::test]
+async fn a_call_that_counts_by_itself_needs_no_meter() {
+    let limits = Limits::new(&LimitsConfig::default());
+    assert!(limits.meter(ATTEST, stranger(1), None).await.unwrap().is_none());
+    let hurried = limits.meter(ATTEST, stranger(1), Some(Duration::ZERO)).await;
+    assert_eq!(hurried.unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn what_nobody_thought_of_is_refused() {
+    let limits = Limits::new(&LimitsConfig::default());
+    let status = limits.meter("/a.B/C", Source::Local, None).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    let status = charge(&Request::new(()), 1).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+}
