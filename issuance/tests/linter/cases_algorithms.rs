@@ -19,10 +19,14 @@ const OQS: &[u8] = &[0x2b, 0xce, 0x0f, 7, 5];
 const SHA1_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5];
 const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11];
 const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+const X25519: &[u8] = &[0x2b, 0x65, 110];
+const X448: &[u8] = &[0x2b, 0x65, 111];
 const ECDSA_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
 
-// keyUsage: keyAgreement; digitalSignature with keyEncipherment, with keyAgreement; keyEncipherment.
+// keyUsage: keyAgreement; that with encipherOnly; digitalSignature with keyEncipherment, with keyAgreement;
+// keyEncipherment.
 const AGREES: &[u8] = &[3, 0x08];
+const AGREES_TO_ENCIPHER: &[u8] = &[0, 0x09];
 const SIGNS_AND_ENCIPHERS: &[u8] = &[5, 0xa0];
 const SIGNS_AND_AGREES: &[u8] = &[3, 0x88];
 const ENCIPHERS: &[u8] = &[5, 0x20];
@@ -66,6 +70,21 @@ pub(crate) fn classical_keys(seen: &mut Seen) {
         with(rsa_key(2048, &exponent)).set(KU, key_usage(SIGNS_AND_AGREES)),
     );
 
+    // Without purposes, which would want digitalSignature by themselves.
+    let usage = |key: Vec<u8>, usage: &[u8]| with(key).without(EKU).set(KU, key_usage(usage));
+    let pss = || spki(algorithm(RSA_PSS, &[]), &rsa_public(2048, &exponent));
+    seen.good(with(pss()));
+    for more in [SIGNS_AND_ENCIPHERS, SIGNS_AND_AGREES] {
+        seen.cert(&rules::RSA_PSS_FORBIDDEN, usage(pss(), more));
+    }
+    for other in [ENCIPHERS, AGREES] {
+        seen.cert_also(
+            &rules::RSA_PSS_NEEDED,
+            &[&rules::RSA_PSS_FORBIDDEN],
+            usage(pss(), other),
+        );
+    }
+
     let secp256k1 = [0x2b, 0x81, 4, 0, 10];
     seen.cert(&rules::EC_CURVE, with(ec_key(&secp256k1, &p256_point(0x5a))));
     seen.cert(&rules::EC_CURVE, with(ec_key(&[0x2a, 3, 4], &p256_point(0x5a))));
@@ -80,6 +99,20 @@ pub(crate) fn classical_keys(seen: &mut Seen) {
         &rules::EDDSA_USAGE,
         with(plain_key(ED25519, 32)).set(KU, key_usage(SIGNS_AND_AGREES)),
     );
+    for (oid, len) in [(X25519, 32), (X448, 56)] {
+        let key = || plain_key(oid, len);
+        seen.good(usage(key(), AGREES));
+        seen.good(usage(key(), AGREES_TO_ENCIPHER));
+        seen.cert(&rules::EDDSA_LENGTH, usage(plain_key(oid, len + 1), AGREES));
+        seen.cert(&rules::MONTGOMERY_FORBIDDEN, usage(key(), SIGNS_AND_AGREES));
+        for other in [ENCIPHERS, &[7, 0x80]] {
+            seen.cert_also(
+                &rules::MONTGOMERY_NEEDED,
+                &[&rules::MONTGOMERY_FORBIDDEN],
+                usage(key(), other),
+            );
+        }
+    }
 }
 
 pub(crate) fn post_quantum_keys(seen: &mut Seen) {

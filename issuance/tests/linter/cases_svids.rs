@@ -87,11 +87,14 @@ pub(crate) fn profile(seen: &mut Seen) {
             &[0x5a; 256],
         ),
     );
-    // X25519 keys are good for others.
-    let x25519 = plain_key(&[0x2b, 0x65, 110], 32);
-    let hash = symbolon_crypto::digest::sha256(&[0x5a; 32]);
+    // RSA keys that are for RSASSA-PSS alone are good for others.
+    let rsa_pss = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+    let rsa = rsa_public(2048, &[1, 0, 1]);
+    let hash = symbolon_crypto::digest::sha256(&rsa);
     own(
         &issuing::KEY,
-        own_svid().key(x25519).set(SKI, tlv(4, &hash[..20])),
+        own_svid()
+            .key(spki(algorithm(&rsa_pss, &[]), &rsa))
+            .set(SKI, tlv(4, &hash[..20])),
     );
 }

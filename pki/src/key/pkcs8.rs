@@ -97,7 +97,7 @@ impl PrivateKey {
             [component] if component.is_ecdsa() => {
                 Self::software(suite, vec![ec_private_key(*component, document.private_key)?])
             }
-            // RFC 9909, section 6: the raw bytes without any wrapping.
+            // RFC 9909, section 7: the raw bytes without any wrapping.
             [component] => Self::software(
                 suite,
                 vec![SoftwareKey::from_raw(*component, document.private_key)?],
