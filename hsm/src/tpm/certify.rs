@@ -119,7 +119,7 @@ impl Connection {
 
     /// The attestation key: a primary key of the endorsement hierarchy, which the TPM makes from this template as the
     /// same key each time, through every clear, until its maker's seed is changed.
-    fn attestation_key(&mut self) -> Step<(KeyHandle, Public)> {
+    pub(super) fn attestation_key(&mut self) -> Step<(KeyHandle, Public)> {
         let template = attestation_template()?;
         self.make_room()?;
         let made = self
@@ -144,7 +144,7 @@ impl Connection {
     }
 
     /// What an index of the TPM's memory has, if it is there and may be read by all.
-    fn nv(&mut self, index: u32) -> Step<Option<Vec<u8>>> {
+    pub(super) fn nv(&mut self, index: u32) -> Step<Option<Vec<u8>>> {
         let found = self.capability(CapabilityType::Handles, index)?;
         let there = matches!(
             found,

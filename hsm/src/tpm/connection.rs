@@ -166,6 +166,14 @@ impl Connection {
         self.loaded.push_back(Object { name, handle });
     }
 
+    /// Gives up everything that is loaded.
+    pub(super) fn make_all_room(&mut self) -> Step<()> {
+        while let Some(oldest) = self.loaded.pop_front() {
+            self.context.flush_context(oldest.handle.into())?;
+        }
+        Ok(())
+    }
+
     /// Makes room for the storage root key and one object more.
     pub(super) fn make_room(&mut self) -> Step<()> {
         while self.loaded.len() >= MOST_LOADED

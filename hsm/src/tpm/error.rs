@@ -143,6 +143,14 @@ pub enum TpmError {
         /// What the system says.
         reason: String,
     },
+    /// The TPM has a key that is of no use for what it was named for.
+    #[error("the key for {what} cannot be used: {reason}")]
+    UnfitKey {
+        /// What it was named for.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A thread of ours could not be started, or died.
     #[error("the thread that talks to the TPM could not {doing}")]
     Thread {

@@ -38,6 +38,8 @@ mod error;
 #[cfg(feature = "tpm")]
 mod header;
 #[cfg(feature = "tpm")]
+pub mod identity;
+#[cfg(feature = "tpm")]
 mod key;
 #[cfg(feature = "tpm")]
 mod locked;

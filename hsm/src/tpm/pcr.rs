@@ -11,7 +11,7 @@ use super::error::{PcrChange, TpmError};
 use super::policy::{BYTES_OF_BITS, PcrValues, bits, selection_of};
 
 /// What one TPM2_PCR_Read returns at most.
-const MOST_AT_ONCE: usize = 8;
+pub(super) const MOST_AT_ONCE: usize = 8;
 
 impl Connection {
     /// The values of the selected PCRs, in hex.
@@ -83,7 +83,7 @@ fn list_of(values: &PcrValues) -> Step<PcrSelectionList> {
 
 /// A selection as the TPM takes it, the banks in the order given, which goes into the policy: the wrapper's own
 /// builder has no order.
-fn list<'a>(banks: impl IntoIterator<Item = (PcrBank, &'a [u8])>) -> Step<PcrSelectionList> {
+pub(super) fn list<'a>(banks: impl IntoIterator<Item = (PcrBank, &'a [u8])>) -> Step<PcrSelectionList> {
     let mut list = TPML_PCR_SELECTION::default();
     for ((bank, numbers), entry) in banks.into_iter().zip(&mut list.pcrSelections) {
         *entry = TPMS_PCR_SELECTION {

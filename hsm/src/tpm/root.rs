@@ -190,7 +190,7 @@ impl Connection {
 }
 
 /// A storage key on P-256 with AES-128, and nothing that would make it differ from one run to the next.
-fn template() -> Step<Public> {
+pub(super) fn template() -> Step<Public> {
     let attributes = ObjectAttributesBuilder::new()
         .with_fixed_tpm(true)
         .with_fixed_parent(true)
