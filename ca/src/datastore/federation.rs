@@ -1,0 +1,327 @@
+//! Other trust domains: their bundles, where those are fetched from, and what others put into ours.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use spiffe::{SpiffeId, TrustDomain};
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
+use symbolon_pki::suite::Form;
+
+use super::{DatastoreError, Page, PageRequest, Result};
+
+/// Most authorities that others may have put into the trust domain's own bundle. Whoever may add one could otherwise make
+/// it longer than verifiers read.
+pub const MAX_APPENDED: usize = 256;
+
+/// Which parts of a bundle a change replaces.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BundleParts {
+    /// X.509 authorities.
+    pub x509: X509Part,
+    /// JWT authorities.
+    pub jwt: bool,
+    /// WIT authorities.
+    pub wit: bool,
+    /// How often to ask again.
+    pub refresh_hint: bool,
+    /// The sequence number.
+    pub sequence: bool,
+}
+
+/// Which X.509 authorities a change replaces.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum X509Part {
+    /// None.
+    Untouched,
+    /// Those that a caller sees who asks for these forms. What it does not see it does not speak of, so that stock software,
+    /// which replaces what it was shown, takes no authority away that it has never heard of.
+    Seen(BTreeSet<Form>),
+    /// All of them.
+    Whole,
+}
+
+impl BundleParts {
+    /// Everything.
+    pub const WHOLE: Self = Self {
+        x509: X509Part::Whole,
+        jwt: true,
+        wit: true,
+        refresh_hint: true,
+        sequence: true,
+    };
+
+    /// Everything that a caller sees who asks for these forms.
+    pub fn seen(forms: &[Form]) -> Self {
+        Self {
+            x509: X509Part::Seen(forms.iter().copied().collect()),
+            ..Self::WHOLE
+        }
+    }
+
+    /// What `old` becomes when these parts of it are replaced by those of `new`.
+    pub fn replace(&self, old: TrustBundle, new: &TrustBundle) -> TrustBundle {
+        let mut bundle = old;
+        match &self.x509 {
+            X509Part::Untouched => {}
+            X509Part::Whole => bundle.x509_authorities.clone_from(&new.x509_authorities),
+            X509Part::Seen(forms) => {
+                let stays = |authority: &X509Authority| !is_seen(authority, forms.iter().copied());
+                let unseen = bundle.x509_authorities.into_iter().filter(stays);
+                let unseen = unseen.filter(|authority| {
+                    let same = |other: &X509Authority| other.certificate == authority.certificate;
+                    !new.x509_authorities.iter().any(same)
+                });
+                let unseen: Vec<_> = unseen.collect();
+                bundle.x509_authorities = new.x509_authorities.iter().cloned().chain(unseen).collect();
+            }
+        }
+        if self.jwt {
+            bundle.jwt_authorities.clone_from(&new.jwt_authorities);
+        }
+        if self.wit {
+            bundle.wit_authorities.clone_from(&new.wit_authorities);
+        }
+        if self.refresh_hint {
+            bundle.refresh_hint = new.refresh_hint;
+        }
+        if self.sequence {
+            bundle.sequence = new.sequence;
+        }
+        bundle
+    }
+}
+
+/// Whether a caller who asks for these forms is shown an authority: those that any software can use everybody is.
+pub(crate) fn is_seen(authority: &X509Authority, mut forms: impl Iterator<Item = Form>) -> bool {
+    authority.is_stock() || forms.any(|form| authority.issues(form))
+}
+
+/// Where a trust domain's bundle is fetched from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FederationRecord {
+    /// Whose bundle it is.
+    pub trust_domain: TrustDomain,
+    /// The URL, as it was written.
+    pub endpoint_url: String,
+    /// How the endpoint proves itself.
+    pub profile: FederationProfile,
+}
+
+/// How a bundle endpoint proves itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FederationProfile {
+    /// By a certificate of the web's authorities.
+    HttpsWeb,
+    /// By an SVID with this identity.
+    HttpsSpiffe(SpiffeId),
+}
+
+impl FederationProfile {
+    /// The name of the profile, as SPIFFE has it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::HttpsWeb => "https_web",
+            Self::HttpsSpiffe(_) => "https_spiffe",
+        }
+    }
+}
+
+/// A change of a relationship; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FederationChange {
+    /// The URL.
+    pub endpoint_url: Option<String>,
+    /// How the endpoint proves itself.
+    pub profile: Option<FederationProfile>,
+}
+
+/// What becomes of entries that federate with a trust domain whose bundle is deleted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DeleteMode {
+    /// While there is one, the bundle stays.
+    Restrict,
+    /// They are deleted too.
+    Delete,
+    /// They no longer federate with it.
+    Dissociate,
+}
+
+/// What kind of authority something is, where X.509 and keys that sign tokens stand together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Ord, PartialOrd)]
+pub enum AuthorityKind {
+    /// A certificate.
+    X509,
+    /// A key that signs JWT-SVIDs.
+    Jwt,
+    /// A key that signs WIT-SVIDs.
+    Wit,
+}
+
+impl AuthorityKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::X509, Self::Jwt, Self::Wit];
+
+    /// The name used in the datastore and in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X509 => "x509",
+            Self::Jwt => "jwt",
+            Self::Wit => "wit",
+        }
+    }
+}
+
+impl fmt::Display for AuthorityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for AuthorityKind {
+    type Err = DatastoreError;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let unknown = || DatastoreError::invalid("the kind of an authority", format!("{name:?} is not one"));
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(unknown)
+    }
+}
+
+/// Authorities of the trust domain whose keys none of its journal's servers hold: those of servers below this one, and
+/// what an operator added by hand.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AppendedAuthorities {
+    /// Who signs X.509-SVIDs.
+    pub x509: Vec<X509Authority>,
+    /// Who signs JWT-SVIDs.
+    pub jwt: Vec<JwtAuthority>,
+    /// Who signs WIT-SVIDs.
+    pub wit: Vec<JwtAuthority>,
+}
+
+impl AppendedAuthorities {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.x509.len() + self.jwt.len() + self.wit.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts them into the bundle of their trust domain, after what is in it.
+    pub fn add_to(&self, bundle: &mut TrustBundle) {
+        let known = |bundle: &TrustBundle, authority: &X509Authority| {
+            let same = |other: &X509Authority| other.certificate == authority.certificate;
+            bundle.x509_authorities.iter().any(same)
+        };
+        for authority in &self.x509 {
+            if !known(bundle, authority) {
+                bundle.x509_authorities.push(authority.clone());
+            }
+        }
+        // What the journal names stands first and is not displaced by a key of the same name.
+        for authority in &self.jwt {
+            if bundle.jwt_authority(&authority.key_id).is_none() {
+                bundle.jwt_authorities.push(authority.clone());
+            }
+        }
+        for authority in &self.wit {
+            if bundle.wit_authority(&authority.key_id).is_none() {
+                bundle.wit_authorities.push(authority.clone());
+            }
+        }
+    }
+}
+
+/// Bundles of other trust domains, relationships with them, and additions to the trust domain's own bundle.
+///
+/// A bundle reads back as it was written, but for fractions of seconds.
+#[async_trait]
+pub trait FederationStore: Send + Sync {
+    /// Adds a bundle.
+    ///
+    /// # Errors
+    /// [`DatastoreError::AlreadyExists`] when there is one of its trust domain.
+    async fn create_federated_bundle(&self, bundle: &TrustBundle) -> Result<()>;
+
+    /// Adds a bundle, or replaces these parts of the one that there is. Returns it as it is now.
+    async fn set_federated_bundle(&self, bundle: &TrustBundle, parts: &BundleParts) -> Result<TrustBundle>;
+
+    /// Replaces these parts of a bundle. Returns it as it is now.
+    ///
+    /// # Errors
+    /// [`DatastoreError::NotFound`].
+    async fn update_federated_bundle(&self, bundle: &TrustBundle, parts: &BundleParts)
+    -> Result<TrustBundle>;
+
+    /// Deletes a bundle. Returns how many entries were changed or deleted with it. Entries that no longer federate with its
+    /// trust domain are at their next revision.
+    ///
+    /// # Errors
+    /// [`DatastoreError::NotFound`]; [`DatastoreError::Conflict`] where the mode is [`DeleteMode::Restrict`] and there are
+    /// entries that federate with its trust domain.
+    async fn delete_federated_bundle(&self, trust_domain: &TrustDomain, mode: DeleteMode) -> Result<u64>;
+
+    /// The bundle of a trust domain.
+    async fn federated_bundle(&self, trust_domain: &TrustDomain) -> Result<Option<TrustBundle>>;
+
+    /// How many bundles there are.
+    async fn count_federated_bundles(&self) -> Result<u64>;
+
+    /// A page of the bundles, oldest first.
+    async fn list_federated_bundles(&self, page: &PageRequest) -> Result<Page<TrustBundle>>;
+
+    /// Adds a relationship, and with it a bundle, which replaces what these parts are of one that there is.
+    ///
+    /// # Errors
+    /// [`DatastoreError::AlreadyExists`] when there is one with its trust domain; [`DatastoreError::Invalid`] for a bundle
+    /// of another trust domain.
+    async fn create_federation(
+        &self,
+        federation: &FederationRecord,
+        bundle: Option<(&TrustBundle, &BundleParts)>,
+    ) -> Result<()>;
+
+    /// Changes a relationship, and with it the bundle. Returns the relationship as it is now.
+    ///
+    /// # Errors
+    /// [`DatastoreError::NotFound`]; [`DatastoreError::Invalid`] for a bundle of another trust domain.
+    async fn update_federation(
+        &self,
+        trust_domain: &TrustDomain,
+        change: &FederationChange,
+        bundle: Option<(&TrustBundle, &BundleParts)>,
+    ) -> Result<FederationRecord>;
+
+    /// Ends a relationship. The bundle stays.
+    ///
+    /// # Errors
+    /// [`DatastoreError::NotFound`].
+    async fn delete_federation(&self, trust_domain: &TrustDomain) -> Result<()>;
+
+    /// The relationship with a trust domain.
+    async fn federation(&self, trust_domain: &TrustDomain) -> Result<Option<FederationRecord>>;
+
+    /// A page of the relationships, oldest first.
+    async fn list_federation(&self, page: &PageRequest) -> Result<Page<FederationRecord>>;
+
+    /// Adds authorities to the trust domain's own bundle, all or none; those that are in it already are passed over. The
+    /// bundle's sequence number advances if that changes it.
+    ///
+    /// # Errors
+    /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has;
+    /// [`DatastoreError::Conflict`] where there would be more than [`MAX_APPENDED`].
+    async fn append_authorities(&self, added: &AppendedAuthorities) -> Result<()>;
+
+    /// What was added to the trust domain's own bundle.
+    async fn appended_authorities(&self) -> Result<AppendedAuthorities>;
+
+    /// Forgets what was added and ended before `expired_before`; the bundle's sequence number advances if there was any.
+    /// Returns how many there were.
+    async fn prune_appended_authorities(&self, expired_before: SystemTime) -> Result<u64>;
+}

@@ -1,0 +1,235 @@
+//! Authorities of bundles as rows: those of other trust domains' bundles, and those that others put into our own.
+
+use std::time::SystemTime;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
+use symbolon_pki::certificate::Certificate;
+
+use super::authorities::advance;
+use super::codec::{Columns, failed, position, seconds};
+use crate::datastore::{
+    AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, RecordKind, Result,
+    checks,
+};
+
+/// One authority of a bundle.
+#[derive(Clone, Debug)]
+pub(super) enum Authority {
+    X509(X509Authority),
+    Jwt(JwtAuthority),
+    Wit(JwtAuthority),
+}
+
+/// The columns of one.
+struct Row {
+    kind: AuthorityKind,
+    key_id: Option<String>,
+    material: Vec<u8>,
+    expires_at: Option<i64>,
+    tainted: bool,
+}
+
+impl From<&Authority> for Row {
+    fn from(authority: &Authority) -> Self {
+        let key = |kind, key: &JwtAuthority| Self {
+            kind,
+            key_id: Some(key.key_id.clone()),
+            material: key.spki_der(),
+            expires_at: key.expires_at.map(seconds),
+            tainted: key.tainted,
+        };
+        match authority {
+            Authority::X509(authority) => Self {
+                kind: AuthorityKind::X509,
+                key_id: None,
+                material: authority.certificate.der().to_vec(),
+                expires_at: Some(seconds(authority.certificate.not_after())),
+                tainted: authority.tainted,
+            },
+            Authority::Jwt(authority) => key(AuthorityKind::Jwt, authority),
+            Authority::Wit(authority) => key(AuthorityKind::Wit, authority),
+        }
+    }
+}
+
+/// The authorities of a bundle, in its order.
+pub(super) fn of_bundle(bundle: &TrustBundle) -> Vec<Authority> {
+    let x509 = bundle.x509_authorities.iter().cloned().map(Authority::X509);
+    let jwt = bundle.jwt_authorities.iter().cloned().map(Authority::Jwt);
+    let wit = bundle.wit_authorities.iter().cloned().map(Authority::Wit);
+    x509.chain(jwt).chain(wit).collect()
+}
+
+/// Makes these the authorities of another trust domain's bundle.
+pub(super) async fn write_bundle(
+    connection: &mut SqliteConnection,
+    bundle_seq: i64,
+    authorities: &[Authority],
+) -> Result<()> {
+    sqlx::query("DELETE FROM federated_authority WHERE bundle_seq = ?")
+        .bind(bundle_seq)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("write a bundle"))?;
+    for (index, authority) in authorities.iter().enumerate() {
+        let row = Row::from(authority);
+        sqlx::query(
+            "INSERT INTO federated_authority (bundle_seq, position, kind, key_id, material, expires_at, tainted) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(bundle_seq)
+        .bind(position(index))
+        .bind(row.kind.name())
+        .bind(row.key_id)
+        .bind(row.material)
+        .bind(row.expires_at)
+        .bind(row.tainted)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("write a bundle"))?;
+    }
+    Ok(())
+}
+
+/// The authorities of another trust domain's bundle, in its order.
+pub(super) async fn read_bundle_authorities(
+    connection: &mut SqliteConnection,
+    bundle_seq: i64,
+) -> Result<Vec<Authority>> {
+    let rows = sqlx::query(
+        "SELECT kind, key_id, material, expires_at, tainted FROM federated_authority WHERE bundle_seq = ? \
+         ORDER BY position",
+    )
+    .bind(bundle_seq)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read a bundle"))?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &SqliteRow) -> Result<Authority> {
+    let columns = Columns::of("an authority of a bundle", row);
+    let material: Vec<u8> = columns.get("material")?;
+    let tainted = columns.get("tainted")?;
+    let kind: AuthorityKind = columns.parse("kind")?;
+    if kind == AuthorityKind::X509 {
+        let certificate = Certificate::from_der(&material).map_err(|error| columns.corrupt(error))?;
+        return Ok(Authority::X509(X509Authority { certificate, tainted }));
+    }
+    let key_id: String = columns.get("key_id")?;
+    let mut key = JwtAuthority::from_spki_der(key_id, &material).map_err(|error| columns.corrupt(error))?;
+    key.expires_at = columns.time_option("expires_at")?;
+    key.tainted = tainted;
+    Ok(match kind {
+        AuthorityKind::Wit => Authority::Wit(key),
+        _ => Authority::Jwt(key),
+    })
+}
+
+/// Adds authorities to the own bundle.
+pub(super) async fn append(connection: &mut SqliteConnection, added: &AppendedAuthorities) -> Result<()> {
+    let x509 = added.x509.iter().cloned().map(Authority::X509);
+    let jwt = added.jwt.iter().cloned().map(Authority::Jwt);
+    let wit = added.wit.iter().cloned().map(Authority::Wit);
+    let mut changed = false;
+    for authority in x509.chain(jwt).chain(wit) {
+        let row = Row::from(&authority);
+        if let Some(key_id) = &row.key_id {
+            checks::text("a key id", key_id)?;
+        }
+        if is_published(connection, &row).await? {
+            continue;
+        }
+        sqlx::query(
+            "INSERT INTO appended_authority (kind, key_id, material, expires_at, tainted) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(row.kind.name())
+        .bind(row.key_id)
+        .bind(row.material)
+        .bind(row.expires_at)
+        .bind(row.tainted)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("append an authority"))?;
+        changed = true;
+    }
+    if changed {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM appended_authority")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed("count authorities"))?;
+        if usize::try_from(count).is_ok_and(|count| count > MAX_APPENDED) {
+            let reason = format!("others may have at most {MAX_APPENDED} authorities in it");
+            return Err(DatastoreError::conflict(
+                RecordKind::Bundle,
+                "the server's own",
+                reason,
+            ));
+        }
+        advance(connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether an authority is in the own bundle already.
+///
+/// # Errors
+/// [`DatastoreError::AlreadyExists`] if another key is, under its `kid`, and for one that was revoked: what is no longer to
+/// be believed does not come back by this door.
+async fn is_published(connection: &mut SqliteConnection, row: &Row) -> Result<bool> {
+    let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(
+        "SELECT material, 'appended' FROM appended_authority WHERE kind = ?1 AND (key_id = ?2 OR material = ?3) \
+         UNION ALL SELECT material, state FROM authority \
+         WHERE ((?1 = 'x509' AND jwt_key_id IS NULL) OR family = ?1) AND (jwt_key_id = ?2 OR material = ?3)",
+    )
+    .bind(row.kind.name())
+    .bind(&row.key_id)
+    .bind(&row.material)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("look for an authority"))?;
+    let published = |(material, state): &(Vec<u8>, String)| {
+        *material == row.material && state != AuthorityState::Revoked.name()
+    };
+    match rows.iter().all(published) {
+        true => Ok(!rows.is_empty()),
+        false => {
+            let id = row.key_id.as_deref().unwrap_or("with this certificate");
+            Err(DatastoreError::already_exists(RecordKind::Authority, id))
+        }
+    }
+}
+
+/// What was added to the own bundle.
+pub(super) async fn appended(connection: &mut SqliteConnection) -> Result<AppendedAuthorities> {
+    let rows = sqlx::query(
+        "SELECT kind, key_id, material, expires_at, tainted FROM appended_authority ORDER BY seq",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read what was appended"))?;
+    let mut found = AppendedAuthorities::default();
+    for row in &rows {
+        match read(row)? {
+            Authority::X509(authority) => found.x509.push(authority),
+            Authority::Jwt(authority) => found.jwt.push(authority),
+            Authority::Wit(authority) => found.wit.push(authority),
+        }
+    }
+    Ok(found)
+}
+
+/// Forgets what has ended; how many there were.
+pub(super) async fn prune(connection: &mut SqliteConnection, expired_before: SystemTime) -> Result<u64> {
+    let done = sqlx::query("DELETE FROM appended_authority WHERE expires_at < ?")
+        .bind(seconds(expired_before))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("forget what was appended"))?;
+    if done.rows_affected() > 0 {
+        advance(connection).await?;
+    }
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,274 @@
+//! Keeping the bundles of other trust domains fresh: each is fetched from where its relationship says, as often as it asks
+//! to be.
+//!
+//! What is fetched takes the place of what was held, whole. A fetch that fails changes nothing: SVIDs of that trust domain
+//! go on being verified with what is known, and the next attempt comes as soon as after one that succeeded.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use spiffe::TrustDomain;
+use symbolon_federation::{BundleClient, Endpoint, EndpointProfile, FetchError, refresh_after};
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
+use symbolon_pki::time::Clock;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::authorities::Authorities;
+use crate::datastore::{
+    BundleParts, Datastore, DatastoreError, FederationProfile, FederationRecord, MAX_PAGE_SIZE, PageRequest,
+};
+use crate::telemetry::{BACKGROUND_FAILED, BUNDLE_REFRESH_FAILED, BUNDLE_REFRESHED};
+
+/// How often it is looked whether a fetch is due, and whether relationships have come or gone.
+const TICK: Duration = Duration::from_secs(10);
+
+/// Most fetches at a time.
+const AT_ONCE: usize = 8;
+
+/// Why a bundle was not refreshed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// There is no relationship with that trust domain.
+    #[error("there is no federation relationship with {0}")]
+    NoRelationship(TrustDomain),
+    /// It was not fetched.
+    #[error("the bundle of {trust_domain} was not fetched from {url}: {source}")]
+    Fetch {
+        /// Whose.
+        trust_domain: TrustDomain,
+        /// From where.
+        url: String,
+        /// Why not.
+        source: FetchError,
+    },
+    /// It was not stored, or what is stored cannot be read.
+    #[error(transparent)]
+    Datastore(#[from] DatastoreError),
+}
+
+/// What a refresh came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refreshed {
+    /// The bundle, as it is held now.
+    pub bundle: TrustBundle,
+    /// Whether it is another than before.
+    pub changed: bool,
+}
+
+/// Fetches the bundles of other trust domains.
+#[derive(Debug)]
+pub struct Federation {
+    datastore: Arc<dyn Datastore>,
+    authorities: Arc<Authorities>,
+    client: BundleClient,
+    clock: Arc<dyn Clock>,
+    /// When the next fetch of each is due. Whoever is not in it is due now.
+    schedule: Mutex<BTreeMap<TrustDomain, SystemTime>>,
+    changed: Notify,
+}
+
+impl Federation {
+    /// Whatever relationships there are is due at once.
+    pub fn new(
+        datastore: Arc<dyn Datastore>,
+        authorities: Arc<Authorities>,
+        client: BundleClient,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            datastore,
+            authorities,
+            client,
+            clock,
+            schedule: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Tells that a relationship was made or changed: it is due now.
+    pub(crate) fn relationship_changed(&self, trust_domain: &TrustDomain) {
+        self.schedule().remove(trust_domain);
+        self.changed.notify_one();
+    }
+
+    /// Fetches the bundle of a trust domain now, and stores it.
+    ///
+    /// # Errors
+    /// [`RefreshError`]; nothing has changed then.
+    pub async fn refresh(&self, trust_domain: &TrustDomain) -> Result<Refreshed, RefreshError> {
+        let relationship = self.datastore.federation(trust_domain).await?;
+        let relationship = relationship.ok_or_else(|| RefreshError::NoRelationship(trust_domain.clone()))?;
+        self.fetch(&relationship).await
+    }
+
+    /// Fetches every bundle that is due. Failures are logged, and tried again in their time.
+    ///
+    /// # Errors
+    /// The datastore's, where the relationships cannot be read.
+    pub async fn refresh_due(&self) -> Result<(), DatastoreError> {
+        let relationships = self.relationships().await?;
+        let now = self.clock.now();
+        let due: Vec<_> = {
+            let mut schedule = self.schedule();
+            schedule.retain(|name, _| relationships.iter().any(|known| known.trust_domain == *name));
+            let is_due = |relationship: &FederationRecord| {
+                schedule
+                    .get(&relationship.trust_domain)
+                    .is_none_or(|at| *at <= now)
+            };
+            relationships.into_iter().filter(is_due).collect()
+        };
+        stream::iter(due)
+            .for_each_concurrent(AT_ONCE, |relationship| async move {
+                // Its own doing is what is logged; the outcome is for those who asked.
+                let _logged = self.fetch(&relationship).await;
+            })
+            .await;
+        Ok(())
+    }
+
+    /// Refreshes what is due until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let refreshed = tokio::select! {
+                () = stop.cancelled() => return,
+                refreshed = self.refresh_due() => refreshed,
+            };
+            if let Err(error) = refreshed {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(
+                    event = BACKGROUND_FAILED,
+                    task = "refresh federated bundles",
+                    error
+                );
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Fetches, stores, logs, and sets the time of the next attempt.
+    async fn fetch(&self, relationship: &FederationRecord) -> Result<Refreshed, RefreshError> {
+        let trust_domain = &relationship.trust_domain;
+        let outcome = self.try_fetch(relationship).await;
+        let held = match &outcome {
+            Ok(refreshed) => Some(refreshed.bundle.clone()),
+            // What cannot be read now is asked for again soon.
+            Err(_) => self.datastore.federated_bundle(trust_domain).await.ok().flatten(),
+        };
+        let wait = refresh_after(held.as_ref());
+        let next = self.clock.now().checked_add(wait);
+        next.and_then(|next| self.schedule().insert(trust_domain.clone(), next));
+        match &outcome {
+            Ok(Refreshed {
+                bundle,
+                changed: true,
+            }) => tracing::info!(
+                event = BUNDLE_REFRESHED,
+                %trust_domain,
+                sequence = bundle.sequence,
+                x509_authorities = bundle.x509_authorities.len(),
+                jwt_authorities = bundle.jwt_authorities.len(),
+            ),
+            Ok(_) => tracing::debug!(%trust_domain, "the bundle is as it was"),
+            Err(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(event = BUNDLE_REFRESH_FAILED, %trust_domain, url = relationship.endpoint_url, error);
+            }
+        }
+        outcome
+    }
+
+    async fn try_fetch(&self, relationship: &FederationRecord) -> Result<Refreshed, RefreshError> {
+        let trust_domain = &relationship.trust_domain;
+        let endpoint = endpoint(relationship)?;
+        let held = match endpoint.profile.endpoint_id() {
+            Some(id) => self.bundle_of(id.trust_domain()).await?.into_iter().collect(),
+            None => BundleSet::new(),
+        };
+        let fetched = self.client.fetch(trust_domain, &endpoint, &held).await;
+        let fetched = fetched.map_err(|source| RefreshError::Fetch {
+            trust_domain: trust_domain.clone(),
+            url: relationship.endpoint_url.clone(),
+            source,
+        })?;
+        let before = self.datastore.federated_bundle(trust_domain).await?;
+        // The relationship may have ended, or lead elsewhere, while the endpoint took its time.
+        if self.datastore.federation(trust_domain).await?.as_ref() != Some(relationship) {
+            return Err(RefreshError::NoRelationship(trust_domain.clone()));
+        }
+        if let Some(before) = before
+            .as_ref()
+            .filter(|before| before.sequence > fetched.sequence)
+        {
+            tracing::warn!(
+                %trust_domain,
+                held = before.sequence,
+                fetched = fetched.sequence,
+                "the bundle that was fetched is older by its number than the one that was held"
+            );
+        }
+        let bundle = self
+            .datastore
+            .set_federated_bundle(&fetched, &BundleParts::WHOLE)
+            .await?;
+        Ok(Refreshed {
+            changed: before.as_ref() != Some(&bundle),
+            bundle,
+        })
+    }
+
+    /// The bundle of any trust domain, the server's own included.
+    async fn bundle_of(
+        &self,
+        trust_domain: &TrustDomain,
+    ) -> Result<Option<Arc<TrustBundle>>, DatastoreError> {
+        if trust_domain == self.authorities.trust_domain() {
+            return Ok(Some(self.authorities.bundle()));
+        }
+        let held = self.datastore.federated_bundle(trust_domain).await?;
+        Ok(held.map(Arc::new))
+    }
+
+    async fn relationships(&self) -> Result<Vec<FederationRecord>, DatastoreError> {
+        let mut found = Vec::new();
+        let mut request = PageRequest::first(MAX_PAGE_SIZE);
+        loop {
+            let page = self.datastore.list_federation(&request).await?;
+            found.extend(page.items);
+            match page.next {
+                Some(next) => request = request.after(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    fn schedule(&self) -> std::sync::MutexGuard<'_, BTreeMap<TrustDomain, SystemTime>> {
+        // Every change is complete before anything in it can panic.
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn endpoint(relationship: &FederationRecord) -> Result<Endpoint, DatastoreError> {
+    let url = relationship.endpoint_url.parse();
+    Ok(Endpoint {
+        url: url.map_err(|error| DatastoreError::Corrupt {
+            what: "a relationship",
+            reason: format!("{error}"),
+        })?,
+        profile: match &relationship.profile {
+            FederationProfile::HttpsWeb => EndpointProfile::HttpsWeb,
+            FederationProfile::HttpsSpiffe(id) => EndpointProfile::HttpsSpiffe {
+                endpoint_id: id.clone(),
+            },
+        },
+    })
+}
