@@ -1,0 +1,365 @@
+//! How nodes may attest.
+//!
+//! ```toml
+#![doc = include_str!("attestors.toml")]
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use symbolon_attestation::PathTemplate;
+use symbolon_attestation::tpm::PcrPolicy;
+use symbolon_attestation::x509pop::{self, MAX_CERTIFICATES, MAX_RSA_BITS};
+use symbolon_host::config::from_text;
+use symbolon_pki::bundle::{MAX_BUNDLE_LEN, X509Authority};
+use symbolon_pki::pem;
+use symbolon_pki::verify::PathPolicy;
+
+use super::check::{Problem, problem};
+
+/// The shortest RSA key that is verified with, in bits.
+const MIN_RSA_BITS: usize = 2048;
+
+/// How nodes may attest. A method without a section is unknown to the server, but for join tokens.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttestorsConfig {
+    /// By join tokens. Default: yes.
+    pub join_token: bool,
+    /// By a certificate and its key.
+    pub x509pop: Option<X509PopSection>,
+    /// By the machine's TPM.
+    pub tpm: Option<TpmSection>,
+    /// By a device identity in a TPM.
+    pub tpm_devid: Option<TpmDevIdSection>,
+}
+
+impl Default for AttestorsConfig {
+    fn default() -> Self {
+        Self {
+            join_token: true,
+            x509pop: None,
+            tpm: None,
+            tpm_devid: None,
+        }
+    }
+}
+
+/// Whose certificates count.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum X509PopMode {
+    /// Those of a PKI whose authorities are in `ca_bundles`.
+    #[default]
+    ExternalPki,
+    /// X.509-SVIDs of the server's own trust domain.
+    Spiffe,
+}
+
+/// By a certificate and its key.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct X509PopSection {
+    /// Whose certificates count. Default: `external_pki`.
+    pub mode: X509PopMode,
+    /// Files with the authorities of an external PKI, in PEM.
+    pub ca_bundles: Vec<PathBuf>,
+    /// Where the paths of SVIDs begin that can be exchanged for an agent's. Default: `/spire-exchange/`.
+    pub svid_prefix: String,
+    /// How agents are named. Default: by the SHA-1 of their certificates, or by what follows the prefix in their paths.
+    pub agent_path_template: Option<String>,
+    /// Most intermediate certificates that a node may send. Default: 4.
+    pub max_intermediates: usize,
+    /// The longest RSA key, in bits. Default: 4096, which is the longest that is verified with.
+    pub max_rsa_key_size: usize,
+    /// What every key of a chain must be worth. Default: `classical-ok`.
+    #[serde(deserialize_with = "from_text")]
+    pub policy: PathPolicy,
+}
+
+impl Default for X509PopSection {
+    fn default() -> Self {
+        Self {
+            mode: X509PopMode::default(),
+            ca_bundles: Vec::new(),
+            svid_prefix: x509pop::DEFAULT_SVID_PREFIX.to_owned(),
+            agent_path_template: None,
+            max_intermediates: x509pop::DEFAULT_MAX_INTERMEDIATES,
+            max_rsa_key_size: MAX_RSA_BITS,
+            policy: PathPolicy::default(),
+        }
+    }
+}
+
+/// By the machine's TPM. At least one of `endorsement_cas` and `allowed` says which.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct TpmSection {
+    /// Files with makers' authorities, in PEM.
+    pub endorsement_cas: Vec<PathBuf>,
+    /// Endorsement keys that are let in without a certificate: SHA-256 of their SubjectPublicKeyInfo, in hex.
+    pub allowed: Vec<String>,
+    /// The values that PCRs may have, in hex, by bank and number. Default: any.
+    pub pcrs: BTreeMap<String, Vec<String>>,
+}
+
+/// By a device identity in a TPM.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct TpmDevIdSection {
+    /// Files with the authorities of devices' identities, in PEM.
+    pub devid_cas: Vec<PathBuf>,
+    /// Files with makers' authorities, in PEM.
+    pub endorsement_cas: Vec<PathBuf>,
+}
+
+/// A file of the attestors cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{key}`: {path}: {reason}", path = .path.display())]
+pub struct AttestorError {
+    /// The key that names it.
+    pub key: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl AttestorsConfig {
+    /// Checks what is said, without opening a file.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if let Some(section) = &self.x509pop {
+            section.check()?;
+        }
+        if let Some(section) = &self.tpm {
+            section.allowed_keys()?;
+            section.pcr_policy()?;
+            if section.endorsement_cas.is_empty() && section.allowed.is_empty() {
+                let reason = "lets nobody in: give `endorsement_cas`, `allowed` or both";
+                return Err(problem("attestors.tpm", reason));
+            }
+        }
+        if let Some(section) = &self.tpm_devid {
+            for (key, files) in [
+                ("attestors.tpm_devid.devid_cas", &section.devid_cas),
+                ("attestors.tpm_devid.endorsement_cas", &section.endorsement_cas),
+            ] {
+                if files.is_empty() {
+                    return Err(problem(
+                        key,
+                        "names no file; without authorities nobody is let in",
+                    ));
+                }
+            }
+        }
+        let any = self.join_token || self.x509pop.is_some() || self.tpm.is_some() || self.tpm_devid.is_some();
+        if any {
+            Ok(())
+        } else {
+            Err(problem(
+                "attestors.join_token",
+                "is false, and no other method is configured",
+            ))
+        }
+    }
+}
+
+impl X509PopSection {
+    fn check(&self) -> Result<(), Problem> {
+        match (self.mode, self.ca_bundles.is_empty()) {
+            (X509PopMode::ExternalPki, true) => {
+                let reason = "names no file; the mode external_pki needs the PKI's authorities";
+                return Err(problem("attestors.x509pop.ca_bundles", reason));
+            }
+            (X509PopMode::Spiffe, false) => {
+                let reason =
+                    "is for the mode external_pki; in the mode spiffe the server's own authorities count";
+                return Err(problem("attestors.x509pop.ca_bundles", reason));
+            }
+            _ => {}
+        }
+        self.template()?;
+        let most = MAX_CERTIFICATES - 1;
+        if !(1..=most).contains(&self.max_intermediates) {
+            let reason = format!("is {}; it can be 1 to {most}", self.max_intermediates);
+            return Err(problem("attestors.x509pop.max_intermediates", reason));
+        }
+        if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&self.max_rsa_key_size) {
+            let reason = format!(
+                "is {}; it can be {MIN_RSA_BITS} to {MAX_RSA_BITS}",
+                self.max_rsa_key_size
+            );
+            return Err(problem("attestors.x509pop.max_rsa_key_size", reason));
+        }
+        Ok(())
+    }
+
+    /// How agents are named.
+    pub(crate) fn template(&self) -> Result<PathTemplate, Problem> {
+        let default = match self.mode {
+            X509PopMode::ExternalPki => x509pop::DEFAULT_TEMPLATE,
+            X509PopMode::Spiffe => x509pop::DEFAULT_SPIFFE_TEMPLATE,
+        };
+        let text = self.agent_path_template.as_deref().unwrap_or(default);
+        x509pop::path_template(text).map_err(|error| {
+            problem(
+                "attestors.x509pop.agent_path_template",
+                format!("is {text:?}: {error}"),
+            )
+        })
+    }
+}
+
+impl TpmSection {
+    /// The endorsement keys that are let in without a certificate.
+    pub(crate) fn allowed_keys(&self) -> Result<BTreeSet<[u8; 32]>, Problem> {
+        let read = |text: &String| {
+            let mut hash = [0; 32];
+            hex::decode_to_slice(text, &mut hash).map(|()| hash).map_err(|_| {
+                problem(
+                    "attestors.tpm.allowed",
+                    format!("has {text:?}; a hash has 64 hex digits"),
+                )
+            })
+        };
+        self.allowed.iter().map(read).collect()
+    }
+
+    /// What PCRs must be.
+    pub(crate) fn pcr_policy(&self) -> Result<PcrPolicy, Problem> {
+        let values = self.pcrs.iter();
+        let values = values.map(|(pcr, values)| (pcr.as_str(), values.iter().map(String::as_str)));
+        PcrPolicy::new(values)
+            .map_err(|error| problem("attestors.tpm.pcrs", format!("cannot be used: {error}")))
+    }
+}
+
+/// The authorities in files of PEM.
+pub(crate) fn authorities(key: &'static str, files: &[PathBuf]) -> Result<Vec<X509Authority>, AttestorError> {
+    let mut found = Vec::new();
+    for path in files {
+        let refused = |reason: String| AttestorError {
+            key,
+            path: path.clone(),
+            reason,
+        };
+        found.extend(read(path).map_err(refused)?);
+    }
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<X509Authority>, String> {
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BUNDLE_LEN as u64 + 1).read_to_end(&mut content))
+        .map_err(|error| error.to_string())?;
+    let certificates = pem::certificates(&content)
+        .and_then(|blocks| blocks.into_iter().collect::<Result<Vec<_>, _>>())
+        .map_err(|error| error.to_string())?;
+    Ok(certificates.into_iter().map(X509Authority::new).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<AttestorsConfig, String> {
+        let config: AttestorsConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+        config
+            .check()
+            .map(|()| config)
+            .map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_defaults() {
+        #[derive(Deserialize)]
+        struct File {
+            attestors: AttestorsConfig,
+        }
+        let documented: File = toml::from_str(include_str!("attestors.toml")).unwrap();
+        documented.attestors.check().unwrap();
+        let mut x509pop = documented.attestors.x509pop.unwrap();
+        assert_eq!(
+            x509pop.agent_path_template.take().unwrap(),
+            x509pop::DEFAULT_TEMPLATE
+        );
+        assert_eq!(x509pop.ca_bundles.len(), 1);
+        x509pop.ca_bundles.clear();
+        assert_eq!(x509pop, X509PopSection::default());
+        assert_eq!(
+            documented.attestors.join_token,
+            AttestorsConfig::default().join_token
+        );
+        assert_eq!(parse("").unwrap(), AttestorsConfig::default());
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let hash = "0".repeat(63);
+        for (text, words) in [
+            ("join_token = false", "`attestors.join_token`"),
+            ("[sshpop]", "sshpop"),
+            ("[x509pop]", "`attestors.x509pop.ca_bundles`"),
+            ("[x509pop]\nmode = \"other\"", "external_pki"),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nca_bundles = [\"/a\"]",
+                "`attestors.x509pop.ca_bundles`",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nagent_path_template = \"/a\"",
+                "must begin with /x509pop/",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nmax_intermediates = 0",
+                "max_intermediates` is 0",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nmax_intermediates = 8",
+                "max_intermediates` is 8",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nmax_rsa_key_size = 8192",
+                "max_rsa_key_size` is 8192",
+            ),
+            ("[x509pop]\nmode = \"spiffe\"\npolicy = \"any\"", "policy"),
+            ("[tpm]", "lets nobody in"),
+            (&format!("[tpm]\nallowed = [\"{hash}\"]"), "64 hex digits"),
+            (
+                "[tpm]\nendorsement_cas = [\"/a\"]\npcrs = {\"sha1:7\" = []}",
+                "names no PCR",
+            ),
+            ("[tpm_devid]", "`attestors.tpm_devid.devid_cas`"),
+            (
+                "[tpm_devid]\ndevid_cas = [\"/a\"]",
+                "`attestors.tpm_devid.endorsement_cas`",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn files_that_are_no_authorities_are_named() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("ca.pem");
+        let refusal =
+            || authorities("attestors.x509pop.ca_bundles", std::slice::from_ref(&path)).unwrap_err();
+        assert!(refusal().to_string().contains("ca.pem"));
+        for content in [
+            "",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let error = refusal().to_string();
+            assert!(
+                error.contains("`attestors.x509pop.ca_bundles`: ") && error.contains("ca.pem"),
+                "{error}"
+            );
+        }
+    }
+}
