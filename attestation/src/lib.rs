@@ -13,6 +13,8 @@ pub mod conformance;
 mod ecdsa;
 pub mod join_token;
 mod path_template;
+pub mod tpm;
+pub mod tpm_devid;
 pub mod x509pop;
 
 use std::collections::BTreeSet;
