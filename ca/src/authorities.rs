@@ -1,20 +1,24 @@
 //! The server's own authorities: one succession per family, its journal, and the bundle it publishes.
 //!
 //! An authority is **prepared** (its key made, its certificate published), then **activated** (it signs), then
-//! **old** (what it signed stays good). Each step is one transaction of the journal; a key is made before the
-//! journal names it, and a key of this server's that no journal line names is destroyed at the next start. So a
-//! server killed between any two steps starts from what the journal says.
+//! **old** (what it signed stays good), and where it is not to be trusted any more **tainted** (what it signed is
+//! replaced at once) and **revoked** (what it signed counts no more). Authorities are prepared and activated in good
+//! time ([`Authorities::rotate_due`]); every step can be had by command ([`Authorities::prepare`] and its like). Each
+//! is one transaction of the journal; a key is made before the journal names it, and a key of this server's that no
+//! journal line names, or that of a revoked authority, is destroyed at the next start. So a server killed between any
+//! two steps starts from what the journal says.
 //!
 //! This module decides when and makes it durable. It does not know how a certificate is encoded, who may ask for
 //! a rotation, or what an SVID is.
 
+mod commands;
 mod error;
 mod looking;
 mod making;
 mod settings;
 mod slots;
+mod snapshot;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,29 +27,28 @@ use spiffe::TrustDomain;
 use symbolon_hsm::Stores;
 use symbolon_issuance::Authority;
 use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
-use symbolon_pki::bundle::{BundleSet, JwtAuthority, TrustBundle, X509Authority};
-use symbolon_pki::certificate::Certificate;
+use symbolon_issuance::wit::WitAuthority as WitSigner;
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, Datastore, PublishedAuthorities};
+use crate::datastore::{AuthorityRecord, AuthorityState, Datastore};
 use crate::record::Recorder;
 
+pub use commands::{CommandError, Step};
 pub use error::AuthoritiesError;
 pub use looking::UnwellStore;
 pub use settings::{AuthoritySettings, FamilySettings};
 pub(crate) use settings::{may_be_alternative, may_sign};
 pub use slots::{Change, ChangeKind};
 
-use making::Loaded;
+pub(crate) use snapshot::bundle_of;
+use snapshot::{Signing, Snapshot};
 
 /// How often a running server looks whether an authority is due for a change.
 const TICK: Duration = Duration::from_secs(10);
-
-/// How long bundle holders may wait before they ask again.
-const REFRESH_HINT: Duration = Duration::from_secs(5 * 60);
 
 /// How long an expired authority stays in journal and bundle, for clocks that are slow.
 const PRUNE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -63,17 +66,6 @@ pub struct Authorities {
     published: watch::Sender<u64>,
     /// Held while the journal is being changed, so that changes do not overlap.
     changing: Mutex<()>,
-}
-
-/// What the journal said when it was last read, with the keys opened.
-#[derive(Debug)]
-struct Snapshot {
-    x509: Vec<Arc<Authority>>,
-    jwt: Option<Arc<JwtSigner>>,
-    bundle: Arc<TrustBundle>,
-    bundles: Arc<BundleSet>,
-    journal: Vec<AuthorityRecord>,
-    component_keys: HashSet<[u8; 32]>,
 }
 
 impl Authorities {
@@ -111,17 +103,17 @@ impl Authorities {
 
     /// The authority of `family` that signs X.509 certificates now; `None` for families that are not configured.
     pub fn active(&self, family: Family) -> Option<Arc<Authority>> {
-        self.current
-            .load()
-            .x509
-            .iter()
-            .find(|authority| authority.family() == family)
-            .cloned()
+        self.current.load().signing.x509(family).cloned()
     }
 
     /// The key that signs JWT-SVIDs now; `None` if that family is not configured.
     pub fn jwt(&self) -> Option<Arc<JwtSigner>> {
-        self.current.load().jwt.clone()
+        self.current.load().signing.jwt.clone()
+    }
+
+    /// The key that signs WIT-SVIDs now; `None` if that family is not configured.
+    pub fn wit(&self) -> Option<Arc<WitSigner>> {
+        self.current.load().signing.wit.clone()
     }
 
     /// What is published: the authorities of every family, tainted ones marked.
@@ -190,6 +182,15 @@ impl Authorities {
         Err(first)
     }
 
+    /// Publishes what others put into the bundle: the datastore has it already.
+    ///
+    /// # Errors
+    /// [`AuthoritiesError`]; the bundle that was published before stays then.
+    pub async fn publish_appended(&self) -> Result<(), AuthoritiesError> {
+        let _changing = self.changing.lock().await;
+        self.reload().await
+    }
+
     /// Runs [`rotate_due`](Self::rotate_due) every ten seconds until `stop`. A failure is logged and tried again.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         loop {
@@ -210,8 +211,7 @@ impl Authorities {
         let journal = self.datastore.authorities(None).await?;
         let bundle = bundle_of(&self.settings.trust_domain, &published)?;
         let previous = self.current.load_full();
-        let mut x509 = Vec::new();
-        let mut jwt = None;
+        let mut signing = Signing::default();
         let mut failure = None;
         let configured =
             |record: &&AuthorityRecord| self.settings.families.iter().any(|f| f.family == record.family);
@@ -220,18 +220,18 @@ impl Authorities {
             .filter(|record| record.state == AuthorityState::Active)
             .filter(configured)
         {
-            let loaded = match previous.loaded(record) {
+            let loaded = match previous.signing.loaded(record) {
                 Some(loaded) => Some(loaded),
                 None => match self.load(record).await {
                     Ok(loaded) => Some(loaded),
                     Err(error) => {
                         failure.get_or_insert(error);
-                        previous.signing(record.family)
+                        previous.signing.of_family(record.family)
                     }
                 },
             };
             if let Some(loaded) = loaded {
-                loaded.place(&mut x509, &mut jwt);
+                signing.place(loaded);
             }
         }
         let component_keys = journal
@@ -244,14 +244,13 @@ impl Authorities {
         bundles.insert(Arc::clone(&bundle));
         let sequence = bundle.sequence;
         let next = Snapshot {
-            x509,
-            jwt,
+            signing,
             bundle,
             bundles: Arc::new(bundles),
             journal,
             component_keys,
         };
-        let changed = next.journal != previous.journal;
+        let changed = next.journal != previous.journal || next.bundle != previous.bundle;
         self.current.store(Arc::new(next));
         if changed {
             self.published.send_replace(sequence);
@@ -277,84 +276,11 @@ impl Authorities {
     }
 }
 
-impl Snapshot {
-    fn empty(trust_domain: &TrustDomain) -> Self {
-        Self {
-            x509: Vec::new(),
-            jwt: None,
-            bundle: Arc::new(TrustBundle::new(trust_domain.clone())),
-            bundles: Arc::new(BundleSet::new()),
-            journal: Vec::new(),
-            component_keys: HashSet::new(),
-        }
-    }
-
-    /// The opened authority of `record`, if this snapshot has it.
-    fn loaded(&self, record: &AuthorityRecord) -> Option<Loaded> {
-        if record.family == Family::Jwt {
-            let jwt = self
-                .jwt
-                .as_ref()
-                .filter(|jwt| jwt.key_id() == record.authority_id)?;
-            return Some(Loaded::Jwt(Arc::clone(jwt)));
-        }
-        let same = |authority: &&Arc<Authority>| authority.authority_id().to_string() == record.authority_id;
-        self.x509.iter().find(same).cloned().map(Loaded::X509)
-    }
-
-    /// What signs for `family`.
-    fn signing(&self, family: Family) -> Option<Loaded> {
-        if family == Family::Jwt {
-            return self.jwt.clone().map(Loaded::Jwt);
-        }
-        let of_family = |authority: &&Arc<Authority>| authority.family() == family;
-        self.x509.iter().find(of_family).cloned().map(Loaded::X509)
-    }
-}
-
 fn log_failure(error: &AuthoritiesError) {
     tracing::error!(
         event = "authority.rotation_failed",
         error = error as &dyn std::error::Error
     );
-}
-
-/// The trust bundle that these published authorities make.
-pub(crate) fn bundle_of(
-    trust_domain: &TrustDomain,
-    published: &PublishedAuthorities,
-) -> Result<TrustBundle, AuthoritiesError> {
-    let mut bundle = TrustBundle::new(trust_domain.clone());
-    bundle.sequence = published.sequence;
-    bundle.refresh_hint = Some(REFRESH_HINT);
-    for record in &published.authorities {
-        publish(&mut bundle, record)?;
-    }
-    Ok(bundle)
-}
-
-/// Adds what `record` publishes to `bundle`.
-fn publish(bundle: &mut TrustBundle, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
-    let tainted = record.state == AuthorityState::Tainted;
-    let damaged = |reason: String| AuthoritiesError::Journal {
-        authority_id: record.authority_id.clone(),
-        reason,
-    };
-    match &record.material {
-        AuthorityMaterial::X509 { certificate } => {
-            let certificate = Certificate::from_der(certificate).map_err(|e| damaged(e.to_string()))?;
-            bundle
-                .x509_authorities
-                .push(X509Authority { certificate, tainted });
-        }
-        AuthorityMaterial::Jwt { key_id, spki } => {
-            let mut key = JwtAuthority::from_spki_der(key_id, spki).map_err(|e| damaged(e.to_string()))?;
-            key.expires_at = Some(record.not_after);
-            key.tainted = tainted;
-            bundle.jwt_authorities.push(key);
-        }
-    }
-    Ok(())
 }
 
 /// Whether `at` lies within the validity of `record`.

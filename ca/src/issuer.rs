@@ -3,34 +3,38 @@
 //! Nothing leaves [`Issuer`] that is not on record. Whole batches are prepared and signed in parallel and recorded
 //! together; who may ask for what was decided before.
 
+mod counting;
+mod downstream;
 mod error;
 mod order;
+mod prepared;
+mod rehearsal;
 mod signers;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::join_all;
 use rayon::ThreadPoolBuildError;
 use rayon::prelude::*;
 use spiffe::SpiffeId;
-use symbolon_crypto::random;
-use symbolon_issuance::jwt::{IssuedJwt, JwtSvidRequest, mint_jwt_svid};
-use symbolon_issuance::{
-    Authority, Beside, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest, prepare_svid,
-};
-use symbolon_pki::suite::{Family, Form};
+use symbolon_issuance::IssuedCertificate;
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use tokio::sync::Notify;
 
 pub use self::error::IssueError;
-pub use self::order::{Companion, X509Order};
+pub use self::order::{CaOrder, Companion, X509Order};
+use self::prepared::Prepared;
 use self::signers::{Lane, Signers};
+pub use self::tokens::{JwtOrder, WitOrder};
 use crate::authorities::Authorities;
-use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, SubjectKeyClaim};
+use crate::datastore::{CertificateWrite, DatastoreError};
 use crate::record::{RecordError, Recorder};
-use crate::records::{intent_of, issued_record};
+use crate::records::issued_record;
+use crate::telemetry::Counted;
 
 /// An X.509-SVID that is on record.
 #[derive(Clone, Debug)]
@@ -60,6 +64,7 @@ pub struct Issuer {
     signers: Signers,
     /// Told of when a key store did not sign.
     trouble: Notify,
+    counted: Counted,
 }
 
 impl Issuer {
@@ -80,7 +85,15 @@ impl Issuer {
             clock,
             signers: Signers::new(threads)?,
             trouble: Notify::new(),
+            counted: Counted::default(),
         })
+    }
+
+    /// Counts what it issues here.
+    #[must_use]
+    pub(crate) fn counted_by(mut self, counted: Counted) -> Self {
+        self.counted = counted;
+        self
     }
 
     /// With `threads` for each family whose key is on a token or in a TPM: as many as it takes calls at once.
@@ -95,8 +108,7 @@ impl Issuer {
         &self.authorities
     }
 
-    /// Issues one certificate an order. The results stand in the orders' order.
-    pub async fn issue(&self, orders: Vec<X509Order>) -> Vec<Result<IssuedX509, IssueError>> {
+    async fn issue_orders(&self, orders: Vec<X509Order>) -> Vec<Result<IssuedX509, IssueError>> {
         let now = self.clock.now();
         let authorities = Arc::clone(&self.authorities);
         let count = orders.len();
@@ -112,6 +124,15 @@ impl Issuer {
             return stopping(count);
         };
 
+        self.finish(prepared, now).await
+    }
+
+    /// Records the intents, signs, and records what was signed.
+    async fn finish(
+        &self,
+        prepared: Vec<Result<Prepared, IssueError>>,
+        now: SystemTime,
+    ) -> Vec<Result<IssuedX509, IssueError>> {
         let intended = self.record_intents(prepared, now).await;
         let signed = self.sign(intended).await;
         self.record_issued(signed).await
@@ -151,42 +172,6 @@ impl Issuer {
             }
         }
         signed
-    }
-
-    /// Mints a JWT-SVID. Tokens are not recorded one by one: they live for minutes and are bearer secrets.
-    ///
-    /// # Errors
-    /// [`IssueError`].
-    pub async fn mint_jwt(
-        &self,
-        spiffe_id: SpiffeId,
-        audience: Vec<String>,
-        ttl: Duration,
-    ) -> Result<IssuedJwt, IssueError> {
-        let signer = self
-            .authorities
-            .jwt()
-            .ok_or(IssueError::NoAuthority(Family::Jwt))?;
-        let now = self.clock.now();
-        let lane = Lane::of(Family::Jwt, signer.is_own_software());
-        let mint = move || {
-            let mut token_id = [0; 16];
-            random::fill(&mut token_id)?;
-            let token_id = hex::encode(token_id);
-            let jti = Some(token_id.as_str());
-            let request = JwtSvidRequest {
-                spiffe_id: &spiffe_id,
-                audience: &audience,
-                ttl,
-                now,
-                jti,
-            };
-            mint_jwt_svid(&signer, &request).map_err(|error| IssueError::signing(Family::Jwt, error))
-        };
-        let minted = self.signers.run(lane, mint).await;
-        let minted = minted.unwrap_or(Err(IssueError::Stopping));
-        self.notice(&minted);
-        minted
     }
 
     /// Waits until a key store has failed to sign, once for any number of failures.
@@ -282,73 +267,6 @@ impl From<IssuedCertificate> for IssuedX509 {
             not_after: facts.not_after,
             spiffe_id: facts.spiffe_id,
         }
-    }
-}
-
-/// An order that was linted and waits to be signed.
-struct Prepared {
-    authority: Arc<Authority>,
-    linted: Linted,
-    claim: SubjectKeyClaim,
-    profile: SvidProfile,
-    entry_id: Option<String>,
-}
-
-impl Prepared {
-    fn new(authorities: &Authorities, order: X509Order, now: SystemTime) -> Result<Self, IssueError> {
-        let family = order.form().family();
-        let authority = authorities
-            .active(family)
-            .ok_or(IssueError::NoAuthority(family))?;
-        let claim = order.claim();
-        let is_authoritys = |hash| authorities.holds_component_key(hash);
-        if claim.components.iter().any(is_authoritys) {
-            return Err(IssueError::AuthorityKey);
-        }
-        let serial = Serial::random(random::fill)?;
-        let linted = prepare_svid(
-            &authority,
-            &SvidRequest {
-                profile: order.profile,
-                spiffe_id: &order.spiffe_id,
-                key: &order.key,
-                beside: match &order.companion {
-                    Companion::None => Beside::Nothing,
-                    Companion::Alternative(key) => Beside::Alternative(key),
-                    Companion::Related(related) => Beside::Related(related),
-                },
-                dns_names: &order.dns_names,
-                ttl: order.ttl,
-                serial,
-                now,
-            },
-        )?;
-        Ok(Self {
-            authority,
-            linted,
-            claim,
-            profile: order.profile,
-            entry_id: order.entry_id,
-        })
-    }
-
-    fn lane(&self) -> Lane {
-        Lane::of(self.authority.family(), self.authority.is_own_software())
-    }
-
-    fn intent(&self, now: SystemTime) -> Result<CertificateWrite, DatastoreError> {
-        let profile = match self.profile {
-            SvidProfile::Server => CertificateProfile::Server,
-            SvidProfile::Agent => CertificateProfile::Agent,
-            SvidProfile::Workload => CertificateProfile::Workload,
-        };
-        let intent = intent_of(self.linted.facts(), profile, self.entry_id.clone(), now)?;
-        Ok(CertificateWrite::IntentWithKey(intent, self.claim.clone()))
-    }
-
-    fn sign(self) -> Result<IssuedCertificate, IssueError> {
-        let signed = self.linted.sign(&*self.authority);
-        signed.map_err(|error| IssueError::signing(self.authority.family(), error))
     }
 }
 

@@ -25,6 +25,7 @@ use symbolon_pki::time::Clock;
 use symbolon_pki::verify::verify_x509_svid;
 use tempfile::TempDir;
 
+mod commands;
 mod stubborn;
 
 use crate::stubborn::Stubborn;
@@ -131,6 +132,8 @@ fn kind(kind: ChangeKind) -> &'static str {
         ChangeKind::Activated => "activated",
         ChangeKind::Rotated => "rotated",
         ChangeKind::ReplacedExpired => "replaced",
+        ChangeKind::Tainted => "tainted",
+        ChangeKind::Revoked => "revoked",
         ChangeKind::Forgotten => "forgotten",
     }
 }

@@ -8,6 +8,7 @@ use spiffe::TrustDomain;
 use symbolon_crypto::{HeldKey, random};
 use symbolon_hsm::{KeyLabel, KeyStore, StoreName};
 use symbolon_issuance::jwt::JwtAuthority as JwtSigner;
+use symbolon_issuance::wit::WitAuthority as WitSigner;
 use symbolon_issuance::{
     Authority, AuthorityKeys, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
 };
@@ -16,26 +17,12 @@ use symbolon_pki::key::{SubjectKey, SuiteSigner, component_spki_hash};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::settings::FamilySettings;
+use super::snapshot::Loaded;
 use super::{Authorities, AuthoritiesError};
 use crate::datastore::{
     AuthorityMaterial, AuthorityRecord, AuthorityState, CertificateProfile, KeyReference, KeyRole,
 };
 use crate::records::{intent_of, issued_record};
-
-/// An authority with its key opened.
-pub(super) enum Loaded {
-    X509(Arc<Authority>),
-    Jwt(Arc<JwtSigner>),
-}
-
-impl Loaded {
-    pub(super) fn place(self, x509: &mut Vec<Arc<Authority>>, jwt: &mut Option<Arc<JwtSigner>>) {
-        match self {
-            Self::X509(authority) => x509.push(authority),
-            Self::Jwt(signer) => *jwt = Some(signer),
-        }
-    }
-}
 
 /// A signer together with where its keys are.
 struct MadeKey {
@@ -86,12 +73,24 @@ impl Authorities {
         settings: &FamilySettings,
         now: SystemTime,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
+        let record = self.new_authority(settings, now).await?;
+        self.datastore.add_authority(&record).await?;
+        Ok(record)
+    }
+
+    /// Makes a new authority for a family, of which the journal does not know yet: its key is destroyed with the next
+    /// orphans, unless the journal learns of it.
+    pub(super) async fn new_authority(
+        &self,
+        settings: &FamilySettings,
+        now: SystemTime,
+    ) -> Result<AuthorityRecord, AuthoritiesError> {
         let MadeKey { signers, keys } = self.make_key(settings).await?;
         let family = settings.family;
-        let record = if family == Family::Jwt {
+        if family.signs_tokens() {
             let key = SubjectKey::Suite(signers.signer().public_key().clone());
             let (key_id, spki) = (key.skid().to_string(), key.spki_der());
-            AuthorityRecord {
+            Ok(AuthorityRecord {
                 authority_id: key_id.clone(),
                 family,
                 suite: settings.suite,
@@ -103,12 +102,11 @@ impl Authorities {
                 not_after: now + self.settings.ttl,
                 created_at: now,
                 changed_at: now,
-            }
+                activated_at: None,
+            })
         } else {
-            self.certify(settings, signers, keys, now).await?
-        };
-        self.datastore.add_authority(&record).await?;
-        Ok(record)
+            self.certify(settings, signers, keys, now).await
+        }
     }
 
     /// Lints, records, signs and records the self-signed certificate of a new X.509 authority.
@@ -150,6 +148,7 @@ impl Authorities {
             not_after: facts.not_after,
             created_at: now,
             changed_at: now,
+            activated_at: None,
         })
     }
 
@@ -253,7 +252,8 @@ impl Authorities {
         .await
     }
 
-    /// Destroys keys of ours that no journal line names: something went wrong after making them.
+    /// Destroys keys of ours that no journal line names, since something went wrong after making them; and those of
+    /// revoked authorities, where something went wrong after that.
     ///
     /// A key is known by its public half, not by where the journal says it is: a store may have been given another
     /// name since, and what the journal names must never be destroyed.
@@ -261,6 +261,7 @@ impl Authorities {
         let journal = self.datastore.authorities(None).await?;
         let named: HashSet<[u8; 32]> = journal
             .into_iter()
+            .filter(|record| record.state != AuthorityState::Revoked)
             .flat_map(|record| record.keys)
             .map(|key| key.spki_sha256)
             .collect();
@@ -327,9 +328,14 @@ fn open(
                 reason: "it names no key".to_owned(),
             };
             let key = signers.signer().keys().first().cloned().ok_or_else(damaged)?;
-            JwtSigner::new(trust_domain.clone(), key_id.clone(), key, record.not_after)
-                .map(|jwt| Loaded::Jwt(Arc::new(jwt)))
-                .map_err(failed)
+            let (trust_domain, key_id) = (trust_domain.clone(), key_id.clone());
+            match family {
+                Family::Wit => WitSigner::new(trust_domain, key_id, key, record.not_after)
+                    .map(|signer| Loaded::Wit(Arc::new(signer))),
+                _ => JwtSigner::new(trust_domain, key_id, key, record.not_after)
+                    .map(|signer| Loaded::Jwt(Arc::new(signer))),
+            }
+            .map_err(failed)
         }
     }
 }

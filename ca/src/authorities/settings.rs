@@ -154,10 +154,10 @@ impl FamilySettings {
     }
 }
 
-/// Whether `family` issues with `suite`. JWT-SVIDs have a closed list of algorithms, of which we sign with ES256.
+/// Whether `family` issues with `suite`. Tokens have a closed list of algorithms, of which we sign with ES256.
 pub(crate) fn may_sign(family: Family, suite: Suite) -> bool {
     match family {
-        Family::Jwt => suite == Suite::EcdsaP256,
+        Family::Jwt | Family::Wit => suite == Suite::EcdsaP256,
         // What every software can verify.
         Family::Catalyst => matches!(suite, Suite::EcdsaP256 | Suite::EcdsaP384),
         _ => suite.family() == family && suite.is_for_svids(),

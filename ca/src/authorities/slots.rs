@@ -21,6 +21,10 @@ pub enum ChangeKind {
     Rotated,
     /// It signs from now on in place of one that had expired.
     ReplacedExpired,
+    /// It is not to be trusted: whoever holds what it signed replaces that.
+    Tainted,
+    /// What it signed counts no more; its key is destroyed.
+    Revoked,
     /// It had expired long ago and was forgotten, its key destroyed.
     Forgotten,
 }
@@ -41,7 +45,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn of(kind: ChangeKind, record: &AuthorityRecord) -> Self {
+    pub(super) fn of(kind: ChangeKind, record: &AuthorityRecord) -> Self {
         Self {
             kind,
             family: record.family,
@@ -57,6 +61,8 @@ impl Change {
             ChangeKind::Activated | ChangeKind::Rotated | ChangeKind::ReplacedExpired => {
                 "authority.activated"
             }
+            ChangeKind::Tainted => "authority.tainted",
+            ChangeKind::Revoked => "authority.revoked",
             ChangeKind::Forgotten => "authority.forgotten",
         };
         tracing::info!(
@@ -153,7 +159,7 @@ impl Authorities {
     }
 
     /// Retires an authority that was prepared and has not signed.
-    async fn drop_prepared(
+    pub(super) async fn drop_prepared(
         &self,
         record: &AuthorityRecord,
         why: &str,
@@ -190,7 +196,7 @@ impl Authorities {
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 
-    async fn destroy_keys(&self, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
+    pub(super) async fn destroy_keys(&self, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
         for key in &record.keys {
             // A store that left the configuration keeps its keys; they are its owner's to destroy.
             let Ok(store) = self.stores.get(&key.store) else {

@@ -12,7 +12,7 @@ use symbolon_crypto::Component;
 use symbolon_hsm::names::{KeyId, StoreName};
 use symbolon_pki::suite::{Family, Suite};
 
-use super::{DatastoreError, Result};
+use super::{AppendedAuthorities, DatastoreError, Result};
 
 /// Where an authority stands in its life (SPIRE's local authority states and `prepared`'s own exits).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Ord, PartialOrd)]
@@ -102,7 +102,7 @@ pub enum AuthorityMaterial {
         /// The certificate.
         certificate: Vec<u8>,
     },
-    /// A JWT key.
+    /// A key that signs tokens; which kind of tokens, the family says.
     Jwt {
         /// The JWS `kid`.
         key_id: String,
@@ -164,7 +164,7 @@ pub struct KeyReference {
 /// One line of the journal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthorityRecord {
-    /// Hex SKID of an X.509 authority, key id of a JWT key. Unique in a datastore.
+    /// Hex SKID of an X.509 authority, key id of a key that signs tokens. Unique in a datastore.
     pub authority_id: String,
     /// The family in whose succession it stands.
     pub family: Family,
@@ -187,6 +187,8 @@ pub struct AuthorityRecord {
     pub created_at: SystemTime,
     /// When it came into its present state.
     pub changed_at: SystemTime,
+    /// When it became active; `None` for one that never was.
+    pub activated_at: Option<SystemTime>,
 }
 
 impl AuthorityRecord {
@@ -219,6 +221,8 @@ pub struct PublishedAuthorities {
     pub sequence: u64,
     /// The published authorities of every family, oldest first.
     pub authorities: Vec<AuthorityRecord>,
+    /// What others put into the bundle.
+    pub appended: AppendedAuthorities,
 }
 
 /// Who holds the claim on a component key.

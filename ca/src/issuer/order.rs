@@ -31,6 +31,34 @@ pub struct X509Order {
     pub entry_id: Option<String>,
 }
 
+/// A certificate for an authority below ours that somebody is entitled to.
+#[derive(Clone, Debug)]
+pub struct CaOrder {
+    /// The key, whose possession was proven.
+    pub key: SubjectKey,
+    /// The alternative key beside it, whose possession was proven too: the form is catalyst.
+    pub alternative: Option<SubjectKey>,
+    /// How long it is to live.
+    pub ttl: Duration,
+    /// The registration entry that entitles the server.
+    pub entry_id: Option<String>,
+}
+
+impl CaOrder {
+    /// The form of what it will issue.
+    pub fn form(&self) -> Form {
+        match self.alternative {
+            Some(_) => Form::Catalyst,
+            None => self.key.form(),
+        }
+    }
+
+    /// What its certificate claims for its keys.
+    pub(super) fn claim(&self) -> SubjectKeyClaim {
+        claim_of(std::iter::once(&self.key).chain(&self.alternative))
+    }
+}
+
 /// What makes a certificate more than one of its key.
 #[derive(Clone, Debug, Default)]
 pub enum Companion {
@@ -54,7 +82,7 @@ impl X509Order {
     }
 
     /// The key that an alternative one stands beside, with it.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &SubjectKey> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &SubjectKey> + Clone {
         let alternative = match &self.companion {
             Companion::Alternative(key) => Some(key),
             Companion::None | Companion::Related(_) => None,
@@ -64,10 +92,14 @@ impl X509Order {
 
     /// What its certificate claims for its keys.
     pub(super) fn claim(&self) -> SubjectKeyClaim {
-        let whole: Vec<u8> = self.keys().flat_map(SubjectKey::spki_der).collect();
-        SubjectKeyClaim {
-            key_sha256: digest::sha256(&whole),
-            components: self.keys().flat_map(SubjectKey::component_spki_hashes).collect(),
-        }
+        claim_of(self.keys())
+    }
+}
+
+fn claim_of<'a>(keys: impl Iterator<Item = &'a SubjectKey> + Clone) -> SubjectKeyClaim {
+    let whole: Vec<u8> = keys.clone().flat_map(SubjectKey::spki_der).collect();
+    SubjectKeyClaim {
+        key_sha256: digest::sha256(&whole),
+        components: keys.flat_map(SubjectKey::component_spki_hashes).collect(),
     }
 }

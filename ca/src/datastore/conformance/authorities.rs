@@ -40,7 +40,8 @@ pub(super) async fn an_authority_reads_back_with_its_keys(store: Store) -> Outco
         published,
         PublishedAuthorities {
             sequence: 2,
-            authorities: vec![composite, jwt]
+            authorities: vec![composite, jwt],
+            ..PublishedAuthorities::default()
         }
     );
     Ok(())
@@ -78,9 +79,11 @@ pub(super) async fn activation_replaces_the_active_one_and_is_not_published(stor
     let replaced = AuthorityRecord {
         state: AuthorityState::Old,
         changed_at: at(30),
+        activated_at: Some(at(20)),
         ..authority("aa", Family::Composite, 1)?
     };
     expect_eq!(second.replaced, Some(replaced.clone()));
+    expect_eq!(second.authority.activated_at, Some(at(30)));
     expect_eq!(second.sequence, 2);
     expect_eq!(store.authorities(None).await?, [replaced, second.authority]);
     // Families do not touch each other.
@@ -114,11 +117,13 @@ pub(super) async fn tainting_and_revoking_are_published(store: Store) -> Outcome
         .change_authority_state("aa", AuthorityState::Revoked, at(3))
         .await?;
     expect_eq!(revoked.sequence, 3);
+    // It never signed, whatever became of it.
+    expect_eq!(revoked.authority.activated_at, None);
     expect_eq!(
         store.published_authorities().await?,
         PublishedAuthorities {
             sequence: 3,
-            authorities: Vec::new()
+            ..PublishedAuthorities::default()
         }
     );
     expect_eq!(store.authority("aa").await?, Some(revoked.authority));

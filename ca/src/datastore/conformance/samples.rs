@@ -64,6 +64,7 @@ pub(super) fn authority(id: &str, family: Family, number: u8) -> anyhow::Result<
         not_after: at(1_000),
         created_at: at(5),
         changed_at: at(5),
+        activated_at: None,
     })
 }
 
@@ -122,30 +123,23 @@ pub(super) fn full_entry(id: &str) -> anyhow::Result<EntryRecord> {
         created_at: at(3),
         disable_x509_svid_prefetch: true,
         jwt_svid_include_jti: true,
+        allowed_forms: [Form::Classical, Form::Composite].into(),
+        leaf_key_algorithms: ["ecdsa-p384".to_owned(), "mldsa65-ecdsa-p256".to_owned()].into(),
+        not_before: Some(at(60)),
+        not_after: Some(at(8_000)),
+        owner: "billing-team".to_owned(),
     })
 }
 
 /// An entry with nothing but what it must have.
 pub(super) fn plain_entry(id: &str, path: &str, with: &[&str]) -> anyhow::Result<EntryRecord> {
-    Ok(EntryRecord {
-        id: id.to_owned(),
-        spiffe_id: format!("spiffe://example.org{path}").parse()?,
-        parent_id: "spiffe://example.org/node".parse()?,
-        selectors: selectors(with),
-        x509_svid_ttl: None,
-        jwt_svid_ttl: None,
-        federates_with: BTreeSet::new(),
-        admin: false,
-        downstream: false,
-        expires_at: None,
-        dns_names: Vec::new(),
-        revision_number: 0,
-        store_svid: false,
-        hint: String::new(),
-        created_at: at(0),
-        disable_x509_svid_prefetch: false,
-        jwt_svid_include_jti: false,
-    })
+    Ok(EntryRecord::new(
+        id,
+        format!("spiffe://example.org{path}").parse()?,
+        "spiffe://example.org/node".parse()?,
+        selectors(with),
+        at(0),
+    ))
 }
 
 pub(super) fn agent(name: &str, number: u64) -> anyhow::Result<AgentRecord> {

@@ -11,6 +11,7 @@ use symbolon_pki::suite::{Family, Suite};
 use super::codec::{Columns, failed, position, seconds};
 use super::component_keys::{claim, claimed_by, used_up};
 use super::filter::Conditions;
+use super::published::appended;
 use super::{SqliteDatastore, commit};
 use crate::datastore::authority::claim_owner;
 use crate::datastore::{
@@ -126,6 +127,7 @@ impl AuthorityStore for SqliteDatastore {
         Ok(PublishedAuthorities {
             sequence,
             authorities,
+            appended: appended(&mut snapshot).await?,
         })
     }
 
@@ -229,9 +231,14 @@ async fn set_state(
     state: AuthorityState,
     at: SystemTime,
 ) -> Result<()> {
-    sqlx::query("UPDATE authority SET state = ?, changed_at = ? WHERE authority_id = ?")
+    let activated_at = match state {
+        AuthorityState::Active => Some(at),
+        _ => authority.activated_at,
+    };
+    sqlx::query("UPDATE authority SET state = ?, changed_at = ?, activated_at = ? WHERE authority_id = ?")
         .bind(state.name())
         .bind(seconds(at))
+        .bind(activated_at.map(seconds))
         .bind(&authority.authority_id)
         .execute(&mut *connection)
         .await
@@ -271,7 +278,7 @@ async fn in_state(
 }
 
 /// Advances the bundle's sequence number and returns it.
-async fn advance(connection: &mut SqliteConnection) -> Result<u64> {
+pub(super) async fn advance(connection: &mut SqliteConnection) -> Result<u64> {
     sqlx::query("UPDATE bundle SET sequence = sequence + 1")
         .execute(&mut *connection)
         .await
@@ -317,6 +324,7 @@ fn read(row: &SqliteRow) -> Result<AuthorityRecord> {
         not_after: columns.time("not_after")?,
         created_at: columns.time("created_at")?,
         changed_at: columns.time("changed_at")?,
+        activated_at: columns.time_option("activated_at")?,
     })
 }
 

@@ -9,7 +9,7 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 2] = [
+const STEPS: [(i64, &str, &str); 5] = [
     (
         1,
         "initial",
@@ -19,6 +19,21 @@ const STEPS: [(i64, &str, &str); 2] = [
         2,
         "alternative keys",
         include_str!("../../../migrations/sqlite/0002_alternative.sql"),
+    ),
+    (
+        3,
+        "federation",
+        include_str!("../../../migrations/sqlite/0003_federation.sql"),
+    ),
+    (
+        4,
+        "registration",
+        include_str!("../../../migrations/sqlite/0004_registration.sql"),
+    ),
+    (
+        5,
+        "activation of authorities",
+        include_str!("../../../migrations/sqlite/0005_activation.sql"),
     ),
 ];
 

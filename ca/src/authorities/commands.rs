@@ -1,0 +1,237 @@
+//! The steps of an authority's life by command, for every family alike.
+//!
+//! The rules are SPIRE's: only what was prepared is activated, only what was replaced is tainted, only what is tainted
+//! is revoked. So no slip takes away the authority that signs. Each step is one transaction of the journal, and readers
+//! see it when the command returns.
+
+use symbolon_pki::suite::Family;
+
+use super::settings::FamilySettings;
+use super::slots::{Change, ChangeKind};
+use super::{Authorities, AuthoritiesError, is_valid, log_failure};
+use crate::datastore::{AuthorityRecord, AuthorityState};
+
+/// A step that a command takes with an authority that is there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// A prepared one signs from now on.
+    Activate,
+    /// An old one is not to be trusted any more.
+    Taint,
+    /// What a tainted one signed counts no more.
+    Revoke,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: [Self; 3] = [Self::Activate, Self::Taint, Self::Revoke];
+
+    /// Where an authority has to stand for the step.
+    pub const fn from(self) -> AuthorityState {
+        match self {
+            Self::Activate => AuthorityState::Prepared,
+            Self::Taint => AuthorityState::Old,
+            Self::Revoke => AuthorityState::Tainted,
+        }
+    }
+
+    /// Where it stands after the step.
+    pub const fn to(self) -> AuthorityState {
+        match self {
+            Self::Activate => AuthorityState::Active,
+            Self::Taint => AuthorityState::Tainted,
+            Self::Revoke => AuthorityState::Revoked,
+        }
+    }
+
+    /// The name used in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Activate => "activate",
+            Self::Taint => "taint",
+            Self::Revoke => "revoke",
+        }
+    }
+
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Activate => "activated",
+            Self::Taint => "tainted",
+            Self::Revoke => "revoked",
+        }
+    }
+
+    const fn change(self) -> ChangeKind {
+        match self {
+            Self::Activate => ChangeKind::Rotated,
+            Self::Taint => ChangeKind::Tainted,
+            Self::Revoke => ChangeKind::Revoked,
+        }
+    }
+}
+
+/// Why a command changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The server has no such family.
+    #[error("this server has no {0} authorities; add the family to its configuration")]
+    NotConfigured(Family),
+    /// The family has no authority that signs yet.
+    #[error("the {0} family has no authority that signs yet; the server is still starting")]
+    NotReady(Family),
+    /// The family has no authority of that id.
+    #[error("{authority_id:?} is no {family} authority of this server")]
+    Unknown {
+        /// The family.
+        family: Family,
+        /// The id, cut to a printable length.
+        authority_id: String,
+    },
+    /// It stands elsewhere in its life than the step needs.
+    #[error("only {} authorities can be {}, and {authority_id} is {state}", .step.from(), .step.done())]
+    WrongState {
+        /// What was to be done with it.
+        step: Step,
+        /// Which authority.
+        authority_id: String,
+        /// Where it stands.
+        state: AuthorityState,
+    },
+    /// It was prepared, and its validity is over.
+    #[error("{authority_id} has expired and cannot be activated; prepare another")]
+    Expired {
+        /// Which authority.
+        authority_id: String,
+    },
+    /// A key store or the datastore failed, or something in the journal is wrong.
+    #[error(transparent)]
+    Failed(#[from] AuthoritiesError),
+}
+
+impl Authorities {
+    /// Makes a new authority of a family and publishes it, whether one is due or not. One that was prepared already and
+    /// has not signed never will.
+    ///
+    /// # Errors
+    /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then, and after that at most the one that
+    /// was prepared before is let go.
+    pub async fn prepare(&self, family: Family) -> Result<AuthorityRecord, CommandError> {
+        let settings = self.configured(family)?;
+        let _changing = self.changing.lock().await;
+        if self.in_state(family, AuthorityState::Active).await?.is_none() {
+            return Err(CommandError::NotReady(family));
+        }
+        let now = self.clock.now();
+        let made = self.prepare_instead(settings, now).await;
+        if made.is_err()
+            && let Err(error) = self.destroy_orphaned_keys().await
+        {
+            // Every further try leaves one more key behind, until the next start.
+            log_failure(&error);
+        }
+        let reloaded = self.reload().await;
+        let made = made?;
+        reloaded?;
+        Change::of(ChangeKind::Prepared, &made).log();
+        Ok(made)
+    }
+
+    /// The new one is made before the other is let go: where its key cannot be made, nothing changes.
+    async fn prepare_instead(
+        &self,
+        settings: &FamilySettings,
+        now: std::time::SystemTime,
+    ) -> Result<AuthorityRecord, AuthoritiesError> {
+        let made = self.new_authority(settings, now).await?;
+        if let Some(waiting) = self.in_state(settings.family, AuthorityState::Prepared).await? {
+            self.drop_prepared(&waiting, "another was prepared by command", now)
+                .await?;
+        }
+        self.datastore.add_authority(&made).await?;
+        Ok(made)
+    }
+
+    /// Takes a step with the authority of a family that has this id.
+    ///
+    /// # Errors
+    /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then. After that the step may have been
+    /// taken, which the journal says: of a revocation a key may be left, which the next start of the server destroys.
+    pub async fn step(
+        &self,
+        family: Family,
+        step: Step,
+        authority_id: &str,
+    ) -> Result<AuthorityRecord, CommandError> {
+        self.configured(family)?;
+        let _changing = self.changing.lock().await;
+        let record = self.record(family, authority_id).await?;
+        if record.state != step.from() {
+            return Err(CommandError::WrongState {
+                step,
+                authority_id: record.authority_id,
+                state: record.state,
+            });
+        }
+        let now = self.clock.now();
+        if step == Step::Activate {
+            if !is_valid(&record, now) {
+                return Err(CommandError::Expired {
+                    authority_id: record.authority_id,
+                });
+            }
+            // There is no way back from signing: whoever is to has to have its key.
+            self.load(&record).await?;
+        }
+        let done = self
+            .datastore
+            .change_authority_state(&record.authority_id, step.to(), now)
+            .await
+            .map_err(AuthoritiesError::from)?;
+        let reloaded = self.reload().await;
+        Change::of(step.change(), &done.authority).log();
+        reloaded?;
+        if step == Step::Revoke {
+            self.destroy_keys(&record).await?;
+        }
+        Ok(done.authority)
+    }
+
+    fn configured(&self, family: Family) -> Result<&FamilySettings, CommandError> {
+        let families = &self.settings.families;
+        families
+            .iter()
+            .find(|settings| settings.family == family)
+            .ok_or(CommandError::NotConfigured(family))
+    }
+
+    async fn in_state(
+        &self,
+        family: Family,
+        state: AuthorityState,
+    ) -> Result<Option<AuthorityRecord>, AuthoritiesError> {
+        let journal = self.datastore.authorities(Some(family)).await?;
+        Ok(journal.into_iter().find(|record| record.state == state))
+    }
+
+    async fn record(&self, family: Family, authority_id: &str) -> Result<AuthorityRecord, CommandError> {
+        let journal = self.datastore.authorities(Some(family)).await;
+        let mut journal = journal.map_err(AuthoritiesError::from)?.into_iter();
+        let found = journal.find(|record| record.authority_id == authority_id);
+        found.ok_or_else(|| CommandError::Unknown {
+            family,
+            authority_id: symbolon_pki::text::printable(authority_id),
+        })
+    }
+
+    /// The authority of a family that signed before the one that does now, if it is still known and not revoked.
+    pub fn replaced(&self, family: Family) -> Option<AuthorityRecord> {
+        let snapshot = self.current.load();
+        let candidates = snapshot.journal.iter().filter(|record| {
+            record.family == family
+                && record.activated_at.is_some()
+                && matches!(record.state, AuthorityState::Old | AuthorityState::Tainted)
+        });
+        candidates.max_by_key(|record| record.activated_at).cloned()
+    }
+}

@@ -1,0 +1,123 @@
+//! What an order becomes: a certificate that was linted and waits to be signed.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use symbolon_crypto::random;
+use symbolon_issuance::{
+    Authority, Beside, IntermediateRequest, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest,
+    prepare_intermediate, prepare_svid,
+};
+
+use super::IssueError;
+use super::order::{CaOrder, Companion, X509Order};
+use super::signers::Lane;
+use crate::authorities::Authorities;
+use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, SubjectKeyClaim};
+use crate::records::intent_of;
+
+/// An order that was linted and waits to be signed.
+pub(super) struct Prepared {
+    authority: Arc<Authority>,
+    linted: Linted,
+    claim: SubjectKeyClaim,
+    profile: CertificateProfile,
+    entry_id: Option<String>,
+}
+
+impl Prepared {
+    pub(super) fn new(
+        authorities: &Authorities,
+        order: X509Order,
+        now: SystemTime,
+    ) -> Result<Self, IssueError> {
+        let family = order.form().family();
+        let authority = authorities
+            .active(family)
+            .ok_or(IssueError::NoAuthority(family))?;
+        let claim = order.claim();
+        refuse_authority_keys(authorities, &claim)?;
+        let serial = Serial::random(random::fill)?;
+        let linted = prepare_svid(
+            &authority,
+            &SvidRequest {
+                profile: order.profile,
+                spiffe_id: &order.spiffe_id,
+                key: &order.key,
+                beside: match &order.companion {
+                    Companion::None => Beside::Nothing,
+                    Companion::Alternative(key) => Beside::Alternative(key),
+                    Companion::Related(related) => Beside::Related(related),
+                },
+                dns_names: &order.dns_names,
+                ttl: order.ttl,
+                serial,
+                now,
+            },
+        )?;
+        Ok(Self {
+            authority,
+            linted,
+            claim,
+            profile: match order.profile {
+                SvidProfile::Server => CertificateProfile::Server,
+                SvidProfile::Agent => CertificateProfile::Agent,
+                SvidProfile::Workload => CertificateProfile::Workload,
+            },
+            entry_id: order.entry_id,
+        })
+    }
+
+    /// A certificate for an authority below ours.
+    pub(super) fn authority(
+        authorities: &Authorities,
+        order: CaOrder,
+        now: SystemTime,
+    ) -> Result<Self, IssueError> {
+        let family = order.form().family();
+        let authority = authorities
+            .active(family)
+            .ok_or(IssueError::NoAuthority(family))?;
+        let claim = order.claim();
+        refuse_authority_keys(authorities, &claim)?;
+        let request = IntermediateRequest {
+            key: &order.key,
+            alternative: order.alternative.as_ref(),
+            ttl: order.ttl,
+            path_len: None,
+            serial: Serial::random(random::fill)?,
+            now,
+        };
+        let linted = prepare_intermediate(&authority, &request)?;
+        Ok(Self {
+            authority,
+            linted,
+            claim,
+            profile: CertificateProfile::Authority,
+            entry_id: order.entry_id,
+        })
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        Lane::of(self.authority.family(), self.authority.is_own_software())
+    }
+
+    pub(super) fn intent(&self, now: SystemTime) -> Result<CertificateWrite, DatastoreError> {
+        let intent = intent_of(self.linted.facts(), self.profile, self.entry_id.clone(), now)?;
+        Ok(CertificateWrite::IntentWithKey(intent, self.claim.clone()))
+    }
+
+    pub(super) fn sign(self) -> Result<IssuedCertificate, IssueError> {
+        let signed = self.linted.sign(&*self.authority);
+        signed.map_err(|error| IssueError::signing(self.authority.family(), error))
+    }
+}
+
+/// No key of an authority, and no half of one, certifies anything else.
+fn refuse_authority_keys(authorities: &Authorities, claim: &SubjectKeyClaim) -> Result<(), IssueError> {
+    let is_authoritys = |hash| authorities.holds_component_key(hash);
+    if claim.components.iter().any(is_authoritys) {
+        return Err(IssueError::AuthorityKey);
+    }
+    Ok(())
+}

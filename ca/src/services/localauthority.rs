@@ -1,0 +1,299 @@
+//! `spire.api.server.localauthority.v1.LocalAuthority`: the steps of authorities' lives by command. As in SPIRE they are
+//! about JWT keys, WIT keys and X.509 authorities, by which the classical family is meant.
+
+mod answer;
+
+use std::sync::Arc;
+
+use symbolon_api::spire::api::server::localauthority::v1 as api;
+use symbolon_pki::suite::Family;
+use symbolon_pki::text::printable;
+use tonic::{Request, Response, Status};
+
+use self::answer::{State, message};
+use super::Core;
+use crate::authorities::{CommandError, Step};
+use crate::authorization::CallContext;
+use crate::datastore::{AuthorityRecord, AuthorityState};
+use crate::telemetry::{AUTHORITY_COMMANDED, AUTHORITY_REFUSED};
+
+/// The service.
+#[derive(Debug)]
+pub(crate) struct LocalAuthorityService(pub(crate) Arc<Core>);
+
+#[tonic::async_trait]
+impl api::local_authority_server::LocalAuthority for LocalAuthorityService {
+    async fn get_jwt_authority_state(
+        &self,
+        _request: Request<api::GetJwtAuthorityStateRequest>,
+    ) -> Result<Response<api::GetJwtAuthorityStateResponse>, Status> {
+        let State {
+            active,
+            prepared,
+            old,
+        } = self.state(Family::Jwt)?;
+        Ok(Response::new(api::GetJwtAuthorityStateResponse {
+            active,
+            prepared,
+            old,
+        }))
+    }
+
+    async fn prepare_jwt_authority(
+        &self,
+        request: Request<api::PrepareJwtAuthorityRequest>,
+    ) -> Result<Response<api::PrepareJwtAuthorityResponse>, Status> {
+        let prepared_authority = Some(self.prepare(Family::Jwt, &request).await?);
+        Ok(Response::new(api::PrepareJwtAuthorityResponse {
+            prepared_authority,
+        }))
+    }
+
+    async fn activate_jwt_authority(
+        &self,
+        request: Request<api::ActivateJwtAuthorityRequest>,
+    ) -> Result<Response<api::ActivateJwtAuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let activated_authority = Some(self.step(Family::Jwt, Step::Activate, &id, &request).await?);
+        Ok(Response::new(api::ActivateJwtAuthorityResponse {
+            activated_authority,
+        }))
+    }
+
+    async fn taint_jwt_authority(
+        &self,
+        request: Request<api::TaintJwtAuthorityRequest>,
+    ) -> Result<Response<api::TaintJwtAuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let tainted_authority = Some(self.step(Family::Jwt, Step::Taint, &id, &request).await?);
+        Ok(Response::new(api::TaintJwtAuthorityResponse {
+            tainted_authority,
+        }))
+    }
+
+    async fn revoke_jwt_authority(
+        &self,
+        request: Request<api::RevokeJwtAuthorityRequest>,
+    ) -> Result<Response<api::RevokeJwtAuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let revoked_authority = Some(self.step(Family::Jwt, Step::Revoke, &id, &request).await?);
+        Ok(Response::new(api::RevokeJwtAuthorityResponse {
+            revoked_authority,
+        }))
+    }
+
+    async fn get_x509_authority_state(
+        &self,
+        _request: Request<api::GetX509AuthorityStateRequest>,
+    ) -> Result<Response<api::GetX509AuthorityStateResponse>, Status> {
+        let State {
+            active,
+            prepared,
+            old,
+        } = self.state(Family::Classical)?;
+        Ok(Response::new(api::GetX509AuthorityStateResponse {
+            active,
+            prepared,
+            old,
+        }))
+    }
+
+    async fn prepare_x509_authority(
+        &self,
+        request: Request<api::PrepareX509AuthorityRequest>,
+    ) -> Result<Response<api::PrepareX509AuthorityResponse>, Status> {
+        let prepared_authority = Some(self.prepare(Family::Classical, &request).await?);
+        Ok(Response::new(api::PrepareX509AuthorityResponse {
+            prepared_authority,
+        }))
+    }
+
+    async fn activate_x509_authority(
+        &self,
+        request: Request<api::ActivateX509AuthorityRequest>,
+    ) -> Result<Response<api::ActivateX509AuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let activated_authority = Some(
+            self.step(Family::Classical, Step::Activate, &id, &request)
+                .await?,
+        );
+        Ok(Response::new(api::ActivateX509AuthorityResponse {
+            activated_authority,
+        }))
+    }
+
+    async fn taint_x509_authority(
+        &self,
+        request: Request<api::TaintX509AuthorityRequest>,
+    ) -> Result<Response<api::TaintX509AuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let tainted_authority = Some(self.step(Family::Classical, Step::Taint, &id, &request).await?);
+        Ok(Response::new(api::TaintX509AuthorityResponse {
+            tainted_authority,
+        }))
+    }
+
+    async fn taint_x509_upstream_authority(
+        &self,
+        _request: Request<api::TaintX509UpstreamAuthorityRequest>,
+    ) -> Result<Response<api::TaintX509UpstreamAuthorityResponse>, Status> {
+        no_upstream()
+    }
+
+    async fn revoke_x509_authority(
+        &self,
+        request: Request<api::RevokeX509AuthorityRequest>,
+    ) -> Result<Response<api::RevokeX509AuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let revoked_authority = Some(self.step(Family::Classical, Step::Revoke, &id, &request).await?);
+        Ok(Response::new(api::RevokeX509AuthorityResponse {
+            revoked_authority,
+        }))
+    }
+
+    async fn revoke_x509_upstream_authority(
+        &self,
+        _request: Request<api::RevokeX509UpstreamAuthorityRequest>,
+    ) -> Result<Response<api::RevokeX509UpstreamAuthorityResponse>, Status> {
+        no_upstream()
+    }
+
+    async fn get_wit_authority_state(
+        &self,
+        _request: Request<api::GetWitAuthorityStateRequest>,
+    ) -> Result<Response<api::GetWitAuthorityStateResponse>, Status> {
+        let State {
+            active,
+            prepared,
+            old,
+        } = self.state(Family::Wit)?;
+        Ok(Response::new(api::GetWitAuthorityStateResponse {
+            active,
+            prepared,
+            old,
+        }))
+    }
+
+    async fn prepare_wit_authority(
+        &self,
+        request: Request<api::PrepareWitAuthorityRequest>,
+    ) -> Result<Response<api::PrepareWitAuthorityResponse>, Status> {
+        let prepared_authority = Some(self.prepare(Family::Wit, &request).await?);
+        Ok(Response::new(api::PrepareWitAuthorityResponse {
+            prepared_authority,
+        }))
+    }
+
+    async fn activate_wit_authority(
+        &self,
+        request: Request<api::ActivateWitAuthorityRequest>,
+    ) -> Result<Response<api::ActivateWitAuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let activated_authority = Some(self.step(Family::Wit, Step::Activate, &id, &request).await?);
+        Ok(Response::new(api::ActivateWitAuthorityResponse {
+            activated_authority,
+        }))
+    }
+
+    async fn taint_wit_authority(
+        &self,
+        request: Request<api::TaintWitAuthorityRequest>,
+    ) -> Result<Response<api::TaintWitAuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let tainted_authority = Some(self.step(Family::Wit, Step::Taint, &id, &request).await?);
+        Ok(Response::new(api::TaintWitAuthorityResponse {
+            tainted_authority,
+        }))
+    }
+
+    async fn revoke_wit_authority(
+        &self,
+        request: Request<api::RevokeWitAuthorityRequest>,
+    ) -> Result<Response<api::RevokeWitAuthorityResponse>, Status> {
+        let id = request.get_ref().authority_id.clone();
+        let revoked_authority = Some(self.step(Family::Wit, Step::Revoke, &id, &request).await?);
+        Ok(Response::new(api::RevokeWitAuthorityResponse {
+            revoked_authority,
+        }))
+    }
+}
+
+impl LocalAuthorityService {
+    /// The authorities of a family that commands can be about.
+    fn state(&self, family: Family) -> Result<State, Status> {
+        let authorities = &self.0.authorities;
+        if !authorities.families().any(|configured| configured == family) {
+            return Err(answer::of(CommandError::NotConfigured(family)));
+        }
+        let journal = authorities.journal();
+        let in_state = |state: AuthorityState| {
+            let mut records = journal.iter();
+            let found = records.find(|record| record.family == family && record.state == state);
+            found.map(message)
+        };
+        let active = in_state(AuthorityState::Active);
+        if active.is_none() {
+            return Err(answer::of(CommandError::NotReady(family)));
+        }
+        Ok(State {
+            active,
+            prepared: in_state(AuthorityState::Prepared),
+            old: authorities.replaced(family).as_ref().map(message),
+        })
+    }
+
+    async fn prepare<T>(&self, family: Family, request: &Request<T>) -> Result<api::AuthorityState, Status> {
+        let outcome = self.0.authorities.prepare(family).await;
+        let outcome = outcome.map_err(answer::of);
+        self.told("prepare", family, "", request, outcome)
+    }
+
+    async fn step<T>(
+        &self,
+        family: Family,
+        step: Step,
+        authority_id: &str,
+        request: &Request<T>,
+    ) -> Result<api::AuthorityState, Status> {
+        let outcome = match authority_id {
+            "" => Err(Status::invalid_argument("authority_id: no authority ID provided")),
+            id => {
+                let outcome = self.0.authorities.step(family, step, id).await;
+                outcome.map_err(answer::of)
+            }
+        };
+        self.told(step.name(), family, authority_id, request, outcome)
+    }
+
+    /// Leaves what became of a command in the log: who gave it, and why it was refused.
+    fn told<T>(
+        &self,
+        step: &str,
+        family: Family,
+        authority_id: &str,
+        request: &Request<T>,
+        outcome: Result<AuthorityRecord, Status>,
+    ) -> Result<api::AuthorityState, Status> {
+        let context = request.extensions().get::<CallContext>();
+        let caller = context.map(|context| context.caller.to_string());
+        match outcome {
+            Ok(record) => {
+                let authority_id = &record.authority_id;
+                tracing::info!(event = AUTHORITY_COMMANDED, step, %family, authority_id, caller);
+                Ok(message(&record))
+            }
+            Err(status) => {
+                let (authority_id, reason) = (printable(authority_id), status.message());
+                tracing::warn!(event = AUTHORITY_REFUSED, step, %family, authority_id, caller, reason);
+                Err(status)
+            }
+        }
+    }
+}
+
+/// There is nobody above this server whose authority could be tainted or revoked.
+fn no_upstream<T>() -> Result<T, Status> {
+    Err(Status::failed_precondition(
+        "upstream authority is not configured",
+    ))
+}

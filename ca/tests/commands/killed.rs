@@ -1,0 +1,263 @@
+//! A process that is killed while it takes commands: at each use of a key store, which are what stands between the
+//! journal's transactions, and after each command.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use symbolon_crypto::{HeldKey, MlDsaContext, PublicKey, SignError};
+use symbolon_hsm::{KeyId, KeyInfo, KeyStore, StoreError, Unsupported};
+
+use super::*;
+
+const DIR: &str = "SYMBOLON_TEST_AUTHORITIES_DIR";
+const POINT: &str = "SYMBOLON_TEST_AUTHORITIES_POINT";
+
+/// The families that the victim commands: one with certificates, one without.
+const COMMANDED: [Family; 2] = [Family::Classical, Family::Wit];
+
+/// Kills the process when it comes to the point of this number. Number 0 is never come to.
+#[derive(Debug)]
+struct Fate {
+    at: usize,
+    passed: AtomicUsize,
+}
+
+impl Fate {
+    fn point(&self) {
+        if self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+            let own = rustix::process::getpid();
+            let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+            // Until the signal is there, nothing more is done.
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Mortal {
+    store: Arc<SoftwareStore>,
+    fate: Arc<Fate>,
+}
+
+#[derive(Debug)]
+struct MortalKey {
+    key: Arc<dyn HeldKey>,
+    fate: Arc<Fate>,
+}
+
+impl HeldKey for MortalKey {
+    fn component(&self) -> Component {
+        self.key.component()
+    }
+    fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+    fn sign(&self, message: &[u8], context: MlDsaContext<'_>) -> Result<Vec<u8>, SignError> {
+        self.fate.point();
+        self.key.sign(message, context)
+    }
+}
+
+impl Mortal {
+    fn key(&self, key: Arc<dyn HeldKey>) -> Arc<dyn HeldKey> {
+        let fate = self.fate.clone();
+        Arc::new(MortalKey { key, fate })
+    }
+}
+
+impl KeyStore for Mortal {
+    fn kind(&self) -> &'static str {
+        self.store.kind()
+    }
+    fn offers(&self, component: Component) -> Result<(), Unsupported> {
+        self.store.offers(component)
+    }
+    fn generate(
+        &self,
+        component: Component,
+        label: &KeyLabel,
+    ) -> Result<(KeyInfo, Arc<dyn HeldKey>), StoreError> {
+        self.fate.point();
+        let (info, key) = self.store.generate(component, label)?;
+        self.fate.point();
+        Ok((info, self.key(key)))
+    }
+    fn open(&self, id: &KeyId) -> Result<Arc<dyn HeldKey>, StoreError> {
+        self.fate.point();
+        self.store.open(id).map(|key| self.key(key))
+    }
+    fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
+        self.fate.point();
+        self.store.list()
+    }
+    fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {
+        self.fate.point();
+        self.store.destroy(id)?;
+        self.fate.point();
+        Ok(())
+    }
+}
+
+/// Few enough that every point can be come to in a test.
+fn two_families() -> AuthoritySettings {
+    let mut settings = every_family();
+    settings
+        .families
+        .retain(|family| COMMANDED.contains(&family.family));
+    settings
+}
+
+/// Not a test of its own: what the test below runs in a process that is killed.
+#[test]
+#[ignore = "run by the other test, in a process of its own"]
+fn victim() {
+    let (Some(dir), Ok(point)) = (std::env::var_os(DIR), std::env::var(POINT)) else {
+        return;
+    };
+    let fate = Arc::new(Fate {
+        at: point.parse().unwrap(),
+        passed: AtomicUsize::new(0),
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(command_all(Path::new(&dir), &fate));
+    std::fs::write(
+        Path::new(&dir).join("points"),
+        fate.passed.load(Ordering::SeqCst).to_string(),
+    )
+    .unwrap();
+}
+
+async fn command_all(dir: &Path, fate: &Arc<Fate>) {
+    let datastore = Arc::new(SqliteDatastore::open(&dir.join("db")).await.unwrap());
+    let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
+    let kek = KekSource::KeyFile(dir.join("kek"));
+    let store = Mortal {
+        store: Arc::new(SoftwareStore::open(&dir.join("keys"), &kek).unwrap()),
+        fate: fate.clone(),
+    };
+    let mut stores = Stores::new();
+    stores.add(store_name(), Arc::new(store)).unwrap();
+    let (authorities, _) = Authorities::open(
+        two_families(),
+        Arc::new(stores),
+        datastore.clone() as Arc<dyn Datastore>,
+        recorder.clone(),
+        TestClock::new() as Arc<dyn Clock>,
+    )
+    .await
+    .unwrap();
+    for family in COMMANDED {
+        // One is let go unused, the next signs, and what signed before goes the rest of its way.
+        authorities.prepare(family).await.unwrap();
+        fate.point();
+        let made = authorities.prepare(family).await.unwrap();
+        fate.point();
+        for step in Step::ALL {
+            let id = match step {
+                Step::Activate => made.authority_id.clone(),
+                Step::Taint | Step::Revoke => replaced(&authorities, family),
+            };
+            authorities.step(family, step, &id).await.unwrap();
+            fate.point();
+        }
+    }
+    drop((authorities, recorder));
+    task.shutdown().await.unwrap();
+    datastore.close().await;
+}
+
+fn replaced(authorities: &Authorities, family: Family) -> String {
+    authorities.replaced(family).unwrap().authority_id
+}
+
+/// How many points the victim comes to if it dies at this one; `None` if it died.
+fn run_until(dir: &Path, point: usize) -> Option<usize> {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "commands::killed::victim",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(DIR, dir)
+        .env(POINT, point.to_string())
+        .output()
+        .unwrap();
+    let points = std::fs::read_to_string(dir.join("points")).ok();
+    assert_eq!(output.status.success(), points.is_some(), "{output:?}");
+    points.map(|points| points.parse().unwrap())
+}
+
+/// What has to hold of a journal, whenever the process died that kept it.
+fn check(run: &Run, point: usize) {
+    let (journal, bundle) = (run.authorities.journal(), run.authorities.bundle());
+    let mut held: Vec<_> = run.store.list().unwrap().into_iter().map(|key| key.id).collect();
+    for family in COMMANDED {
+        let in_state = |state| {
+            let is_it = |record: &&AuthorityRecord| record.family == family && record.state == state;
+            journal.iter().filter(is_it).count()
+        };
+        assert_eq!(in_state(AuthorityState::Active), 1, "{point}: {family}");
+        assert!(in_state(AuthorityState::Prepared) <= 1, "{point}: {family}");
+        assert_eq!(
+            published(&bundle, &run.signing(family)),
+            Some(false),
+            "{point}: {family}"
+        );
+    }
+    for record in &journal {
+        let expected = match record.state {
+            AuthorityState::Revoked => None,
+            state => Some(state == AuthorityState::Tainted),
+        };
+        assert_eq!(
+            published(&bundle, &record.authority_id),
+            expected,
+            "{point}: {record:?}"
+        );
+        if record.state != AuthorityState::Revoked {
+            for key in &record.keys {
+                let place = held.iter().position(|id| *id == key.key_id);
+                held.remove(place.unwrap_or_else(|| panic!("{point}: {record:?} has lost its key")));
+            }
+        }
+    }
+    assert_eq!(
+        held,
+        [],
+        "{point}: keys that no journal line names, or that of a revoked one"
+    );
+}
+
+#[test]
+fn whatever_is_left_is_whole_and_can_be_gone_on_from() {
+    let whole = TempDir::new().unwrap();
+    let points = run_until(whole.path(), 0).unwrap();
+    assert!(points > 30, "the victim has {points} points");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for point in 1..=points {
+        let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+        assert_eq!(
+            run_until(dir.path(), point),
+            None,
+            "the victim comes to point {point}"
+        );
+        runtime.block_on(async {
+            let run = Run::try_start(dir.path(), &clock, two_families()).await.unwrap();
+            check(&run, point);
+            // Every step that was due can be taken now.
+            for family in COMMANDED {
+                let before = run.signing(family);
+                let made = run.authorities.prepare(family).await.unwrap();
+                run.step(family, Step::Activate, &made.authority_id).await;
+                run.step(family, Step::Taint, &before).await;
+                run.step(family, Step::Revoke, &before).await;
+            }
+            check(&run, point);
+            run.stop().await;
+        });
+    }
+}
