@@ -14,14 +14,14 @@ use tempfile::TempDir;
 use crate::stand_in::{StandIn, entry_for};
 use crate::support::{TestTime, domain, id, leaf, my_uid, private_file, status_of, verify, within, workload};
 
-struct Site {
-    dir: TempDir,
-    time: Arc<TestTime>,
-    server: StandIn,
+pub(crate) struct Site {
+    pub(crate) dir: TempDir,
+    pub(crate) time: Arc<TestTime>,
+    pub(crate) server: StandIn,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (dir, time) = (TempDir::new().unwrap(), TestTime::new());
         let server = StandIn::start(time.clone()).await;
         Self { dir, time, server }
@@ -39,17 +39,26 @@ impl Site {
     }
 
     async fn agent_with(&self, config: AgentConfig) -> RunningAgent {
+        let agent = self.started(config).await;
+        within(agent.ready()).await.unwrap();
+        agent
+    }
+
+    async fn started(&self, config: AgentConfig) -> RunningAgent {
         let environment = Environment {
             clock: self.time.clone(),
             timer: self.time.clone(),
             ..Environment::new(&config)
         };
-        let agent = Agent::start_in(config, environment).await.unwrap();
-        within(agent.ready()).await.unwrap();
-        agent
+        Agent::start_in(config, environment).await.unwrap()
     }
 
-    async fn agent(&self) -> RunningAgent {
+    /// One that has yet to attest.
+    pub(crate) async fn unready_agent(&self) -> RunningAgent {
+        self.started(self.config()).await
+    }
+
+    pub(crate) async fn agent(&self) -> RunningAgent {
         self.agent_with(self.config()).await
     }
 
@@ -291,6 +300,22 @@ async fn what_a_tainted_authority_signed_is_replaced_at_once() {
         leaf(&before.svids[1]),
         "its authority is none of that"
     );
+}
+
+#[tokio::test]
+async fn the_agents_own_svid_falls_with_its_authority() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    let form = agent.status().form.unwrap();
+    assert_eq!(site.server.script().attestations, 1);
+    site.server.add_authority(form);
+    site.server.taint_older(form);
+    let attested_anew = async {
+        while site.server.script().attestations < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    site.time.pass(Duration::from_secs(5), attested_anew).await;
 }
 
 #[tokio::test]

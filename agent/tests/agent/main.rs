@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod denied;
 mod evidence;
 mod faults;
 mod forms;

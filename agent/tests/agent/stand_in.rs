@@ -40,6 +40,12 @@ pub(crate) struct Script {
     pub(crate) away: bool,
     /// Nobody is attested.
     pub(crate) refuses_nodes: bool,
+    /// Nobody is attested, for this reason.
+    pub(crate) attestation_denial: Option<Reason>,
+    /// How many were not attested.
+    pub(crate) refusals: usize,
+    /// Answers batches of SVIDs with this.
+    pub(crate) batch_denial: Option<Reason>,
     /// Batches with SVIDs of this form are never answered.
     pub(crate) silent_about: Option<Form>,
     /// What signs SVIDs of this form is away.

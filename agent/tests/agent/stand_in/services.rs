@@ -62,7 +62,11 @@ impl AgentService for StandIn {
         let spiffe_id = id(&format!("/spire/agent/join_token/{token}"));
         let certificate = self.certify(SvidProfile::Agent, &spiffe_id, csr.key(), Beside::Nothing);
         if self.script().refuses_nodes {
+            self.script().refusals += 1;
             return Err(Status::permission_denied("not this node"));
+        }
+        if let Some(reason) = self.script().attestation_denial {
+            return Err(permission_denied(reason, "told to"));
         }
         self.script().attestations += 1;
         let result = agent::attest_agent_response::Result {
@@ -225,6 +229,9 @@ impl SvidService for StandIn {
         let asked = forms::requested(request.metadata())
             .unwrap()
             .map(|forms| forms.len());
+        if let Some(reason) = self.script().batch_denial {
+            return Err(permission_denied(reason, "told to"));
+        }
         let params = request.into_inner().params;
         let silent_about = self.script().silent_about.map(Form::name);
         if params
