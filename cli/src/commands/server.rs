@@ -35,12 +35,13 @@ pub(crate) async fn run(common: &Common, command: &Server) -> Result<()> {
 async fn serve(common: &Common, file: &Path) -> Result<()> {
     let (config, warnings) = ServerConfig::load(file)?;
     let filter = common.log.as_deref().unwrap_or(&config.log.filter);
-    symbolon_host::logging::init(filter, config.log.format)?;
+    let log = symbolon_host::logging::init(filter, config.log.format)?;
     for warning in warnings {
         tracing::warn!(event = "config.warning", %warning);
     }
     let environment = Environment {
         prompt: Arc::new(prompt::wanted),
+        log: Some(log),
         ..Environment::new(Arc::new(SystemClock))
     };
     let mut server = CaServer::start_with(&config, environment).await?;
