@@ -16,8 +16,8 @@ use tracing::Instrument;
 
 use self::index::Index;
 use crate::datastore::{
-    AgentRecord, Datastore, DatastoreError, EntryCreation, EntryFilter, EntryRecord, MAX_PAGE_SIZE,
-    PageRequest, Result as StoreResult, Selector,
+    AgentRecord, Datastore, DatastoreError, DeleteMode, EntryCreation, EntryFilter, EntryRecord,
+    MAX_PAGE_SIZE, PageRequest, Result as StoreResult, Selector,
 };
 
 pub use crate::wire::new_entry;
@@ -153,6 +153,30 @@ impl Registrations {
         to_the_end(self.turn().await, work).await?.1
     }
 
+    /// Deletes the bundle of another trust domain, and does about entries that federate with it what `mode` says. Returns
+    /// how many those were.
+    ///
+    /// # Errors
+    /// As [`FederationStore::delete_federated_bundle`](crate::datastore::FederationStore::delete_federated_bundle).
+    pub async fn delete_federated_bundle(
+        &self,
+        trust_domain: &TrustDomain,
+        mode: DeleteMode,
+    ) -> StoreResult<u64> {
+        let (shared, trust_domain) = (Arc::clone(&self.shared), trust_domain.clone());
+        let work = async move {
+            let outcome = shared
+                .datastore
+                .delete_federated_bundle(&trust_domain, mode)
+                .await;
+            if matches!(outcome, Ok(1..)) {
+                shared.reload().await?;
+            }
+            shared.settle(outcome).await
+        };
+        to_the_end(self.turn().await, work).await?.1
+    }
+
     async fn turn(&self) -> Turn {
         Arc::clone(&self.changing).lock_owned().await
     }
@@ -246,24 +270,16 @@ mod tests {
         let domain = TrustDomain::new("example.org").unwrap();
         let registrations = Registrations::open(datastore.clone(), &domain).await.unwrap();
         let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
+        let selectors = [Selector::new("k", "v")].into();
         let entry = EntryRecord {
-            id: "1".to_owned(),
-            spiffe_id: id("/root"),
-            parent_id: id("/spire/agent/x/a"),
-            selectors: [Selector::new("k", "v")].into(),
-            x509_svid_ttl: None,
-            jwt_svid_ttl: None,
-            federates_with: [].into(),
             admin: true,
-            downstream: false,
-            expires_at: None,
-            dns_names: vec![],
-            revision_number: 0,
-            store_svid: false,
-            hint: String::new(),
-            created_at: SystemTime::UNIX_EPOCH,
-            disable_x509_svid_prefetch: false,
-            jwt_svid_include_jti: false,
+            ..EntryRecord::new(
+                "1",
+                id("/root"),
+                id("/spire/agent/x/a"),
+                selectors,
+                SystemTime::UNIX_EPOCH,
+            )
         };
         registrations.create(&entry).await.unwrap();
         let is_admin = || registrations.grants(&id("/root"), SystemTime::UNIX_EPOCH).admin;

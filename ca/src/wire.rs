@@ -7,7 +7,9 @@ mod agent;
 mod bundle;
 mod certificate;
 mod entry;
+mod federation;
 mod selectors;
+mod trust;
 
 use std::time::{Duration, SystemTime};
 
@@ -20,8 +22,13 @@ pub(crate) use self::agent::{agent_message, mask_agent};
 pub(crate) use self::bundle::{bundle_message, forms_of, mask_bundle};
 pub(crate) use self::certificate::{authority_message, certificate_message, summary_message};
 pub use self::entry::new_entry;
-pub(crate) use self::entry::{apply_entry, entry_message, mask_entry};
+pub(crate) use self::entry::{ALL_FIELDS, STOCK_FIELDS, apply_entry, entry_message, mask_entry};
+pub(crate) use self::federation::{federation_change, federation_message, read_federation};
 pub(crate) use self::selectors::{federation_filter, selector_filter, selector_messages};
+pub(crate) use self::trust::{
+    bundle_parts, foreign_domain, own_bundle_additions, read_jwt_key, read_trust_bundle, read_wit_key,
+    trust_domain,
+};
 
 /// The last second that dates of four digits can write.
 const END_OF_TIME: u64 = 253_402_300_799;

@@ -21,6 +21,12 @@ pub enum RecordKind {
     Agent,
     /// A join token.
     JoinToken,
+    /// The bundle of another trust domain.
+    FederatedBundle,
+    /// A relationship with another trust domain.
+    Federation,
+    /// The bundle of the server's own trust domain.
+    Bundle,
     /// A setting of the server itself.
     Metadata,
 }
@@ -34,6 +40,9 @@ impl fmt::Display for RecordKind {
             Self::Entry => "entry",
             Self::Agent => "agent",
             Self::JoinToken => "join token",
+            Self::FederatedBundle => "bundle of trust domain",
+            Self::Federation => "federation relationship with",
+            Self::Bundle => "bundle",
             Self::Metadata => "setting",
         })
     }

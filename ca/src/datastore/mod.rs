@@ -1,4 +1,5 @@
-//! What the server remembers: authorities, certificates, entries, agents, join tokens, and facts about itself.
+//! What the server remembers: authorities, certificates, entries, agents, join tokens, other trust domains, and facts
+//! about itself.
 //!
 //! [`Datastore`] is what a backend must do, in one part for each kind of record, so that a caller can ask for no
 //! more than it needs. [`sqlite`] is the embedded backend; [`conformance`] is the suite that every backend passes.
@@ -19,6 +20,7 @@ mod checks;
 pub mod conformance;
 mod entry;
 mod error;
+mod federation;
 mod join_token;
 mod page;
 mod serial;
@@ -39,6 +41,11 @@ pub use certificate::{
 };
 pub use entry::{EntryCreation, EntryFilter, EntryRecord, EntryStore, Selector};
 pub use error::{DatastoreError, RecordKind, Result};
+pub(crate) use federation::is_seen;
+pub use federation::{
+    AppendedAuthorities, AuthorityKind, BundleParts, DeleteMode, FederationChange, FederationProfile,
+    FederationRecord, FederationStore, MAX_APPENDED, X509Part,
+};
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
 pub use page::{MAX_PAGE_SIZE, Page, PageRequest, PageToken, SetFilter, SetMatch};
 pub use serial::SerialNumber;
@@ -70,7 +77,14 @@ pub trait MetadataStore: Send + Sync {
 /// Everything a server remembers. Several tasks use one at the same time.
 #[async_trait]
 pub trait Datastore:
-    AuthorityStore + CertificateStore + EntryStore + AgentStore + JoinTokenStore + MetadataStore + Debug
+    AuthorityStore
+    + CertificateStore
+    + EntryStore
+    + AgentStore
+    + JoinTokenStore
+    + FederationStore
+    + MetadataStore
+    + Debug
 {
     /// Asks the backend for a real answer: an error means that it cannot serve.
     async fn ping(&self) -> Result<()>;

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use symbolon_pki::time::Clock;
 use tokio_util::sync::CancellationToken;
 
-use crate::datastore::{Datastore, DatastoreError};
+use crate::authorities::{Authorities, AuthoritiesError};
+use crate::datastore::Datastore;
 use crate::registrations::Registrations;
 use crate::telemetry::BACKGROUND_FAILED;
 
@@ -16,15 +17,19 @@ const INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// How long join tokens are kept after their end, so that who comes late is told so.
 const TOKENS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long what others put into the bundle stays there after its end, for clocks that are slow.
+const APPENDED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Forgets now and then, until `stop`.
 pub(super) async fn run(
     datastore: Arc<dyn Datastore>,
     registrations: Arc<Registrations>,
+    authorities: Arc<Authorities>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
     loop {
-        if let Err(error) = forget(datastore.as_ref(), &registrations, clock.now()).await {
+        if let Err(error) = forget(datastore.as_ref(), &registrations, &authorities, clock.now()).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(event = BACKGROUND_FAILED, task = "forget what has ended", error);
         }
@@ -38,15 +43,23 @@ pub(super) async fn run(
 async fn forget(
     datastore: &dyn Datastore,
     registrations: &Registrations,
+    authorities: &Authorities,
     now: SystemTime,
-) -> Result<(), DatastoreError> {
+) -> Result<(), AuthoritiesError> {
     let entries = registrations.prune(now).await?;
     let tokens = match now.checked_sub(TOKENS_KEPT) {
         Some(before) => datastore.prune_join_tokens(before).await?,
         None => 0,
     };
-    if entries + tokens > 0 {
-        tracing::info!(entries, tokens, "forgot what had ended");
+    let appended = match now.checked_sub(APPENDED_KEPT) {
+        Some(before) => datastore.prune_appended_authorities(before).await?,
+        None => 0,
+    };
+    if appended > 0 {
+        authorities.publish_appended().await?;
+    }
+    if entries + tokens + appended > 0 {
+        tracing::info!(entries, tokens, appended, "forgot what had ended");
     }
     Ok(())
 }

@@ -1,4 +1,7 @@
-//! `spire.api.server.bundle.v1.Bundle`: the server's own bundle. Those of other trust domains come with federation.
+//! `spire.api.server.bundle.v1.Bundle`: the server's own bundle, and those of other trust domains.
+
+mod append;
+mod federated;
 
 use std::sync::Arc;
 
@@ -6,8 +9,10 @@ use symbolon_api::spire::api::server::bundle::v1 as api;
 use symbolon_api::spire::api::types;
 use tonic::{Request, Response, Status};
 
-use super::{Core, not_yet};
-use crate::wire::{bundle_message, forms_of, mask_bundle};
+use self::federated::{Asked, mode};
+use super::paging::{Wanted, page};
+use super::{Core, check_batch};
+use crate::wire::{bundle_message, foreign_domain, forms_of, mask_bundle, own_bundle_additions};
 
 /// The service.
 #[derive(Debug)]
@@ -19,7 +24,10 @@ impl api::bundle_server::Bundle for BundleService {
         &self,
         _request: Request<api::CountBundlesRequest>,
     ) -> Result<Response<api::CountBundlesResponse>, Status> {
-        Ok(Response::new(api::CountBundlesResponse { count: 1 }))
+        let federated = self.0.datastore.count_federated_bundles().await?;
+        // The server's own is one.
+        let count = i32::try_from(federated.saturating_add(1)).unwrap_or(i32::MAX);
+        Ok(Response::new(api::CountBundlesResponse { count }))
     }
 
     async fn get_bundle(
@@ -36,64 +44,143 @@ impl api::bundle_server::Bundle for BundleService {
 
     async fn append_bundle(
         &self,
-        _request: Request<api::AppendBundleRequest>,
+        request: Request<api::AppendBundleRequest>,
     ) -> Result<Response<types::Bundle>, Status> {
-        not_yet("AppendBundle")
+        let forms = forms_of(request.metadata())?;
+        let request = request.into_inner();
+        let added = own_bundle_additions(
+            &request.x509_authorities,
+            &request.jwt_authorities,
+            &request.wit_authorities,
+        )?;
+        append::append(&self.0, &added).await?;
+        let bundle = bundle_message(&self.0.authorities.bundle(), &forms);
+        Ok(Response::new(mask_bundle(bundle, request.output_mask.as_ref())))
     }
 
     async fn publish_jwt_authority(
         &self,
-        _request: Request<api::PublishJwtAuthorityRequest>,
+        request: Request<api::PublishJwtAuthorityRequest>,
     ) -> Result<Response<api::PublishJwtAuthorityResponse>, Status> {
-        not_yet("PublishJWTAuthority")
+        append::publish_jwt(&self.0, request.into_inner().jwt_authority.as_ref()).await?;
+        let bundle = bundle_message(&self.0.authorities.bundle(), &[]);
+        Ok(Response::new(api::PublishJwtAuthorityResponse {
+            jwt_authorities: bundle.jwt_authorities,
+        }))
     }
 
     async fn publish_wit_authority(
         &self,
-        _request: Request<api::PublishWitAuthorityRequest>,
+        request: Request<api::PublishWitAuthorityRequest>,
     ) -> Result<Response<api::PublishWitAuthorityResponse>, Status> {
-        not_yet("PublishWITAuthority")
+        append::publish_wit(&self.0, request.into_inner().wit_authority.as_ref()).await?;
+        let bundle = bundle_message(&self.0.authorities.bundle(), &[]);
+        Ok(Response::new(api::PublishWitAuthorityResponse {
+            wit_authorities: bundle.wit_authorities,
+        }))
     }
 
     async fn list_federated_bundles(
         &self,
-        _request: Request<api::ListFederatedBundlesRequest>,
+        request: Request<api::ListFederatedBundlesRequest>,
     ) -> Result<Response<api::ListFederatedBundlesResponse>, Status> {
-        not_yet("ListFederatedBundles")
+        let forms = forms_of(request.metadata())?;
+        let api::ListFederatedBundlesRequest {
+            output_mask,
+            page_size,
+            page_token,
+        } = request.into_inner();
+        let wanted = Wanted::read(page_size, &page_token)?;
+        let fetch = |request| async move { self.0.datastore.list_federated_bundles(&request).await };
+        let message = |bundle| mask_bundle(bundle_message(&bundle, &forms), output_mask.as_ref());
+        let (bundles, next_page_token) = page(wanted, message, fetch).await?;
+        Ok(Response::new(api::ListFederatedBundlesResponse {
+            bundles,
+            next_page_token,
+        }))
     }
 
     async fn get_federated_bundle(
         &self,
-        _request: Request<api::GetFederatedBundleRequest>,
+        request: Request<api::GetFederatedBundleRequest>,
     ) -> Result<Response<types::Bundle>, Status> {
-        not_yet("GetFederatedBundle")
+        let forms = forms_of(request.metadata())?;
+        let request = request.into_inner();
+        let trust_domain = foreign_domain("trust_domain", &request.trust_domain, &self.0.trust_domain)?;
+        let bundle = self.0.datastore.federated_bundle(&trust_domain).await?;
+        let bundle = bundle.ok_or_else(|| {
+            Status::not_found(format!("trust_domain: there is no bundle of {trust_domain} here"))
+        })?;
+        Ok(Response::new(mask_bundle(
+            bundle_message(&bundle, &forms),
+            request.output_mask.as_ref(),
+        )))
     }
 
     async fn batch_create_federated_bundle(
         &self,
-        _request: Request<api::BatchCreateFederatedBundleRequest>,
+        request: Request<api::BatchCreateFederatedBundleRequest>,
     ) -> Result<Response<api::BatchCreateFederatedBundleResponse>, Status> {
-        not_yet("BatchCreateFederatedBundle")
+        let forms = forms_of(request.metadata())?;
+        let request = request.into_inner();
+        check_batch("bundle", request.bundle.len())?;
+        let asked = Asked::new(&self.0, &forms, None, request.output_mask.as_ref());
+        let mut results = Vec::with_capacity(request.bundle.len());
+        for bundle in &request.bundle {
+            let (status, bundle) = federated::result(asked.create(bundle).await);
+            results.push(api::batch_create_federated_bundle_response::Result { status, bundle });
+        }
+        Ok(Response::new(api::BatchCreateFederatedBundleResponse { results }))
     }
 
     async fn batch_update_federated_bundle(
         &self,
-        _request: Request<api::BatchUpdateFederatedBundleRequest>,
+        request: Request<api::BatchUpdateFederatedBundleRequest>,
     ) -> Result<Response<api::BatchUpdateFederatedBundleResponse>, Status> {
-        not_yet("BatchUpdateFederatedBundle")
+        let forms = forms_of(request.metadata())?;
+        let request = request.into_inner();
+        check_batch("bundle", request.bundle.len())?;
+        let input_mask = request.input_mask.as_ref();
+        let asked = Asked::new(&self.0, &forms, input_mask, request.output_mask.as_ref());
+        let mut results = Vec::with_capacity(request.bundle.len());
+        for bundle in &request.bundle {
+            let (status, bundle) = federated::result(asked.update(bundle).await);
+            results.push(api::batch_update_federated_bundle_response::Result { status, bundle });
+        }
+        Ok(Response::new(api::BatchUpdateFederatedBundleResponse { results }))
     }
 
     async fn batch_set_federated_bundle(
         &self,
-        _request: Request<api::BatchSetFederatedBundleRequest>,
+        request: Request<api::BatchSetFederatedBundleRequest>,
     ) -> Result<Response<api::BatchSetFederatedBundleResponse>, Status> {
-        not_yet("BatchSetFederatedBundle")
+        let forms = forms_of(request.metadata())?;
+        let request = request.into_inner();
+        check_batch("bundle", request.bundle.len())?;
+        let asked = Asked::new(&self.0, &forms, None, request.output_mask.as_ref());
+        let mut results = Vec::with_capacity(request.bundle.len());
+        for bundle in &request.bundle {
+            let (status, bundle) = federated::result(asked.set(bundle).await);
+            results.push(api::batch_set_federated_bundle_response::Result { status, bundle });
+        }
+        Ok(Response::new(api::BatchSetFederatedBundleResponse { results }))
     }
 
     async fn batch_delete_federated_bundle(
         &self,
-        _request: Request<api::BatchDeleteFederatedBundleRequest>,
+        request: Request<api::BatchDeleteFederatedBundleRequest>,
     ) -> Result<Response<api::BatchDeleteFederatedBundleResponse>, Status> {
-        not_yet("BatchDeleteFederatedBundle")
+        let request = request.into_inner();
+        check_batch("trust_domains", request.trust_domains.len())?;
+        let mode = mode(request.mode)?;
+        let mut results = Vec::with_capacity(request.trust_domains.len());
+        for name in request.trust_domains {
+            let status = federated::delete(&self.0, &name, mode).await;
+            results.push(api::batch_delete_federated_bundle_response::Result {
+                status: Some(status),
+                trust_domain: name,
+            });
+        }
+        Ok(Response::new(api::BatchDeleteFederatedBundleResponse { results }))
     }
 }

@@ -2,12 +2,13 @@
 
 use symbolon_api::forms::requested;
 use symbolon_api::spire::api::types;
-use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
 use symbolon_pki::suite::Form;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use super::optional_seconds;
+use crate::datastore::is_seen;
 
 /// The forms that a request asks for besides the classical one, which everybody gets.
 ///
@@ -32,19 +33,30 @@ pub(crate) fn bundle_message(bundle: &TrustBundle, forms: &[Form]) -> types::Bun
     let x509 = bundle
         .x509_authorities
         .iter()
-        .filter(|authority| authority.is_stock() || forms.iter().any(|form| authority.issues(*form)));
+        .filter(|authority| is_seen(authority, forms.iter().copied()));
     let x509_authorities = x509
         .map(|authority| types::X509Certificate {
             asn1: authority.certificate.der().to_vec(),
             tainted: authority.tainted,
         })
         .collect();
-    let jwt = bundle
+    let classical = |authority: &&JwtAuthority| authority.public_key.form() == Form::Classical;
+    let jwt_authorities = bundle
         .jwt_authorities
         .iter()
-        .filter(|authority| authority.public_key.form() == Form::Classical);
-    let jwt_authorities = jwt
+        .filter(classical)
         .map(|authority| types::JwtKey {
+            public_key: authority.spki_der(),
+            key_id: authority.key_id.clone(),
+            expires_at: optional_seconds(authority.expires_at),
+            tainted: authority.tainted,
+        })
+        .collect();
+    let wit_authorities = bundle
+        .wit_authorities
+        .iter()
+        .filter(classical)
+        .map(|authority| types::WitKey {
             public_key: authority.spki_der(),
             key_id: authority.key_id.clone(),
             expires_at: optional_seconds(authority.expires_at),
@@ -59,7 +71,7 @@ pub(crate) fn bundle_message(bundle: &TrustBundle, forms: &[Form]) -> types::Bun
             .refresh_hint
             .map_or(0, |hint| i64::try_from(hint.as_secs()).unwrap_or(i64::MAX)),
         sequence_number: bundle.sequence,
-        wit_authorities: Vec::new(),
+        wit_authorities,
     }
 }
 

@@ -8,6 +8,7 @@ use symbolon_api::spire::api::types::federates_with_match::MatchBehavior as Fede
 use symbolon_api::spire::api::types::selector_match::MatchBehavior as Selectors;
 use tonic::Status;
 
+use super::trust_domain;
 use crate::datastore::{Selector, SetFilter, SetMatch};
 
 /// Longest type of a selector, in bytes.
@@ -96,12 +97,7 @@ pub(crate) fn federation_filter(
 
 /// Reads names of trust domains; SPIRE's tools write them as SPIFFE IDs too.
 pub(super) fn read_trust_domains(field: &str, names: &[String]) -> Result<BTreeSet<TrustDomain>, Status> {
-    let read = |name: &String| {
-        TrustDomain::new(name).map_err(|error| {
-            Status::invalid_argument(format!("{field}: {name:?} is no trust domain: {error}"))
-        })
-    };
-    names.iter().map(read).collect()
+    names.iter().map(|name| trust_domain(field, name)).collect()
 }
 
 fn set_filter<T: Ord>(

@@ -11,9 +11,11 @@ mod certificates;
 mod codec;
 mod component_keys;
 mod entries;
+mod federation;
 mod filter;
 mod join_tokens;
 mod metadata;
+mod published;
 mod schema;
 
 use std::fs;
