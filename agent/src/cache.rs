@@ -12,7 +12,7 @@ mod svid;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::suite::Form;
 use tokio::sync::{Notify, watch};
 
@@ -43,6 +43,8 @@ struct State {
     entries: Arc<Entries>,
     asked: Arc<Asked>,
     bundle: Option<Arc<TrustBundle>>,
+    /// Those of other trust domains.
+    federated: Arc<BundleSet>,
     slots: Slots,
 }
 
@@ -74,6 +76,7 @@ impl Cache {
                 entries: Arc::default(),
                 asked: Arc::default(),
                 bundle: None,
+                federated: Arc::default(),
                 slots: Slots::new(max),
             }),
             changes: watch::Sender::new(0),
@@ -103,14 +106,28 @@ impl Cache {
         self.state().bundle.clone()
     }
 
+    /// The bundles of other trust domains.
+    pub(crate) fn federated(&self) -> Arc<BundleSet> {
+        self.state().federated.clone()
+    }
+
     /// What entries want to know of workloads.
     pub(crate) fn asked(&self) -> Arc<Asked> {
         self.state().asked.clone()
     }
 
     /// Takes what the server said. The SVIDs of entries that are gone are dropped.
-    pub(crate) fn update(&self, bundle: Arc<TrustBundle>, entries: Entries) {
+    pub(crate) fn update(&self, bundle: Arc<TrustBundle>, entries: Entries, federated: BundleSet) {
         let mut state = self.state();
+        let new_federated = *state.federated != federated;
+        if new_federated {
+            tracing::info!(
+                event = telemetry::FEDERATED_BUNDLES_CHANGED,
+                bundles = federated.len(),
+                "the bundles of other trust domains changed"
+            );
+            state.federated = Arc::new(federated);
+        }
         let new_bundle = state.bundle.as_ref() != Some(&bundle);
         let difference = entry::difference(&state.entries, &entries);
         if new_bundle {
@@ -140,7 +157,7 @@ impl Cache {
         // The server answers, so what failed for want of an answer is worth another try.
         state.slots.retry_transient();
         drop(state);
-        if new_bundle || difference.is_some() {
+        if new_bundle || new_federated || difference.is_some() {
             self.changed();
         }
         self.work.notify_one();
@@ -230,11 +247,13 @@ impl Cache {
         let State {
             entries,
             bundle,
+            federated,
             slots,
             ..
         } = &mut *state;
         let bundle = bundle.clone()?;
         let mine = matches::entries(entries, selectors, now);
+        let federated = matches::federated(&mine, federated);
         let found = matches::identities(&mine, forms, &bundle, slots, now);
         drop(state);
         if found
@@ -247,6 +266,7 @@ impl Cache {
             entries: mine,
             identities: found,
             bundle,
+            federated,
         })
     }
 

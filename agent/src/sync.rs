@@ -1,5 +1,6 @@
 //! Keeping up with the server: the agent's own SVID, the trust bundle, the entries.
 
+mod federated;
 mod identity;
 
 use std::sync::Arc;
@@ -62,6 +63,14 @@ impl Renewal {
             .max(wanted.unwrap_or_default());
         self.not_before = now.checked_add(wait.min(backoff.longest));
     }
+}
+
+/// What the server says at a sync.
+struct Fetched {
+    bundle: TrustBundle,
+    entries: Entries,
+    /// The bundles of the trust domains that the entries federate with.
+    federated: BundleSet,
 }
 
 /// Why a sync did not come about.
@@ -203,7 +212,7 @@ impl Keeper {
     /// One sync.
     async fn sync(&mut self) -> Result<(), Failure> {
         self.ensure_identity().await?;
-        let (bundle, entries) = match self.fetch().await {
+        let fetched = match self.fetch().await {
             Err(error) if error.must_reattest() => {
                 tracing::warn!(%error, "the server wants this agent to attest again");
                 self.must_attest = true;
@@ -214,13 +223,13 @@ impl Keeper {
         }
         .map_err(|error| self.failed(error))?;
         // An authority that fell takes this agent's own SVID with it, and that is not left for the next sync.
-        match self.take(bundle, entries).await? {
+        match self.take(fetched).await? {
             true => self.ensure_identity().await,
             false => Ok(()),
         }
     }
 
-    async fn fetch(&mut self) -> Result<(TrustBundle, Entries), CallError> {
+    async fn fetch(&mut self) -> Result<Fetched, CallError> {
         let context = self.context.clone();
         let trust_domain = &context.config.trust_domain;
         let (bundle, offset) = context
@@ -233,19 +242,29 @@ impl Keeper {
             .link
             .call(async |channel| sync_entries(channel, trust_domain, &known).await)
             .await?;
-        Ok((bundle, entries))
+        let federated = federated::fetch(&context, &entries).await?;
+        Ok(Fetched {
+            bundle,
+            entries,
+            federated,
+        })
     }
 
     /// Takes what the server said. Whether the bundle is another than before.
-    async fn take(&mut self, bundle: TrustBundle, entries: Entries) -> Result<bool, Failure> {
+    async fn take(&mut self, fetched: Fetched) -> Result<bool, Failure> {
         let context = &self.context;
+        let Fetched {
+            bundle,
+            entries,
+            federated,
+        } = fetched;
         let bundle = Arc::new(bundle);
         let changed = context.cache.bundle().as_ref() != Some(&bundle);
         if changed {
             context.link.trust(BundleSet::from_iter([bundle.clone()]));
         }
         let count = entries.len();
-        context.cache.update(bundle.clone(), entries);
+        context.cache.update(bundle.clone(), entries, federated);
         self.keep(bundle).await?;
         let context = &self.context;
         let now = context.clock.now();

@@ -40,6 +40,11 @@ pub const ENTRIES_CHANGED: &str = "entries.changed";
 pub const ENTRY_IGNORED: &str = "entry.ignored";
 /// The trust bundle changed: `sequence`, `x509_authorities`, `jwt_authorities`.
 pub const BUNDLE_CHANGED: &str = "bundle.changed";
+/// The bundles of the trust domains that entries federate with changed: `bundles`, how many there are.
+pub const FEDERATED_BUNDLES_CHANGED: &str = "federated_bundles.changed";
+/// The server has no usable bundle of a trust domain that entries federate with: `trust_domain`, `reason`. What was known
+/// of it goes on being served if what the server sent cannot be read.
+pub const FEDERATED_BUNDLE_MISSING: &str = "federated_bundle.missing";
 /// This machine's clock and the server's disagree: `offset_seconds`, positive if ours is ahead.
 pub const CLOCK_OFFSET: &str = "clock.offset";
 /// The clocks agree again: `offset_seconds`.

@@ -8,6 +8,9 @@ use spiffe::{SpiffeId, TrustDomain};
 use symbolon_api::spire::api::types;
 use symbolon_pki::time::from_unix_seconds;
 
+/// Most trust domains that an entry federates with.
+const MAX_FEDERATION: usize = 256;
+
 /// Type and value of a selector.
 pub(crate) type Selector = (String, String);
 
@@ -36,12 +39,16 @@ pub(crate) struct Entry {
     /// What a workload must show, all of it. Never empty.
     pub(crate) selectors: BTreeSet<Selector>,
     pub(crate) hint: String,
+    /// The other trust domains whose bundles its workloads get.
+    pub(crate) federates_with: BTreeSet<TrustDomain>,
     pub(crate) version: Version,
     pub(crate) expires_at: Option<SystemTime>,
     /// Whether the Workload API serves it; entries whose SVIDs go to a secret store are not served.
     pub(crate) served: bool,
     /// Whether its SVIDs are fetched before anyone asks.
     pub(crate) prefetch: bool,
+    /// Whether each of its tokens has an id of its own (`jti`), so that none is given out twice.
+    pub(crate) unique_tokens: bool,
 }
 
 impl Entry {
@@ -68,6 +75,8 @@ impl Entry {
         if wire.selectors.iter().any(long) {
             return Err("one of its selectors is too long".to_owned());
         }
+        let federates_with = trust_domains(&wire.federates_with, trust_domain)?;
+        let attributes = wire.additional_attributes.unwrap_or_default();
         Ok(Self {
             id: wire.id,
             spiffe_id,
@@ -77,6 +86,7 @@ impl Entry {
                 .map(|selector| (selector.r#type, selector.value))
                 .collect(),
             hint: wire.hint,
+            federates_with,
             version: Version {
                 created_at: wire.created_at,
                 revision: wire.revision_number,
@@ -86,15 +96,30 @@ impl Entry {
                 .filter(|at| *at > 0)
                 .and_then(from_unix_seconds),
             served: !wire.store_svid,
-            prefetch: !wire
-                .additional_attributes
-                .is_some_and(|attributes| attributes.disable_x509_svid_prefetch),
+            prefetch: !attributes.disable_x509_svid_prefetch,
+            unique_tokens: attributes.jwt_svid_include_jti,
         })
     }
 
     pub(crate) fn has_expired(&self, now: SystemTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+}
+
+/// Reads the names of other trust domains. The agent's own is none of them: its bundle is everybody's.
+fn trust_domains(names: &[String], own: &TrustDomain) -> Result<BTreeSet<TrustDomain>, String> {
+    if names.len() > MAX_FEDERATION {
+        return Err(format!(
+            "it federates with {} trust domains; it can with {MAX_FEDERATION}",
+            names.len()
+        ));
+    }
+    let read = |name: &String| {
+        TrustDomain::new(name).map_err(|error| format!("it federates with no trust domain: {error}"))
+    };
+    let mut found: BTreeSet<TrustDomain> = names.iter().map(read).collect::<Result<_, _>>()?;
+    found.remove(own);
+    Ok(found)
 }
 
 /// How two sets of entries differ.
@@ -159,6 +184,12 @@ mod tests {
                 e.spiffe_id.as_mut().unwrap().path = "/..".to_owned();
             }),
             ("its id", |e| e.id.clear()),
+            ("no trust domain", |e| {
+                e.federates_with = vec!["not one".to_owned()]
+            }),
+            ("257 trust domains", |e| {
+                e.federates_with = vec!["example.com".to_owned(); 257];
+            }),
         ] {
             let mut entry = wire();
             spoil(&mut entry);
@@ -179,6 +210,17 @@ mod tests {
         let found = difference(&old, &new).unwrap();
         assert_eq!((found.added, found.removed, found.changed), (2, 1, 1));
         assert!(difference(&new, &new).is_none());
+    }
+
+    #[test]
+    fn the_own_trust_domain_is_no_other() {
+        let mut entry = wire();
+        entry.federates_with = ["example.com", "example.org"].map(str::to_owned).into();
+        let read = read(entry).unwrap();
+        assert_eq!(
+            read.federates_with,
+            [TrustDomain::new("example.com").unwrap()].into()
+        );
     }
 
     #[test]

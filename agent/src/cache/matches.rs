@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::suite::Form;
 
 use super::slots::{Key, Lease, Slots};
@@ -19,6 +19,9 @@ pub(crate) struct Matches {
     pub(crate) identities: Vec<Identity>,
     /// The bundle they are verified with.
     pub(crate) bundle: Arc<TrustBundle>,
+    /// The bundles of the other trust domains that its entries federate with, as far as they are known, in the order of
+    /// their names.
+    pub(crate) federated: Vec<Arc<TrustBundle>>,
 }
 
 /// One identity in one form.
@@ -56,6 +59,16 @@ pub(super) fn entries(all: &Entries, selectors: &BTreeSet<Selector>, now: System
     let mut hints = HashSet::new();
     mine.retain(|entry| entry.hint.is_empty() || hints.insert(entry.hint.clone()));
     mine
+}
+
+/// The bundles of the trust domains that these entries federate with.
+pub(super) fn federated(entries: &[Arc<Entry>], known: &BundleSet) -> Vec<Arc<TrustBundle>> {
+    let names: BTreeSet<_> = entries.iter().flat_map(|entry| &entry.federates_with).collect();
+    names
+        .into_iter()
+        .filter_map(|name| known.get(name))
+        .cloned()
+        .collect()
 }
 
 /// Their SVIDs, which are wanted from now on.
@@ -121,6 +134,7 @@ mod tests {
             spiffe_id: SpiffeId::new(format!("spiffe://example.org/{id}")).unwrap(),
             selectors: set(selectors),
             hint: hint.to_owned(),
+            federates_with: BTreeSet::new(),
             version: super::super::Version {
                 created_at,
                 revision: 0,
@@ -128,6 +142,7 @@ mod tests {
             expires_at: None,
             served: true,
             prefetch: true,
+            unique_tokens: false,
         };
         (id.to_owned(), Arc::new(entry))
     }
@@ -155,6 +170,34 @@ mod tests {
         );
         assert!(ids(&all, &["gid:2"], now).is_empty());
         assert!(ids(&all, &[], now).is_empty());
+    }
+
+    #[test]
+    fn bundles_are_given_to_those_alone_who_federate() {
+        let domain = |name: &str| spiffe::TrustDomain::new(name).unwrap();
+        let with = |id: &str, names: &[&str]| {
+            let (_, mut entry) = entry(id, 1, &["uid:1"], "");
+            let federates_with = names.iter().map(|name| domain(name)).collect();
+            Arc::get_mut(&mut entry).unwrap().federates_with = federates_with;
+            entry
+        };
+        let known: BundleSet = ["a.test", "b.test"]
+            .map(|name| TrustBundle::new(domain(name)))
+            .into_iter()
+            .collect();
+        let given = |entries: &[Arc<Entry>]| -> Vec<String> {
+            let found = federated(entries, &known);
+            found
+                .iter()
+                .map(|bundle| bundle.trust_domain.to_string())
+                .collect()
+        };
+        assert!(given(&[with("none", &[])]).is_empty());
+        assert_eq!(given(&[with("one", &["b.test", "unknown.test"])]), ["b.test"]);
+        assert_eq!(
+            given(&[with("both", &["b.test", "a.test"]), with("again", &["a.test"])]),
+            ["a.test", "b.test"]
+        );
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use spiffe::TrustDomain;
-use symbolon_api::spire::api::server::bundle::v1::GetBundleRequest;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
+use symbolon_api::spire::api::server::bundle::v1::{GetBundleRequest, GetFederatedBundleRequest};
 use symbolon_api::spire::api::types;
 use symbolon_api::{MAX_MESSAGE, forms};
 use symbolon_pki::bundle::{JwtAuthority, MAX_AUTHORITIES, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::{Clock, from_unix_seconds};
-use tonic::Request;
+use tonic::{Code, Request};
 
 use super::{CallError, OffsetSeconds, Wire, clock_offset};
 
@@ -22,12 +22,7 @@ pub(crate) async fn fetch_bundle(
     trust_domain: &TrustDomain,
     clock: &dyn Clock,
 ) -> Result<(TrustBundle, Option<OffsetSeconds>), CallError> {
-    let mut request = Request::new(GetBundleRequest { output_mask: None });
-    forms::request(
-        request.metadata_mut(),
-        Form::OF_KEYS.iter().map(|form| form.name()),
-    )
-    .map_err(CallError::answer)?;
+    let request = in_all_forms(GetBundleRequest { output_mask: None })?;
     let asked_at = clock.now();
     let answer = BundleClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE)
@@ -36,6 +31,38 @@ pub(crate) async fn fetch_bundle(
     let offset = clock_offset(answer.metadata(), asked_at, clock.now());
     let bundle = bundle_from_wire(trust_domain, answer.into_inner()).map_err(CallError::Answer)?;
     Ok((bundle, offset))
+}
+
+/// Fetches the bundle of another trust domain, likewise; `None` if the server has none.
+pub(crate) async fn fetch_federated_bundle(
+    channel: Wire,
+    trust_domain: &TrustDomain,
+) -> Result<Option<TrustBundle>, CallError> {
+    let request = in_all_forms(GetFederatedBundleRequest {
+        trust_domain: trust_domain.to_string(),
+        output_mask: None,
+    })?;
+    let answer = BundleClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .get_federated_bundle(request)
+        .await;
+    match answer {
+        Ok(answer) => bundle_from_wire(trust_domain, answer.into_inner())
+            .map(Some)
+            .map_err(CallError::Answer),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status.into()),
+    }
+}
+
+fn in_all_forms<T>(message: T) -> Result<Request<T>, CallError> {
+    let mut request = Request::new(message);
+    forms::request(
+        request.metadata_mut(),
+        Form::OF_KEYS.iter().map(|form| form.name()),
+    )
+    .map_err(CallError::answer)?;
+    Ok(request)
 }
 
 /// Reads a bundle as servers send it. What this build cannot use is passed over; what is broken is refused.

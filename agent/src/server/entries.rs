@@ -127,6 +127,7 @@ fn wanted_fields() -> types::EntryMask {
     types::EntryMask {
         spiffe_id: true,
         selectors: true,
+        federates_with: true,
         expires_at: true,
         dns_names: true,
         revision_number: true,

@@ -1,6 +1,7 @@
 //! The messages.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use symbolon_api::spiffe::workload as wire;
 use symbolon_pki::bundle::TrustBundle;
@@ -13,7 +14,15 @@ use crate::cache::{Entry, Identity, Offer};
 ///
 /// Answers to those who name forms say of each SVID which it is, and give each a hint of its own: that of the entry, or
 /// if it has none its id, and the form. A pair is two SVIDs, one after the other, whose hints end in what each of them is.
-pub(super) fn x509(identities: &[Identity], bundle: &TrustBundle, wanted: &Wanted) -> wire::X509svidResponse {
+///
+/// The bundles of other trust domains are those of the forms that were asked for, as the own one is in [`x509_bundles`]:
+/// which form a peer of another trust domain will show is not for us to know.
+pub(super) fn x509(
+    identities: &[Identity],
+    bundle: &TrustBundle,
+    federated: &[Arc<TrustBundle>],
+    wanted: &Wanted,
+) -> wire::X509svidResponse {
     let mut roots: HashMap<Form, Vec<u8>> = HashMap::new();
     let ready = identities.iter().filter_map(|identity| match &identity.offer {
         Offer::Ready(svid) => Some((identity, svid)),
@@ -44,7 +53,10 @@ pub(super) fn x509(identities: &[Identity], bundle: &TrustBundle, wanted: &Wante
     wire::X509svidResponse {
         svids: svids.collect(),
         crl: Vec::new(),
-        federated_bundles: HashMap::new(),
+        federated_bundles: federated
+            .iter()
+            .map(|bundle| x509_bundle(bundle, wanted))
+            .collect(),
     }
 }
 
@@ -60,22 +72,32 @@ fn hint(entry: &Entry, form: Form, part: Form, wanted: &Wanted) -> String {
     }
 }
 
-/// The X.509 bundle, by its trust domain's SPIFFE ID as SPIRE has it.
-pub(super) fn x509_bundles(bundle: &TrustBundle, wanted: &Wanted) -> wire::X509BundlesResponse {
+/// The X.509 bundles, by their trust domains' SPIFFE IDs as SPIRE has it.
+pub(super) fn x509_bundles(
+    bundle: &TrustBundle,
+    federated: &[Arc<TrustBundle>],
+    wanted: &Wanted,
+) -> wire::X509BundlesResponse {
+    let all = std::iter::once(bundle).chain(federated.iter().map(Arc::as_ref));
     wire::X509BundlesResponse {
         crl: Vec::new(),
-        bundles: [(
-            bundle.trust_domain.id_string(),
-            authorities(bundle, &wanted.forms),
-        )]
-        .into(),
+        bundles: all.map(|bundle| x509_bundle(bundle, wanted)).collect(),
     }
 }
 
-/// The JWT bundle, likewise.
-pub(super) fn jwt_bundles(bundle: &TrustBundle) -> wire::JwtBundlesResponse {
+fn x509_bundle(bundle: &TrustBundle, wanted: &Wanted) -> (String, Vec<u8>) {
+    (
+        bundle.trust_domain.id_string(),
+        authorities(bundle, &wanted.forms),
+    )
+}
+
+/// The JWT bundles, likewise.
+pub(super) fn jwt_bundles(bundle: &TrustBundle, federated: &[Arc<TrustBundle>]) -> wire::JwtBundlesResponse {
+    let all = std::iter::once(bundle).chain(federated.iter().map(Arc::as_ref));
+    let named = |bundle: &TrustBundle| (bundle.trust_domain.id_string(), bundle.to_jwt_jwks().into_bytes());
     wire::JwtBundlesResponse {
-        bundles: [(bundle.trust_domain.id_string(), bundle.to_jwt_jwks().into_bytes())].into(),
+        bundles: all.map(named).collect(),
     }
 }
 

@@ -73,7 +73,8 @@ fn check_audience(audience: &[String]) -> Result<(), Status> {
     }
 }
 
-/// The token that is held, or a new one. One that is merely due serves while the server is away.
+/// The token that is held, or a new one. One that is merely due serves while the server is away. Those that are to be
+/// shown once only are not held.
 async fn token(
     api: &WorkloadApi,
     entry: &Entry,
@@ -82,10 +83,14 @@ async fn token(
 ) -> Result<Arc<Zeroizing<String>>, Status> {
     let context = &api.context;
     let key = JwtKey::new(entry, audience);
-    let held = context.jwts.get(&key, bundle, context.clock.now());
+    let held = match entry.unique_tokens {
+        true => None,
+        false => context.jwts.get(&key, bundle, context.clock.now()),
+    };
     match held {
         Some(found) if !found.is_due => Ok(found.token),
         held => match mint_jwt(&context.link, &entry.id, &entry.spiffe_id, audience).await {
+            Ok(minted) if entry.unique_tokens => Ok(Arc::new(minted.token)),
             Ok(minted) => Ok(context.jwts.put(key, minted, context.clock.now(), dice())),
             Err(error) => {
                 if error.must_reattest() || error.is_ban() {
@@ -108,10 +113,11 @@ fn not_minted(error: &CallError) -> Status {
     }
 }
 
-/// Answers `ValidateJWTSVID`.
+/// Answers `ValidateJWTSVID`. Tokens of other trust domains are believed by the bundles that the caller gets.
 pub(super) fn validate(
     api: &WorkloadApi,
     request: &wire::ValidateJwtsvidRequest,
+    federated: Vec<Arc<TrustBundle>>,
 ) -> Result<wire::ValidateJwtsvidResponse, Status> {
     if request.audience.is_empty() || request.svid.is_empty() {
         return Err(Status::invalid_argument("audience and svid must be specified"));
@@ -121,7 +127,8 @@ pub(super) fn validate(
         .cache
         .bundle()
         .ok_or_else(|| Status::unavailable("the agent has not been in sync with its server yet"))?;
-    let bundles = BundleSet::from_iter([bundle]);
+    // The own one last: no other takes its place.
+    let bundles = federated.into_iter().chain([bundle]).collect::<BundleSet>();
     let svid = verify_jwt_svid(&request.svid, &request.audience, &bundles, context.clock.now())
         .map_err(|error| Status::invalid_argument(error.to_string()))?;
     Ok(wire::ValidateJwtsvidResponse {

@@ -145,9 +145,17 @@ impl SpiffeWorkloadApi for WorkloadApi {
         &self,
         request: Request<wire::ValidateJwtsvidRequest>,
     ) -> Result<Response<wire::ValidateJwtsvidResponse>, Status> {
-        // Everyone may have a token verified, as with SPIRE.
-        self.caller(&request, "ValidateJWTSVID")?;
-        jwt::validate(self, &request.into_inner()).map(Response::new)
+        // Everyone may have a token of this trust domain verified, as with SPIRE; who has entries that federate, those of
+        // the others as well.
+        let (caller, _) = self.caller(&request, "ValidateJWTSVID")?;
+        let federated = match self.find_any(&caller, &[]).await {
+            Ok(found) => found.federated,
+            Err(status) => {
+                tracing::debug!(%status, "a caller who is nobody in particular has a token verified");
+                Vec::new()
+            }
+        };
+        jwt::validate(self, &request.into_inner(), federated).map(Response::new)
     }
 
     async fn fetch_witsvid(

@@ -52,13 +52,16 @@ impl Subject for X509Svids {
 
     fn next(&self, found: Matches, wanted: &Wanted, patient: bool) -> Result<Next<Self::Message>, Status> {
         let Matches {
-            identities, bundle, ..
+            identities,
+            bundle,
+            federated,
+            ..
         } = found;
         let is_pending = |identity: &Identity| matches!(identity.offer, Offer::Pending);
         if patient && identities.iter().any(is_pending) {
             return Ok(Next::Later);
         }
-        let message = answers::x509(&identities, &bundle, wanted);
+        let message = answers::x509(&identities, &bundle, &federated, wanted);
         if message.svids.is_empty() {
             return Err(nothing_to_give(&identities));
         }
@@ -96,7 +99,7 @@ impl Subject for X509Bundles {
 
     fn next(&self, found: Matches, wanted: &Wanted, _: bool) -> Result<Next<Self::Message>, Status> {
         Ok(Next::Message(
-            answers::x509_bundles(&found.bundle, wanted),
+            answers::x509_bundles(&found.bundle, &found.federated, wanted),
             Vec::new(),
         ))
     }
@@ -113,7 +116,10 @@ impl Subject for JwtBundles {
     }
 
     fn next(&self, found: Matches, _: &Wanted, _: bool) -> Result<Next<Self::Message>, Status> {
-        Ok(Next::Message(answers::jwt_bundles(&found.bundle), Vec::new()))
+        Ok(Next::Message(
+            answers::jwt_bundles(&found.bundle, &found.federated),
+            Vec::new(),
+        ))
     }
 }
 

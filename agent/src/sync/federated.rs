@@ -1,0 +1,56 @@
+//! The bundles of the trust domains that entries federate with.
+
+use std::collections::BTreeSet;
+
+use symbolon_pki::bundle::BundleSet;
+
+use crate::agent::Context;
+use crate::cache::Entries;
+use crate::server::{CallError, fetch_federated_bundle};
+use crate::telemetry;
+
+/// Fetches each. One that the server does not have is left out; one that it sends and that cannot be read stays what it
+/// was, since the rest of the sync is none the worse for it.
+///
+/// # Errors
+/// The server's failure to answer.
+pub(super) async fn fetch(context: &Context, entries: &Entries) -> Result<BundleSet, CallError> {
+    let held = context.cache.federated();
+    let names: BTreeSet<_> = entries.values().flat_map(|entry| &entry.federates_with).collect();
+    let mut found = BundleSet::new();
+    for trust_domain in names {
+        let known = held.get(trust_domain);
+        let missing = |reason: &str| {
+            tracing::warn!(
+                event = telemetry::FEDERATED_BUNDLE_MISSING,
+                %trust_domain,
+                reason,
+                "workloads do not get the server's bundle of this trust domain"
+            );
+        };
+        let fetched = context
+            .link
+            .call(async |channel| fetch_federated_bundle(channel, trust_domain).await)
+            .await;
+        match fetched {
+            // Nothing is copied for what is as it was.
+            Ok(Some(bundle)) => match known.filter(|known| ***known == bundle) {
+                Some(known) => found.insert(known.clone()),
+                None => found.insert(bundle),
+            },
+            Ok(None) => {
+                // Said once: it may be long before it has one again.
+                if known.is_some() {
+                    missing("the server has none any more");
+                }
+                None
+            }
+            Err(CallError::Answer(reason)) => {
+                missing(&reason);
+                known.and_then(|known| found.insert(known.clone()))
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(found)
+}
