@@ -46,6 +46,7 @@ use crate::federation::Federation;
 use crate::identity::ServerIdentity;
 use crate::issuer::Issuer;
 use crate::registrations::Registrations;
+use crate::telemetry::Counted;
 
 /// Longest a reply may be in bytes: what a stock client takes, less some room for what goes around it.
 const MAX_REPLY: usize = symbolon_api::MAX_MESSAGE - 64 * 1024;
@@ -67,13 +68,21 @@ pub(crate) struct Core {
     pub(crate) identity: Arc<ServerIdentity>,
     /// The process's log, if it is the server's to change.
     pub(crate) log: Option<LogControl>,
-    pub(crate) lifetimes: Lifetimes,
+    pub(crate) lifetimes: ArcSwap<Lifetimes>,
+    pub(crate) counted: Counted,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: SystemTime,
     /// What keeps the server from its work, in words; kept up to date by its own look at itself.
     pub(crate) problems: ArcSwap<Vec<String>>,
     /// Ends streams that wait for their callers.
     pub(crate) stopping: CancellationToken,
+}
+
+impl Core {
+    /// How long things live, as configured now.
+    pub(crate) fn lifetimes(&self) -> Lifetimes {
+        **self.lifetimes.load()
+    }
 }
 
 /// The answer to methods that are known, allowed and not built yet.

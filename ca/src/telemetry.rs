@@ -1,12 +1,21 @@
-//! Names of the events that decisions leave in the log, and the request id that runs through them.
+//! Names of the events that decisions leave in the log, the request id that runs through them, and the figures.
 //!
 //! Each event is a `tracing` event whose field `event` has one of these names, inside a span `call` with `request_id`,
 //! `method` and `caller` where a call led to it. They are a contract: names are added, and never change their meaning.
+
+mod figures;
+mod observe;
+mod served;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use symbolon_crypto::random;
+
+pub use self::figures::FIGURES;
+pub(crate) use self::figures::{Counted, Issuance, Outcome};
+pub use self::observe::REQUEST_ID;
+pub(crate) use self::observe::{ObserveLayer, RequestId};
 
 /// A server came up: `trust_domain`, `tcp`, `socket`, `version`.
 pub const SERVER_STARTED: &str = "server.started";
@@ -75,6 +84,10 @@ pub const FEDERATION_CREATED: &str = "federation.created";
 pub const FEDERATION_UPDATED: &str = "federation.updated";
 /// A relationship with another trust domain was ended: `trust_domain`.
 pub const FEDERATION_DELETED: &str = "federation.deleted";
+/// The configuration was read again: `taken`, and `kept` until the next start.
+pub const CONFIG_RELOADED: &str = "config.reloaded";
+/// The configuration was read again and cannot be used; what was in force stays: `error`.
+pub const CONFIG_REFUSED: &str = "config.refused";
 /// Something that is done in the background failed and will be tried again: `task`, `error`.
 pub const BACKGROUND_FAILED: &str = "background.failed";
 

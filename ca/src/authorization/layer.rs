@@ -9,29 +9,45 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use symbolon_tls::grpc::TlsConnectInfo;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
-use tracing::Instrument;
+use tracing::Span;
 
 use super::{Asking, Gate};
 use crate::caller::Caller;
 use crate::limits::{Held, Limits, Meter, STATUS, Source, deadline};
-use crate::telemetry;
+use crate::telemetry::{self, RequestId};
 
 /// Puts a [`Gate`] and [`Limits`] before services.
 #[derive(Clone, Debug)]
-pub struct AuthorizationLayer {
-    gate: Arc<Gate>,
-    limits: Arc<Limits>,
+pub struct AuthorizationLayer(Arc<Inside>);
+
+/// What may be replaced while there are calls.
+#[derive(Debug)]
+struct Inside {
+    gate: ArcSwap<Gate>,
+    limits: ArcSwap<Limits>,
 }
 
 impl AuthorizationLayer {
     /// A layer with this gate and these limits.
     pub fn new(gate: Arc<Gate>, limits: Arc<Limits>) -> Self {
-        Self { gate, limits }
+        let (gate, limits) = (ArcSwap::new(gate), ArcSwap::new(limits));
+        Self(Arc::new(Inside { gate, limits }))
+    }
+
+    /// Has calls pass another gate from now on, in every place that this layer is in.
+    pub fn replace_gate(&self, gate: Arc<Gate>) {
+        self.0.gate.store(gate);
+    }
+
+    /// Applies other limits from now on. What was used up of the old ones is forgotten.
+    pub fn replace_limits(&self, limits: Arc<Limits>) {
+        self.0.limits.store(limits);
     }
 }
 
@@ -40,8 +56,7 @@ impl<S> Layer<S> for AuthorizationLayer {
 
     fn layer(&self, inner: S) -> Authorized<S> {
         Authorized {
-            gate: Arc::clone(&self.gate),
-            limits: Arc::clone(&self.limits),
+            inside: Arc::clone(&self.0),
             inner,
         }
     }
@@ -50,15 +65,14 @@ impl<S> Layer<S> for AuthorizationLayer {
 /// A service that only calls reach which were let in.
 #[derive(Clone)]
 pub struct Authorized<S> {
-    gate: Arc<Gate>,
-    limits: Arc<Limits>,
+    inside: Arc<Inside>,
     inner: S,
 }
 
 impl<S> fmt::Debug for Authorized<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorized")
-            .field("gate", &self.gate)
+            .field("inside", &self.inside)
             .finish_non_exhaustive()
     }
 }
@@ -77,14 +91,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let (gate, limits) = (Arc::clone(&self.gate), Arc::clone(&self.limits));
+        let (gate, limits) = (self.inside.gate.load_full(), self.inside.limits.load_full());
         // The service that is ready is the one to call; its clone is not, yet.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let request_id: Arc<str> = telemetry::request_id().into();
+        let request_id = request_id(&request);
         let caller = Caller::of(request.extensions(), gate.own_uid());
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!("call", request_id = &*request_id, method = path, %caller);
+        Span::current().record("caller", tracing::field::display(&caller));
         let work = async move {
             let place = match limits.admit(&caller) {
                 Ok(place) => place,
@@ -102,7 +116,7 @@ where
                 Err(status) => Ok(status.into_http()),
             }
         };
-        Box::pin(work.instrument(span))
+        Box::pin(work)
     }
 }
 
@@ -135,6 +149,14 @@ async fn let_in(
         request.extensions_mut().insert(meter.clone());
     }
     Ok(meter)
+}
+
+/// The id that the call was given on its way in.
+fn request_id(request: &Request<Body>) -> Arc<str> {
+    match request.extensions().get::<RequestId>() {
+        Some(RequestId(id)) => Arc::clone(id),
+        None => telemetry::request_id().into(),
+    }
 }
 
 fn source_address(request: &Request<Body>) -> Option<IpAddr> {

@@ -37,6 +37,7 @@ use crate::services::{
     AgentService, BundleService, CertificatesService, Core, DebugService, EntryService,
     LocalAuthorityService, LoggerService, ServerService, SvidService, TrustDomainService,
 };
+use crate::telemetry::ObserveLayer;
 
 /// Most handshakes at a time. Each costs a few signatures.
 const MAX_HANDSHAKES: usize = 128;
@@ -89,7 +90,7 @@ pub(super) async fn serve_tcp(
     let connections = incoming(listener, acceptor, MAX_HANDSHAKES);
     let routes = routes(&core);
     let served = ageing::serve(connections, age, stop, |age, connections, stop| {
-        builder(gate.clone())
+        builder(&core, gate.clone())
             .max_connection_age(age.most)
             .max_connection_age_grace(age.grace)
             .add_routes(routes.clone())
@@ -131,7 +132,7 @@ pub(super) fn serve_socket(
         .add_service(describe().build_v1alpha().map_err(unreadable)?);
     let connections = patient::accepted(listener).map(|accepted| accepted.map(AnyAuthority::new));
     Ok(async move {
-        let serving = builder(gate)
+        let serving = builder(&core, gate)
             .add_routes(routes)
             .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
         let (served, ()) = tokio::join!(serving, health::report(core, reporter, stop));
@@ -142,12 +143,16 @@ pub(super) fn serve_socket(
     })
 }
 
-fn builder(gate: AuthorizationLayer) -> Server<Stack<AuthorizationLayer, Identity>> {
+/// What every call passes, outermost first.
+type Layers = Stack<AuthorizationLayer, Stack<ObserveLayer, Identity>>;
+
+fn builder(core: &Core, gate: AuthorizationLayer) -> Server<Layers> {
     Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_METADATA)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .layer(ObserveLayer::new(core.counted.clone()))
         .layer(gate)
 }
 

@@ -6,13 +6,15 @@ use rayon::ThreadPoolBuildError;
 use spiffe::TrustDomain;
 use symbolon_crypto::random::RandomError;
 use symbolon_host::data_dir::DataDirError;
+use symbolon_host::logging::LoggingError;
+use symbolon_host::pages::ListenError;
 use symbolon_host::socket::SocketError;
 use symbolon_hsm::{RegistryError, StoreError, StoreName};
 use tokio::task::JoinError;
 
 use crate::authorities::AuthoritiesError;
 use crate::authorization::PolicyError;
-use crate::config::{FederationConfigError, Problem};
+use crate::config::{AttestorError, FederationConfigError, Problem};
 use crate::datastore::DatastoreError;
 use crate::identity::IdentityError;
 
@@ -50,6 +52,15 @@ pub enum ServerError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// An address of `[health]` or `[metrics]` cannot be had.
+    #[error(transparent)]
+    Watch(#[from] ListenError),
+    /// The log's filter cannot be changed.
+    #[error(transparent)]
+    Log(#[from] LoggingError),
+    /// What a node attestation method needs cannot be read.
+    #[error(transparent)]
+    Attestor(#[from] AttestorError),
     /// A key store cannot be opened.
     #[error("key store {store} cannot be opened")]
     Store {

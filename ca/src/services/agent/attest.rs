@@ -68,7 +68,7 @@ pub(super) async fn run(
         key: csr.key().clone(),
         companion: beside,
         dns_names: Vec::new(),
-        ttl: core.lifetimes.agent.0,
+        ttl: core.lifetimes().agent.0,
         entry_id: None,
     };
     let issued = crate::services::svid::issue_one(core, order).await?;

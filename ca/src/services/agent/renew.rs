@@ -38,7 +38,7 @@ pub(super) async fn run(
         key: csr.key().clone(),
         companion: companion::of_agent(&csr)?,
         dns_names: Vec::new(),
-        ttl: core.lifetimes.agent.0,
+        ttl: core.lifetimes().agent.0,
         entry_id: None,
     };
     let issued = issue_one(core, order).await?;
