@@ -63,6 +63,7 @@ pub(crate) fn of_attestation(error: AttestationError) -> Status {
         AttestationError::Malformed { .. } | AttestationError::Refused(_) => {
             Status::invalid_argument(message)
         }
+        AttestationError::Denied(_) => Status::permission_denied(message),
         AttestationError::Abandoned => Status::deadline_exceeded(message),
         other => failure("attestation failed", &other),
     }
