@@ -4,6 +4,7 @@ mod bootstrap;
 mod evidence;
 mod exchange;
 mod insecure;
+mod methods;
 
 pub(crate) use self::bootstrap::trusted_bundle;
 pub use self::evidence::{ConfiguredEvidence, EvidenceError, EvidenceSource};

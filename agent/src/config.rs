@@ -4,6 +4,7 @@
 #![doc = include_str!("config/defaults.toml")]
 //! ```
 
+mod attestor;
 mod change;
 mod check;
 
@@ -18,6 +19,7 @@ use symbolon_host::logging::LogFormat;
 use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_pki::suite::Form;
 
+pub use self::attestor::{AttestorConfig, TpmDevIdSection, TpmSection, X509PopSection};
 pub use self::change::Changes;
 pub use self::check::{Finding, Problem};
 
@@ -84,16 +86,6 @@ pub struct BootstrapConfig {
     pub bundle: Option<PathBuf>,
     /// Believe whatever server answers the first time.
     pub insecure: bool,
-}
-
-/// What the node attests with.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct AttestorConfig {
-    /// A private file with a join token.
-    pub join_token_file: Option<PathBuf>,
-    /// An environment variable with a join token.
-    pub join_token_env: Option<String>,
 }
 
 /// What protects the agent's own key.

@@ -1,7 +1,6 @@
 //! What the node attests with, and where it comes from.
 
 use std::fmt::Debug;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 use spiffe::SpiffeId;
@@ -10,7 +9,8 @@ use symbolon_attestation::join_token::{InvalidToken, JoinToken, TokenProver};
 use symbolon_hsm::{PassphraseError, SecretSource};
 use zeroize::Zeroizing;
 
-use crate::config::AgentConfig;
+use super::methods;
+use crate::config::{AgentConfig, AttestorConfig};
 
 /// Where evidence comes from. It is asked each time that the node has to attest.
 #[async_trait]
@@ -29,7 +29,8 @@ pub trait EvidenceSource: Send + Sync + Debug {
 pub enum EvidenceError {
     /// Nothing is configured.
     #[error(
-        "nothing is configured to attest with; set `attestor.join_token_file` or `attestor.join_token_env`"
+        "nothing is configured to attest with; set `attestor.join_token_file` or `attestor.join_token_env`, or one of the \
+         sections of [attestor]"
     )]
     NotConfigured,
     /// The file or variable with the join token cannot be read.
@@ -47,6 +48,14 @@ pub enum EvidenceError {
         from: String,
         /// What is wrong with it.
         problem: InvalidToken,
+    },
+    /// A file of another method's cannot be used.
+    #[error("{from} cannot be used to attest with: {reason}")]
+    Unusable {
+        /// Which.
+        from: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// This agent has used the token.
     #[error("the join token from {from} was used up by this agent before; it needs a fresh one")]
@@ -66,8 +75,7 @@ pub enum EvidenceError {
 #[derive(Debug)]
 pub struct ConfiguredEvidence {
     trust_domain: spiffe::TrustDomain,
-    file: Option<PathBuf>,
-    variable: Option<String>,
+    attestor: AttestorConfig,
 }
 
 impl ConfiguredEvidence {
@@ -75,13 +83,23 @@ impl ConfiguredEvidence {
     pub fn new(config: &AgentConfig) -> Self {
         Self {
             trust_domain: config.trust_domain.clone(),
-            file: config.attestor.join_token_file.clone(),
-            variable: config.attestor.join_token_env.clone(),
+            attestor: config.attestor.clone(),
         }
     }
 
+    /// What does without a token; `None` if a token is what there is.
+    fn lasting(&self) -> Option<impl FnOnce() -> Result<Box<dyn Prover>, EvidenceError> + Send + 'static> {
+        let Self {
+            trust_domain,
+            attestor,
+        } = self;
+        let has_one = attestor.x509pop.is_some() || attestor.tpm.is_some() || attestor.tpm_devid.is_some();
+        let (trust_domain, attestor) = (trust_domain.clone(), attestor.clone());
+        has_one.then_some(move || lasting(&trust_domain, &attestor))
+    }
+
     fn source(&self) -> Result<SecretSource, EvidenceError> {
-        match (&self.file, &self.variable) {
+        match (&self.attestor.join_token_file, &self.attestor.join_token_env) {
             (Some(file), _) => Ok(SecretSource::File(file.clone())),
             (None, Some(name)) => Ok(SecretSource::Environment(name.clone())),
             (None, None) => Err(EvidenceError::NotConfigured),
@@ -92,6 +110,10 @@ impl ConfiguredEvidence {
 #[async_trait]
 impl EvidenceSource for ConfiguredEvidence {
     async fn prover(&self, last: Option<&SpiffeId>) -> Result<Box<dyn Prover>, EvidenceError> {
+        if let Some(make) = self.lasting() {
+            let making = tokio::task::spawn_blocking(make).await;
+            return making.map_err(|error| EvidenceError::Other(error.to_string()))?;
+        }
         let source = self.source()?;
         let from = source.to_string();
         let reading = tokio::task::spawn_blocking(move || read(&source));
@@ -105,6 +127,26 @@ impl EvidenceSource for ConfiguredEvidence {
         }
         Ok(Box::new(TokenProver::new(token)))
     }
+}
+
+/// By what a node has for good. Blocks while files are read.
+fn lasting(
+    trust_domain: &spiffe::TrustDomain,
+    attestor: &AttestorConfig,
+) -> Result<Box<dyn Prover>, EvidenceError> {
+    if let Some(section) = &attestor.x509pop {
+        return methods::x509pop(trust_domain, section);
+    }
+    #[cfg(feature = "tpm")]
+    {
+        if let Some(section) = &attestor.tpm {
+            return methods::tpm(trust_domain, section);
+        }
+        if let Some(section) = &attestor.tpm_devid {
+            return methods::tpm_devid(section);
+        }
+    }
+    Err(EvidenceError::NotConfigured)
 }
 
 fn read(source: &SecretSource) -> Result<JoinToken, EvidenceError> {
@@ -137,6 +179,7 @@ fn read(source: &SecretSource) -> Result<JoinToken, EvidenceError> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
 
     use spiffe::TrustDomain;
 
@@ -145,8 +188,11 @@ mod tests {
     fn source(file: Option<PathBuf>, variable: Option<&str>) -> ConfiguredEvidence {
         ConfiguredEvidence {
             trust_domain: TrustDomain::new("example.org").unwrap(),
-            file,
-            variable: variable.map(str::to_owned),
+            attestor: AttestorConfig {
+                join_token_file: file,
+                join_token_env: variable.map(str::to_owned),
+                ..AttestorConfig::default()
+            },
         }
     }
 

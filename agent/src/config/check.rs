@@ -79,12 +79,7 @@ impl AgentConfig {
             }
             _ => {}
         }
-        if self.attestor.join_token_file.is_some() && self.attestor.join_token_env.is_some() {
-            return problem(
-                "attestor.join_token_env",
-                "contradicts `attestor.join_token_file`; give one",
-            );
-        }
+        self.attestor.check()?;
         let keys = &self.keys;
         let sources = [
             keys.key_file.is_some(),
