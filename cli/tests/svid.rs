@@ -180,9 +180,34 @@ fn a_key_is_not_written_into_what_lies_in_its_way() {
     assert_eq!(mode("svid.0.key"), 0o600);
 
     symlink(&elsewhere, dir.join("svid.0.key.new")).unwrap();
-    let (code, error) = home.fails(&["svid", "fetch", "--write", dir.to_str().unwrap()]);
+    let certificate = std::fs::read(dir.join("svid.0.pem")).unwrap();
+    let bundle = std::fs::read(dir.join("bundle.0.pem")).unwrap();
+    let fails = || home.fails(&["svid", "fetch", "--write", dir.to_str().unwrap()]);
+    let (code, error) = fails();
     assert!(code == 1 && error.contains("svid.0.key"), "{code} {error}");
+    assert!(error.contains("no file was replaced"), "{error}");
     assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "");
+    assert_eq!(std::fs::read(dir.join("svid.0.pem")).unwrap(), certificate);
+
+    // A directory in the way is noticed only when the files before it are in their places.
+    std::fs::remove_file(dir.join("svid.0.key.new")).unwrap();
+    std::fs::remove_file(dir.join("svid.0.key")).unwrap();
+    std::fs::create_dir_all(dir.join("svid.0.key").join("full")).unwrap();
+    let (code, error) = fails();
+    let (new, old) = error.split_once("not replaced").unwrap();
+    assert!(code == 1 && new.contains("svid.0.pem"), "{error}");
+    assert!(
+        old.contains("svid.0.key") && old.contains("bundle.0.pem"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(dir.join("bundle.0.pem")).unwrap(), bundle);
+    let left = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert!(
+        left.into_iter()
+            .all(|name| !name.to_string_lossy().ends_with(".new"))
+    );
 }
 
 #[test]

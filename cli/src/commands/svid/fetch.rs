@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use symbolon_host::data_dir::write_whole;
+use symbolon_host::file::FileSet;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::jwt::verify_jwt_svid;
 use symbolon_pki::key::Half;
@@ -42,13 +42,15 @@ async fn x509(common: &Common, options: &SvidFetch) -> Result<()> {
 }
 
 /// Writes `svid.N.pem`, `svid.N.key` and `bundle.N.pem` as SPIRE's agent does; names of other forms than the classical
-/// one begin with the form, and those of a pair with `paired` and the form of the half.
+/// one begin with the form, and those of a pair with `paired` and the form of the half. All are written before any is put
+/// in its place, so that a full disk leaves no key beside another key's certificate.
 fn write(dir: &Path, context: &X509Context) -> Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)
         .with_context(|| format!("cannot write {}", dir.display()))?;
+    let mut files = FileSet::default();
     // Each with the form of its authorities, which is another one for the halves of a pair.
     let parts = [
         ("", None, Form::Classical),
@@ -78,31 +80,31 @@ fn write(dir: &Path, context: &X509Context) -> Result<()> {
                 })
                 .map(|authority| authority.certificate.clone())
                 .collect();
-            write_whole(
+            files.add(
                 &dir.join(format!("{prefix}svid.{index}.pem")),
                 pem::encode_certificates(&chain).as_bytes(),
                 0o644,
             )?;
-            write_whole(
+            files.add(
                 &dir.join(format!("{prefix}svid.{index}.key")),
                 pem::encode_private_key(&svid.private_key)?.as_bytes(),
                 0o600,
             )?;
             if let Some(key) = &svid.alternative_key {
-                write_whole(
+                files.add(
                     &dir.join(format!("{prefix}svid.{index}.alternative.key")),
                     pem::encode_private_key(key)?.as_bytes(),
                     0o600,
                 )?;
             }
-            write_whole(
+            files.add(
                 &dir.join(format!("{prefix}bundle.{index}.pem")),
                 pem::encode_certificates(&roots).as_bytes(),
                 0o644,
             )?;
         }
     }
-    Ok(())
+    Ok(files.commit()?)
 }
 
 #[derive(Serialize)]
