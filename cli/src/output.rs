@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table as Grid, presets};
 use serde::Serialize;
+use symbolon_pki::text::is_misleading;
 
 use crate::exit::BrokenOutput;
 
@@ -35,8 +36,8 @@ impl Format {
     /// If standard output is gone.
     pub(crate) fn print(self, value: &impl Show) -> Result<()> {
         match self {
-            Self::Table => print(&value.text()),
-            Self::Json => print(&serde_json::to_string_pretty(value)?),
+            Self::Table => print(&printable(&value.text())),
+            Self::Json => print(&escaped(&serde_json::to_string_pretty(value)?)),
         }
     }
 
@@ -46,27 +47,38 @@ impl Format {
     /// As [`print`](Self::print).
     pub(crate) fn print_next(self, value: &impl Show) -> Result<()> {
         match self {
-            Self::Table => print(&value.text()),
-            Self::Json => print(&serde_json::to_string(value)?),
+            Self::Table => print(&printable(&value.text())),
+            Self::Json => print(&escaped(&serde_json::to_string(value)?)),
         }
     }
 }
 
-/// Words that may have come from elsewhere, without what would move a terminal's cursor or change its colours.
+/// Words that may have come from elsewhere, without what would move a terminal's cursor, change its colours, or make them
+/// look like other words.
 pub(crate) fn printable(words: &str) -> String {
-    // Nor what would make it look like other words: marks that turn the direction of writing, and other ends of lines.
-    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let harmless = |c: char| !(c.is_control() || turns(c)) || matches!(c, '\n' | '\t');
-    words
-        .chars()
-        .map(|c| {
-            if harmless(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
+    let shown = |c| match c {
+        '\n' | '\t' => c,
+        c if is_misleading(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    words.chars().map(shown).collect()
+}
+
+/// JSON that a terminal may be shown: the same document, with what [`printable`] takes away written as `\u` and four
+/// digits (RFC 8259, section 7). Outside of strings JSON has no such characters, and of those below U+0020 strings have
+/// none left.
+pub(crate) fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c >= '\u{7f}' && is_misleading(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
             }
-        })
-        .collect()
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Prints text and a newline.
@@ -165,6 +177,27 @@ mod tests {
             let whole: String = text.split_whitespace().collect();
             assert!(identity.len() > 100 || whole.contains(&identity), "{text}");
         }
+    }
+
+    #[test]
+    fn what_misleads_is_marked_in_text_and_escaped_in_json() {
+        // ESC; CSI of C1; DEL; a right-to-left override; an isolate; a zero-width space.
+        let hostile = "a\x1b[2K\u{9b}2K\u{7f}\u{202e}b\u{2066}\u{200b}\n\té 界";
+        assert_eq!(
+            printable(hostile),
+            "a\u{fffd}[2K\u{fffd}2K\u{fffd}\u{fffd}b\u{fffd}\u{fffd}\n\té 界"
+        );
+        for json in [
+            serde_json::to_string(&[hostile]).unwrap(),
+            serde_json::to_string_pretty(&[(hostile, 1)]).unwrap(),
+        ] {
+            let shown = escaped(&json);
+            assert!(shown.chars().all(|c| c == '\n' || !is_misleading(c)), "{shown:?}");
+            // Nothing is lost: it reads the same.
+            let same: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            assert_eq!(same, serde_json::from_str::<serde_json::Value>(&json).unwrap());
+        }
+        assert_eq!(escaped("\"\u{9b}\u{202e}é\""), "\"\\u009b\\u202eé\"");
     }
 
     #[test]

@@ -19,20 +19,25 @@ pub fn clean(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The character, or a mark in place of one that controls the terminal, the direction of the text around it, or
-/// nothing that can be seen.
+/// The character, or a mark in its place if it [misleads](is_misleading).
 fn shown(c: char) -> char {
+    if is_misleading(c) {
+        char::REPLACEMENT_CHARACTER
+    } else {
+        c
+    }
+}
+
+/// Whether the character controls the terminal (C0 and C1 alike), the direction of the text around it, or is nothing that
+/// can be seen.
+pub fn is_misleading(c: char) -> bool {
     let reorders =
         matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let invisible = matches!(
         c,
         '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}'
     );
-    if c.is_control() || reorders || invisible {
-        char::REPLACEMENT_CHARACTER
-    } else {
-        c
-    }
+    c.is_control() || reorders || invisible
 }
 
 /// Reads a SPIFFE ID that is spelled in the one way that the specification calls canonical: two spellings of one
@@ -71,6 +76,8 @@ mod tests {
     fn long_or_hostile_text_is_tamed() {
         assert_eq!(printable("spiffe://example.org"), "spiffe://example.org");
         assert_eq!(printable("a\x1b[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        // CSI as one character of C1, and DEL.
+        assert_eq!(clean("a\u{9b}31mb\u{7f}"), "a\u{fffd}31mb\u{fffd}");
         // Right-to-left override, an isolate, a zero-width space: what is seen is not what is there.
         assert_eq!(
             clean("a\u{202e}b\u{2066}c\u{200b}d é 界"),

@@ -17,7 +17,7 @@ use crate::args::Common;
 use crate::args::key::KeyArgs;
 use crate::commands::read_input;
 use crate::exit::{NotVerified, Usage};
-use crate::output::{Format, Show, facts, print, table};
+use crate::output::{Format, Show, escaped, facts, print, table};
 
 pub(super) async fn run(common: &Common, key: KeyArgs, challenge: Option<Challenge>) -> Result<()> {
     let place = Place::find(common, &key.store)?;
@@ -35,7 +35,7 @@ pub(super) async fn run(common: &Common, key: KeyArgs, challenge: Option<Challen
         anstream::eprintln!("warning: not certified by the TPM: {reason}");
     }
     // JSON whatever was asked for: this is a document, not an answer about one.
-    print(&serde_json::to_string_pretty(&made)?)
+    print(&escaped(&serde_json::to_string_pretty(&made)?))
 }
 
 /// Verifies, and says what each part proves.
