@@ -1,8 +1,11 @@
 //! `spire.api.server.svid.v1.SVID`: issuing, for agents by their entries and for operators without one.
 
 mod batch;
+mod downstream;
 mod jwt;
 mod mint;
+mod policy;
+mod wit;
 
 use std::sync::Arc;
 
@@ -11,10 +14,11 @@ use symbolon_api::spire::api::types;
 use symbolon_pki::suite::Form;
 use tonic::{Request, Response, Status};
 
-use super::{Core, check_batch, not_yet};
+use super::{Core, check_batch};
 use crate::authorization::calling_agent;
 use crate::datastore::SerialNumber;
 use crate::issuer::{IssuedX509, X509Order};
+use crate::limits::charge;
 use crate::telemetry::SVID_ISSUED;
 use crate::wire::{forms_of, seconds};
 
@@ -43,9 +47,10 @@ impl api::svid_server::Svid for SvidService {
 
     async fn mint_witsvid(
         &self,
-        _request: Request<api::MintWitsvidRequest>,
+        request: Request<api::MintWitsvidRequest>,
     ) -> Result<Response<api::MintWitsvidResponse>, Status> {
-        not_yet("MintWITSVID")
+        let svid = wit::mint(&self.0, request.into_inner()).await?;
+        Ok(Response::new(api::MintWitsvidResponse { svid: Some(svid) }))
     }
 
     async fn batch_new_x509svid(
@@ -54,11 +59,8 @@ impl api::svid_server::Svid for SvidService {
     ) -> Result<Response<api::BatchNewX509svidResponse>, Status> {
         let agent = calling_agent(&request)?;
         let forms = forms_of(request.metadata())?;
+        check_items(&request, request.get_ref().params.len()).await?;
         let params = request.into_inner().params;
-        if params.is_empty() {
-            return Err(Status::invalid_argument("params is missing"));
-        }
-        check_batch("params", params.len())?;
         let results = batch::run(&self.0, &agent, params, &forms).await;
         Ok(Response::new(api::BatchNewX509svidResponse { results }))
     }
@@ -74,17 +76,32 @@ impl api::svid_server::Svid for SvidService {
 
     async fn batch_new_witsvid(
         &self,
-        _request: Request<api::BatchNewWitsvidRequest>,
+        request: Request<api::BatchNewWitsvidRequest>,
     ) -> Result<Response<api::BatchNewWitsvidResponse>, Status> {
-        not_yet("BatchNewWITSVID")
+        let agent = calling_agent(&request)?;
+        check_items(&request, request.get_ref().params.len()).await?;
+        let params = request.into_inner().params;
+        let results = wit::run(&self.0, &agent, params).await?;
+        Ok(Response::new(api::BatchNewWitsvidResponse { results }))
     }
 
     async fn new_downstream_x509ca(
         &self,
-        _request: Request<api::NewDownstreamX509caRequest>,
+        request: Request<api::NewDownstreamX509caRequest>,
     ) -> Result<Response<api::NewDownstreamX509caResponse>, Status> {
-        not_yet("NewDownstreamX509CA")
+        let forms = forms_of(request.metadata())?;
+        let answer = downstream::new(&self.0, request.into_inner(), &forms).await?;
+        Ok(Response::new(answer))
     }
+}
+
+/// Refuses a batch that is empty or too large, and counts the others against their caller's rate.
+async fn check_items<T>(request: &Request<T>, items: usize) -> Result<(), Status> {
+    if items == 0 {
+        return Err(Status::invalid_argument("params is missing"));
+    }
+    check_batch("params", items)?;
+    charge(request, items).await
 }
 
 /// Issues one certificate.

@@ -1,5 +1,7 @@
 //! Issuing over the wire.
 
+use symbolon_api::spire::api::server::entry::v1::BatchCreateEntryRequest;
+use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::server::svid::v1 as api;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::types;
@@ -10,7 +12,7 @@ use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use tonic::Code;
 
-use crate::support::{Key, TestServer, asking, foreign_request, id};
+use crate::support::{Key, TestServer, asking, foreign_request, id, message};
 
 fn params(entry_id: &str, csr: Vec<u8>, form: &str) -> api::NewX509svidParams {
     api::NewX509svidParams {
@@ -349,4 +351,42 @@ async fn keys_of_stock_clients_are_certified_and_weak_or_unknown_ones_are_not() 
             assert_eq!(server.verify(&svid.cert_chain).form, Form::Classical);
         }
     }
+}
+
+#[tokio::test]
+async fn tokens_have_an_id_of_their_own_where_the_entry_says_so() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let entry = |path: &str, jwt_svid_include_jti| types::Entry {
+        additional_attributes: Some(types::entry::AdditionalAttributes {
+            jwt_svid_include_jti,
+            ..Default::default()
+        }),
+        ..message(path, agent.spiffe_id.path())
+    };
+    let request = BatchCreateEntryRequest {
+        entries: vec![entry("/with", true), entry("/without", false)],
+        output_mask: None,
+    };
+    let mut entries = EntryClient::new(server.local().await);
+    let created = entries.batch_create_entry(request).await.unwrap().into_inner();
+    let mut client = SvidClient::new(agent.channel.clone());
+    let mut ids = Vec::new();
+    for result in created.results {
+        for _ in 0..2 {
+            let request = api::NewJwtsvidRequest {
+                entry_id: result.entry.as_ref().unwrap().id.clone(),
+                audience: vec!["db".to_owned()],
+            };
+            let answer = client.new_jwtsvid(request).await.unwrap().into_inner();
+            let token = answer.svid.unwrap().token;
+            let svid = verify_jwt_svid(&token, "db", &server.bundles(), server.clock.now()).unwrap();
+            ids.push(svid.claims.get("jti").cloned());
+        }
+    }
+    assert!(
+        ids[0].is_some() && ids[1].is_some() && ids[0] != ids[1],
+        "{ids:?}"
+    );
+    assert_eq!(ids[2..], [None, None], "as of stock servers");
 }

@@ -10,7 +10,7 @@ use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::suite::Form;
 use tonic::Status;
 
-use super::{log_issued, svid_message};
+use super::{log_issued, policy, svid_message};
 use crate::datastore::{AgentRecord, EntryRecord};
 use crate::issuer::{IssuedX509, X509Order};
 use crate::services::companion::{self, Holder};
@@ -114,6 +114,7 @@ impl<'a> Item<'a> {
         {
             return Err(Status::invalid_argument(mismatch(form, csr)));
         }
+        policy::check(self.entry, csr)?;
         let holder = Holder {
             spiffe_id: &self.entry.spiffe_id,
             entry_id: Some(&self.entry.id),
@@ -124,7 +125,7 @@ impl<'a> Item<'a> {
             spiffe_id: self.entry.spiffe_id.clone(),
             key: csr.key().clone(),
             dns_names: self.entry.dns_names.clone(),
-            ttl: self.entry.x509_svid_ttl.unwrap_or(core.lifetimes.svid.0),
+            ttl: self.entry.x509_svid_ttl(core.lifetimes().svid.0, core.clock.now()),
             entry_id: Some(self.entry.id.clone()),
         })
     }

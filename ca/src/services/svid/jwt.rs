@@ -1,13 +1,11 @@
 //! JWT-SVIDs.
 
-use std::time::Duration;
-
-use spiffe::SpiffeId;
 use symbolon_api::spire::api::server::svid::v1::NewJwtsvidRequest;
 use symbolon_api::spire::api::types;
 use tonic::Status;
 
 use crate::datastore::AgentRecord;
+use crate::issuer::JwtOrder;
 use crate::services::Core;
 use crate::telemetry::{SVID_ISSUED, SVID_REFUSED};
 use crate::wire::seconds;
@@ -25,7 +23,8 @@ pub(super) async fn new(
     if entry_id.is_empty() {
         return Err(Status::invalid_argument("entry_id is missing"));
     }
-    let authorized = core.registrations.authorized(agent, core.clock.now());
+    let now = core.clock.now();
+    let authorized = core.registrations.authorized(agent, now);
     let Some(entry) = authorized.iter().find(|entry| entry.id == entry_id) else {
         tracing::warn!(
             event = SVID_REFUSED,
@@ -36,34 +35,27 @@ pub(super) async fn new(
             "entry_id: {entry_id:?} is no entry of this agent"
         )));
     };
-    let ttl = entry.jwt_svid_ttl.unwrap_or(core.lifetimes.jwt.0);
-    mint(
-        core,
-        entry.spiffe_id.clone(),
+    let ttl = entry.jwt_svid_ttl(core.lifetimes().jwt.0, now);
+    let order = JwtOrder {
+        spiffe_id: entry.spiffe_id.clone(),
         audience,
         ttl,
-        Some(&entry_id),
-        &entry.hint,
-    )
-    .await
+        has_id: entry.jwt_svid_include_jti,
+    };
+    mint(core, order, Some(&entry_id), &entry.hint).await
 }
 
 /// Mints a token and leaves it in the log, but for its signature.
 pub(super) async fn mint(
     core: &Core,
-    spiffe_id: SpiffeId,
-    audience: Vec<String>,
-    ttl: Duration,
+    order: JwtOrder,
     entry_id: Option<&str>,
     hint: &str,
 ) -> Result<types::Jwtsvid, Status> {
-    let outcome = match audience.iter().all(String::is_empty) {
+    let spiffe_id = order.spiffe_id.clone();
+    let outcome = match order.audience.iter().all(String::is_empty) {
         true => Err(Status::invalid_argument("audience is missing")),
-        false => core
-            .issuer
-            .mint_jwt(spiffe_id.clone(), audience, ttl)
-            .await
-            .map_err(Status::from),
+        false => core.issuer.mint_jwt(order).await.map_err(Status::from),
     };
     match outcome {
         Ok(issued) => {

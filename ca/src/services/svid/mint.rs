@@ -7,7 +7,7 @@ use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use super::{issue_one, jwt, log_issued, svid_message};
-use crate::issuer::X509Order;
+use crate::issuer::{JwtOrder, X509Order};
 use crate::services::companion::{self, Holder};
 use crate::services::{Core, csr};
 use crate::telemetry::SVID_REFUSED;
@@ -55,7 +55,7 @@ async fn order(core: &Core, request: MintX509svidRequest, forms: &[Form]) -> Res
         spiffe_id,
         key: csr.key().clone(),
         dns_names: csr.dns_sans().to_vec(),
-        ttl: ttl.unwrap_or(core.lifetimes.svid.0),
+        ttl: ttl.unwrap_or(core.lifetimes().svid.0),
         entry_id: None,
     })
 }
@@ -67,6 +67,12 @@ async fn order(core: &Core, request: MintX509svidRequest, forms: &[Form]) -> Res
 pub(super) async fn jwt(core: &Core, request: MintJwtsvidRequest) -> Result<types::Jwtsvid, Status> {
     let MintJwtsvidRequest { id, audience, ttl } = request;
     let spiffe_id = workload_id("id", id.as_ref(), &core.trust_domain)?;
-    let ttl = lifetime("ttl", ttl)?.unwrap_or(core.lifetimes.jwt.0);
-    jwt::mint(core, spiffe_id, audience, ttl, None, "").await
+    let ttl = lifetime("ttl", ttl)?.unwrap_or(core.lifetimes().jwt.0);
+    let order = JwtOrder {
+        spiffe_id,
+        audience,
+        ttl,
+        has_id: false,
+    };
+    jwt::mint(core, order, None, "").await
 }
