@@ -6,7 +6,7 @@
 //! | [`authorities`], [`issuer`], [`identity`] | what signs, the pipeline around it, the server's own SVIDs |
 //! | [`datastore`], [`record`], [`registrations`] | what is remembered, certificates in shared commits, entries in memory |
 //! | [`authorization`], [`caller`], [`limits`] | who calls, who may call what, and how often |
-//! | [`apply`] | entries as documents declare them |
+//! | [`apply`], [`import`] | entries as documents declare them, and what another server has |
 //! | [`client`], [`offline`], [`views`] | asking a server, or its data directory while none runs |
 //! | [`ceremony`] | a root made offline by several people, its transcript and its verification; no server |
 //! | [`telemetry`] | names of the events that decisions leave in the log |
@@ -28,6 +28,7 @@ pub mod datastore;
 pub mod federation;
 pub mod identity;
 mod ids;
+pub mod import;
 pub mod issuer;
 pub mod journal;
 pub mod limits;
