@@ -150,7 +150,8 @@ impl Cache {
                 "the entries changed"
             );
             state.asked = Arc::new(Asked::by(entries.values().flat_map(|entry| &entry.selectors)));
-            state.slots.retain(|key| entries.contains_key(&key.entry_id));
+            let gives = |key: &Key| entries.get(&key.entry_id).is_some_and(|entry| entry.allows(key.form));
+            state.slots.retain(gives);
             state.entries = Arc::new(entries);
         }
         self.prefetch(&mut state);
@@ -166,7 +167,8 @@ impl Cache {
     fn prefetch(&self, state: &mut State) {
         let State { entries, slots, .. } = state;
         for form in &self.prefetch {
-            for entry in entries.values().filter(|entry| entry.served && entry.prefetch) {
+            let wanted = |entry: &&Arc<Entry>| entry.served && entry.prefetch && entry.allows(*form);
+            for entry in entries.values().filter(wanted) {
                 if !slots.prefetch(Key::new(&entry.id, *form)) {
                     return;
                 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_api::spire::api::types;
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::from_unix_seconds;
 
 /// Most trust domains that an entry federates with.
@@ -47,6 +48,8 @@ pub(crate) struct Entry {
     pub(crate) served: bool,
     /// Whether its SVIDs are fetched before anyone asks.
     pub(crate) prefetch: bool,
+    /// The forms that the server issues for it; empty for every form.
+    pub(crate) allowed_forms: BTreeSet<String>,
     /// Whether each of its tokens has an id of its own (`jti`), so that none is given out twice.
     pub(crate) unique_tokens: bool,
 }
@@ -91,19 +94,33 @@ impl Entry {
                 created_at: wire.created_at,
                 revision: wire.revision_number,
             },
-            expires_at: u64::try_from(wire.expires_at)
-                .ok()
-                .filter(|at| *at > 0)
-                .and_then(from_unix_seconds),
+            expires_at: [wire.expires_at, wire.not_after]
+                .into_iter()
+                .filter_map(moment)
+                .min(),
             served: !wire.store_svid,
             prefetch: !attributes.disable_x509_svid_prefetch,
+            allowed_forms: wire.allowed_forms.into_iter().take(Form::ALL.len()).collect(),
             unique_tokens: attributes.jwt_svid_include_jti,
         })
+    }
+
+    /// Whether the server issues this form for it, as far as it said.
+    pub(crate) fn allows(&self, form: Form) -> bool {
+        self.allowed_forms.is_empty() || self.allowed_forms.contains(form.name())
     }
 
     pub(crate) fn has_expired(&self, now: SystemTime) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
+}
+
+/// A moment that is absent when it is 0.
+fn moment(seconds: i64) -> Option<SystemTime> {
+    u64::try_from(seconds)
+        .ok()
+        .filter(|at| *at > 0)
+        .and_then(from_unix_seconds)
 }
 
 /// Reads the names of other trust domains. The agent's own is none of them: its bundle is everybody's.
@@ -164,6 +181,35 @@ mod tests {
 
     fn read(entry: types::Entry) -> Result<Entry, String> {
         Entry::from_wire(entry, &TrustDomain::new("example.org").unwrap())
+    }
+
+    #[test]
+    fn an_entry_ends_with_its_window_and_gives_the_forms_that_it_allows() {
+        let at = |seconds| from_unix_seconds(seconds).unwrap();
+        for (expires_at, not_after, end) in [
+            (0, 0, None),
+            (20, 0, Some(20)),
+            (0, 10, Some(10)),
+            (20, 10, Some(10)),
+        ] {
+            let entry = read(types::Entry {
+                expires_at,
+                not_after,
+                ..wire()
+            });
+            assert_eq!(entry.unwrap().expires_at, end.map(at));
+        }
+        assert!(
+            Form::ALL
+                .into_iter()
+                .all(|form| read(wire()).unwrap().allows(form))
+        );
+        let narrow = read(types::Entry {
+            allowed_forms: vec!["composite".to_owned()],
+            ..wire()
+        });
+        let narrow = narrow.unwrap();
+        assert!(narrow.allows(Form::Composite) && !narrow.allows(Form::Classical));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) enum Offer {
     Failed(Arc<SvidProblem>),
     /// The trust domain has no authority of this form.
     NoAuthority,
+    /// The entry does not allow this form.
+    NotAllowed,
     /// The agent holds as many SVIDs as it may, and all are in use.
     NoRoom,
 }
@@ -84,6 +86,7 @@ pub(super) fn identities(
         let has_authority = super::issues(bundle, *form);
         for entry in entries {
             let (offer, lease) = match has_authority {
+                _ if !entry.allows(*form) => (Offer::NotAllowed, None),
                 true => want(slots, entry, *form, now),
                 false => (Offer::NoAuthority, None),
             };
@@ -142,6 +145,7 @@ mod tests {
             expires_at: None,
             served: true,
             prefetch: true,
+            allowed_forms: BTreeSet::new(),
             unique_tokens: false,
         };
         (id.to_owned(), Arc::new(entry))

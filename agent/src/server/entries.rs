@@ -135,6 +135,8 @@ fn wanted_fields() -> types::EntryMask {
         hint: true,
         created_at: true,
         additional_attributes: true,
+        allowed_forms: true,
+        not_after: true,
         ..types::EntryMask::default()
     }
 }

@@ -76,6 +76,10 @@ fn nothing_to_give(identities: &[Identity]) -> Status {
         Offer::Failed(problem) => Some(format!("the SVID could not be fetched: {problem}")),
         Offer::NoRoom => Some("the agent holds as many SVIDs as it may".to_owned()),
         Offer::Pending => Some("the SVID could not be fetched in time".to_owned()),
+        Offer::NotAllowed => Some(format!(
+            "the entry does not allow the form {}; ask for another form, or have it allowed",
+            identity.form
+        )),
         _ => None,
     });
     let no_authority = || {
