@@ -4,7 +4,10 @@
 #![doc = include_str!("config/defaults.toml")]
 //! ```
 
+mod attestors;
+mod change;
 mod check;
+mod examine;
 mod federation;
 mod gate;
 mod read;
@@ -20,10 +23,17 @@ use spiffe::TrustDomain;
 use symbolon_host::config::{ConfigError, from_text, optional_from_text};
 use symbolon_host::duration::HumanDuration;
 use symbolon_host::logging::LogFormat;
+use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_hsm::{Pkcs11Config, StoreLocation, StoreName, Stores};
 use symbolon_pki::suite::{Family, Form, Suite};
 
+pub(crate) use self::attestors::authorities as authorities_in;
+pub use self::attestors::{
+    AttestorError, AttestorsConfig, TpmDevIdSection, TpmSection, X509PopMode, X509PopSection,
+};
+pub use self::change::Changes;
 pub use self::check::{Problem, Warning};
+pub use self::examine::{Examination, Finding};
 pub use self::federation::{FederationConfig, FederationConfigError};
 pub use self::gate::{AuthorizationConfig, LimitsConfig};
 use self::read::one_or_many;
@@ -74,9 +84,21 @@ pub struct ServerConfig {
     /// What issues.
     #[serde(default)]
     pub families: FamiliesConfig,
+    /// How nodes may attest.
+    #[serde(default)]
+    pub attestors: AttestorsConfig,
     /// How other trust domains' bundles are fetched.
     #[serde(default)]
     pub federation: FederationConfig,
+    /// Pages for probes.
+    #[serde(default)]
+    pub health: HealthConfig,
+    /// Figures for Prometheus.
+    #[serde(default)]
+    pub metrics: MetricsConfig,
+    /// Spans for a collector.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
@@ -215,7 +237,11 @@ impl ServerConfig {
             stores: BTreeMap::new(),
             key_stores: Vec::new(),
             families: FamiliesConfig::default(),
+            attestors: AttestorsConfig::default(),
             federation: FederationConfig::default(),
+            health: HealthConfig::default(),
+            metrics: MetricsConfig::default(),
+            traces: TracesConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -227,10 +253,7 @@ impl ServerConfig {
     pub fn load(path: &Path) -> Result<(Self, Vec<Warning>), ConfigError> {
         let config: Self = symbolon_host::config::load(path)?;
         match config.validate() {
-            Ok(mut warnings) => {
-                warnings.extend(config.idle_stores());
-                Ok((config, warnings))
-            }
+            Ok(warnings) => Ok((config, warnings)),
             Err(problem) => Err(ConfigError::Value {
                 path: path.to_owned(),
                 reason: problem.to_string(),

@@ -151,6 +151,9 @@ impl Reader for Offline {
                 .iter()
                 .map(|authority| AuthorityView::from(authority_message(authority)))
                 .collect(),
+            agents: self.datastore.count_agents(&AgentFilter::default()).await?,
+            entries: self.datastore.count_entries(&EntryFilter::default()).await?,
+            limits: Vec::new(),
             problems: Vec::new(),
         })
     }

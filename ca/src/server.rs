@@ -3,27 +3,32 @@
 //! [`Server::start`] is all there is to it, for `symbolon server run` as for programs that host a server themselves.
 //! Nothing is changed before it is known that the sockets are free and the configuration makes sense.
 
+mod attestors;
 mod endpoints;
 mod error;
 mod foreign;
 mod health;
 mod maintenance;
+mod ready;
+mod reload;
 mod stores;
+mod watching;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use symbolon_attestation::Verifier;
-use symbolon_attestation::join_token::TokenVerifier;
+use arc_swap::ArcSwap;
 use symbolon_crypto::random;
 use symbolon_federation::BundleClient;
 use symbolon_host::data_dir::DataDir;
 use symbolon_host::logging::LogControl;
+use symbolon_host::metrics::Metrics;
+use symbolon_host::pages;
 use symbolon_host::socket::{self, SocketFile};
+use symbolon_host::watch::Listening;
 use symbolon_pki::time::{Clock, rfc3339};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -32,10 +37,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::endpoints::Age;
 pub use self::error::ServerError;
 use self::foreign::WithForeign;
+use self::reload::Reloading;
 pub use self::stores::Prompt;
 use crate::authorities::{Authorities, Change};
-use crate::authorization::{AuthorizationLayer, Gate, Policy};
-use crate::config::ServerConfig;
+use crate::authorization::{AuthorizationLayer, Policy};
+use crate::config::{Changes, ServerConfig};
 use crate::datastore::sqlite::SqliteDatastore;
 use crate::datastore::{Datastore, metadata};
 use crate::federation::Federation;
@@ -45,7 +51,7 @@ use crate::limits;
 use crate::record::{Limits, Recorder, RecorderTask};
 use crate::registrations::Registrations;
 use crate::services::{Core, JoinTokens};
-use crate::telemetry::{SERVER_STARTED, SERVER_STOPPED};
+use crate::telemetry::{Counted, SERVER_STARTED, SERVER_STOPPED};
 
 /// How long calls in progress have when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -98,6 +104,7 @@ impl fmt::Debug for Environment {
 struct Surroundings {
     log: Option<LogControl>,
     policy: Option<Policy>,
+    listening: Listening,
     bundle_client: BundleClient,
 }
 
@@ -134,6 +141,7 @@ impl Server {
         // Before the data directory is made: neither is a reason to leave one behind.
         socket::check_path(&socket_path(&config.data_dir))?;
         let tcp = listen(config.listen.address).await?;
+        let listening = Listening::start(&config.health, &config.metrics).await?;
         let policy = Policy::load(&config.authorization)?;
         let bundle_client = config.federation.client(Arc::clone(&environment.clock))?;
         let Environment {
@@ -155,6 +163,7 @@ impl Server {
             Surroundings {
                 log,
                 policy,
+                listening,
                 bundle_client,
             },
         )
@@ -170,6 +179,7 @@ impl Server {
         Surroundings {
             log,
             policy,
+            listening,
             bundle_client,
         }: Surroundings,
     ) -> Result<RunningServer, ServerError> {
@@ -210,7 +220,12 @@ impl Server {
             Arc::clone(&clock),
             config.signer_threads,
         )?;
-        let issuer = Arc::new(issuer.with_holder_threads(config.holder_threads()));
+        let mut metrics = Metrics::default();
+        let counted = Counted::new(&mut metrics);
+        let issuer = issuer
+            .with_holder_threads(config.holder_threads())
+            .counted_by(counted.clone());
+        let issuer = Arc::new(issuer);
         let identity =
             ServerIdentity::open(Arc::clone(&issuer), config.lifetimes.svid.0, Arc::clone(&clock)).await?;
         let registrations = Registrations::open(Arc::clone(&datastore), &config.trust_domain).await?;
@@ -231,25 +246,23 @@ impl Server {
             authorities: Arc::clone(&authorities),
             federation: Arc::clone(&federation),
             issuer,
-            verifiers: verifiers(config, &join_tokens),
+            verifiers: attestors::verifiers(config, &join_tokens, &authorities)?,
             join_tokens,
             identity: Arc::clone(&identity),
             log,
-            lifetimes: config.lifetimes,
+            lifetimes: ArcSwap::from_pointee(config.lifetimes),
+            limits: ArcSwap::from_pointee(config.limits),
+            counted: counted.clone(),
             clock: Arc::clone(&clock),
             started_at: clock.now(),
             problems: Default::default(),
             stopping: stop.clone(),
         });
-        let gate = Gate::new(
-            Arc::clone(&datastore),
-            Arc::clone(&registrations),
-            Arc::clone(&clock),
-        );
-        let gate = gate
-            .with_admins(config.authorization.admin_ids.iter().cloned())
-            .with_policy(policy);
+        let gate = reload::gate(&core, config).with_policy(policy);
         let gate = AuthorizationLayer::new(Arc::new(gate), limits::Limits::new(&config.limits));
+        let reloading = Reloading::new(config.clone(), Arc::clone(&core), gate.clone());
+        let (health_addr, metrics_addr) = (listening.health_addr(), listening.metrics_addr());
+        let watched = watching::pages(listening, config, &core, &counted, metrics);
         let (listener, socket_file) = socket.into_parts();
         let socket_path = data_dir.server().join(SOCKET_FILE);
 
@@ -271,6 +284,14 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(Arc::clone(&authorities).run(stop.clone()));
         background.spawn(identity.run(stop.clone()));
+        for (listener, pages) in watched {
+            background.spawn(pages::serve(listener, pages, stop.clone().cancelled_owned()));
+        }
+        background.spawn(watching::count_changes(
+            Arc::clone(&authorities),
+            counted,
+            stop.clone(),
+        ));
         background.spawn(source.run(stop.clone()));
         background.spawn(Arc::clone(&federation).run(stop.clone()));
         background.spawn(maintenance::run(
@@ -291,6 +312,9 @@ impl Server {
         Ok(RunningServer {
             tcp_addr,
             socket_path,
+            health_addr,
+            metrics_addr,
+            reloading,
             changes,
             authorities,
             federation,
@@ -309,7 +333,7 @@ impl Server {
 /// Checks the configuration, and leaves what its author should know in the log.
 fn check(config: &ServerConfig) -> Result<(), ServerError> {
     for warning in config.validate()? {
-        tracing::warn!(%warning, "the configuration works and is likely not what was meant");
+        tracing::warn!(event = "config.warning", %warning, "the configuration works and is likely not what was meant");
     }
     Ok(())
 }
@@ -346,24 +370,14 @@ async fn claim(
         .await?)
 }
 
-/// The node attestation methods that this server knows.
-fn verifiers(
-    config: &ServerConfig,
-    join_tokens: &Arc<JoinTokens>,
-) -> BTreeMap<&'static str, Arc<dyn Verifier>> {
-    let tokens = Arc::clone(join_tokens);
-    let join_token: Arc<dyn Verifier> = Arc::new(TokenVerifier::new(config.trust_domain.clone(), tokens));
-    [join_token]
-        .into_iter()
-        .map(|verifier| (verifier.method(), verifier))
-        .collect()
-}
-
 /// A server that runs. Dropping it stops it as well, but without waiting for what is in progress.
 #[derive(Debug)]
 pub struct RunningServer {
     tcp_addr: SocketAddr,
     socket_path: PathBuf,
+    health_addr: Option<SocketAddr>,
+    metrics_addr: Option<SocketAddr>,
+    reloading: Reloading,
     changes: Vec<Change>,
     authorities: Arc<Authorities>,
     federation: Arc<Federation>,
@@ -387,6 +401,25 @@ impl RunningServer {
     /// Where local callers reach it.
     pub fn socket_path(&self) -> &Path {
         &self.socket_path
+    }
+
+    /// Where its pages for probes are, if it has any.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health_addr
+    }
+
+    /// Where its figures are, if it shows them.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// Takes from a configuration what can change while the server runs, and says what that was and what has to wait for
+    /// the next start.
+    ///
+    /// # Errors
+    /// [`ServerError`], where the configuration cannot be used; what was in force stays.
+    pub fn reload(&self, next: &ServerConfig) -> Result<Changes, ServerError> {
+        self.reloading.take(next)
     }
 
     /// What happened to authorities while it started, oldest first.

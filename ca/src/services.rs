@@ -40,7 +40,7 @@ pub(crate) use self::svid::SvidService;
 pub(crate) use self::symbolon::{CertificatesService, ServerService};
 pub(crate) use self::trustdomain::TrustDomainService;
 use crate::authorities::Authorities;
-use crate::config::Lifetimes;
+use crate::config::{Lifetimes, LimitsConfig};
 use crate::datastore::Datastore;
 use crate::federation::Federation;
 use crate::identity::ServerIdentity;
@@ -69,6 +69,8 @@ pub(crate) struct Core {
     /// The process's log, if it is the server's to change.
     pub(crate) log: Option<LogControl>,
     pub(crate) lifetimes: ArcSwap<Lifetimes>,
+    /// How much callers may ask for, to be told; [`crate::limits`] applies it.
+    pub(crate) limits: ArcSwap<LimitsConfig>,
     pub(crate) counted: Counted,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started_at: SystemTime,
@@ -83,13 +85,6 @@ impl Core {
     pub(crate) fn lifetimes(&self) -> Lifetimes {
         **self.lifetimes.load()
     }
-}
-
-/// The answer to methods that are known, allowed and not built yet.
-fn not_yet<T>(what: &str) -> Result<T, Status> {
-    Err(Status::unimplemented(format!(
-        "{what} is not implemented by this version of the server"
-    )))
 }
 
 /// Refuses a batch with more items than one may have.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
-use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
@@ -51,6 +51,22 @@ pub struct EntryView {
     /// When it was made.
     #[serde(serialize_with = "optional_moment")]
     pub created_at: Option<SystemTime>,
+    /// Whether agents leave its X.509-SVID until someone asks for it.
+    pub disable_x509_svid_prefetch: bool,
+    /// Whether its JWT-SVIDs carry a `jti`.
+    pub jwt_svid_include_jti: bool,
+    /// The forms in which its X.509-SVIDs may be issued; empty for every form.
+    pub allowed_forms: Vec<String>,
+    /// The algorithms that keys in its X.509-SVIDs may have; empty for all.
+    pub leaf_key_algorithms: Vec<String>,
+    /// When it begins to have effect; `None` for at once.
+    #[serde(serialize_with = "optional_moment")]
+    pub not_before: Option<SystemTime>,
+    /// When it stops having effect, and its SVIDs end at the latest; `None` for never.
+    #[serde(serialize_with = "optional_moment")]
+    pub not_after: Option<SystemTime>,
+    /// Whose declarations keep it; empty where nobody's do.
+    pub owner: String,
 }
 
 /// An agent.
@@ -122,14 +138,31 @@ pub struct ServerView {
     pub started_at: Option<SystemTime>,
     /// Its authorities in every state, oldest first.
     pub authorities: Vec<AuthorityView>,
+    /// How many agents are on record.
+    pub agents: u64,
+    /// How many registration entries there are.
+    pub entries: u64,
+    /// What it grants at most; empty where its data directory answers.
+    pub limits: Vec<LimitView>,
     /// What keeps it from its work, in words; empty while all is well.
     pub problems: Vec<String>,
+}
+
+/// A bound that is in force.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct LimitView {
+    /// The key of the configuration that sets it.
+    pub name: String,
+    /// The bound; 0 is none.
+    pub value: u64,
+    /// `s`, `1/s` (for each caller) or `calls` (at a time).
+    pub unit: String,
 }
 
 /// An authority.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct AuthorityView {
-    /// `classical`, `ml-dsa`, `composite`, `catalyst` or `jwt`.
+    /// `classical`, `ml-dsa`, `composite`, `catalyst`, `jwt` or `wit`.
     pub family: String,
     /// What it signs with.
     pub suite: String,
@@ -182,6 +215,8 @@ pub struct BundleView {
     pub x509_authorities: Vec<X509AuthorityView>,
     /// Who signs JWT-SVIDs.
     pub jwt_authorities: Vec<JwtAuthorityView>,
+    /// Who signs WIT-SVIDs.
+    pub wit_authorities: Vec<JwtAuthorityView>,
 }
 
 /// An X.509 authority in a bundle.
@@ -206,7 +241,7 @@ pub struct X509AuthorityView {
     pub tainted: bool,
 }
 
-/// A JWT authority in a bundle.
+/// A key that signs tokens, in a bundle.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct JwtAuthorityView {
     /// The `kid` of its tokens.
@@ -218,6 +253,25 @@ pub struct JwtAuthorityView {
     pub expires_at: Option<SystemTime>,
     /// Whether it is being replaced.
     pub tainted: bool,
+}
+
+/// A relationship with another trust domain.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct FederationView {
+    /// The other trust domain.
+    pub trust_domain: String,
+    /// Where its bundle is fetched from.
+    pub endpoint_url: String,
+    /// How the endpoint proves itself: `https_web` or `https_spiffe`.
+    pub profile: String,
+    /// The identity that it shows, for `https_spiffe`.
+    pub endpoint_id: Option<String>,
+    /// The sequence number of the bundle that is held; `None` while there is none.
+    pub bundle_sequence: Option<u64>,
+    /// How many X.509 authorities are in it.
+    pub x509_authorities: usize,
+    /// How many JWT authorities are in it.
+    pub jwt_authorities: usize,
 }
 
 impl BundleView {
@@ -243,18 +297,19 @@ impl BundleView {
             not_after: authority.certificate.not_after(),
             tainted: authority.tainted,
         });
-        let jwt = bundle.jwt_authorities.iter().map(|authority| JwtAuthorityView {
+        let key = |authority: &JwtAuthority| JwtAuthorityView {
             key_id: authority.key_id.clone(),
             algorithm: authority.public_key.algorithm_name(),
             expires_at: authority.expires_at,
             tainted: authority.tainted,
-        });
+        };
         Self {
             trust_domain: bundle.trust_domain.to_string(),
             sequence: bundle.sequence,
             refresh_hint: bundle.refresh_hint.map(|hint: Duration| hint.as_secs()),
             x509_authorities: x509.collect(),
-            jwt_authorities: jwt.collect(),
+            jwt_authorities: bundle.jwt_authorities.iter().map(key).collect(),
+            wit_authorities: bundle.wit_authorities.iter().map(key).collect(),
         }
     }
 }

@@ -55,6 +55,7 @@ impl Reloading {
             self.gate.replace_limits(Limits::new(&next.limits));
         }
         let taking = config.taking(next);
+        core.limits.store(Arc::new(taking.limits));
         core.lifetimes.store(Arc::new(taking.lifetimes));
         self.config.store(Arc::new(taking));
         tracing::info!(

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use spiffe::SpiffeId;
 use symbolon_api::symbolon::server::v1 as api;
+use symbolon_host::HumanDuration;
 use symbolon_pki::suite::Form;
 use tonic::{Request, Response, Status};
 
 use super::Core;
 use super::paging::{Wanted, page};
-use crate::datastore::{CertificateFilter, SerialNumber};
+use crate::config::{Lifetimes, LimitsConfig};
+use crate::datastore::{AgentFilter, CertificateFilter, EntryFilter, SerialNumber};
 use crate::wire::{authority_message, certificate_message, seconds, summary_message};
 
 /// The record.
@@ -78,13 +80,43 @@ fn read_filter(filter: &api::list_certificates_request::Filter) -> Result<Certif
     Ok(read)
 }
 
+/// What is granted at most, by the keys that say so.
+fn limits(limits: &LimitsConfig, lifetimes: &Lifetimes) -> Vec<api::Limit> {
+    let limit = |name: &str, value: u64, unit: &str| api::Limit {
+        name: name.to_owned(),
+        value,
+        unit: unit.to_owned(),
+    };
+    let rate = |name, value: u32| limit(name, value.into(), "1/s");
+    let time = |name, value: HumanDuration| limit(name, value.0.as_secs(), "s");
+    vec![
+        limit("limits.calls", u64::try_from(limits.calls).unwrap_or(u64::MAX), "calls"),
+        rate("limits.attestation", limits.attestation),
+        rate("limits.signing", limits.signing),
+        rate("limits.key_push", limits.key_push),
+        rate("limits.status", limits.status),
+        time("limits.wait", limits.wait),
+        time("lifetimes.authority", lifetimes.authority),
+        time("lifetimes.svid", lifetimes.svid),
+        time("lifetimes.agent", lifetimes.agent),
+        time("lifetimes.jwt", lifetimes.jwt),
+        time("lifetimes.wit", lifetimes.wit),
+    ]
+}
+
 #[tonic::async_trait]
 impl api::server_server::Server for ServerService {
     async fn get_server_info(
         &self,
         _request: Request<api::GetServerInfoRequest>,
     ) -> Result<Response<api::GetServerInfoResponse>, Status> {
+        let core = &self.0;
+        let agents = core.datastore.count_agents(&AgentFilter::default()).await?;
+        let entries = core.datastore.count_entries(&EntryFilter::default()).await?;
         Ok(Response::new(api::GetServerInfoResponse {
+            agents,
+            entries,
+            limits: limits(&core.limits.load(), &core.lifetimes()),
             trust_domain: self.0.trust_domain.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: seconds(self.0.started_at),

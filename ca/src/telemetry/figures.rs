@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use symbolon_host::metrics::{Counters, Definition, Kind, Latencies, Metrics, Sample};
 use symbolon_pki::suite::Form;
+use tonic::{Code, Status};
 
 use crate::datastore::{AgentFilter, AuthorityState, EntryFilter};
 use crate::services::Core;
@@ -127,6 +128,15 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Of something that was answered.
+    pub(crate) fn of_status<T>(result: &Result<T, Status>) -> Self {
+        match result.as_ref().map_err(Status::code) {
+            Ok(_) => Self::Done,
+            Err(Code::Internal | Code::Unavailable | Code::Unknown | Code::DataLoss) => Self::Failed,
+            Err(_) => Self::Refused,
+        }
+    }
+
     fn of_issuance(self) -> &'static str {
         match self {
             Self::Done => "issued",

@@ -4,12 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_api::spire::api::types;
+use symbolon_api::spire::api::types::federation_relationship::BundleEndpointProfile as Profile;
 use symbolon_api::symbolon::server::v1 as api;
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::time::from_unix_seconds;
 
-use super::{AgentView, AuthorityView, CertificateView, EntryView, ServerView};
+use super::{AgentView, AuthorityView, CertificateView, EntryView, FederationView, LimitView, ServerView};
 use crate::datastore::{AuthorityState, CertificateProfile};
 
 /// An identity in words, be it well formed or not.
@@ -43,6 +44,7 @@ fn text(value: String) -> Option<String> {
 impl From<types::Entry> for EntryView {
     fn from(entry: types::Entry) -> Self {
         let ttl = |seconds: i32| u32::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+        let attributes = entry.additional_attributes.unwrap_or_default();
         Self {
             id: entry.id,
             spiffe_id: id(entry.spiffe_id),
@@ -59,6 +61,13 @@ impl From<types::Entry> for EntryView {
             store_svid: entry.store_svid,
             hint: entry.hint,
             created_at: moment(entry.created_at),
+            disable_x509_svid_prefetch: attributes.disable_x509_svid_prefetch,
+            jwt_svid_include_jti: attributes.jwt_svid_include_jti,
+            allowed_forms: entry.allowed_forms,
+            leaf_key_algorithms: entry.leaf_key_algorithms,
+            not_before: moment(entry.not_before),
+            not_after: moment(entry.not_after),
+            owner: entry.owner,
         }
     }
 }
@@ -141,7 +150,40 @@ impl From<api::GetServerInfoResponse> for ServerView {
             version: text(info.version),
             started_at: moment(info.started_at),
             authorities: info.authorities.into_iter().map(AuthorityView::from).collect(),
+            agents: info.agents,
+            entries: info.entries,
+            limits: info.limits.into_iter().map(LimitView::from).collect(),
             problems: info.problems,
+        }
+    }
+}
+
+impl From<api::Limit> for LimitView {
+    fn from(limit: api::Limit) -> Self {
+        Self {
+            name: limit.name,
+            value: limit.value,
+            unit: limit.unit,
+        }
+    }
+}
+
+impl From<types::FederationRelationship> for FederationView {
+    fn from(relationship: types::FederationRelationship) -> Self {
+        let (profile, endpoint_id) = match relationship.bundle_endpoint_profile {
+            Some(Profile::HttpsWeb(_)) => ("https_web", None),
+            Some(Profile::HttpsSpiffe(profile)) => ("https_spiffe", Some(profile.endpoint_spiffe_id)),
+            None => ("unknown", None),
+        };
+        let bundle = relationship.trust_domain_bundle;
+        Self {
+            trust_domain: relationship.trust_domain,
+            endpoint_url: relationship.bundle_endpoint_url,
+            profile: profile.to_owned(),
+            endpoint_id,
+            bundle_sequence: bundle.as_ref().map(|bundle| bundle.sequence_number),
+            x509_authorities: bundle.as_ref().map_or(0, |bundle| bundle.x509_authorities.len()),
+            jwt_authorities: bundle.as_ref().map_or(0, |bundle| bundle.jwt_authorities.len()),
         }
     }
 }
@@ -165,11 +207,23 @@ pub(crate) fn read_bundle(bundle: types::Bundle) -> Result<TrustBundle, String> 
         });
     }
     for key in bundle.jwt_authorities {
-        let mut authority = JwtAuthority::from_spki_der(&key.key_id, &key.public_key)
-            .map_err(|error| format!("JWT authority {:?}: {error}", key.key_id))?;
-        authority.expires_at = moment(key.expires_at);
-        authority.tainted = key.tainted;
-        read.jwt_authorities.push(authority);
+        let authority = key_of(&key.key_id, &key.public_key, key.expires_at, key.tainted);
+        read.jwt_authorities
+            .push(authority.map_err(|error| format!("JWT authority {error}"))?);
+    }
+    for key in bundle.wit_authorities {
+        let authority = key_of(&key.key_id, &key.public_key, key.expires_at, key.tainted);
+        read.wit_authorities
+            .push(authority.map_err(|error| format!("WIT authority {error}"))?);
     }
     Ok(read)
+}
+
+/// A key that signs tokens.
+fn key_of(key_id: &str, public_key: &[u8], expires_at: i64, tainted: bool) -> Result<JwtAuthority, String> {
+    let mut authority =
+        JwtAuthority::from_spki_der(key_id, public_key).map_err(|error| format!("{key_id:?}: {error}"))?;
+    authority.expires_at = moment(expires_at);
+    authority.tainted = tainted;
+    Ok(authority)
 }

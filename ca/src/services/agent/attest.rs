@@ -9,7 +9,7 @@ use symbolon_api::spire::api::server::agent::v1::{
 };
 use symbolon_api::spire::api::types::AttestationData;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
-use symbolon_attestation::{AttestationError, Attested, Challenger, check_len};
+use symbolon_attestation::{AttestationError, Attested, Challenger, Verifier, check_len};
 use symbolon_issuance::SvidProfile;
 use symbolon_pki::csr::MAX_CSR_LEN;
 use symbolon_pki::suite::Form;
@@ -21,7 +21,7 @@ use crate::issuer::{IssuedX509, X509Order};
 use crate::services::svid::{serial_of, svid_message};
 use crate::services::{Core, HeldToken, companion, csr};
 use crate::status::of_attestation;
-use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED};
+use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED, Outcome};
 
 /// How long a node may take over its next message.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,25 +41,37 @@ pub(super) async fn run(
     replies: Sender,
     forms: Vec<Form>,
 ) -> Result<answer::Step, Status> {
-    let Opening { data, csr } = Opening::read(next(&mut requests).await?)?;
-    let verifier = core.verifiers.get(data.r#type.as_str()).ok_or_else(|| {
+    let opening = Opening::read(next(&mut requests).await?)?;
+    let wanted = &opening.data.r#type;
+    let verifier = core.verifiers.get(wanted.as_str()).ok_or_else(|| {
         let known: Vec<_> = core.verifiers.keys().copied().collect();
         let message = format!(
-            "params.data.type: {:?} is no method of this server; known: {}",
-            data.r#type,
+            "params.data.type: {wanted:?} is no method of this server; known: {}",
             known.join(", ")
         );
         Status::failed_precondition(message)
     })?;
 
-    let mut node = Node { requests, replies };
+    let node = Node { requests, replies };
+    let outcome = attest(core, verifier.as_ref(), opening, node, &forms).await;
+    core.counted.attestation(verifier.method(), Outcome::of_status(&outcome));
+    outcome
+}
+
+async fn attest(
+    core: &Core,
+    verifier: &dyn Verifier,
+    Opening { data, csr }: Opening,
+    mut node: Node,
+    forms: &[Form],
+) -> Result<answer::Step, Status> {
     let attested = verifier
         .verify(&data.payload, &mut node, core.clock.now())
         .await
         .map_err(of_attestation)?;
     let token = core.join_tokens.held_by(verifier.method(), &data.payload);
     refuse_banned(core, &attested).await?;
-    let csr = csr::read(&core.issuer, csr, &forms).await?;
+    let csr = csr::read(&core.issuer, csr, forms).await?;
     let beside = companion::of_agent(&csr)?;
 
     let order = X509Order {
@@ -81,7 +93,7 @@ pub(super) async fn run(
         form = %issued.form,
     );
     Ok(answer::Step::Result(answer::Result {
-        svid: Some(svid_message(issued, "", &forms)),
+        svid: Some(svid_message(issued, "", forms)),
         reattestable: attested.can_reattest,
     }))
 }
