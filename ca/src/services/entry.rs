@@ -3,6 +3,7 @@
 mod asking;
 mod batch;
 mod filter;
+mod room;
 mod sync;
 
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use tracing::Instrument;
 
 use self::asking::Asking;
 use self::filter::{counted, read_filter};
+use self::room::Room;
 use super::paging::{Wanted, framed, page};
-use super::{Core, MAX_REPLY, check_batch};
+use super::{Core, MAX_REPLY};
 use crate::authorization::calling_agent;
 use crate::datastore::RecordKind;
 use crate::wire::{entry_message, mask_entry};
@@ -84,10 +86,18 @@ impl api::entry_server::Entry for EntryService {
         request: Request<api::BatchCreateEntryRequest>,
     ) -> Result<Response<api::BatchCreateEntryResponse>, Status> {
         let api::BatchCreateEntryRequest { entries, output_mask } = request.into_inner();
-        check_batch("entries", entries.len())?;
+        let mut room = Room::of("entries", entries.len())?;
         let mut results = Vec::with_capacity(entries.len());
         for entry in &entries {
-            results.push(batch::create(&self.0, entry, output_mask.as_ref()).await);
+            let mut result = match room.ensure(entry) {
+                Ok(()) => batch::create(&self.0, entry, output_mask.as_ref()).await,
+                Err(status) => api::batch_create_entry_response::Result {
+                    status: Some((&status).into()),
+                    entry: None,
+                },
+            };
+            room.take(&mut result.entry);
+            results.push(result);
         }
         Ok(Response::new(api::BatchCreateEntryResponse { results }))
     }
@@ -101,10 +111,18 @@ impl api::entry_server::Entry for EntryService {
             input_mask,
             output_mask,
         } = request.into_inner();
-        check_batch("entries", entries.len())?;
+        let mut room = Room::of("entries", entries.len())?;
         let mut results = Vec::with_capacity(entries.len());
         for entry in &entries {
-            results.push(batch::update(&self.0, entry, input_mask.as_ref(), output_mask.as_ref()).await);
+            let mut result = match room.ensure(entry) {
+                Ok(()) => batch::update(&self.0, entry, input_mask.as_ref(), output_mask.as_ref()).await,
+                Err(status) => api::batch_update_entry_response::Result {
+                    status: Some((&status).into()),
+                    entry: None,
+                },
+            };
+            room.take(&mut result.entry);
+            results.push(result);
         }
         Ok(Response::new(api::BatchUpdateEntryResponse { results }))
     }
@@ -114,7 +132,7 @@ impl api::entry_server::Entry for EntryService {
         request: Request<api::BatchDeleteEntryRequest>,
     ) -> Result<Response<api::BatchDeleteEntryResponse>, Status> {
         let ids = request.into_inner().ids;
-        check_batch("ids", ids.len())?;
+        Room::of("ids", ids.len())?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
             results.push(batch::delete(&self.0, id).await);

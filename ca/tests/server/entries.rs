@@ -236,12 +236,12 @@ async fn each_item_of_a_batch_succeeds_or_fails_by_itself() {
     );
 
     let request = api::BatchCreateEntryRequest {
-        entries: vec![message("/x", "/p"); 501],
+        entries: vec![message("/x", "/p"); 5001],
         output_mask: None,
     };
     let status = client.batch_create_entry(request).await.unwrap_err();
     assert!(
-        status.code() == Code::InvalidArgument && status.message().contains("501"),
+        status.code() == Code::InvalidArgument && status.message().contains("5001"),
         "{status}"
     );
 }
