@@ -309,13 +309,13 @@ fn documents_keep_wit_authorities_apart_from_jwt_ones() {
     );
 
     let mut twice = document.clone();
-    let mut again = twice["keys"][3].clone();
+    let mut again = twice["keys"][4].clone();
     again["x"] = twice["keys"][0]["x"].clone();
     again["y"] = twice["keys"][0]["y"].clone();
     twice["keys"].as_array_mut().unwrap().push(again);
     let refused = TrustBundle::from_jwks(&trust_domain(), twice.to_string().as_bytes()).unwrap_err();
     assert!(
-        refused.to_string().contains("keys[6]") && refused.to_string().contains("same `kid`"),
+        refused.to_string().contains("keys[8]") && refused.to_string().contains("same `kid`"),
         "{refused}"
     );
 
