@@ -43,6 +43,7 @@ const SUBJECT_KEY_IDENTIFIER: [u8; 3] = [0x55, 0x1d, 14];
 const KEY_USAGE: [u8; 3] = [0x55, 0x1d, 15];
 const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 19];
+const NAME_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 30];
 const AUTHORITY_KEY_IDENTIFIER: [u8; 3] = [0x55, 0x1d, 35];
 const EXT_KEY_USAGE: [u8; 3] = [0x55, 0x1d, 37];
 
@@ -124,8 +125,13 @@ fn leaf_extensions(key_usage: &[u8; 2], authority_id: &Skid) -> Vec<u8> {
     out
 }
 
-/// KeyUsage, BasicConstraints and AuthorityKeyIdentifier of an authority.
-pub(crate) fn authority_extensions(path_len: Option<u8>, issuer_id: &Skid) -> Vec<u8> {
+/// KeyUsage, BasicConstraints and AuthorityKeyIdentifier of an authority, and NameConstraints if there is a host to which
+/// the URIs below it are to be kept.
+pub(crate) fn authority_extensions(
+    path_len: Option<u8>,
+    permitted_host: Option<&str>,
+    issuer_id: &Skid,
+) -> Vec<u8> {
     let mut constraints = vec![BOOLEAN, 1, 0xff];
     if let Some(path_len) = path_len {
         let content = if path_len < 0x80 {
@@ -143,6 +149,12 @@ pub(crate) fn authority_extensions(path_len: Option<u8>, issuer_id: &Skid) -> Ve
         &whole(BIT_STRING, &KEY_CERT_SIGN_AND_CRL_SIGN),
     );
     extension(&mut out, &BASIC_CONSTRAINTS, true, &whole(SEQUENCE, &constraints));
+    if let Some(host) = permitted_host {
+        // permittedSubtrees with one GeneralSubtree (RFC 5280, section 4.2.1.10).
+        let subtree = whole(SEQUENCE, &whole(URI, host.as_bytes()));
+        let permitted = whole(context_constructed(0), &subtree);
+        extension(&mut out, &NAME_CONSTRAINTS, true, &whole(SEQUENCE, &permitted));
+    }
     authority_key_identifier(&mut out, issuer_id);
     out
 }

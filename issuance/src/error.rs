@@ -59,6 +59,12 @@ pub enum RequestError {
         /// The authority's trust domain.
         trust_domain: TrustDomain,
     },
+    /// Name constraints for a trust domain with which no URI can be compared.
+    #[error("URIs of {trust_domain} cannot be compared with name constraints: its name is no domain name")]
+    NotConstrainable {
+        /// The trust domain.
+        trust_domain: String,
+    },
     /// A SPIFFE ID that is too long.
     #[error("the SPIFFE ID has {found} bytes; {MAX_SPIFFE_ID_LEN} are allowed")]
     SpiffeIdTooLong {

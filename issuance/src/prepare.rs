@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use spiffe::{SpiffeId, TrustDomain};
+use symbolon_pki::certificate::is_comparable_host;
 use symbolon_pki::key::{SubjectKey, SuiteSigner};
 use symbolon_pki::names::AUTHORITY_ORGANIZATION;
 use symbolon_pki::skid::Skid;
@@ -58,6 +59,9 @@ pub struct RootSpec<'a> {
     pub authority: AuthoritySpec<'a>,
     /// The organization in its subject: 1 to 64 characters.
     pub organization: &'a str,
+    /// Whether its name constraints permit no URIs below it but those of its trust domain, which then has to be one that
+    /// constraints are [compared with](symbolon_pki::certificate::is_comparable_host).
+    pub constrains_names: bool,
 }
 
 /// What an authority below another one is to be.
@@ -130,6 +134,7 @@ pub fn prepare_svid(authority: &Authority, request: &SvidRequest<'_>) -> Result<
         ttl,
         now,
         path_len: None,
+        constrains_names: false,
         organization: AUTHORITY_ORGANIZATION,
         issuer: Issuer::Authority(authority),
         issuer_key: IssuerKeys::of(authority),
@@ -153,6 +158,7 @@ pub fn prepare_authority(
     let root = RootSpec {
         authority: *spec,
         organization: AUTHORITY_ORGANIZATION,
+        constrains_names: false,
     };
     prepare_root(&root, keys, serial, now)
 }
@@ -160,7 +166,8 @@ pub fn prepare_authority(
 /// As [`prepare_authority`], with an organization in the subject.
 ///
 /// # Errors
-/// As [`prepare_authority`]; an organization of no or more than 64 characters is found by the lint.
+/// As [`prepare_authority`]; [`RequestError::NotConstrainable`]; an organization of no or more than 64 characters is
+/// found by the lint.
 pub fn prepare_root(
     root: &RootSpec<'_>,
     keys: &impl HasSigner,
@@ -176,6 +183,13 @@ pub fn prepare_root(
             Ok::<_, AuthorityError>(SubjectKey::Suite(alternative.public_key().clone()))
         })
         .transpose()?;
+    let permitted_host = root.constrains_names.then(|| spec.trust_domain.as_str());
+    if let Some(host) = permitted_host.filter(|host| !is_comparable_host(host)) {
+        return Err(RequestError::NotConstrainable {
+            trust_domain: host.to_owned(),
+        }
+        .into());
+    }
     let validity = Validity::self_signed(now, spec.ttl)?;
     let key = SubjectKey::Suite(signer.public_key().clone());
     let key_id = key.skid();
@@ -187,7 +201,7 @@ pub fn prepare_root(
         algorithm_and_issuer: &[signer.suite().signature_algorithm_der(), &subject].concat(),
         validity,
         subject: &subject,
-        extensions: &encode::authority_extensions(spec.path_len, &key_id),
+        extensions: &encode::authority_extensions(spec.path_len, permitted_host, &key_id),
         spiffe_id: &spiffe_id,
         uri: &authority_id_of(spec.trust_domain),
         dns_names: &[],
@@ -198,6 +212,7 @@ pub fn prepare_root(
         ttl: spec.ttl,
         now,
         path_len: spec.path_len,
+        constrains_names: root.constrains_names,
         organization: root.organization,
         issuer: Issuer::Itself {
             suite: signer.suite(),
@@ -245,7 +260,7 @@ pub fn prepare_intermediate(
         algorithm_and_issuer: &authority.template().algorithm_and_issuer,
         validity,
         subject: &encode::authority_subject(AUTHORITY_ORGANIZATION, &serial)?,
-        extensions: &encode::authority_extensions(path_len, authority.authority_id()),
+        extensions: &encode::authority_extensions(path_len, None, authority.authority_id()),
         spiffe_id: &spiffe_id,
         uri: &authority_id_of(authority.trust_domain()),
         dns_names: &[],
@@ -254,6 +269,7 @@ pub fn prepare_intermediate(
         ttl,
         now,
         path_len,
+        constrains_names: false,
         organization: AUTHORITY_ORGANIZATION,
         issuer: Issuer::Authority(authority),
         issuer_key: IssuerKeys::of(authority),
@@ -277,6 +293,7 @@ struct Draft<'a> {
     ttl: Duration,
     now: SystemTime,
     path_len: Option<u8>,
+    constrains_names: bool,
     organization: &'a str,
     issuer: Issuer<'a>,
     issuer_key: IssuerKeys,
@@ -333,6 +350,7 @@ impl Draft<'_> {
             alternative_spki: alternative_spki.as_deref(),
             related: self.beside.related().map(|related| related.certificate().der()),
             path_len: self.path_len,
+            constrains_names: self.constrains_names,
             organization: self.organization,
             ttl: self.ttl,
             now: self.now,

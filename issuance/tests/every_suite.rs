@@ -202,6 +202,7 @@ fn a_root_names_its_organization_and_intermediates_below_it_verify() {
                 path_len: Some(1),
             },
             organization,
+            constrains_names: false,
         };
         symbolon_issuance::prepare_root(&root, &signer, serial(), now())
     };

@@ -22,7 +22,7 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::KeyUsage;
 
 pub(crate) use self::constraints::is_domain;
-pub use self::constraints::{MAX_SUBTREES, NameConstraints, NameKind, Subtree};
+pub use self::constraints::{MAX_SUBTREES, NameConstraints, NameKind, Subtree, is_comparable_host};
 pub use self::error::{CertificateError, SvidError};
 use self::extensions::Extensions;
 use crate::bundle::MAX_AUTHORITIES;

@@ -135,6 +135,8 @@ pub struct RootPlan {
     pub lifetime: Duration,
     /// How many authorities may stand below one another under it.
     pub path_length: u8,
+    /// Whether its name constraints permit no URIs below it but those of the trust domain.
+    pub name_constraints: bool,
     /// The store of each component's key, in the suite's order.
     pub keys: Vec<(Component, StoreName)>,
 }

@@ -5,18 +5,18 @@
 //! ```
 
 mod fields;
+mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{self, Path};
 
-use symbolon_crypto::Component;
 use symbolon_host::HumanDuration;
 use symbolon_hsm::{StoreLocation, StoreName};
 use symbolon_pki::suite::{Family, Suite};
 use toml::Spanned;
 
-use self::fields::{CustodianEntry, File, Intermediate, PolicyEntry, Root, Store};
+use self::fields::{CustodianEntry, File, Intermediate, PolicyEntry, Store};
 use super::plan::{
     Custodian, IntermediatePlan, MAX_CUSTODIANS, Name, Plan, PlanError, Policy, RootPlan, SHARED_STORE,
     ShareProtection, StorePlan,
@@ -84,7 +84,7 @@ pub(super) fn read(text: &str) -> Result<Plan, PlanError> {
         &file.version,
         format_args!("this program knows version {VERSION} of this file"),
     )?;
-    let root = root(&check, &file.root, &file.stores)?;
+    let root = root::read(&check, &file)?;
     let custodians = custodians(&check, &file.custodians)?;
     let stores = stores(&check, file.stores, &root, &custodians)?;
     let plan = Plan {
@@ -122,54 +122,6 @@ pub(super) fn read(text: &str) -> Result<Plan, PlanError> {
         )?;
     }
     Ok(plan)
-}
-
-fn root(
-    check: &Checker<'_>,
-    root: &Root,
-    stores: &BTreeMap<StoreName, Store>,
-) -> Result<RootPlan, PlanError> {
-    let suite: Suite = root
-        .suite
-        .get_ref()
-        .parse()
-        .map_err(|error| check.wrong(&root.suite, error))?;
-    for (name, store) in &root.keys {
-        let component = name.parse::<Component>().ok();
-        let known = component.is_some_and(|component| suite.components().contains(&component));
-        let parts: Vec<_> = suite.components().iter().map(|part| part.name()).collect();
-        check.require(
-            known,
-            store,
-            format_args!(
-                "{name} is no key of a {suite} root, which has {}",
-                parts.join(" and ")
-            ),
-        )?;
-        let declared = store.get_ref().as_str() == SHARED_STORE || stores.contains_key(store.get_ref());
-        check.require(
-            declared,
-            store,
-            format_args!(
-                "there is no store {0}; write [stores.{0}], or {SHARED_STORE:?}",
-                store.get_ref()
-            ),
-        )?;
-    }
-    let shared = || StoreName::parse(SHARED_STORE).map_err(|error| check.wrong(&root.suite, error));
-    let keys = suite.components().iter().map(|component| {
-        let store = match root.keys.get(component.name()) {
-            Some(store) => store.get_ref().clone(),
-            None => shared()?,
-        };
-        Ok((*component, store))
-    });
-    Ok(RootPlan {
-        suite,
-        lifetime: check.lifetime(&root.lifetime)?,
-        path_length: root.path_length.as_ref().map_or(1, |length| *length.get_ref()),
-        keys: keys.collect::<Result<_, PlanError>>()?,
-    })
 }
 
 fn custodians(

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use const_oid::ObjectIdentifier;
 use symbolon_pki::bundle::{TrustBundle, X509Authority};
-use symbolon_pki::certificate::Certificate;
+use symbolon_pki::certificate::{Certificate, Subtree};
 use symbolon_pki::verify::{ChainError, VerifyOptions, verify_authority};
 
 use super::plan::Plan;
@@ -25,6 +25,18 @@ pub(super) fn organization(plan: &Plan, dry_run: bool) -> String {
         words.chars().take(MAX_ORGANIZATION).collect()
     } else {
         plan.organization.clone()
+    }
+}
+
+/// Whether the root's name constraints are those that the file wants: none, or the URIs of the trust domain alone.
+pub(super) fn constrains_as_planned(plan: &Plan, root: &Certificate) -> bool {
+    match (root.name_constraints(), plan.root.name_constraints) {
+        (None, false) => true,
+        (Some(found), true) => {
+            found.excluded.is_empty()
+                && found.permitted == [Subtree::Uri(plan.trust_domain.as_str().to_owned())]
+        }
+        _ => false,
     }
 }
 

@@ -256,6 +256,7 @@ impl Making<'_> {
                 path_len: Some(plan.root.path_length),
             },
             organization: &organization,
+            constrains_names: plan.root.name_constraints,
         };
         let linted = prepare_root(&spec, &signer, Serial::random(random::fill)?, now)?;
         let name: Name = "root"

@@ -41,6 +41,11 @@ struct Forger {
 impl Forger {
     /// A first session as it should be, of a root with this path length.
     fn new(path_length: u8) -> (Self, Certificate) {
+        Self::wanting(path_length, "")
+    }
+
+    /// The same by a file that wants more of the root, which it does not get.
+    fn wanting(path_length: u8, more: &str) -> (Self, Certificate) {
         let now = SystemTime::now();
         let signer = PrivateKey::generate(SUITE).unwrap().signer().unwrap();
         let serial = Serial::from_bytes([7; 16]).unwrap();
@@ -52,7 +57,8 @@ impl Forger {
             serial,
             now,
         };
-        let text = plan(SUITE, "").replace("path_length = 1", &format!("path_length = {path_length}"));
+        let root = format!("path_length = {path_length}\n{more}");
+        let text = plan(SUITE, "").replace("path_length = 1", &root);
         forger.write(What::CeremonyBegun(CeremonyBegun {
             format: FORMAT,
             ceremony: "00".repeat(16),
@@ -149,6 +155,7 @@ impl Forger {
                 path_len: Some(path_length),
             },
             organization: "Example Ltd",
+            constrains_names: false,
         };
         let serial = Serial::from_bytes(*self.serial.as_bytes()).unwrap();
         prepare_root(&spec, &self.signer, serial, self.now).unwrap()
@@ -249,6 +256,15 @@ fn a_session_in_which_nothing_was_signed_has_a_quorum_too() {
     forger.close();
     let words = wrong(&forger, &root);
     assert!(words.contains("software was not opened"), "{words}");
+}
+
+#[test]
+fn a_root_has_the_name_constraints_that_its_file_wants() {
+    let (forger, root) = Forger::wanting(1, "name_constraints = true");
+    let error = audit(&forger.bytes, &root).unwrap_err();
+    assert!(error.to_string().contains("scope of names"), "{error}");
+    let (forger, root) = Forger::wanting(1, "name_constraints = false");
+    audit(&forger.bytes, &root).unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use symbolon_ca::ceremony::event::What;
 use symbolon_ca::ceremony::{SecretKind, audit, audit_dir, export, run, sign};
 use symbolon_issuance::{Authority, Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
-use symbolon_pki::certificate::Certificate;
+use symbolon_pki::certificate::{Certificate, Subtree};
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::Suite;
 use symbolon_pki::verify::verify_x509_svid;
@@ -101,6 +101,24 @@ fn every_suite_makes_a_root() {
         serves(&room.root(), &below[0], &key, suite);
         audit_dir(&room.dir(), &room.root()).unwrap();
     }
+}
+
+#[test]
+fn a_root_keeps_what_is_below_it_to_its_trust_domain() {
+    let room = Room::new();
+    let suite = Suite::EcdsaP256;
+    let (_, key) = room.csr("below", suite);
+    let wanted = plan(suite, &planned("below"))
+        .replace("path_length = 1\n", "path_length = 1\nname_constraints = true\n");
+    room.run(&wanted);
+    let root = room.root();
+    let constraints = root.name_constraints().unwrap();
+    assert_eq!(constraints.permitted, [Subtree::Uri("example.org".to_owned())]);
+    assert!(constraints.excluded.is_empty());
+    let below = certificates(&room.dir().join("intermediates/below.pem"));
+    assert_eq!(below[0].name_constraints(), None);
+    serves(&root, &below[0], &key, suite);
+    audit_dir(&room.dir(), &root).unwrap();
 }
 
 /// Roots of suites that sign nothing else, or that are not offered unless they are named; below each what its family

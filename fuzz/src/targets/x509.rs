@@ -368,6 +368,7 @@ fn lint_tbs(input: &[u8]) {
             alternative_spki: None,
             related: None,
             path_len: None,
+            constrains_names: false,
             organization: "Symbolon",
             ttl: std::time::Duration::from_secs(3600),
             now: now(),

@@ -41,6 +41,21 @@ pub(super) fn check(judged: &Judged<'_>, expected: &Expected<'_>, findings: &mut
     names(judged, expected, findings);
     keys(judged, expected, findings);
     path_len(judged, expected.path_len, findings);
+    let constrains = judged
+        .certificate
+        .extensions
+        .find(oid::NAME_CONSTRAINTS)
+        .is_some();
+    findings.require(
+        constrains == expected.constrains_names,
+        &rules::ASKED_CONSTRAINTS,
+        at(judged, oid::NAME_CONSTRAINTS, "extensions.nameConstraints"),
+        if constrains {
+            "nobody asked for them"
+        } else {
+            "they are missing"
+        },
+    );
 
     match expected.issuer {
         Issuer::Itself { .. } => {

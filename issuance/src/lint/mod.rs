@@ -111,6 +111,8 @@ pub struct Expected<'a> {
     pub related: Option<&'a [u8]>,
     /// For an authority, how many may stand below it.
     pub path_len: Option<u8>,
+    /// For a root, whether its name constraints permit no URIs but those of its trust domain.
+    pub constrains_names: bool,
     /// For an authority, the organization in its subject.
     pub organization: &'a str,
     /// How long it is to live from `now` on, if the authority lives as long.

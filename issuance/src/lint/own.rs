@@ -6,6 +6,7 @@ use super::Role;
 use super::algorithm::Scheme;
 use super::alt_names::{DNS_NAME, URI};
 use super::certificate::Judged;
+use super::element::{Element, SEQUENCE};
 use super::finding::{At, Findings};
 use super::names::Attribute;
 use super::oid;
@@ -141,6 +142,24 @@ fn inventory(judged: &Judged<'_>, authority: bool, findings: &mut Findings) {
                 extension.at(),
                 "critical is true",
             );
+        } else if authority && extension.oid == oid::NAME_CONSTRAINTS {
+            findings.require(
+                extension.is_critical(),
+                &rules::CRITICALITY,
+                extension.at(),
+                "critical is false",
+            );
+            let names = judged.says.names.iter().flatten();
+            let host = names
+                .clone()
+                .find(|name| name.tag == URI)
+                .and_then(|name| name.text().strip_prefix("spiffe://"));
+            findings.require(
+                host.is_some_and(|host| permits_only(host, extension.value.content)),
+                &rules::CONSTRAINTS,
+                extension.at(),
+                "they say something else",
+            );
         } else {
             findings.require(
                 wanted.clone().any(|(oid, ..)| *oid == extension.oid),
@@ -150,6 +169,17 @@ fn inventory(judged: &Judged<'_>, authority: bool, findings: &mut Findings) {
             );
         }
     }
+}
+
+/// Whether name constraints are a permitted subtree of URIs with this host, and nothing more.
+fn permits_only(host: &str, constraints: &[u8]) -> bool {
+    const PERMITTED: u8 = 0xa0;
+    let only = |der, tag| Element::only(der, 0).ok().filter(|element| element.tag == tag);
+    only(constraints, SEQUENCE)
+        .and_then(|constraints| only(constraints.content, PERMITTED))
+        .and_then(|permitted| only(permitted.content, SEQUENCE))
+        .and_then(|subtree| only(subtree.content, URI))
+        .is_some_and(|base| base.content == host.as_bytes())
 }
 
 fn usage(judged: &Judged<'_>, authority: bool, findings: &mut Findings) {

@@ -79,6 +79,7 @@ impl Bench {
     pub(crate) fn lint(&self, tbs: &[u8], spki: &[u8]) -> Vec<&'static Rule> {
         let expected = Expected {
             organization: "SPIFFE",
+            constrains_names: false,
             alternative_spki: self.alternative.as_deref(),
             related: self.first.as_ref().map(Certificate::der),
             profile: Profile::Svid(SvidProfile::Workload),

@@ -45,6 +45,7 @@ fn every_rule_is_found_broken() {
     cases_svids::profile(&mut seen);
     presign::presign(&mut seen);
     presign::beside(&mut seen);
+    presign::name_constraints(&mut seen);
     path_lengths(&mut seen);
     hostile::many(&mut seen);
     assert_eq!(seen.missed(), Vec::<&Rule>::new(), "never broken here");
@@ -66,6 +67,7 @@ fn path_lengths(seen: &mut Seen) {
     let spiffe_id = SpiffeId::new("spiffe://example.org").unwrap();
     let mut expected = Expected {
         organization: "SPIFFE",
+        constrains_names: false,
         alternative_spki: None,
         related: None,
         profile: Profile::IntermediateAuthority,

@@ -1,11 +1,14 @@
 //! What is about to be signed, broken one by one against what was asked for and against who signs it.
 
-use symbolon_issuance::lint::Rule;
-use symbolon_issuance::lint::rules::issuing as rules;
+use spiffe::TrustDomain;
+use symbolon_issuance::lint::rules::{extensions, issuing as rules};
+use symbolon_issuance::lint::{self, Expected, Issuer, Rule};
+use symbolon_issuance::{AuthoritySpec, Profile, RootSpec, prepare_root};
 use symbolon_pki::suite::Suite;
 
 use crate::bench::Bench;
 use crate::build::{ML_DSA_44, plain_key};
+use crate::common::{DAY, id, now, serial, signer, trust_domain};
 use crate::pieces::*;
 use crate::seen::Seen;
 
@@ -106,6 +109,98 @@ pub(crate) fn presign(seen: &mut Seen) {
         &key,
     );
     assert!(found.contains(&&rules::ASKED_ROLE), "{found:?}");
+}
+
+/// A root that keeps URIs to its trust domain, and one that does not.
+pub(crate) fn name_constraints(seen: &mut Seen) {
+    const NAME_CONSTRAINTS: usize = 2;
+    let (signer, domain, spiffe_id) = (signer(Suite::EcdsaP256), trust_domain(), id(""));
+    let (serial, spki) = (serial(), signer.public_key().spki_der());
+    let tbs_of = |constrains_names| {
+        let root = RootSpec {
+            authority: AuthoritySpec {
+                trust_domain: &domain,
+                ttl: DAY,
+                path_len: Some(1),
+            },
+            organization: "SPIFFE",
+            constrains_names,
+        };
+        prepare_root(&root, &signer, serial, now())
+            .unwrap()
+            .tbs_der()
+            .to_vec()
+    };
+    let lint = |tbs: &[u8], constrains_names| {
+        let expected = Expected {
+            profile: Profile::SelfSignedAuthority,
+            serial: &serial,
+            spiffe_id: &spiffe_id,
+            dns_names: &[],
+            spki: &spki,
+            alternative_spki: None,
+            related: None,
+            path_len: Some(1),
+            constrains_names,
+            organization: "SPIFFE",
+            ttl: DAY,
+            now: now(),
+            issuer: Issuer::Itself {
+                suite: Suite::EcdsaP256,
+                alternative: None,
+            },
+        };
+        match lint::check(tbs, &expected) {
+            Ok(()) => Vec::new(),
+            Err(error) => error.findings().iter().map(|finding| finding.rule).collect(),
+        }
+    };
+    let mut expect = |rule: &'static Rule, others: &[&'static Rule], found: Vec<&'static Rule>| {
+        seen.rules(rule, others, found.into_iter());
+    };
+    let (constrained, free) = (tbs_of(true), tbs_of(false));
+    assert_eq!(lint(&constrained, true), Vec::<&Rule>::new());
+    assert_eq!(lint(&free, false), Vec::<&Rule>::new());
+    expect(&rules::ASKED_CONSTRAINTS, &[], lint(&constrained, false));
+    expect(&rules::ASKED_CONSTRAINTS, &[], lint(&free, true));
+
+    let host = |host: &str| tlv(0x30, &tlv(0x86, host.as_bytes()));
+    let permitted = |trees: &[u8]| tlv(0x30, &tlv(0xa0, trees));
+    let both = [tlv(0xa0, &host("example.org")), tlv(0xa1, &host("a.example.org"))].concat();
+    for other in [
+        permitted(&host("example.com")),
+        permitted(&host(".example.org")),
+        permitted(&[host("example.org"), host("example.com")].concat()),
+        permitted(&tlv(0x30, &tlv(0x82, b"example.org"))),
+        tlv(0x30, &tlv(0xa1, &host("example.org"))),
+        tlv(0x30, &both),
+    ] {
+        let mut pieces = Pieces::of(&constrained);
+        pieces.set(NAME_CONSTRAINTS, &other);
+        expect(&rules::CONSTRAINTS, &[], lint(&pieces.tbs(), true));
+    }
+    let mut pieces = Pieces::of(&constrained);
+    let mut fields = parts(&content(&pieces.extensions[NAME_CONSTRAINTS]));
+    fields.remove(1);
+    pieces.extensions[NAME_CONSTRAINTS] = tlv(0x30, &fields.concat());
+    expect(
+        &rules::CRITICALITY,
+        &[&extensions::MUST_BE_CRITICAL],
+        lint(&pieces.tbs(), true),
+    );
+    // A trust domain that is no domain name is no host to be compared with.
+    let address = TrustDomain::new("192.0.2.1").unwrap();
+    let root = RootSpec {
+        authority: AuthoritySpec {
+            trust_domain: &address,
+            ttl: DAY,
+            path_len: None,
+        },
+        organization: "SPIFFE",
+        constrains_names: true,
+    };
+    let error = prepare_root(&root, &signer, serial, now()).unwrap_err();
+    assert!(error.to_string().contains("192.0.2.1"), "{error}");
 }
 
 /// Alternative keys, and the link to the first of a pair.

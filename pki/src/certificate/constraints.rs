@@ -170,6 +170,14 @@ impl NameConstraints {
     }
 }
 
+/// Whether URIs with this host can be compared with constraints on URIs: it is a domain name, and no address (RFC 5280,
+/// section 4.2.1.10). Certificates with a URI of another host are refused below an authority that constrains URIs.
+#[must_use]
+pub fn is_comparable_host(host: &str) -> bool {
+    let is_address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_domain(host) && !is_address
+}
+
 /// Whether this can be compared label by label: labels of letters, digits, hyphens and underscores, none empty.
 pub(crate) fn is_domain(name: &str) -> bool {
     name.split('.').all(|label| {

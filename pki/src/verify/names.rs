@@ -15,7 +15,7 @@ use x509_cert::name::Name;
 
 use super::MAX_NAME_COMPARISONS;
 use super::error::ChainReason;
-use crate::certificate::{Certificate, NameConstraints, NameKind, Subtree, is_domain};
+use crate::certificate::{Certificate, NameConstraints, NameKind, Subtree, is_comparable_host, is_domain};
 use crate::text;
 
 /// How many comparisons are left for one chain.
@@ -225,8 +225,7 @@ fn host(uri: &str) -> Result<&str, &'static str> {
         Some(_) => return Err("its host is no domain name"),
         None => host,
     };
-    let is_address = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if is_domain(host) && !is_address {
+    if is_comparable_host(host) {
         Ok(host)
     } else {
         Err("its host is no domain name")

@@ -66,6 +66,7 @@ pub(super) fn root(
             "path length",
         ),
         (policy::lifetime(&certificate) == plan.root.lifetime, "lifetime"),
+        (root::constrains_as_planned(plan, &certificate), "scope of names"),
         (
             certificate
                 .spiffe_id()

@@ -35,6 +35,7 @@ pub(super) struct Root {
     pub(super) suite: Spanned<String>,
     pub(super) lifetime: Spanned<HumanDuration>,
     pub(super) path_length: Option<Spanned<u8>>,
+    pub(super) name_constraints: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) keys: BTreeMap<String, Spanned<StoreName>>,
 }

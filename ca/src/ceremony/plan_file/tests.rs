@@ -34,6 +34,7 @@ fn the_example_says_every_field() {
     assert_eq!(plan.custodians[1].share, "shares/bob.share");
     assert_eq!(plan.intermediates.len(), 1);
     assert_eq!(plan.policy.suites, [Suite::MlDsa65EcdsaP256]);
+    assert!(plan.root.name_constraints);
     let stores: Vec<_> = plan.root.keys.iter().map(|(_, store)| store.as_str()).collect();
     assert_eq!(stores, ["software", "hsm"]);
 }
@@ -46,6 +47,7 @@ fn what_is_left_out_has_defaults() {
     )
     .unwrap();
     assert_eq!((plan.root.path_length, plan.policy.path_length), (1, 0));
+    assert!(!plan.root.name_constraints);
     assert_eq!(plan.organization, "SPIFFE");
     assert_eq!(plan.policy.lifetime, plan.root.lifetime);
     assert_eq!(
@@ -193,6 +195,15 @@ fn a_pin_comes_from_one_place_and_files_are_not_declared() {
 }
 
 #[test]
+fn names_are_constrained_to_what_can_be_compared() {
+    let address = changed("\"example.org\"", "\"192.0.2.1\"");
+    let (line, reason) = line_and_reason(&address);
+    assert_eq!(line, line_of(&address, "name_constraints"));
+    assert!(reason.contains("192.0.2.1 is no domain name"), "{reason}");
+    read(&address.replace("name_constraints = true", "name_constraints = false")).unwrap();
+}
+
+#[test]
 fn a_quorum_that_pins_cannot_reach_is_refused() {
     let all_on_the_token = changed("ml-dsa-65 = \"software\"", "ml-dsa-65 = \"hsm\"");
     assert!(!read(&all_on_the_token).unwrap().has_shares());
@@ -211,6 +222,7 @@ fn the_template_can_be_used_as_it_is_and_with_what_it_leaves_out() {
         .flat_map(|line| [line, "\n"])
         .collect();
     let plan = read(&all).unwrap();
+    assert!(plan.root.name_constraints);
     assert_eq!((plan.stores.len(), plan.other_stores().len()), (1, 1));
     assert!(plan.custodians[0].share.starts_with("/media"));
 }

@@ -11,7 +11,10 @@ rules! {
     EXTENSIONS = Error "profile/extensions", "Symbolon, profiles",
         "the extensions are exactly the profile's", "leave out the other extensions, and add those that are missing";
     CRITICALITY = Error "profile/criticality", "Symbolon, profiles",
-        "keyUsage and basicConstraints are critical, and nothing else is", "correct the criticality";
+        "keyUsage, basicConstraints and nameConstraints are critical, and nothing else is", "correct the criticality";
+    CONSTRAINTS = Error "profile/name-constraints", "Symbolon, profiles",
+        "name constraints permit the URIs of the authority's trust domain, and say no more",
+        "leave them out, or permit just that host";
     PROFILE_KEY_USAGE = Error "profile/key-usage", "Symbolon, profiles",
         "the key usages are exactly the profile's for this kind of key", "give the key the profile's usages";
     PROFILE_EKU = Error "profile/ext-key-usage", "Symbolon, profiles",
@@ -44,6 +47,8 @@ rules! {
         "the related certificate is the one asked for", "report this: it is a fault of Symbolon's";
     ASKED_PATH_LEN = Error "asked/path-length", "Symbolon, issuance", "the path length is the one asked for",
         "report this: it is a fault of Symbolon's";
+    ASKED_CONSTRAINTS = Error "asked/name-constraints", "Symbolon, issuance",
+        "there are name constraints if they were asked for", "report this: it is a fault of Symbolon's";
     ASKED_ROLE = Error "asked/role", "Symbolon, issuance",
         "an authority was asked for if and only if this is one", "report this: it is a fault of Symbolon's";
     ASKED_BEGIN = Error "asked/begin", "Symbolon, issuance",
