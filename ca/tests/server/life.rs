@@ -284,8 +284,12 @@ async fn reflection_shows_what_is_served_and_no_more() {
         [
             "spire.api.server.agent.v1.Agent",
             "spire.api.server.bundle.v1.Bundle",
+            "spire.api.server.debug.v1.Debug",
             "spire.api.server.entry.v1.Entry",
+            "spire.api.server.localauthority.v1.LocalAuthority",
+            "spire.api.server.logger.v1.Logger",
             "spire.api.server.svid.v1.SVID",
+            "spire.api.server.trustdomain.v1.TrustDomain",
             "symbolon.server.v1.Certificates",
             "symbolon.server.v1.Server"
         ]

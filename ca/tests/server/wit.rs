@@ -64,8 +64,8 @@ async fn operators_mint_for_any_key_that_tokens_are_bound_to() {
         );
         assert_eq!(verified.confirmation.algorithm().name(), algorithm);
         assert_eq!(
-            (svid.id, svid.hint.as_str(), life(&svid)),
-            (wire_id("/web"), "", 60)
+            (&svid.id, svid.hint.as_str(), life(&svid)),
+            (&wire_id("/web"), "", 60)
         );
     }
     let svid = client

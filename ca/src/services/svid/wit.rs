@@ -10,10 +10,11 @@ use symbolon_api::spire::api::server::svid::v1::{
 };
 use symbolon_api::spire::api::types;
 use symbolon_issuance::wit::IssuedWit;
+use symbolon_issuance::{IssuanceError, RequestError};
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Family;
 use symbolon_pki::wit::{Confirmation, WitError};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::datastore::{AgentRecord, EntryRecord};
 use crate::issuer::{IssueError, WitOrder};
@@ -159,11 +160,17 @@ fn check_enabled(core: &Core) -> Result<(), Status> {
     ))
 }
 
-/// What a failure comes to for the caller: of what was asked for, it is the key that can be wrong by now.
+/// What a failure comes to for the caller: of what was asked for, the identity can be too long by now, or the key one that
+/// tokens must not be bound to.
 fn of_issue(error: IssueError) -> Status {
+    let is_about_identity = matches!(
+        &error,
+        IssueError::Issuance(IssuanceError::Request(RequestError::SpiffeIdTooLong { .. }))
+    );
+    let field = if is_about_identity { "id" } else { "public_key" };
     let status = Status::from(error);
     match status.code() {
-        tonic::Code::InvalidArgument => Status::invalid_argument(format!("public_key: {}", status.message())),
+        Code::InvalidArgument => Status::invalid_argument(format!("{field}: {}", status.message())),
         _ => status,
     }
 }
