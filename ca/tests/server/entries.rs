@@ -262,6 +262,6 @@ async fn an_oversized_message_is_refused() {
         })
         .await
         .unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
     assert_eq!(server.client.entries(&EntryQuery::default()).await.unwrap(), []);
 }
