@@ -122,12 +122,6 @@ pub enum RequestError {
         /// The last second of its validity.
         not_after: SystemTime,
     },
-    /// An intermediate authority with a key that no suite has.
-    #[error("{algorithm} is no key that an authority can have")]
-    NotAnAuthorityKey {
-        /// The key's algorithm.
-        algorithm: String,
-    },
     /// A DNS name that cannot stand in a certificate.
     #[error("the DNS name {name:?} is not allowed: {reason}")]
     DnsName {

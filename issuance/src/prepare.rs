@@ -67,7 +67,8 @@ pub struct RootSpec<'a> {
 /// What an authority below another one is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct IntermediateRequest<'a> {
-    /// The key to certify, of the same family as the authority above.
+    /// The key to certify, of the same family as the authority above. An RSA key is somebody else's: no suite of ours
+    /// signs with one, and stock servers may.
     pub key: &'a SubjectKey,
     /// The alternative key to certify with it, in the catalyst family.
     pub alternative: Option<&'a SubjectKey>,
@@ -239,12 +240,6 @@ pub fn prepare_intermediate(
         serial,
         now,
     } = *request;
-    if !matches!(key, SubjectKey::Suite(_)) {
-        return Err(RequestError::NotAnAuthorityKey {
-            algorithm: key.algorithm_name(),
-        }
-        .into());
-    }
     let beside = alternative.map_or(Beside::Nothing, Beside::Alternative);
     check_keys(key, beside, authority)?;
     let path_len = match authority.certificate().path_len() {

@@ -252,11 +252,11 @@ fn authorities_below_authorities() {
     ));
     let rsa = SubjectKey::from_spki_der(include_bytes!("data/rsa-2048.spki.der")).unwrap();
     request.key = &rsa;
-    let error = prepare_intermediate(&root, &request).unwrap_err();
-    assert!(matches!(
-        request_error(error),
-        RequestError::NotAnAuthorityKey { .. }
-    ));
+    let stock = prepare_intermediate(&root, &request).unwrap().sign(&root).unwrap();
+    let stock = certificate(&stock);
+    assert!(stock.is_ca());
+    let usage = stock.key_usage().unwrap();
+    assert!(usage.key_cert_sign() && !usage.key_encipherment() && !usage.digital_signature());
 }
 
 #[test]
