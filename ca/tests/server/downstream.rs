@@ -133,6 +133,31 @@ async fn a_server_below_gets_an_authority_in_each_form_that_it_asks_for() {
     }
 }
 
+/// Stock servers can have RSA keys, which no authority of ours has.
+#[tokio::test]
+async fn an_rsa_key_of_a_stock_server_is_certified() {
+    let server = TestServer::start().await;
+    let mut client = SvidClient::new(workload(&server, "/nested", true).await);
+    for name in ["rsa2048-sha256", "rsa4096-sha512"] {
+        let answer = client
+            .new_downstream_x509ca(request(foreign_request(name), 0))
+            .await
+            .unwrap();
+        let ca = Certificate::from_der(&answer.into_inner().ca_cert_chain[0]).unwrap();
+        let usage = ca.key_usage().unwrap();
+        assert!(
+            ca.is_ca() && usage.key_cert_sign() && !usage.key_encipherment(),
+            "{name}"
+        );
+        let above = server
+            .server
+            .authorities()
+            .active(Form::Classical.family())
+            .unwrap();
+        assert_eq!(ca.akid(), Some(above.authority_id()));
+    }
+}
+
 #[tokio::test]
 async fn a_lifetime_is_cut_to_what_our_own_authority_has_left() {
     let server = TestServer::start().await;
