@@ -4,6 +4,8 @@
 
 mod entries;
 mod error;
+mod federation;
+mod foreign;
 mod request;
 
 use std::path::Path;
@@ -33,6 +35,7 @@ use tonic_health::pb::health_client::HealthClient;
 use zeroize::Zeroizing;
 
 pub use self::error::ClientError;
+pub use self::federation::{FederationChanges, FederationSpec};
 pub use self::request::{
     CertificateQuery, EntryChanges, EntryPolicy, EntryQuery, EntrySpec, InvalidSelector, SelectorSpec,
 };

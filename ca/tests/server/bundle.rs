@@ -1,9 +1,7 @@
 //! The bundle, as stock software and as ours sees it.
 
+use symbolon_api::spire::api::server::bundle::v1::GetBundleRequest;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
-use symbolon_api::spire::api::server::bundle::v1::{
-    CountBundlesRequest, GetBundleRequest, ListFederatedBundlesRequest,
-};
 use symbolon_api::spire::api::types;
 use symbolon_ca::client::Reader;
 use symbolon_ca::views::BundleView;
@@ -126,24 +124,4 @@ async fn the_client_gets_the_whole_bundle() {
             .ends_with('Z'),
         "{json}"
     );
-}
-
-#[tokio::test]
-async fn federation_is_not_there_yet_and_says_so() {
-    let server = TestServer::start().await;
-    let mut client = BundleClient::new(server.local().await);
-    assert_eq!(
-        client
-            .count_bundles(CountBundlesRequest {})
-            .await
-            .unwrap()
-            .into_inner()
-            .count,
-        1
-    );
-    let status = client
-        .list_federated_bundles(ListFederatedBundlesRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
 }

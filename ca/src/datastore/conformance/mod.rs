@@ -8,6 +8,7 @@ mod authorities;
 mod certificates;
 mod component_keys;
 mod entries;
+mod federation;
 mod join_tokens;
 mod metadata;
 mod samples;
@@ -76,6 +77,11 @@ const CHECKS: &[Check] = &[
     check!(agents::serial_numbers_follow_renewal_and_use),
     check!(agents::a_banned_agent_cannot_come_back_until_deleted),
     check!(agents::filters_select_and_pages_cut),
+    check!(federation::a_bundle_reads_back_with_everything_in_it),
+    check!(federation::parts_of_a_bundle_are_replaced_and_no_others),
+    check!(federation::entries_decide_whether_a_bundle_may_go),
+    check!(federation::a_relationship_reads_back_and_changes),
+    check!(federation::what_others_append_is_published_once),
     check!(join_tokens::a_token_is_consumed_once),
     check!(join_tokens::a_token_is_spent_with_its_agent_and_not_without),
     check!(join_tokens::of_many_at_once_one_consumes),

@@ -1,0 +1,290 @@
+//! Bundles of other trust domains, relationships, and what others put into the own bundle.
+
+use std::time::Duration;
+
+use symbolon_crypto::random;
+use symbolon_issuance::{AuthoritySpec, Serial, prepare_authority};
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::key::PrivateKey;
+use symbolon_pki::suite::{Form, Suite};
+
+use super::samples::{at, full_entry, plain_entry};
+use super::{Outcome, Store, all_pages, expect_eq, expect_error};
+use crate::datastore::{
+    AppendedAuthorities, BundleParts, DatastoreError, DeleteMode, EntryFilter, FederationChange,
+    FederationProfile, FederationRecord, MAX_APPENDED, X509Part,
+};
+
+fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
+    let signer = PrivateKey::generate(suite)?.signer()?;
+    let trust_domain = "a.test".parse()?;
+    let spec = AuthoritySpec {
+        trust_domain: &trust_domain,
+        ttl: Duration::from_secs(3600),
+        path_len: None,
+    };
+    let linted = prepare_authority(&spec, &signer, Serial::random(random::fill)?, at(0))?;
+    let certificate = Certificate::from_der(linted.sign(&signer)?.der())?;
+    Ok(X509Authority::new(certificate))
+}
+
+fn key(key_id: &str) -> anyhow::Result<JwtAuthority> {
+    let spki = PrivateKey::generate(Suite::EcdsaP256)?.public_key()?.spki_der();
+    Ok(JwtAuthority::from_spki_der(key_id, &spki)?)
+}
+
+/// A bundle with something of every kind.
+fn bundle(name: &str) -> anyhow::Result<TrustBundle> {
+    let mut bundle = TrustBundle::new(name.parse()?);
+    bundle.sequence = u64::MAX;
+    bundle.refresh_hint = Some(Duration::from_secs(300));
+    bundle.x509_authorities = vec![authority(Suite::EcdsaP256)?, authority(Suite::MlDsa44)?];
+    bundle
+        .x509_authorities
+        .iter_mut()
+        .for_each(|authority| authority.tainted = true);
+    bundle.jwt_authorities = vec![key("one")?, key("two")?];
+    bundle.wit_authorities = vec![key("one")?];
+    for key in &mut bundle.jwt_authorities {
+        key.expires_at = Some(at(60));
+        key.tainted = true;
+    }
+    Ok(bundle)
+}
+
+fn empty(name: &str) -> anyhow::Result<TrustBundle> {
+    Ok(TrustBundle::new(name.parse()?))
+}
+
+fn relationship(name: &str) -> anyhow::Result<FederationRecord> {
+    Ok(FederationRecord {
+        trust_domain: name.parse()?,
+        endpoint_url: format!("https://{name}/bundle"),
+        profile: FederationProfile::HttpsWeb,
+    })
+}
+
+pub(super) async fn a_bundle_reads_back_with_everything_in_it(store: Store) -> Outcome {
+    let written = bundle("a.test")?;
+    expect_eq!(store.federated_bundle(&written.trust_domain).await?, None);
+    store.create_federated_bundle(&written).await?;
+    expect_eq!(
+        store.federated_bundle(&written.trust_domain).await?,
+        Some(written.clone())
+    );
+    expect_error!(
+        store.create_federated_bundle(&empty("a.test")?).await,
+        DatastoreError::AlreadyExists { .. }
+    );
+    store.create_federated_bundle(&empty("b.test")?).await?;
+    expect_eq!(store.count_federated_bundles().await?, 2);
+    let listed = all_pages(1, async |page| store.list_federated_bundles(&page).await).await?;
+    expect_eq!(listed, vec![written, empty("b.test")?]);
+    let mut nul = empty("c.test")?;
+    nul.jwt_authorities = vec![key("a\0b")?];
+    expect_error!(
+        store.create_federated_bundle(&nul).await,
+        DatastoreError::Invalid { .. }
+    );
+    Ok(())
+}
+
+pub(super) async fn parts_of_a_bundle_are_replaced_and_no_others(store: Store) -> Outcome {
+    let first = bundle("a.test")?;
+    let second = TrustBundle {
+        sequence: 3,
+        refresh_hint: None,
+        x509_authorities: vec![authority(Suite::EcdsaP256)?],
+        jwt_authorities: Vec::new(),
+        wit_authorities: Vec::new(),
+        ..first.clone()
+    };
+    expect_error!(
+        store.update_federated_bundle(&second, &BundleParts::WHOLE).await,
+        DatastoreError::NotFound { .. }
+    );
+    expect_eq!(
+        store.set_federated_bundle(&first, &BundleParts::WHOLE).await?,
+        first
+    );
+    let nothing = BundleParts {
+        x509: X509Part::Untouched,
+        jwt: false,
+        wit: false,
+        refresh_hint: false,
+        sequence: false,
+    };
+    expect_eq!(store.update_federated_bundle(&second, &nothing).await?, first);
+    let number = BundleParts {
+        sequence: true,
+        ..nothing.clone()
+    };
+    let numbered = store.update_federated_bundle(&second, &number).await?;
+    expect_eq!(
+        numbered,
+        TrustBundle {
+            sequence: 3,
+            ..first.clone()
+        }
+    );
+    // Who sees the classical authorities alone takes no other away.
+    let seen = store
+        .set_federated_bundle(&second, &BundleParts::seen(&[Form::Classical]))
+        .await?;
+    let kept: Vec<_> = second
+        .x509_authorities
+        .iter()
+        .chain(first.x509_authorities.iter().skip(1))
+        .cloned()
+        .collect();
+    expect_eq!(seen.x509_authorities, kept);
+    expect_eq!(seen.jwt_authorities, Vec::new());
+    let all = store
+        .set_federated_bundle(&second, &BundleParts::seen(&[Form::Classical, Form::MlDsa]))
+        .await?;
+    expect_eq!(all, second);
+    expect_eq!(store.federated_bundle(&second.trust_domain).await?, Some(second));
+    Ok(())
+}
+
+pub(super) async fn entries_decide_whether_a_bundle_may_go(store: Store) -> Outcome {
+    for name in ["a.test", "b.test"] {
+        store.create_federated_bundle(&empty(name)?).await?;
+    }
+    // It federates with both, and another with neither.
+    let entry = full_entry("x")?;
+    store.create_entry(&entry).await?;
+    store
+        .create_entry(&plain_entry("y", "/y", &["unix:uid:1"])?)
+        .await?;
+    let (a, b) = ("a.test".parse()?, "b.test".parse()?);
+    expect_error!(
+        store.delete_federated_bundle(&a, DeleteMode::Restrict).await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.federated_bundle(&a).await?.is_some(), true);
+    expect_eq!(
+        store.delete_federated_bundle(&a, DeleteMode::Dissociate).await?,
+        1
+    );
+    let left = store.entry("x").await?;
+    let left = left.map(|entry| (entry.federates_with, entry.revision_number));
+    expect_eq!(left, Some((["b.test".parse()?].into(), 1)));
+    expect_eq!(store.delete_federated_bundle(&b, DeleteMode::Delete).await?, 1);
+    expect_eq!(store.count_entries(&EntryFilter::default()).await?, 1);
+    expect_eq!(store.count_federated_bundles().await?, 0);
+    for mode in [DeleteMode::Restrict, DeleteMode::Delete, DeleteMode::Dissociate] {
+        expect_error!(
+            store.delete_federated_bundle(&a, mode).await,
+            DatastoreError::NotFound { .. }
+        );
+    }
+    store.create_federated_bundle(&empty("a.test")?).await?;
+    expect_eq!(store.delete_federated_bundle(&a, DeleteMode::Restrict).await?, 0);
+    Ok(())
+}
+
+pub(super) async fn a_relationship_reads_back_and_changes(store: Store) -> Outcome {
+    let made = relationship("a.test")?;
+    let (name, whole) = (made.trust_domain.clone(), BundleParts::WHOLE);
+    expect_eq!(store.federation(&name).await?, None);
+    store
+        .create_federation(&made, Some((&bundle("a.test")?, &whole)))
+        .await?;
+    expect_eq!(store.federation(&name).await?, Some(made.clone()));
+    expect_eq!(store.count_federated_bundles().await?, 1);
+    expect_error!(
+        store.create_federation(&made, None).await,
+        DatastoreError::AlreadyExists { .. }
+    );
+    // Half a change is none: neither the relationship nor the bundle.
+    let other = relationship("b.test")?;
+    expect_error!(
+        store
+            .create_federation(&other, Some((&empty("c.test")?, &whole)))
+            .await,
+        DatastoreError::Invalid { .. }
+    );
+    expect_eq!(store.federation(&other.trust_domain).await?, None);
+    let change = FederationChange {
+        endpoint_url: None,
+        profile: Some(FederationProfile::HttpsSpiffe("spiffe://c.test/e".parse()?)),
+    };
+    expect_error!(
+        store
+            .update_federation(&name, &change, Some((&empty("c.test")?, &whole)))
+            .await,
+        DatastoreError::Invalid { .. }
+    );
+    expect_eq!(store.federation(&name).await?, Some(made.clone()));
+    let changed = store
+        .update_federation(&name, &change, Some((&empty("a.test")?, &whole)))
+        .await?;
+    expect_eq!(changed.endpoint_url, made.endpoint_url);
+    expect_eq!(Some(changed.profile.clone()), change.profile);
+    expect_eq!(store.federation(&name).await?, Some(changed.clone()));
+    expect_eq!(store.federated_bundle(&name).await?, Some(empty("a.test")?));
+    expect_error!(
+        store.update_federation(&other.trust_domain, &change, None).await,
+        DatastoreError::NotFound { .. }
+    );
+    store.create_federation(&other, None).await?;
+    let listed = all_pages(1, async |page| store.list_federation(&page).await).await?;
+    expect_eq!(listed, vec![changed, other]);
+    store.delete_federation(&name).await?;
+    expect_error!(
+        store.delete_federation(&name).await,
+        DatastoreError::NotFound { .. }
+    );
+    expect_eq!(store.federated_bundle(&name).await?.is_some(), true);
+    Ok(())
+}
+
+pub(super) async fn what_others_append_is_published_once(store: Store) -> Outcome {
+    let mut added = AppendedAuthorities {
+        x509: vec![authority(Suite::EcdsaP256)?],
+        jwt: vec![key("one")?],
+        wit: vec![key("one")?],
+    };
+    added.jwt.iter_mut().for_each(|key| key.expires_at = Some(at(60)));
+    for _ in 0..2 {
+        store.append_authorities(&added).await?;
+        let published = store.published_authorities().await?;
+        expect_eq!((published.sequence, &published.appended), (1, &added));
+    }
+    // A name belongs to one key, and of several authorities all are added or none.
+    let taken = AppendedAuthorities {
+        x509: vec![authority(Suite::MlDsa44)?],
+        jwt: vec![key("one")?],
+        ..AppendedAuthorities::default()
+    };
+    expect_error!(
+        store.append_authorities(&taken).await,
+        DatastoreError::AlreadyExists { .. }
+    );
+    let mut many = AppendedAuthorities::default();
+    let spare = key("spare")?;
+    for number in 0..=MAX_APPENDED {
+        let key_id = format!("key-{number}");
+        let material = PrivateKey::generate(Suite::EcdsaP256)?.public_key()?.spki_der();
+        many.jwt.push(JwtAuthority {
+            key_id,
+            ..JwtAuthority::from_spki_der(&spare.key_id, &material)?
+        });
+    }
+    expect_error!(
+        store.append_authorities(&many).await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.appended_authorities().await?, added);
+    // The certificate lives for an hour, the JWT key for a minute, the WIT key for ever.
+    expect_eq!(store.prune_appended_authorities(at(60)).await?, 0);
+    expect_eq!(store.published_authorities().await?.sequence, 1);
+    expect_eq!(store.prune_appended_authorities(at(61)).await?, 1);
+    expect_eq!(store.prune_appended_authorities(at(1 << 30)).await?, 1);
+    let published = store.published_authorities().await?;
+    expect_eq!(published.sequence, 3);
+    expect_eq!((published.appended.len(), published.appended.wit), (1, added.wit));
+    Ok(())
+}
