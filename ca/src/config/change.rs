@@ -22,7 +22,11 @@ impl ServerConfig {
     /// What differs in `next`, by what a server can do about it while it runs.
     pub fn changes(&self, next: &Self) -> Changes {
         let different = |pairs: &[(bool, &'static str)]| {
-            pairs.iter().filter(|(differs, _)| *differs).map(|(_, key)| *key).collect::<Vec<_>>()
+            pairs
+                .iter()
+                .filter(|(differs, _)| *differs)
+                .map(|(_, key)| *key)
+                .collect::<Vec<_>>()
         };
         let (lifetimes, other) = (&self.lifetimes, &next.lifetimes);
         let (access, other_access) = (&self.authorization, &next.authorization);
@@ -33,7 +37,10 @@ impl ServerConfig {
             (lifetimes.jwt != other.jwt, "lifetimes.jwt"),
             (lifetimes.wit != other.wit, "lifetimes.wit"),
             (self.limits != next.limits, "limits"),
-            (access.admin_ids != other_access.admin_ids, "authorization.admin_ids"),
+            (
+                access.admin_ids != other_access.admin_ids,
+                "authorization.admin_ids",
+            ),
             (
                 access.policy != other_access.policy || access.policy_data != other_access.policy_data,
                 "authorization.policy",
@@ -42,7 +49,10 @@ impl ServerConfig {
                 access.policy_timeout_ms != other_access.policy_timeout_ms,
                 "authorization.policy_timeout_ms",
             ),
-            (access.log_allowed != other_access.log_allowed, "authorization.log_allowed"),
+            (
+                access.log_allowed != other_access.log_allowed,
+                "authorization.log_allowed",
+            ),
         ]);
         let mut kept = different(&[
             (self.trust_domain != next.trust_domain, "trust_domain"),
@@ -103,10 +113,21 @@ mod tests {
              [health]\naddress = \"127.0.0.1:0\"\n",
         );
         let changes = old.changes(&new);
-        assert_eq!(changes.taken, ["log.filter", "lifetimes.svid", "limits", "authorization.admin_ids"]);
+        assert_eq!(
+            changes.taken,
+            [
+                "log.filter",
+                "lifetimes.svid",
+                "limits",
+                "authorization.admin_ids"
+            ]
+        );
         assert_eq!(changes.kept, ["data_dir", "lifetimes.authority", "health"]);
         let taking = old.taking(&new);
         assert_eq!(taking.changes(&new).taken, [""; 0], "what was taken is taken");
-        assert_eq!((taking.lifetimes.authority, taking.data_dir), (old.lifetimes.authority, old.data_dir));
+        assert_eq!(
+            (taking.lifetimes.authority, taking.data_dir),
+            (old.lifetimes.authority, old.data_dir)
+        );
     }
 }

@@ -87,7 +87,11 @@ impl ServerConfig {
         problems.extend(self.attestors.check().err());
         problems.extend(self.check_key_stores().err());
         let families = self.families();
-        problems.extend(families.into_iter().filter_map(|family| self.check_family(family).err()));
+        problems.extend(
+            families
+                .into_iter()
+                .filter_map(|family| self.check_family(family).err()),
+        );
         let watched = watch::faults(&self.health, &self.metrics, &self.traces);
         problems.extend(watched.into_iter().map(|(key, reason)| problem(key, reason)));
         let mut warnings = Vec::new();
@@ -172,7 +176,11 @@ impl ServerConfig {
             ),
         ];
         // Of no matter where nobody issues such tokens.
-        let wit = self.families.wit.as_ref().map(|_| ("lifetimes.wit", lifetimes.wit, stolen));
+        let wit = self
+            .families
+            .wit
+            .as_ref()
+            .map(|_| ("lifetimes.wit", lifetimes.wit, stolen));
         for (key, lifetime, (limit, why)) in all.into_iter().chain(wit) {
             let warn = |reason: String| Warning {
                 key: key.to_owned(),
@@ -184,7 +192,10 @@ impl ServerConfig {
                 let reason = format!("is {lifetime}, longer than the authority's {longest}");
                 problems.push(problem(key, reason));
             } else if lifetime.0 > limit {
-                warnings.push(warn(format!("is {lifetime}; above {} {why}", HumanDuration(limit))));
+                warnings.push(warn(format!(
+                    "is {lifetime}; above {} {why}",
+                    HumanDuration(limit)
+                )));
             } else if lifetime.0 > longest.0 / 6 {
                 warnings.push(warn(format!(
                     "is {lifetime}; authorities sign until a sixth of their {longest} is left, so some will live shorter"

@@ -6,8 +6,8 @@ use symbolon_host::config::{ConfigError, Examined};
 use symbolon_host::data_dir::{DataDirError, trust_domain_of};
 use symbolon_host::{logging, socket};
 
-use super::check::{Problem, Warning, problem};
 use super::ServerConfig;
+use super::check::{Problem, Warning, problem};
 use crate::authorization::Policy;
 use crate::server::socket_path;
 
@@ -56,7 +56,11 @@ impl ServerConfig {
                     })
             };
             let problems = problems.into_iter().chain(surroundings);
-            findings.extend(problems.filter(|problem| !follows(problem)).map(Finding::of_value));
+            findings.extend(
+                problems
+                    .filter(|problem| !follows(problem))
+                    .map(Finding::of_value),
+            );
             warnings = advice;
             warnings.retain(|warning| !examined.is_unread(&warning.key));
         }
@@ -75,7 +79,10 @@ impl ServerConfig {
         }
         match trust_domain_of(&self.data_dir) {
             Ok(found) if found != self.trust_domain.as_str() => {
-                let reason = format!("belongs to trust domain {found}, not {}; choose another directory", self.trust_domain);
+                let reason = format!(
+                    "belongs to trust domain {found}, not {}; choose another directory",
+                    self.trust_domain
+                );
                 problems.push(problem("data_dir", reason));
             }
             // One that is not there yet is made at the first start.
@@ -89,7 +96,10 @@ impl ServerConfig {
             let error = &error as &dyn std::error::Error;
             let causes = std::iter::successors(Some(error), |error| error.source());
             let words: Vec<String> = causes.map(ToString::to_string).collect();
-            problems.push(problem("authorization.policy", format!("is no use: {}", words.join(": "))));
+            problems.push(problem(
+                "authorization.policy",
+                format!("is no use: {}", words.join(": ")),
+            ));
         }
         problems
     }
@@ -125,7 +135,11 @@ mod tests {
     }
 
     fn keys(text: &str) -> Vec<String> {
-        let mut keys: Vec<_> = examine(text).findings.into_iter().filter_map(|finding| finding.key).collect();
+        let mut keys: Vec<_> = examine(text)
+            .findings
+            .into_iter()
+            .filter_map(|finding| finding.key)
+            .collect();
         keys.sort();
         keys
     }
@@ -149,7 +163,11 @@ mod tests {
                 "signer_treads",
             ]
         );
-        let lines: Vec<_> = examine(text).findings.iter().filter_map(|finding| finding.line).collect();
+        let lines: Vec<_> = examine(text)
+            .findings
+            .iter()
+            .filter_map(|finding| finding.line)
+            .collect();
         assert_eq!(lines, [1, 3, 5], "the mistakes of the text have lines");
     }
 
@@ -165,7 +183,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let data = dir.path().join("data");
         drop(symbolon_host::DataDir::open(&data, "other.org").expect("a data directory"));
-        let text = format!("trust_domain = \"example.org\"\ndata_dir = \"{}\"\n", data.display());
+        let text = format!(
+            "trust_domain = \"example.org\"\ndata_dir = \"{}\"\n",
+            data.display()
+        );
         let findings = examine(&text).findings;
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert!(findings[0].reason.contains("other.org"), "{findings:?}");

@@ -43,6 +43,7 @@ fn the_documented_defaults_are_the_defaults() {
             log,
             config.authorization.clone(),
             config.limits,
+            (config.health.clone(), config.metrics.clone(), config.traces.clone()),
         )
     };
     assert_eq!(rest(&documented), rest(&minimal));
@@ -185,6 +186,15 @@ fn each_mistake_is_named() {
         ("[listen]\naddress = \"somewhere\"", "address"),
         ("[lifetimes]\nsvid = \"1 hour\"", "1 hour"),
         ("[lifetimes]\njwt = \"0s\"", "`lifetimes.jwt` is zero"),
+        (
+            "[lifetimes]\nauthority = \"59s\"\nsvid = \"5s\"\nagent = \"5s\"\njwt = \"5s\"",
+            "`lifetimes.authority` is 59s; at least 1m is needed",
+        ),
+        ("[health]\nlive_path = \"live\"", "`health.live_path`"),
+        ("[health]\nport = 80", "port"),
+        ("[metrics]\naddress = \"localhost\"", "address"),
+        ("[traces]\nendpoint = \"https://collector:4317\"", "`traces.endpoint`"),
+        ("[traces]\npercent = 101", "`traces.percent`"),
         (
             "[lifetimes]\nsvid = \"25h\"",
             "`lifetimes.svid` is 25h, longer than the authority's 1d",
