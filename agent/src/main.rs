@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use symbolon_agent::{Agent, AgentConfig, RunningAgent, telemetry};
+use symbolon_agent::{Agent, AgentConfig, Phase, RunningAgent, telemetry};
 use symbolon_host::logging::LogControl;
 use symbolon_host::shutdown::{self, Hangups};
 use symbolon_host::systemd::Notifier;
@@ -173,7 +173,10 @@ async fn follow(
             hangups.next().await;
             notifier.reloading();
             reload(file, &mut config, log);
-            notifier.ready(&served);
+            // Who is not ready yet says so when it is.
+            if !matches!(agent.status().phase, Phase::Starting) {
+                notifier.ready(&served);
+            }
         }
     };
     tokio::join!(ready, reloads);
