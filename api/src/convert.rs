@@ -41,6 +41,9 @@ pub enum InvalidId {
         /// What it holds, fit for a message.
         value: String,
     },
+    /// The trust domain has capital letters.
+    #[error("the trust domain of a SPIFFE ID is `{0}`: write it in lower case")]
+    Capitals(String),
 }
 
 impl From<InvalidId> for tonic::Status {
@@ -76,6 +79,11 @@ impl TryFrom<&types::Spiffeid> for SpiffeId {
                 part: IdPart::Path,
                 value: quoted(path),
             });
+        }
+        // SPIFFE ID, section 2.1: names of trust domains are in lower case. The parser would make them so, and the sender
+        // would be told of another name than it gave.
+        if trust_domain.contains(|c: char| c.is_ascii_uppercase()) {
+            return Err(InvalidId::Capitals(quoted(trust_domain)));
         }
         let id = format!("spiffe://{trust_domain}{path}");
         Self::new(&id).map_err(|source| InvalidId::Malformed {
@@ -157,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn capitals_in_trust_domains_are_refused() {
+        for trust_domain in ["Example.org", "EXAMPLE.ORG"] {
+            let error = SpiffeId::try_from(&wire(trust_domain, "/a")).unwrap_err();
+            assert_eq!(error, InvalidId::Capitals(trust_domain.to_owned()));
+        }
+        assert!(SpiffeId::try_from(&wire("example.org", "/A")).is_ok(), "paths keep theirs");
+    }
+
+    #[test]
     fn broken_ids_are_refused_and_named() {
         for (trust_domain, path) in [
             ("", "/a"),
@@ -212,7 +229,7 @@ mod tests {
         ) {
             if let Ok(id) = SpiffeId::try_from(&wire(&td, &path)) {
                 let back = types::Spiffeid::from(&id);
-                prop_assert_eq!(back.trust_domain, td.to_ascii_lowercase());
+                prop_assert_eq!(back.trust_domain, td);
                 prop_assert_eq!(back.path, path);
             }
         }
