@@ -68,7 +68,7 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
         }
     }
     if !answers.is_empty() {
-        check_answers(scenario, prover.as_mut(), &evidence, &answers)
+        check_answers(scenario, prover.as_mut(), &answers)
             .await
             .map_err(|(rule, found)| broken(rule, &found))?;
     }
@@ -135,9 +135,16 @@ async fn attest(
 async fn check_answers(
     scenario: &dyn Scenario,
     prover: &mut dyn Prover,
-    evidence: &[u8],
     answers: &[Vec<u8>],
 ) -> Result<(), (&'static str, Result<Attested, AttestationError>)> {
+    // What it was asked before may have been about evidence that it has made anew since.
+    let evidence = match prover.evidence().await {
+        Ok(evidence) => evidence.to_vec(),
+        Err(error) => {
+            let refused = AttestationError::Refused(error.to_string());
+            return Err(("honest nodes have evidence", Err(refused)));
+        }
+    };
     let longest = answers.iter().map(Vec::len).max().unwrap_or_default();
     let mut meddlers = vec![
         (
@@ -163,7 +170,7 @@ async fn check_answers(
         };
         let outcome = scenario
             .verifier()
-            .verify(evidence, &mut node, scenario.now())
+            .verify(&evidence, &mut node, scenario.now())
             .await;
         match outcome {
             Err(

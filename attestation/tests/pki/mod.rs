@@ -14,6 +14,7 @@ use rcgen::{
 };
 use symbolon_pki::bundle::X509Authority;
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::key::SubjectKey;
 
 /// When everything is valid: 2027-01-15 08:00:00 UTC.
 pub fn now() -> SystemTime {
@@ -90,4 +91,20 @@ pub fn node_params(name: &str, uris: &[&str]) -> CertificateParams {
         .map(|uri| SanType::URI((*uri).try_into().unwrap()))
         .collect();
     params
+}
+
+/// Somebody's key, of RSA or P-256, that is to be certified.
+pub struct Certified<'a>(pub &'a SubjectKey);
+
+impl PublicKeyData for Certified<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        match self.0 {
+            SubjectKey::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
+            SubjectKey::Suite(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
+        }
+    }
 }

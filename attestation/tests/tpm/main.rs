@@ -16,7 +16,7 @@ mod refusals;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose, SubjectPublicKeyInfo};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use spiffe::TrustDomain;
 use symbolon_attestation::conformance::Scenario;
 use symbolon_attestation::tpm::Public;
@@ -77,13 +77,13 @@ fn endorsement_certificate(
     change: impl FnOnce(&mut CertificateParams),
 ) -> Certificate {
     let endorsement = identity(tpm).endorsement().unwrap();
-    let key = Public::parse(&endorsement.public).unwrap().key().spki_der();
+    let public = Public::parse(&endorsement.public).unwrap();
     let mut params = pki::node_params("", &[]);
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(vec![2, 23, 133, 8, 1])];
     change(&mut params);
-    maker.sign(&params, &SubjectPublicKeyInfo::from_der(&key).unwrap())
+    maker.sign(&params, &pki::Certified(public.key()))
 }
 
 /// A verifier, and how a node that it lets in is made.
