@@ -252,7 +252,10 @@ fn authorities_below_authorities() {
     ));
     let rsa = SubjectKey::from_spki_der(include_bytes!("data/rsa-2048.spki.der")).unwrap();
     request.key = &rsa;
-    let stock = prepare_intermediate(&root, &request).unwrap().sign(&root).unwrap();
+    let stock = prepare_intermediate(&root, &request)
+        .unwrap()
+        .sign(&root)
+        .unwrap();
     let stock = certificate(&stock);
     assert!(stock.is_ca());
     let usage = stock.key_usage().unwrap();
