@@ -2,6 +2,8 @@
 
 pub(crate) mod ceremony;
 mod entry;
+mod federation;
+mod import;
 pub(crate) mod key;
 pub(crate) mod lint;
 pub(crate) mod plan;
@@ -14,7 +16,11 @@ use symbolon_host::HumanDuration;
 use symbolon_pki::suite::Form;
 use symbolon_pki::verify::RevocationMode;
 
-pub(crate) use self::entry::{Entry, EntryChange, EntryFields};
+pub(crate) use self::entry::{Entry, EntryApply, EntryChange, EntryFields};
+pub(crate) use self::federation::{
+    Bundle, BundleFormat, BundleInput, DeleteBundleMode, Federation, FederationChange, FederationFields,
+};
+pub(crate) use self::import::{Import, ImportSpire};
 use crate::output::Format;
 
 /// A certificate authority for workloads whose identities have two halves, classical and post-quantum.
@@ -72,6 +78,9 @@ pub(crate) enum Command {
     /// Registration entries: which workloads may have which identity
     #[command(subcommand)]
     Entry(Entry),
+    /// Bring here what another server has
+    #[command(subcommand)]
+    Import(Import),
     /// Node agents that have attested
     #[command(subcommand)]
     Agent(Agent),
@@ -81,9 +90,12 @@ pub(crate) enum Command {
     /// Join tokens for new agents
     #[command(subcommand)]
     Token(Token),
-    /// The trust bundle
+    /// Trust bundles: this trust domain's, and those of others
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Federation: where other trust domains' bundles are fetched from
+    #[command(subcommand)]
+    Federation(Federation),
     /// Keys where they are held: make, list, attest and destroy them, and try a token before relying on it
     #[command(subcommand)]
     Key(key::Key),
@@ -140,19 +152,23 @@ pub(crate) struct Up {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Server {
-    /// Run the server until SIGINT or SIGTERM
+    /// Run the server until SIGINT or SIGTERM; SIGHUP has it read its configuration again
     #[command(after_help = "Example:\n  symbolon server run --config /etc/symbolon/server.toml")]
     Run {
         /// The configuration file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Check a configuration file and say what it means, without starting anything
+    /// Check a configuration file, list everything that is wrong with it or say what it means; nothing is changed
+    #[command(after_help = "Example:\n  symbolon server validate --config /etc/symbolon/server.toml")]
     Validate {
         /// The configuration file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Show how the server stands: authorities, agents, entries, limits, health
+    #[command(after_help = "Examples:\n  symbolon server status\n  symbolon server status --output json")]
+    Status,
 }
 
 #[derive(Debug, Subcommand)]
@@ -294,33 +310,6 @@ pub(crate) enum Token {
         /// A second name for the agent, for entries to have as their parent
         #[arg(long, value_name = "ID")]
         spiffe_id: Option<String>,
-    },
-}
-
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub(crate) enum BundleFormat {
-    /// A table, or with --output json the same as JSON
-    #[default]
-    Summary,
-    /// The X.509 authorities as PEM
-    Pem,
-    /// The SPIFFE bundle document, post-quantum authorities under pq_keys
-    Spiffe,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bundle {
-    /// Show the trust bundle of this server's trust domain
-    #[command(
-        after_help = "Examples:\n  symbolon bundle show\n  symbolon bundle show --format spiffe > bundle.json"
-    )]
-    Show {
-        /// What to print
-        #[arg(long, value_enum, default_value_t)]
-        format: BundleFormat,
-        /// Only authorities of these forms [default: all]
-        #[arg(long, value_name = "FORM", value_delimiter = ',')]
-        form: Vec<Form>,
     },
 }
 

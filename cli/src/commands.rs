@@ -5,7 +5,9 @@ mod bundle;
 pub(crate) mod ceremony;
 mod cert;
 mod entry;
+mod federation;
 mod healthcheck;
+mod import;
 mod inspect;
 pub(crate) mod key;
 mod lint;
@@ -33,7 +35,7 @@ const MAX_INPUT: u64 = 4 * 1024 * 1024;
 pub(crate) async fn run(cli: Cli) -> Result<()> {
     let Cli { common, command } = cli;
     // A server sets its log up by its configuration file, which it has yet to read.
-    if !matches!(command, Command::Server(_)) {
+    if !matches!(command, Command::Server(crate::args::Server::Run { .. })) {
         symbolon_host::logging::init(common.log.as_deref().unwrap_or("warn"), Default::default())?;
     }
     match command {
@@ -41,10 +43,12 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Server(command) => server::run(&common, &command).await,
         Command::Svid(command) => svid::run(&common, &command).await,
         Command::Entry(command) => entry::run(&common, command).await,
+        Command::Import(command) => import::run(&common, command).await,
         Command::Agent(command) => agent::run(&common, command).await,
         Command::Cert(command) => cert::run(&common, command).await,
         Command::Token(command) => token::run(&common, command).await,
         Command::Bundle(command) => bundle::run(&common, command).await,
+        Command::Federation(command) => federation::run(&common, command).await,
         Command::Key(command) => key::run(&common, command).await,
         Command::Plan(command) => plan::run(&common, command).await,
         Command::Ceremony(command) => ceremony::run(&common, command),

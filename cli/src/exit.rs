@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use symbolon_ca::apply::ApplyError;
 use symbolon_ca::ceremony::CeremonyError;
 use symbolon_ca::client::ClientError;
+use symbolon_ca::import::ImportError;
 use symbolon_host::{ConfigError, DataDirError, SocketError};
 use symbolon_tls::workload_api::WorkloadApiError;
 
@@ -74,7 +76,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[error("cannot write to standard output")]
 pub(crate) struct BrokenOutput(#[source] pub std::io::Error);
 
-fn code(error: &anyhow::Error) -> u8 {
+/// The exit code that says most about an error.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<CeremonyError>() {
             return crate::commands::ceremony::code(error).unwrap_or(FAILED);
@@ -91,15 +94,19 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Usage>() || cause.is::<ConfigError>() {
             return USAGE;
         }
-        if let Some(ClientError::Argument(_)) = cause.downcast_ref() {
-            return USAGE;
+        match cause.downcast_ref::<ApplyError>() {
+            Some(ApplyError::Conflicts(_)) => return REFUSED,
+            Some(ApplyError::Client(error)) => return code_of_client(error),
+            Some(_) => return USAGE,
+            None => {}
+        }
+        match cause.downcast_ref::<ImportError>() {
+            Some(ImportError::Source(error) | ImportError::Target(error)) => return code_of_client(error),
+            Some(_) => return REFUSED,
+            None => {}
         }
         if let Some(error) = cause.downcast_ref::<ClientError>() {
-            return if error.is_unreachable() {
-                UNREACHABLE
-            } else {
-                REFUSED
-            };
+            return code_of_client(error);
         }
         if let Some(error) = cause.downcast_ref::<WorkloadApiError>() {
             return match error {
@@ -110,6 +117,14 @@ fn code(error: &anyhow::Error) -> u8 {
         }
     }
     FAILED
+}
+
+fn code_of_client(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Argument(_) => USAGE,
+        error if error.is_unreachable() => UNREACHABLE,
+        _ => REFUSED,
+    }
 }
 
 fn hint(error: &anyhow::Error) -> Option<&'static str> {

@@ -1,7 +1,13 @@
 //! `symbolon entry`.
 
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
 use clap::{Args, Subcommand};
 use symbolon_host::HumanDuration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Entry {
@@ -25,12 +31,59 @@ pub(crate) enum Entry {
         #[command(flatten)]
         fields: EntryChange,
     },
-    /// Delete entries
+    /// Delete entries, each by itself
     Delete {
         /// Their ids
         #[arg(required = true)]
         ids: Vec<String>,
     },
+    /// Bring about what documents declare, and remove what they declared before
+    #[command(
+        after_help = "Examples:\n  symbolon entry apply -f entries/ --dry-run\n  symbolon entry apply -f payments.yaml\n\n\
+                      Exit codes: 0 done, 2 a document is wrong, 3 with --check something would change, 4 unreachable, 5 \
+                      refused: others keep an entry, or the server did not make a change"
+    )]
+    Apply(EntryApply),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EntryApply {
+    /// A document, YAML or JSON, or a folder of them; - for standard input. May be repeated
+    #[arg(short, long, value_name = "FILE|DIR", required = true)]
+    pub file: Vec<PathBuf>,
+    /// Whose the documents are that do not say it
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// As --dry-run, and fail if anything would change
+    #[arg(long)]
+    pub check: bool,
+    /// Keep the owners' entries that are not declared any more
+    #[arg(long)]
+    pub no_prune: bool,
+}
+
+/// A moment as in 2027-01-31T00:00:00Z, or `never` for none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Moment(pub(crate) Option<SystemTime>);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let seconds = OffsetDateTime::parse(text, &Rfc3339)
+            .ok()
+            .and_then(|moment| u64::try_from(moment.unix_timestamp()).ok());
+        seconds
+            .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
+            .map(|moment| Self(Some(moment)))
+            .ok_or_else(|| "write 2027-01-31T00:00:00Z, or never".to_owned())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +118,27 @@ pub(crate) struct EntryMore {
     /// Let its identity administer the server over TCP
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub admin: Option<bool>,
+    /// Make its identity a server below this one, which may ask for an intermediate
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub downstream: Option<bool>,
+    /// A foreign trust domain whose bundle the workload gets; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub federates_with: Vec<String>,
+    /// When the entry ends and is removed, as in 2027-01-31T00:00:00Z, or never
+    #[arg(long, value_name = "TIME")]
+    pub expires_at: Option<Moment>,
+    /// The forms in which its X.509-SVIDs may be issued, or any [default: any]
+    #[arg(long, value_name = "FORM", value_delimiter = ',')]
+    pub allowed_form: Vec<String>,
+    /// The algorithms that keys in its X.509-SVIDs may have, as in ecdsa-p256 or mldsa65-ecdsa-p256, or any [default: any]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub key_algorithm: Vec<String>,
+    /// When it begins to have effect, or never for no bound
+    #[arg(long, value_name = "TIME")]
+    pub not_before: Option<Moment>,
+    /// When it stops having effect, and its SVIDs end at the latest, or never
+    #[arg(long, value_name = "TIME")]
+    pub not_after: Option<Moment>,
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +152,9 @@ pub(crate) struct EntryChange {
     /// What the workload must be; replaces all it has
     #[arg(long, value_name = "TYPE:VALUE")]
     pub selector: Vec<String>,
+    /// Whose declarations keep it; '' for nobody's
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
     #[command(flatten)]
     pub more: EntryMore,
 }

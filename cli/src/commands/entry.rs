@@ -1,16 +1,20 @@
 //! `symbolon entry`.
 
+mod apply;
+pub(super) mod plan;
+
 use anyhow::Result;
 use serde::Serialize;
-use symbolon_ca::client::{EntryChanges, EntryQuery, EntrySpec, SelectorSpec};
+use symbolon_ca::client::{EntryChanges, EntryPolicy, EntryQuery, EntrySpec, SelectorSpec};
 use symbolon_ca::views::EntryView;
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
 
 use super::server::{connect, reader};
 use super::spiffe_id;
 use crate::args::{Common, Entry, EntryChange, EntryFields};
-use crate::exit::Usage;
-use crate::output::{Show, facts};
+use crate::exit::{Refused, Usage};
+use crate::output::{Show, facts, printable};
 
 pub(crate) async fn run(common: &Common, command: Entry) -> Result<()> {
     match command {
@@ -38,14 +42,31 @@ pub(crate) async fn run(common: &Common, command: Entry) -> Result<()> {
             let entry = connect(common).await?.update_entry(&id, &changes).await?;
             common.output.print(&One(entry))
         }
-        Entry::Delete { ids } => {
-            let client = connect(common).await?;
-            for id in &ids {
-                client.delete_entry(id).await?;
-            }
-            common.output.print(&Deleted { deleted: ids })
+        Entry::Delete { ids } => delete(common, ids).await,
+        Entry::Apply(options) => apply::run(common, options).await,
+    }
+}
+
+/// Deletes each by itself: that one is not there does not keep the others.
+async fn delete(common: &Common, ids: Vec<String>) -> Result<()> {
+    let outcomes = connect(common).await?.delete_entries(&ids).await?;
+    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+    for (id, outcome) in ids.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => deleted.push(id),
+            Err(error) => failed.push(NotDeleted {
+                id,
+                error: error.to_string(),
+            }),
         }
     }
+    let refused = match failed.as_slice() {
+        [] => None,
+        [one] => Some(format!("entry {} was not deleted: {}", one.id, one.error)),
+        many => Some(format!("{} entries were not deleted", many.len())),
+    };
+    common.output.print(&Deleted { deleted, failed })?;
+    refused.map_or(Ok(()), |refused| Err(Refused(refused).into()))
 }
 
 fn spec(fields: EntryFields) -> Result<EntrySpec> {
@@ -56,6 +77,15 @@ fn spec(fields: EntryFields) -> Result<EntrySpec> {
         dns_names: more.dns_name,
         hint: more.hint.unwrap_or_default(),
         admin: more.admin.unwrap_or_default(),
+        downstream: more.downstream.unwrap_or_default(),
+        federates_with: more.federates_with,
+        expires_at: more.expires_at.and_then(|moment| moment.0),
+        policy: EntryPolicy {
+            allowed_forms: forms(&more.allowed_form)?.unwrap_or_default(),
+            leaf_key_algorithms: any_or(more.key_algorithm).unwrap_or_default(),
+            not_before: more.not_before.and_then(|moment| moment.0),
+            not_after: more.not_after.and_then(|moment| moment.0),
+        },
         ..EntrySpec::new(
             spiffe_id(&fields.spiffe_id)?,
             spiffe_id(&fields.parent_id)?,
@@ -67,17 +97,41 @@ fn spec(fields: EntryFields) -> Result<EntrySpec> {
 fn changes(fields: EntryChange) -> Result<EntryChanges> {
     let given = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let selectors = given(&fields.selector).map(|list| selectors(&list)).transpose()?;
+    let more = fields.more;
     Ok(EntryChanges {
         spiffe_id: fields.spiffe_id.as_deref().map(spiffe_id).transpose()?,
         parent_id: fields.parent_id.as_deref().map(spiffe_id).transpose()?,
         selectors,
-        x509_svid_ttl: fields.more.x509_ttl.map(|ttl| ttl.0),
-        jwt_svid_ttl: fields.more.jwt_ttl.map(|ttl| ttl.0),
-        dns_names: given(&fields.more.dns_name),
-        hint: fields.more.hint,
-        admin: fields.more.admin,
-        ..EntryChanges::default()
+        x509_svid_ttl: more.x509_ttl.map(|ttl| ttl.0),
+        jwt_svid_ttl: more.jwt_ttl.map(|ttl| ttl.0),
+        dns_names: given(&more.dns_name),
+        hint: more.hint,
+        admin: more.admin,
+        downstream: more.downstream,
+        federates_with: given(&more.federates_with),
+        expires_at: more.expires_at.map(|moment| moment.0),
+        allowed_forms: forms(&more.allowed_form)?,
+        leaf_key_algorithms: any_or(more.key_algorithm),
+        not_before: more.not_before.map(|moment| moment.0),
+        not_after: more.not_after.map(|moment| moment.0),
+        owner: fields.owner,
     })
+}
+
+/// A list that was given; `any` is the empty one, which excludes nothing.
+fn any_or(list: Vec<String>) -> Option<Vec<String>> {
+    match list.as_slice() {
+        [] => None,
+        [any] if any == "any" => Some(Vec::new()),
+        _ => Some(list),
+    }
+}
+
+fn forms(names: &[String]) -> Result<Option<Vec<Form>>> {
+    let form = |name: &String| name.parse().map_err(|error| Usage(format!("{error}")).into());
+    any_or(names.to_vec())
+        .map(|names| names.iter().map(form).collect())
+        .transpose()
 }
 
 fn selectors(texts: &[String]) -> Result<Vec<SelectorSpec>> {
@@ -114,11 +168,23 @@ impl Show for Many {
 #[derive(Serialize)]
 struct Deleted {
     deleted: Vec<String>,
+    failed: Vec<NotDeleted>,
+}
+
+#[derive(Serialize)]
+struct NotDeleted {
+    id: String,
+    error: String,
 }
 
 impl Show for Deleted {
     fn text(&self) -> String {
-        self.deleted.iter().map(|id| format!("deleted {id}\n")).collect()
+        let deleted = self.deleted.iter().map(|id| format!("deleted {id}\n"));
+        let failed = self
+            .failed
+            .iter()
+            .map(|one| format!("not deleted {}: {}\n", one.id, printable(&one.error)));
+        deleted.chain(failed).collect()
     }
 }
 
@@ -147,6 +213,20 @@ fn block(entry: &EntryView) -> String {
     if !roles.is_empty() {
         rows.push(("may also", roles.join(", ")));
     }
+    if !entry.federates_with.is_empty() {
+        rows.push(("federates with", entry.federates_with.join(", ")));
+    }
     rows.extend(entry.expires_at.map(|at| ("expires", rfc3339(at))));
+    rows.extend(entry.not_before.map(|at| ("not before", rfc3339(at))));
+    rows.extend(entry.not_after.map(|at| ("not after", rfc3339(at))));
+    if !entry.allowed_forms.is_empty() {
+        rows.push(("allowed forms", entry.allowed_forms.join(", ")));
+    }
+    if !entry.leaf_key_algorithms.is_empty() {
+        rows.push(("keys", entry.leaf_key_algorithms.join(", ")));
+    }
+    if !entry.owner.is_empty() {
+        rows.push(("declared by", entry.owner.clone()));
+    }
     facts(&rows)
 }
