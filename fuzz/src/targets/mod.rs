@@ -1,7 +1,9 @@
 //! The targets, by what they read.
 
+mod attestation;
 mod configuration;
 mod custody;
+mod declarations;
 mod der;
 mod jose;
 mod keys;
@@ -39,6 +41,11 @@ pub const TARGETS: &[Target] = &[
     wire::FORMS,
     wire::NAMES,
     wire::KEY_SHARE,
+    attestation::X509POP,
+    attestation::TPM,
+    attestation::DEVICE,
+    attestation::STRUCTURES,
+    attestation::TEMPLATE,
     custody::EVIDENCE,
     custody::STATEMENT,
     custody::CERTIFICATION,
@@ -49,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     configuration::CEREMONY,
     configuration::PLANNER,
     configuration::ALGORITHMS,
+    declarations::DECLARATIONS,
     planner::FILES,
     planner::CONFIGURATION,
     planner::SOURCE,
