@@ -115,7 +115,10 @@ impl Import {
         }
         let mut foreign = foreign::bundles(&source.bundles, &target.federated_bundle_messages().await?);
         if own_authorities {
-            foreign.extend(foreign::authorities(&source.own, &target.own_bundle_message().await?));
+            foreign.extend(foreign::authorities(
+                &source.own,
+                &target.own_bundle_message().await?,
+            ));
         }
         let known = target.relationship_messages().await?;
         foreign.extend(foreign::relationships(&source.relationships, &known));

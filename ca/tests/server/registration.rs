@@ -29,4 +29,3 @@ fn everything_of_spire() -> types::EntryMask {
         ..types::EntryMask::default()
     }
 }
-
