@@ -26,8 +26,9 @@ use crate::telemetry::{BACKGROUND_FAILED, BUNDLE_REFRESH_FAILED, BUNDLE_REFRESHE
 /// How often it is looked whether a fetch is due, and whether relationships have come or gone.
 const TICK: Duration = Duration::from_secs(10);
 
-/// Most fetches at a time.
-const AT_ONCE: usize = 8;
+/// Most fetches at a time: so many endpoints that are dead, and hold each fetch up until it is given up, do not keep those
+/// of others from being fetched.
+const AT_ONCE: usize = 32;
 
 /// Why a bundle was not refreshed.
 #[derive(Debug, thiserror::Error)]
@@ -159,14 +160,7 @@ impl Federation {
     async fn fetch(&self, relationship: &FederationRecord) -> Result<Refreshed, RefreshError> {
         let trust_domain = &relationship.trust_domain;
         let outcome = self.try_fetch(relationship).await;
-        let held = match &outcome {
-            Ok(refreshed) => Some(refreshed.bundle.clone()),
-            // What cannot be read now is asked for again soon.
-            Err(_) => self.datastore.federated_bundle(trust_domain).await.ok().flatten(),
-        };
-        let wait = refresh_after(held.as_ref());
-        let next = self.clock.now().checked_add(wait);
-        next.and_then(|next| self.schedule().insert(trust_domain.clone(), next));
+        self.set_next(trust_domain, &outcome).await;
         match &outcome {
             Ok(Refreshed {
                 bundle,
@@ -185,6 +179,21 @@ impl Federation {
             }
         }
         outcome
+    }
+
+    /// Sets the time of the next attempt, by the bundle that is held now.
+    async fn set_next(&self, trust_domain: &TrustDomain, outcome: &Result<Refreshed, RefreshError>) {
+        let held = match outcome {
+            Ok(refreshed) => Some(refreshed.bundle.clone()),
+            // What there is instead by now is due at once.
+            Err(RefreshError::NoRelationship(_)) => return,
+            // What cannot be read now is asked for again soon.
+            Err(_) => self.datastore.federated_bundle(trust_domain).await.ok().flatten(),
+        };
+        let wait = refresh_after(held.as_ref());
+        if let Some(next) = self.clock.now().checked_add(wait) {
+            self.schedule().insert(trust_domain.clone(), next);
+        }
     }
 
     async fn try_fetch(&self, relationship: &FederationRecord) -> Result<Refreshed, RefreshError> {
