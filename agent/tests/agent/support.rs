@@ -146,9 +146,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_, _| {}).await
+    }
+
+    /// With a configuration that is changed before; files that it names may be put into the directory.
+    pub(crate) async fn start_with(change: impl FnOnce(&Path, &mut ServerConfig)) -> Self {
         let (dir, time) = (TempDir::new().unwrap(), TestTime::new());
         let mut config = ServerConfig::new(domain(), dir.path().join("server"));
         config.listen.address = "127.0.0.1:0".parse().unwrap();
+        change(dir.path(), &mut config);
         let mut site = Self {
             dir,
             time,
