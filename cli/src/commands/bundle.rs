@@ -1,21 +1,75 @@
 //! `symbolon bundle`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::Serialize;
+use spiffe::TrustDomain;
+use symbolon_ca::datastore::DeleteMode;
 use symbolon_ca::views::BundleView;
-use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::bundle::{TrustBundle, X509Authority};
+use symbolon_pki::certificate::Certificate;
 use symbolon_pki::pem;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
 
-use super::server::reader;
-use crate::args::{Bundle, BundleFormat, Common};
+use super::read_input;
+use super::server::{connect, reader};
+use crate::args::{Bundle, BundleFormat, BundleInput, Common, DeleteBundleMode};
+use crate::exit::Usage;
 use crate::output::{Show, facts, print, table, with_alternative};
 
 pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
-    let Bundle::Show { format, form } = command;
+    match command {
+        Bundle::Show {
+            format,
+            form,
+            trust_domain,
+        } => {
+            let bundle = match trust_domain {
+                None => reader(common).await?.bundle().await?,
+                Some(name) => connect(common).await?.get_federated_bundle(&name).await?,
+            };
+            show(common, bundle, format, form)
+        }
+        Bundle::List => {
+            let found = connect(common).await?.list_federated_bundles().await?;
+            let views = found.iter().map(|bundle| BundleView::of(bundle, &Form::ALL));
+            common.output.print(&List(views.collect()))
+        }
+        Bundle::Set {
+            file,
+            trust_domain,
+            format,
+        } => {
+            let bundle = read(&file, &trust_domain, format)?;
+            let set = connect(common).await?.set_federated_bundle(&bundle).await?;
+            common.output.print(&Summary(BundleView::of(&set, &Form::ALL)))
+        }
+        Bundle::Delete { trust_domain, mode } => {
+            let mode = match mode {
+                DeleteBundleMode::Restrict => DeleteMode::Restrict,
+                DeleteBundleMode::Delete => DeleteMode::Delete,
+                DeleteBundleMode::Dissociate => DeleteMode::Dissociate,
+            };
+            connect(common)
+                .await?
+                .delete_federated_bundle(&trust_domain, mode)
+                .await?;
+            common.output.print(&Deleted {
+                trust_domain: trust_domain.to_string(),
+            })
+        }
+        Bundle::Count => {
+            let count = connect(common).await?.count_bundles().await?;
+            common.output.print(&Count { count })
+        }
+    }
+}
+
+fn show(common: &Common, bundle: TrustBundle, format: BundleFormat, form: Vec<Form>) -> Result<()> {
     let forms = if form.is_empty() { Form::ALL.to_vec() } else { form };
-    let mut bundle = reader(common).await?.bundle().await?;
+    let mut bundle = bundle;
     bundle
         .x509_authorities
         .retain(|authority| authority.form().is_none() || forms.iter().any(|form| authority.issues(*form)));
@@ -23,6 +77,24 @@ pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
         BundleFormat::Summary => common.output.print(&Summary(BundleView::of(&bundle, &forms))),
         BundleFormat::Pem => print(&encode(&bundle)),
         BundleFormat::Spiffe => print(&bundle.to_jwks()),
+    }
+}
+
+/// Reads the bundle of a trust domain from a file.
+pub(super) fn read(file: &Path, trust_domain: &TrustDomain, format: BundleInput) -> Result<TrustBundle> {
+    let input = read_input(file)?;
+    let shown = file.display();
+    match format {
+        BundleInput::Spiffe => TrustBundle::from_jwks(trust_domain, &input)
+            .map_err(|error| Usage(format!("{shown} is no SPIFFE bundle document: {error}")).into()),
+        BundleInput::Pem => {
+            let certificates: Vec<Certificate> = pem::certificates(&input)
+                .and_then(|found| found.into_iter().collect())
+                .map_err(|error| Usage(format!("{shown} is no PEM of certificates: {error}")))?;
+            let mut bundle = TrustBundle::new(trust_domain.clone());
+            bundle.x509_authorities = certificates.into_iter().map(X509Authority::new).collect();
+            Ok(bundle)
+        }
     }
 }
 
@@ -54,9 +126,11 @@ impl Show for Summary {
                 authority.authority_id.clone(),
             ]
         });
-        let jwt = bundle.jwt_authorities.iter().map(|authority| {
+        let jwt = bundle.jwt_authorities.iter().map(|key| ("jwt", key));
+        let wit = bundle.wit_authorities.iter().map(|key| ("wit", key));
+        let keys = jwt.chain(wit).map(|(kind, authority)| {
             [
-                marked("jwt".to_owned(), authority.tainted),
+                marked(kind.to_owned(), authority.tainted),
                 authority.algorithm.clone(),
                 authority.expires_at.map(rfc3339).unwrap_or_default(),
                 authority.key_id.clone(),
@@ -69,8 +143,57 @@ impl Show for Summary {
         format!(
             "{}\n{}",
             facts(&head),
-            table(["form", "algorithm", "expires", "authority"], x509.chain(jwt))
+            table(["form", "algorithm", "expires", "authority"], x509.chain(keys))
         )
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct List(Vec<BundleView>);
+
+impl Show for List {
+    fn text(&self) -> String {
+        if self.0.is_empty() {
+            return "no bundles of other trust domains".to_owned();
+        }
+        let rows = self.0.iter().map(|bundle| {
+            [
+                bundle.trust_domain.clone(),
+                bundle.sequence.to_string(),
+                bundle.x509_authorities.len().to_string(),
+                bundle.jwt_authorities.len().to_string(),
+                bundle
+                    .refresh_hint
+                    .map_or("none".to_owned(), |hint| format!("{hint} s")),
+            ]
+        });
+        table(["trust domain", "sequence", "X.509", "JWT", "refresh hint"], rows)
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    trust_domain: String,
+}
+
+impl Show for Deleted {
+    fn text(&self) -> String {
+        format!("deleted the bundle of {}", self.trust_domain)
+    }
+}
+
+#[derive(Serialize)]
+struct Count {
+    count: i32,
+}
+
+impl Show for Count {
+    fn text(&self) -> String {
+        match self.count {
+            1 => "1 bundle".to_owned(),
+            count => format!("{count} bundles"),
+        }
     }
 }
 
