@@ -1,5 +1,7 @@
 //! SPIRE's commands about authorities, over the wire.
 
+mod calls;
+
 use symbolon_api::spire::api::server::bundle::v1::GetBundleRequest;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use symbolon_api::spire::api::server::localauthority::v1 as api;
@@ -9,106 +11,12 @@ use symbolon_ca::authorities::Step;
 use symbolon_ca::config::FamilyConfig;
 use symbolon_ca::datastore::AuthorityRecord;
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::suite::{Family, Form};
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::unix_seconds;
-use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::Code;
 
+use self::calls::{Commands, KINDS, Kind};
 use crate::support::TestServer;
-
-/// What the commands are about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    Jwt,
-    X509,
-    Wit,
-}
-
-const KINDS: [Kind; 3] = [Kind::Jwt, Kind::X509, Kind::Wit];
-
-impl Kind {
-    fn family(self) -> Family {
-        match self {
-            Self::Jwt => Family::Jwt,
-            Self::X509 => Family::Classical,
-            Self::Wit => Family::Wit,
-        }
-    }
-}
-
-type One = api::AuthorityState;
-
-/// Active, prepared, old.
-type State = (Option<One>, Option<One>, Option<One>);
-
-/// The methods, which differ in nothing but the kind in their names.
-struct Commands(LocalAuthorityClient<Channel>);
-
-macro_rules! commands {
-    ($($kind:ident: $get:ident $prepare:ident $activate:ident $taint:ident $revoke:ident,
-        $get_request:ident $prepare_request:ident $activate_request:ident $taint_request:ident $revoke_request:ident;)*) => {
-        impl Commands {
-            async fn state(&mut self, kind: Kind) -> Result<State, Status> {
-                match kind {
-                    $(Kind::$kind => {
-                        let found = self.0.$get(api::$get_request {}).await?.into_inner();
-                        Ok((found.active, found.prepared, found.old))
-                    })*
-                }
-            }
-
-            async fn prepare(&mut self, kind: Kind) -> Result<One, Status> {
-                match kind {
-                    $(Kind::$kind => {
-                        let made = self.0.$prepare(api::$prepare_request {}).await?.into_inner();
-                        Ok(made.prepared_authority.unwrap())
-                    })*
-                }
-            }
-
-            async fn step(&mut self, kind: Kind, step: Step, id: &str) -> Result<One, Status> {
-                let authority_id = id.to_owned();
-                match (kind, step) {
-                    $((Kind::$kind, Step::Activate) => {
-                        let done = self.0.$activate(api::$activate_request { authority_id }).await?;
-                        Ok(done.into_inner().activated_authority.unwrap())
-                    }
-                    (Kind::$kind, Step::Taint) => {
-                        let done = self.0.$taint(api::$taint_request { authority_id }).await?;
-                        Ok(done.into_inner().tainted_authority.unwrap())
-                    }
-                    (Kind::$kind, Step::Revoke) => {
-                        let done = self.0.$revoke(api::$revoke_request { authority_id }).await?;
-                        Ok(done.into_inner().revoked_authority.unwrap())
-                    })*
-                }
-            }
-        }
-    };
-}
-
-commands! {
-    Jwt: get_jwt_authority_state prepare_jwt_authority activate_jwt_authority taint_jwt_authority revoke_jwt_authority,
-        GetJwtAuthorityStateRequest PrepareJwtAuthorityRequest ActivateJwtAuthorityRequest TaintJwtAuthorityRequest
-        RevokeJwtAuthorityRequest;
-    X509: get_x509_authority_state prepare_x509_authority activate_x509_authority taint_x509_authority
-        revoke_x509_authority,
-        GetX509AuthorityStateRequest PrepareX509AuthorityRequest ActivateX509AuthorityRequest TaintX509AuthorityRequest
-        RevokeX509AuthorityRequest;
-    Wit: get_wit_authority_state prepare_wit_authority activate_wit_authority taint_wit_authority revoke_wit_authority,
-        GetWitAuthorityStateRequest PrepareWitAuthorityRequest ActivateWitAuthorityRequest TaintWitAuthorityRequest
-        RevokeWitAuthorityRequest;
-}
-
-impl Commands {
-    async fn of(server: &TestServer) -> Self {
-        Self::over(server.local().await)
-    }
-
-    fn over(channel: Channel) -> Self {
-        Self(LocalAuthorityClient::new(channel))
-    }
-}
 
 async fn with_wit() -> TestServer {
     TestServer::start_with(|config| config.families.wit = Some(FamilyConfig::default())).await
