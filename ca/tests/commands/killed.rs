@@ -220,8 +220,8 @@ fn check(run: &Run, point: usize) {
         );
         if record.state != AuthorityState::Revoked {
             for key in &record.keys {
-                let place = held.iter().position(|id| *id == key.key_id);
-                held.remove(place.unwrap_or_else(|| panic!("{point}: {record:?} has lost its key")));
+                assert!(held.contains(&key.key_id), "{point}: {record:?} has lost its key");
+                held.retain(|id| *id != key.key_id);
             }
         }
     }
