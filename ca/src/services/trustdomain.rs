@@ -17,7 +17,7 @@ use crate::datastore::{
 };
 use crate::federation::RefreshError;
 use crate::telemetry::{FEDERATION_CREATED, FEDERATION_DELETED, FEDERATION_UPDATED};
-use crate::wire::{federation_change, federation_message, foreign_domain, forms_of, read_federation};
+use crate::wire::{federation_change, federation_message, forms_of, read_federation, trust_domain};
 
 /// The service.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl api::trust_domain_server::TrustDomain for TrustDomainService {
     ) -> Result<Response<types::FederationRelationship>, Status> {
         let forms = forms_of(request.metadata())?;
         let request = request.into_inner();
-        let name = foreign_domain("trust_domain", &request.trust_domain, &self.0.trust_domain)?;
+        let name = trust_domain("trust_domain", &request.trust_domain)?;
         let found = self.0.datastore.federation(&name).await?;
         let found = found.ok_or_else(|| no_relationship(&name))?;
         self.message(found, request.output_mask.as_ref(), &forms)
@@ -142,7 +142,7 @@ impl api::trust_domain_server::TrustDomain for TrustDomainService {
         request: Request<api::RefreshBundleRequest>,
     ) -> Result<Response<()>, Status> {
         let name = request.into_inner().trust_domain;
-        let name = foreign_domain("trust_domain", &name, &self.0.trust_domain)?;
+        let name = trust_domain("trust_domain", &name)?;
         match self.0.federation.refresh(&name).await {
             Ok(_) => Ok(Response::new(())),
             Err(RefreshError::NoRelationship(_)) => Err(no_relationship(&name)),
@@ -208,7 +208,7 @@ impl TrustDomainService {
     }
 
     async fn delete(&self, name: &str) -> Result<(), Status> {
-        let name = foreign_domain("trust_domains", name, &self.0.trust_domain)?;
+        let name = trust_domain("trust_domains", name)?;
         match self.0.datastore.delete_federation(&name).await {
             Err(DatastoreError::NotFound { .. }) => return Err(no_relationship(&name)),
             outcome => outcome?,

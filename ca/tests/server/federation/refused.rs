@@ -107,7 +107,16 @@ async fn bad_fields_pages_and_callers() {
     }
     assert_eq!(list(&server, 0).await, [good()]);
 
-    for name in ["", "A.test", "example.org", "a/b", &"a".repeat(300)] {
+    // As in SPIRE: there is never a relationship with the own trust domain.
+    assert_eq!(
+        get(&server, "example.org").await.unwrap_err().code(),
+        Code::NotFound
+    );
+    assert_eq!(
+        refresh(&server, "example.org").await.unwrap_err().code(),
+        Code::NotFound
+    );
+    for name in ["", "A.test", "a/b", &"a".repeat(300)] {
         assert_eq!(
             get(&server, name).await.unwrap_err().code(),
             Code::InvalidArgument,
