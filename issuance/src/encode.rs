@@ -388,7 +388,7 @@ mod tests {
     fn path_lengths_are_positive_integers() {
         for path_len in [None, Some(0), Some(127), Some(128), Some(255)] {
             let id = Skid::of(b"key");
-            let extensions = whole(SEQUENCE, &authority_extensions(path_len, &id));
+            let extensions = whole(SEQUENCE, &authority_extensions(path_len, None, &id));
             let parsed = Vec::<x509_cert::ext::Extension>::from_der(&extensions).unwrap();
             let constraints =
                 x509_cert::ext::pkix::BasicConstraints::from_der(parsed[1].extn_value.as_bytes());
