@@ -8,6 +8,7 @@ use symbolon_tls::workload_api::WorkloadApiClient;
 
 use super::server::connect;
 use crate::args::Common;
+use crate::exit;
 use crate::output::{Show, facts};
 use crate::paths;
 
@@ -26,8 +27,8 @@ struct Part {
 }
 
 impl Part {
-    fn of(result: Result<()>) -> Self {
-        let problem = result.err().map(|error| format!("{error:#}"));
+    fn of(result: &Result<()>) -> Self {
+        let problem = result.as_ref().err().map(|error| format!("{error:#}"));
         Self {
             healthy: problem.is_none(),
             problem,
@@ -48,15 +49,18 @@ impl Show for Health {
 }
 
 pub(crate) async fn run(common: &Common) -> Result<()> {
+    let (server, agent) = (check_server(common).await, check_agent(common).await);
     let health = Health {
-        server: Part::of(check_server(common).await),
-        agent: Part::of(check_agent(common).await),
+        server: Part::of(&server),
+        agent: Part::of(&agent),
     };
     common.output.print(&health)?;
-    if health.server.healthy && health.agent.healthy {
-        Ok(())
-    } else {
-        bail!("not everything is well");
+    // The cause that says most decides the exit code: who is not there cannot say how it is.
+    let mut failures: Vec<_> = [server, agent].into_iter().filter_map(Result::err).collect();
+    failures.sort_by_key(|error| exit::code(error) != exit::UNREACHABLE);
+    match failures.into_iter().next() {
+        Some(error) => Err(error.context("not everything is well")),
+        None => Ok(()),
     }
 }
 
