@@ -66,7 +66,9 @@ impl Issuer {
                     ttl: LIFETIME,
                 };
                 let minted = self.mint_wit_orders(vec![order]).await;
-                minted.into_iter().try_for_each(|minted| minted.map(|_| ()).map_err(Into::into))
+                minted
+                    .into_iter()
+                    .try_for_each(|minted| minted.map(|_| ()).map_err(Into::into))
             }
             family => self.rehearse_x509(family, spiffe_id).await,
         }
@@ -86,14 +88,17 @@ impl Issuer {
         self.notice(&signed);
         let refused = |error: &dyn std::fmt::Display| RehearsalError::Verification(error.to_string());
         let certificate = Certificate::from_der(signed?.der()).map_err(|error| refused(&error))?;
-        verify_x509_svid(&[certificate], &self.authorities().bundles(), now).map_err(|error| refused(&error))?;
+        verify_x509_svid(&[certificate], &self.authorities().bundles(), now)
+            .map_err(|error| refused(&error))?;
         Ok(())
     }
 }
 
 fn order(family: Family, spiffe_id: SpiffeId) -> Result<X509Order, RehearsalError> {
     let no_form = || RehearsalError::Throwaway(format!("the family {family} has no form of SVID"));
-    let form = Form::ALL.into_iter().find(|form| form.family() == family && *form != Form::Paired);
+    let form = Form::ALL
+        .into_iter()
+        .find(|form| form.family() == family && *form != Form::Paired);
     let form = form.ok_or_else(no_form)?;
     let alternative = form.default_alternative().map(throwaway_key).transpose()?;
     Ok(X509Order {
@@ -109,5 +114,7 @@ fn order(family: Family, spiffe_id: SpiffeId) -> Result<X509Order, RehearsalErro
 
 fn throwaway_key(suite: Suite) -> Result<SubjectKey, RehearsalError> {
     let key = PrivateKey::generate(suite).map_err(RehearsalError::throwaway)?;
-    key.public_key().map(SubjectKey::Suite).map_err(RehearsalError::throwaway)
+    key.public_key()
+        .map(SubjectKey::Suite)
+        .map_err(RehearsalError::throwaway)
 }

@@ -41,7 +41,12 @@ impl Readiness {
         {
             return problems.clone();
         }
-        let late = |_| vec![format!("the server did not find out within {} s", PATIENCE.as_secs())];
+        let late = |_| {
+            vec![format!(
+                "the server did not find out within {} s",
+                PATIENCE.as_secs()
+            )]
+        };
         let problems = timeout(PATIENCE, self.try_all()).await.unwrap_or_else(late);
         *last = Some((Instant::now(), problems.clone()));
         problems
@@ -51,14 +56,24 @@ impl Readiness {
         if self.core.stopping.is_cancelled() {
             return vec!["the server is stopping".to_owned()];
         }
-        let families = self.core.authorities.families().map(|family| self.try_family(family));
+        let families = self
+            .core
+            .authorities
+            .families()
+            .map(|family| self.try_family(family));
         let (datastore, families) = tokio::join!(self.try_datastore(), join_all(families));
-        datastore.into_iter().chain(families.into_iter().flatten()).collect()
+        datastore
+            .into_iter()
+            .chain(families.into_iter().flatten())
+            .collect()
     }
 
     async fn try_datastore(&self) -> Option<String> {
         let error = self.core.datastore.ping().await.err()?;
-        tracing::warn!(error = &error as &dyn Error, "not ready: the datastore does not answer");
+        tracing::warn!(
+            error = &error as &dyn Error,
+            "not ready: the datastore does not answer"
+        );
         Some("the datastore does not answer".to_owned())
     }
 

@@ -42,7 +42,11 @@ impl Reloading {
         let policy = Policy::load(&next.authorization)?;
         let config = self.config.load_full();
         let changes = config.changes(next);
-        if let Some(log) = self.log.as_ref().filter(|_| changes.taken.contains(&"log.filter")) {
+        if let Some(log) = self
+            .log
+            .as_ref()
+            .filter(|_| changes.taken.contains(&"log.filter"))
+        {
             log.configure(&next.log.filter)?;
         }
         for warning in warnings {

@@ -35,14 +35,22 @@ pub(super) fn pages(
         let (core, counted) = (Arc::clone(&core), counted.clone());
         async move { counted.count_records(&core).await }
     };
-    listening.pages((&config.health, &config.metrics), ready, Arc::new(metrics), before)
+    listening.pages(
+        (&config.health, &config.metrics),
+        ready,
+        Arc::new(metrics),
+        before,
+    )
 }
 
 /// Counts the authorities that come to a state, until `stop`.
 pub(super) async fn count_changes(authorities: Arc<Authorities>, counted: Counted, stop: CancellationToken) {
     let standing = || -> HashSet<(String, AuthorityState)> {
         let journal = authorities.journal();
-        journal.into_iter().map(|record| (record.authority_id, record.state)).collect()
+        journal
+            .into_iter()
+            .map(|record| (record.authority_id, record.state))
+            .collect()
     };
     let mut changes = authorities.subscribe();
     let mut known = standing();

@@ -90,7 +90,11 @@ fn limits(limits: &LimitsConfig, lifetimes: &Lifetimes) -> Vec<api::Limit> {
     let rate = |name, value: u32| limit(name, value.into(), "1/s");
     let time = |name, value: HumanDuration| limit(name, value.0.as_secs(), "s");
     vec![
-        limit("limits.calls", u64::try_from(limits.calls).unwrap_or(u64::MAX), "calls"),
+        limit(
+            "limits.calls",
+            u64::try_from(limits.calls).unwrap_or(u64::MAX),
+            "calls",
+        ),
         rate("limits.attestation", limits.attestation),
         rate("limits.signing", limits.signing),
         rate("limits.key_push", limits.key_push),

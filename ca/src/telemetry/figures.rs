@@ -214,7 +214,12 @@ impl Counted {
     }
 
     /// A call ended. `service` and `method` are those of the table of what is served.
-    pub(crate) fn rpc(&self, (service, method): (&'static str, &'static str), code: &'static str, took: Duration) {
+    pub(crate) fn rpc(
+        &self,
+        (service, method): (&'static str, &'static str),
+        code: &'static str,
+        took: Duration,
+    ) {
         self.rpcs.count([service, method, code]);
         self.rpc_seconds.observe([service, method], took);
     }
@@ -262,15 +267,21 @@ impl Counted {
         let server = at(core);
         metrics.sample(&AUTHORITIES, move || authorities(&server));
         let server = at(core);
-        metrics.sample(&BUNDLE_SEQUENCE, move || one(server.authorities.bundle().sequence as f64));
+        metrics.sample(&BUNDLE_SEQUENCE, move || {
+            one(server.authorities.bundle().sequence as f64)
+        });
         let agents = Arc::clone(&self.agents);
         metrics.sample(&AGENTS, move || one(agents.load(Ordering::Relaxed) as f64));
         let entries = Arc::clone(&self.entries);
         metrics.sample(&ENTRIES, move || one(entries.load(Ordering::Relaxed) as f64));
         let server = at(core);
-        metrics.sample(&HEALTHY, move || one(f64::from(u8::from(server.problems.load().is_empty()))));
+        metrics.sample(&HEALTHY, move || {
+            one(f64::from(u8::from(server.problems.load().is_empty())))
+        });
         let started = unix(core.started_at);
-        metrics.sample(&STARTED, move || vec![(vec![env!("CARGO_PKG_VERSION").into()], started)]);
+        metrics.sample(&STARTED, move || {
+            vec![(vec![env!("CARGO_PKG_VERSION").into()], started)]
+        });
     }
 }
 
@@ -286,19 +297,28 @@ fn one(value: f64) -> Vec<Sample> {
 }
 
 fn unix(at: SystemTime) -> f64 {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64().floor()
+    at.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
+        .floor()
 }
 
 fn expiries(core: &Core) -> Vec<Sample> {
     let journal = core.authorities.journal();
-    let active = journal.iter().filter(|record| record.state == AuthorityState::Active);
-    active.map(|record| (vec![record.family.name().into()], unix(record.not_after))).collect()
+    let active = journal
+        .iter()
+        .filter(|record| record.state == AuthorityState::Active);
+    active
+        .map(|record| (vec![record.family.name().into()], unix(record.not_after)))
+        .collect()
 }
 
 fn authorities(core: &Core) -> Vec<Sample> {
     let mut counts = std::collections::BTreeMap::new();
     for record in core.authorities.journal() {
-        *counts.entry((record.family.name(), record.state.name())).or_insert(0_u32) += 1;
+        *counts
+            .entry((record.family.name(), record.state.name()))
+            .or_insert(0_u32) += 1;
     }
     let sample = |((family, state), count): ((&'static str, &'static str), u32)| {
         (vec![family.into(), state.into()], f64::from(count))

@@ -143,12 +143,14 @@ struct Call {
 impl Call {
     fn ended(self, status: &Status) {
         let code = status.code();
-        self.counted.rpc(self.method, code_name(code), self.began.elapsed());
+        self.counted
+            .rpc(self.method, code_name(code), self.began.elapsed());
         if let Some(reason) = denial(status) {
             self.counted.denied(reason);
         }
         if traces::are_on() {
-            self.span.record("rpc.grpc.status_code", i64::from(i32::from(code)));
+            self.span
+                .record("rpc.grpc.status_code", i64::from(i32::from(code)));
             if is_own_failure(code) {
                 self.span.record("otel.status_code", "ERROR");
             }

@@ -10,7 +10,9 @@ use symbolon_api::FILE_DESCRIPTOR_SET;
 /// Service and method by path. Whatever the descriptors have is known; whether it is served is the gate's business.
 static METHODS: LazyLock<HashMap<String, (String, String)>> = LazyLock::new(|| {
     let sets = [FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
-    let files = sets.into_iter().filter_map(|set| FileDescriptorSet::decode(set).ok());
+    let files = sets
+        .into_iter()
+        .filter_map(|set| FileDescriptorSet::decode(set).ok());
     let mut methods = HashMap::new();
     for file in files.flat_map(|set| set.file) {
         for service in &file.service {
@@ -21,7 +23,10 @@ static METHODS: LazyLock<HashMap<String, (String, String)>> = LazyLock::new(|| {
             }
         }
     }
-    for name in ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"] {
+    for name in [
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    ] {
         let method = "ServerReflectionInfo";
         methods.insert(format!("/{name}/{method}"), (name.to_owned(), method.to_owned()));
     }
@@ -30,7 +35,9 @@ static METHODS: LazyLock<HashMap<String, (String, String)>> = LazyLock::new(|| {
 
 /// Service and method of a path such as `/spire.api.server.agent.v1.Agent/GetAgent`.
 pub(crate) fn names_of(path: &str) -> Option<(&'static str, &'static str)> {
-    METHODS.get(path).map(|(service, method)| (service.as_str(), method.as_str()))
+    METHODS
+        .get(path)
+        .map(|(service, method)| (service.as_str(), method.as_str()))
 }
 
 #[cfg(test)]

@@ -43,7 +43,11 @@ fn the_documented_defaults_are_the_defaults() {
             log,
             config.authorization.clone(),
             config.limits,
-            (config.health.clone(), config.metrics.clone(), config.traces.clone()),
+            (
+                config.health.clone(),
+                config.metrics.clone(),
+                config.traces.clone(),
+            ),
         )
     };
     assert_eq!(rest(&documented), rest(&minimal));
@@ -193,7 +197,10 @@ fn each_mistake_is_named() {
         ("[health]\nlive_path = \"live\"", "`health.live_path`"),
         ("[health]\nport = 80", "port"),
         ("[metrics]\naddress = \"localhost\"", "address"),
-        ("[traces]\nendpoint = \"https://collector:4317\"", "`traces.endpoint`"),
+        (
+            "[traces]\nendpoint = \"https://collector:4317\"",
+            "`traces.endpoint`",
+        ),
         ("[traces]\npercent = 101", "`traces.percent`"),
         (
             "[lifetimes]\nsvid = \"25h\"",

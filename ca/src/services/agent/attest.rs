@@ -54,7 +54,8 @@ pub(super) async fn run(
 
     let node = Node { requests, replies };
     let outcome = attest(core, verifier.as_ref(), opening, node, &forms).await;
-    core.counted.attestation(verifier.method(), Outcome::of_status(&outcome));
+    core.counted
+        .attestation(verifier.method(), Outcome::of_status(&outcome));
     outcome
 }
 
