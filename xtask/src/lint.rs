@@ -3,6 +3,7 @@
 mod floors;
 mod links;
 mod manifests;
+mod messages;
 mod rust_code;
 mod sources;
 
@@ -11,7 +12,7 @@ use std::process::Stdio;
 use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{needs, process};
+use crate::{api_reference, needs, process};
 
 /// A check gives what it finds wrong, one sentence each.
 type Check = fn(&Workspace) -> Result<Vec<String>>;
@@ -19,7 +20,7 @@ type Check = fn(&Workspace) -> Result<Vec<String>>;
 /// Runs every check, so that one run shows everything there is to mend.
 pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
     needs::ensure(&[needs::TO_BUILD_TESTS, needs::TO_BUILD_TPM])?;
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 8] = [
         ("lock file is up to date", lock_file),
         ("format", format),
         ("floors of the map", |workspace| {
@@ -28,6 +29,8 @@ pub(crate) fn lint(workspace: &Workspace) -> Result<()> {
         ("manifests", manifests::violations),
         ("sources", sources::violations),
         ("links between pages", links::violations),
+        ("API reference", api_reference::violations),
+        ("messages in the book", messages::violations),
     ];
     let mut outcomes = Vec::new();
     for (name, check) in checks {

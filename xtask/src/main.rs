@@ -5,6 +5,7 @@
 //! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
 //! they do not.
 
+mod api_reference;
 mod bench;
 mod book;
 mod book_test;
@@ -58,7 +59,7 @@ enum Task {
     },
     /// Format, clippy with warnings as errors, and the rules of the map
     Lint,
-    /// Build the book into docs/book
+    /// Write the API reference and build the book into docs/book
     Docs {
         /// Serve it on localhost and rebuild when a chapter changes
         #[arg(long)]
@@ -166,6 +167,7 @@ fn run(task: Task) -> Result<()> {
 }
 
 fn docs(workspace: &Workspace, serve: bool) -> Result<()> {
+    api_reference::write(workspace)?;
     let mut command = tools::MDBOOK.command(workspace)?;
     command.arg(if serve { "serve" } else { "build" }).arg("docs");
     process::run(&mut command)
