@@ -19,11 +19,11 @@ use tonic::{Code, Request};
 
 use crate::support::{Site, domain, id, leaves, my_uid, within, workload};
 
-async fn stock(socket: &std::path::Path) -> SpiffeWorkloadApiClient<Channel> {
+pub(crate) async fn stock(socket: &std::path::Path) -> SpiffeWorkloadApiClient<Channel> {
     SpiffeWorkloadApiClient::new(unix_channel(socket, &ChannelOptions::default()).await.unwrap())
 }
 
-fn request<T>(message: T, forms: Option<&'static str>) -> Request<T> {
+pub(crate) fn request<T>(message: T, forms: Option<&'static str>) -> Request<T> {
     let mut request = Request::new(message);
     request
         .metadata_mut()
