@@ -111,7 +111,7 @@ impl BundleClient {
         };
         TrustBundle::from_jwks(trust_domain, &document).map_err(|source| FetchError::Document {
             address: from,
-            source,
+            source: Box::new(source),
         })
     }
 

@@ -91,7 +91,7 @@ pub enum FetchError {
         /// Host and port.
         address: String,
         /// What is wrong with it.
-        source: BundleError,
+        source: Box<BundleError>,
     },
 }
 
