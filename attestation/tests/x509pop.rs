@@ -147,7 +147,7 @@ fn foreign(key: &KeyPair) -> (Node, Trust, [Certificate; 2]) {
 fn issued(suite: Suite, id: &str) -> (Node, X509Authority) {
     let signer = |suite| PrivateKey::generate(suite).unwrap();
     let (authority_key, key) = (signer(suite), signer(suite));
-    let serial = || Serial::random(|bytes| symbolon_crypto::random::fill(bytes)).unwrap();
+    let serial = || Serial::random(symbolon_crypto::random::fill).unwrap();
     let day = Duration::from_secs(24 * 60 * 60);
     let spec = AuthoritySpec {
         trust_domain: &trust_domain(),

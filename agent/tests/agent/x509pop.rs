@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A PKI of one authority, and a node under it: `ca.pem`, `node.pem` and `node.key` in the directory.
 fn write_pki(dir: &Path, suite: Suite) -> Certificate {
     let now = std::time::SystemTime::now() - DAY;
-    let serial = || Serial::random(|bytes| symbolon_crypto::random::fill(bytes)).unwrap();
+    let serial = || Serial::random(symbolon_crypto::random::fill).unwrap();
     let (above, key) = (
         PrivateKey::generate(suite).unwrap(),
         PrivateKey::generate(suite).unwrap(),
