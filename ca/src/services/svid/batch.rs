@@ -125,7 +125,9 @@ impl<'a> Item<'a> {
             spiffe_id: self.entry.spiffe_id.clone(),
             key: csr.key().clone(),
             dns_names: self.entry.dns_names.clone(),
-            ttl: self.entry.x509_svid_ttl(core.lifetimes().svid.0, core.clock.now()),
+            ttl: self
+                .entry
+                .x509_svid_ttl(core.lifetimes().svid.0, core.clock.now()),
             entry_id: Some(self.entry.id.clone()),
         })
     }
