@@ -39,7 +39,9 @@ pub use self::federation::{FederationChanges, FederationSpec};
 pub use self::request::{
     CertificateQuery, EntryChanges, EntryPolicy, EntryQuery, EntrySpec, InvalidSelector, SelectorSpec,
 };
-use crate::views::{AgentView, CertificateView, EntryView, ServerView, TokenView, read_bundle};
+use crate::views::{
+    AgentView, CertificateView, EntryView, FederationView, ServerView, TokenView, read_bundle,
+};
 
 /// What can be asked without changing anything.
 #[async_trait]
@@ -85,6 +87,30 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// [`ClientError`].
     async fn bundle(&self) -> Result<TrustBundle, ClientError>;
+
+    /// The bundles of other trust domains, oldest first, with the authorities of every form.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    async fn federated_bundles(&self) -> Result<Vec<TrustBundle>, ClientError>;
+
+    /// The bundle of another trust domain, likewise.
+    ///
+    /// # Errors
+    /// [`ClientError`]; not found is [`ClientError::Refused`].
+    async fn federated_bundle(&self, trust_domain: &TrustDomain) -> Result<TrustBundle, ClientError>;
+
+    /// The relationships with other trust domains, oldest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    async fn relationships(&self) -> Result<Vec<FederationView>, ClientError>;
+
+    /// The relationship with a trust domain.
+    ///
+    /// # Errors
+    /// [`ClientError`]; not found is [`ClientError::Refused`].
+    async fn relationship(&self, trust_domain: &TrustDomain) -> Result<FederationView, ClientError>;
 
     /// What the server says of itself.
     ///
@@ -297,6 +323,22 @@ impl Reader for Client {
         let mut client = BundleClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
         let bundle = client.get_bundle(request).await?.into_inner();
         read_bundle(bundle).map_err(ClientError::Answer)
+    }
+
+    async fn federated_bundles(&self) -> Result<Vec<TrustBundle>, ClientError> {
+        self.list_federated_bundles().await
+    }
+
+    async fn federated_bundle(&self, trust_domain: &TrustDomain) -> Result<TrustBundle, ClientError> {
+        self.get_federated_bundle(trust_domain).await
+    }
+
+    async fn relationships(&self) -> Result<Vec<FederationView>, ClientError> {
+        self.list_federation().await
+    }
+
+    async fn relationship(&self, trust_domain: &TrustDomain) -> Result<FederationView, ClientError> {
+        self.get_federation(trust_domain).await
     }
 
     async fn server(&self) -> Result<ServerView, ClientError> {

@@ -7,18 +7,21 @@ use async_trait::async_trait;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_host::data_dir::trust_domain_of;
 use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::suite::Form;
 use tonic::Status;
 
 use crate::authorities::bundle_of;
 use crate::client::{CertificateQuery, ClientError, EntryQuery, Reader};
 use crate::datastore::sqlite::SqliteDatastore;
 use crate::datastore::{
-    AgentFilter, CertificateFilter, Datastore, DatastoreError, EntryFilter, MAX_PAGE_SIZE, Page, PageRequest,
-    RecordKind, Result as StoreResult, SerialNumber,
+    AgentFilter, CertificateFilter, Datastore, DatastoreError, EntryFilter, FederationRecord, MAX_PAGE_SIZE,
+    Page, PageRequest, RecordKind, Result as StoreResult, SerialNumber,
 };
 use crate::server::DATASTORE_FILE;
-use crate::views::{AgentView, AuthorityView, CertificateView, EntryView, ServerView};
-use crate::wire::{agent_message, authority_message, certificate_message, entry_message, summary_message};
+use crate::views::{AgentView, AuthorityView, CertificateView, EntryView, FederationView, ServerView};
+use crate::wire::{
+    agent_message, authority_message, certificate_message, entry_message, federation_message, summary_message,
+};
 
 /// A data directory that is only looked at.
 #[derive(Debug)]
@@ -43,6 +46,11 @@ impl Offline {
             trust_domain,
             datastore: Arc::new(datastore),
         })
+    }
+
+    async fn view(&self, federation: &FederationRecord) -> Result<FederationView, ClientError> {
+        let bundle = self.datastore.federated_bundle(&federation.trust_domain).await?;
+        Ok(federation_message(federation, bundle.as_ref(), None, &Form::ALL).into())
     }
 
     /// Lets go of the data directory.
@@ -139,6 +147,31 @@ impl Reader for Offline {
     async fn bundle(&self) -> Result<TrustBundle, ClientError> {
         let published = self.datastore.published_authorities().await?;
         Ok(bundle_of(&self.trust_domain, &published)?)
+    }
+
+    async fn federated_bundles(&self) -> Result<Vec<TrustBundle>, ClientError> {
+        let fetch = |request| async move { self.datastore.list_federated_bundles(&request).await };
+        Ok(all(usize::MAX, fetch).await?)
+    }
+
+    async fn federated_bundle(&self, trust_domain: &TrustDomain) -> Result<TrustBundle, ClientError> {
+        let bundle = self.datastore.federated_bundle(trust_domain).await?;
+        bundle.ok_or_else(|| missing(RecordKind::FederatedBundle, trust_domain))
+    }
+
+    async fn relationships(&self) -> Result<Vec<FederationView>, ClientError> {
+        let fetch = |request| async move { self.datastore.list_federation(&request).await };
+        let mut views = Vec::new();
+        for federation in all(usize::MAX, fetch).await? {
+            views.push(self.view(&federation).await?);
+        }
+        Ok(views)
+    }
+
+    async fn relationship(&self, trust_domain: &TrustDomain) -> Result<FederationView, ClientError> {
+        let federation = self.datastore.federation(trust_domain).await?;
+        let federation = federation.ok_or_else(|| missing(RecordKind::Federation, trust_domain))?;
+        self.view(&federation).await
     }
 
     async fn server(&self) -> Result<ServerView, ClientError> {

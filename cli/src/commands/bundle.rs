@@ -28,12 +28,12 @@ pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
         } => {
             let bundle = match trust_domain {
                 None => reader(common).await?.bundle().await?,
-                Some(name) => connect(common).await?.get_federated_bundle(&name).await?,
+                Some(name) => reader(common).await?.federated_bundle(&name).await?,
             };
             show(common, bundle, format, form)
         }
         Bundle::List => {
-            let found = connect(common).await?.list_federated_bundles().await?;
+            let found = reader(common).await?.federated_bundles().await?;
             let views = found.iter().map(|bundle| BundleView::of(bundle, &Form::ALL));
             common.output.print(&List(views.collect()))
         }
@@ -61,8 +61,8 @@ pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
             })
         }
         Bundle::Count => {
-            let count = connect(common).await?.count_bundles().await?;
-            common.output.print(&Count { count })
+            let others = reader(common).await?.federated_bundles().await?.len();
+            common.output.print(&Count { count: others + 1 })
         }
     }
 }
@@ -185,7 +185,7 @@ impl Show for Deleted {
 
 #[derive(Serialize)]
 struct Count {
-    count: i32,
+    count: usize,
 }
 
 impl Show for Count {

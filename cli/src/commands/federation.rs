@@ -6,7 +6,7 @@ use symbolon_ca::client::{FederationChanges, FederationSpec};
 use symbolon_ca::views::FederationView;
 
 use super::bundle::read;
-use super::server::connect;
+use super::server::{connect, reader};
 use crate::args::{Common, Federation, FederationChange, FederationFields};
 use crate::exit::Usage;
 use crate::output::{Show, facts, table};
@@ -23,11 +23,11 @@ pub(crate) async fn run(common: &Common, command: Federation) -> Result<()> {
             })
         }
         Federation::List => {
-            let found = connect(common).await?.list_federation().await?;
+            let found = reader(common).await?.relationships().await?;
             common.output.print(&List(found))
         }
         Federation::Show { trust_domain } => {
-            let found = connect(common).await?.get_federation(&trust_domain).await?;
+            let found = reader(common).await?.relationship(&trust_domain).await?;
             common.output.print(&One(found))
         }
         Federation::Refresh { trust_domain } => {
