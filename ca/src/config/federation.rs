@@ -42,7 +42,7 @@ pub enum FederationConfigError {
     Roots(#[from] WebRootsError),
     /// TLS.
     #[error("`federation`: {0}")]
-    Client(#[from] FetchError),
+    Client(#[source] Box<FetchError>),
 }
 
 impl FederationConfig {
@@ -64,6 +64,6 @@ impl FederationConfig {
             kex,
             timeout: self.timeout.0,
         };
-        Ok(BundleClient::new(options, clock)?)
+        BundleClient::new(options, clock).map_err(|error| FederationConfigError::Client(Box::new(error)))
     }
 }
