@@ -150,7 +150,11 @@ impl Cache {
                 "the entries changed"
             );
             state.asked = Arc::new(Asked::by(entries.values().flat_map(|entry| &entry.selectors)));
-            let gives = |key: &Key| entries.get(&key.entry_id).is_some_and(|entry| entry.allows(key.form));
+            let gives = |key: &Key| {
+                entries
+                    .get(&key.entry_id)
+                    .is_some_and(|entry| entry.allows(key.form))
+            };
             state.slots.retain(gives);
             state.entries = Arc::new(entries);
         }

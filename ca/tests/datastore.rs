@@ -205,7 +205,13 @@ async fn a_newer_schema_is_refused_and_left_alone() {
         SqliteDatastore::open_read_only(&path).await,
     ] {
         assert!(
-            matches!(opened, Err(DatastoreError::NewerSchema { found: 99, known: 2.. })),
+            matches!(
+                opened,
+                Err(DatastoreError::NewerSchema {
+                    found: 99,
+                    known: 2..
+                })
+            ),
             "{opened:?}"
         );
     }
