@@ -83,8 +83,19 @@ async fn an_agent_is_ready_once_it_is_in_sync_and_shows_what_the_contract_says()
         .await
         .unwrap();
 
-    let (status, page) = get(agent.metrics_addr(), "/metrics").await;
-    assert_eq!(status, 200);
+    // The workload has let go of its stream, which is noticed in a moment.
+    let ended = "symbolon_agent_workload_api_request_seconds_count{method=\"FetchX509SVID\"} 1";
+    let page = within(async {
+        loop {
+            let (status, page) = get(agent.metrics_addr(), "/metrics").await;
+            assert_eq!(status, 200);
+            if page.lines().any(|line| line == ended) {
+                return page;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let shown: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -95,10 +106,10 @@ async fn an_agent_is_ready_once_it_is_in_sync_and_shows_what_the_contract_says()
         .collect();
     assert_eq!(shown, defined.iter().map(String::as_str).collect());
     for line in [
-        "symbolon_agent_server_calls_total{method=\"AttestAgent\",code=\"OK\"} 1",
+        "symbolon_agent_server_calls_total{method=\"PostStatus\",code=\"OK\"} 1",
         "symbolon_agent_server_calls_total{method=\"SyncAuthorizedEntries\",code=",
         "symbolon_agent_server_call_seconds_count{method=\"GetBundle\"}",
-        "symbolon_agent_workload_api_request_seconds_count{method=\"FetchX509SVID\"} 1",
+        "symbolon_agent_workload_api_requests_total{method=\"FetchX509SVID\",code=",
         "symbolon_agent_ready 1.0",
         "symbolon_agent_entries 1.0",
         "symbolon_agent_bundle_staleness_seconds ",
