@@ -43,6 +43,8 @@ struct Shared {
     /// as much as none.
     paid: HashMap<Key, Instant>,
     look_at: usize,
+    /// When it was last looked for some to forget.
+    looked: Option<Instant>,
 }
 
 impl Buckets {
@@ -53,6 +55,7 @@ impl Buckets {
             shared: Mutex::new(Shared {
                 paid: HashMap::new(),
                 look_at: FIRST_LOOK,
+                looked: None,
             }),
         }
     }
@@ -101,6 +104,12 @@ impl Shared {
         if self.paid.len() < self.look_at {
             return Ok(());
         }
+        // A crowd that nobody leaves is not gone through again for each who would join it.
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(1);
+        if self.paid.len() >= MOST_CALLERS && self.looked.is_some_and(is_recent) {
+            return Err(Refusal::Crowded);
+        }
+        self.looked = Some(now);
         self.paid.retain(|_, paid| *paid > now);
         if self.paid.len() >= MOST_CALLERS {
             return Err(Refusal::Crowded);
