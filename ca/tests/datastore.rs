@@ -15,9 +15,10 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{
-    AuthorityStore as _, CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord,
-    CertificateStore, CertificateSummary, CertificateWrite, Datastore, DatastoreError, IssuedRecord,
-    JoinTokenRecord, JoinTokenStore, MetadataStore, Page, PageRequest, Result, SerialNumber, conformance,
+    AgentCertificate, AgentRecord, AuthorityStore as _, CertificateFilter, CertificateIntent,
+    CertificateProfile, CertificateRecord, CertificateStore, CertificateSummary, CertificateWrite, Datastore,
+    DatastoreError, IssuedRecord, JoinTokenRecord, JoinTokenStore, MetadataStore, Page, PageRequest, Result,
+    SerialNumber, conformance,
 };
 use symbolon_ca::record::{Limits, Recorder};
 use symbolon_pki::suite::{Form, Suite};
@@ -157,8 +158,22 @@ async fn a_read_only_view_shows_a_running_server_and_changes_nothing() {
         view.set_metadata("a", "3").await,
         Err(DatastoreError::ReadOnly)
     ));
+    let agent = AgentRecord {
+        spiffe_id: "spiffe://example.org/spire/agent/join_token/a".parse().unwrap(),
+        attestation_type: "join_token".to_owned(),
+        current: AgentCertificate {
+            serial: SerialNumber::from_bytes(&[1]).unwrap(),
+            expires_at: token.expires_at,
+        },
+        renewed: None,
+        selectors: [].into(),
+        banned: false,
+        can_reattest: false,
+        agent_version: None,
+        attested_at: SystemTime::UNIX_EPOCH,
+    };
     let used = view
-        .consume_join_token(&token.sha256, SystemTime::UNIX_EPOCH)
+        .consume_join_token(&token.sha256, SystemTime::UNIX_EPOCH, &agent)
         .await;
     assert!(matches!(used, Err(DatastoreError::ReadOnly)), "{used:?}");
     assert_eq!(server.metadata("a").await.unwrap().as_deref(), Some("2"));
