@@ -6,6 +6,7 @@ use std::time::Duration;
 use symbolon_agent::AgentConfig;
 use symbolon_agent::config::X509PopSection;
 use symbolon_ca::config::{ServerConfig, X509PopMode, X509PopSection as ServerSection};
+use symbolon_host::duration::HumanDuration;
 use symbolon_issuance::{
     Authority, AuthoritySpec, Beside, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
 };
@@ -17,10 +18,13 @@ use symbolon_pki::time::Clock;
 
 use crate::support::{Site, domain, id, private_file, status_of};
 
-const HALF: Duration = Duration::from_secs(1800);
+/// Half of an agent's life here, and what renewal may come later than that: short, because the server's own SVID does not
+/// outlive an hour of the time that stands still for it.
+const HALF: Duration = Duration::from_secs(600);
+const LATER: Duration = Duration::from_secs(61);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A PKI of one authority, and a node under it: `ca.pem`, `node.pem` and `node.key` in the directory.
+/// A PKI of one authority, and a node under it: `ca.pem`, `rack.pem` and `rack.key` in the directory.
 fn write_pki(dir: &Path, suite: Suite) -> Certificate {
     let now = std::time::SystemTime::now() - DAY;
     let serial = || Serial::random(symbolon_crypto::random::fill).unwrap();
@@ -54,12 +58,13 @@ fn write_pki(dir: &Path, suite: Suite) -> Certificate {
         .unwrap();
     let leaf = read(leaf.der());
     std::fs::write(dir.join("ca.pem"), pem::encode_certificates([root.certificate()])).unwrap();
-    std::fs::write(dir.join("node.pem"), pem::encode_certificates([&leaf])).unwrap();
-    private_file(&dir.join("node.key"), &pem::encode_private_key(&key).unwrap());
+    std::fs::write(dir.join("rack.pem"), pem::encode_certificates([&leaf])).unwrap();
+    private_file(&dir.join("rack.key"), &pem::encode_private_key(&key).unwrap());
     leaf
 }
 
 fn lets_in(dir: &Path, config: &mut ServerConfig) {
+    config.lifetimes.agent = HumanDuration(2 * HALF);
     config.attestors.x509pop = Some(ServerSection {
         mode: X509PopMode::ExternalPki,
         ca_bundles: vec![dir.join("ca.pem")],
@@ -71,8 +76,8 @@ fn agent_config(site: &Site) -> AgentConfig {
     let mut config = site.agent_config();
     config.attestor.join_token_file = None;
     config.attestor.x509pop = Some(X509PopSection {
-        certificate: site.dir.path().join("node.pem"),
-        private_key: site.dir.path().join("node.key"),
+        certificate: site.dir.path().join("rack.pem"),
+        private_key: site.dir.path().join("rack.key"),
         intermediates: None,
     });
     config
@@ -91,14 +96,14 @@ async fn it_attests_and_does_so_again_at_half_life() {
     let first = agent.status();
     assert_eq!(first.spiffe_id, Some(id(&format!("/spire/agent/x509pop/{sha1}"))));
 
-    site.time.advance(HALF + Duration::from_secs(181));
+    site.time.advance(HALF + LATER);
     let renewed = status_of(&agent, |status| status.not_after > first.not_after);
     let renewed = site.time.pass(Duration::from_secs(5), renewed).await;
     assert_eq!(renewed.spiffe_id, first.spiffe_id);
 
     // Without its key it goes on with what it has.
-    std::fs::remove_file(site.dir.path().join("node.key")).unwrap();
-    site.time.advance(HALF + Duration::from_secs(181));
+    std::fs::remove_file(site.dir.path().join("rack.key")).unwrap();
+    site.time.advance(HALF + LATER);
     site.sync(&agent).await;
     assert_eq!(agent.status().not_after, renewed.not_after);
     assert!(agent.status().not_after > Some(site.time.now()));
