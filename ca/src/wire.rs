@@ -30,6 +30,10 @@ pub(crate) use self::trust::{
     trust_domain,
 };
 
+/// What every SPIFFE ID begins with.
+const SCHEME: &str = "spiffe://";
+/// Longest SPIFFE ID in bytes (SPIFFE ID, section 2.3).
+const MAX_ID: usize = 2048;
 /// The last second that dates of four digits can write.
 const END_OF_TIME: u64 = 253_402_300_799;
 
@@ -67,6 +71,11 @@ pub(crate) fn lifetime(field: &str, value: i32) -> Result<Option<Duration>, Stat
 /// Reads a SPIFFE ID that must be there.
 pub(crate) fn spiffe_id(field: &str, id: Option<&types::Spiffeid>) -> Result<SpiffeId, Status> {
     let id = id.ok_or_else(|| Status::invalid_argument(format!("{field} is missing")))?;
+    let length = SCHEME.len() + id.trust_domain.len() + id.path.len();
+    if length > MAX_ID {
+        let message = format!("{field}: {length} bytes; a SPIFFE ID has at most {MAX_ID}");
+        return Err(Status::invalid_argument(message));
+    }
     SpiffeId::try_from(id).map_err(|error| Status::invalid_argument(format!("{field}: {error}")))
 }
 

@@ -94,7 +94,7 @@ async fn what_is_not_in_the_table_is_not_served() {
     for channel in [server.local().await, server.anonymous().await] {
         let mut client = tonic::client::Grpc::new(channel);
         for path in [
-            "/spire.api.server.trustdomain.v1.TrustDomain/ListFederationRelationships",
+            "/spire.api.server.trustdomain.v1.TrustDomain/ListRelationships",
             "/a.B/C",
         ] {
             client.ready().await.unwrap();
@@ -133,7 +133,11 @@ async fn local_callers_administer_and_are_no_agents() {
         .append_bundle(AppendBundleRequest::default())
         .await
         .unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
+    assert_eq!(
+        status.code(),
+        Code::InvalidArgument,
+        "let in, and it says nothing: {status}"
+    );
 }
 
 #[tokio::test]
@@ -210,8 +214,8 @@ async fn a_downstream_entry_opens_what_downstream_servers_need() {
     server.client.create_entry(&spec).await.unwrap();
     assert_eq!(
         publish(channel.clone()).await,
-        Code::Unimplemented,
-        "let in, and not built yet"
+        Code::InvalidArgument,
+        "let in, and it brings no key"
     );
     assert_eq!(code_of_count(channel).await, Code::PermissionDenied);
 }

@@ -17,6 +17,7 @@ use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX50
 use symbolon_api::spire::api::types;
 use symbolon_api::{MAX_MESSAGE, denial_reason, retry_delay};
 use symbolon_ca::authorization::rules::rule_of;
+use symbolon_ca::client::Reader;
 use symbolon_ca::config::LimitsConfig;
 use symbolon_ca::server::Server;
 use symbolon_host::duration::HumanDuration;

@@ -36,7 +36,8 @@ fn wrong_ids() -> Vec<(Option<types::Spiffeid>, &'static str)> {
         (id("example.org", "/spire/agent/%2e"), "id: "),
         (id("example.org", "/spire/agent/a/"), "id: "),
         (id("example.org", "/spire/agent/a\n"), "id: "),
-        (id("example.org", long), "id: "),
+        (id("example.org", long), "a SPIFFE ID has at most 2048"),
+        (id(long, "/spire/agent/x/a"), "a SPIFFE ID has at most 2048"),
         (id("example.org:8081", "/spire/agent/a"), "id: "),
         (id("me@example.org", "/spire/agent/a"), "id: "),
     ]
