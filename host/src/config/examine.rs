@@ -85,22 +85,27 @@ pub(super) fn examine_text<T: DeserializeOwned>(text: &str, stand_ins: &'static 
             }
             Err(error) => error,
         };
-        let place = place_of(document.get_ref(), &error);
         let missing = missing_field(error.message());
+        let place = place_of(document.get_ref(), &error, missing.is_some());
         let key = missing
             .iter()
             .fold(place.join("."), |key, field| match key.is_empty() {
                 true => (*field).to_owned(),
                 false => format!("{key}.{field}"),
             });
-        mistakes.push(Mistake {
+        let mistake = Mistake {
             key: Some(key).filter(|key| !key.is_empty()),
             line: line_of(error.span()),
             reason: match missing {
                 Some(_) => "is missing, and there is no default".to_owned(),
                 None => one_line(error.message()),
             },
-        });
+        };
+        // What was mended is not wrong again; if it is, there is nothing more to be found out.
+        if mistakes.contains(&mistake) {
+            break;
+        }
+        mistakes.push(mistake);
         let is_mended = match missing {
             Some(field) => {
                 stand_in(&mut document, &place, field, stand_ins) || take_out(document.get_mut(), &place)
@@ -127,25 +132,26 @@ fn missing_field(message: &str) -> Option<&str> {
         .map(|(field, _)| field)
 }
 
-/// The keys on the way to what an error points at; none for the whole document.
-fn place_of(table: &DeTable<'_>, error: &Error) -> Vec<String> {
+/// The keys on the way to what an error points at; none for the whole document. A field is missing in a table, whatever
+/// else begins where that does.
+fn place_of(table: &DeTable<'_>, error: &Error, is_missing: bool) -> Vec<String> {
     let mut place = Vec::new();
-    if let Some(span) = error.span() {
-        find(table, &span, &mut place);
+    if let Some(span) = error.span().filter(|span| !span.is_empty()) {
+        find(table, &span, is_missing, &mut place);
     }
     place
 }
 
-fn find(table: &DeTable<'_>, wanted: &Range<usize>, place: &mut Vec<String>) -> bool {
+fn find(table: &DeTable<'_>, wanted: &Range<usize>, tables_only: bool, place: &mut Vec<String>) -> bool {
     let holds = |span: Range<usize>| span.start <= wanted.start && wanted.end <= span.end;
     for (key, value) in table {
         place.push(key.get_ref().to_string());
-        if let DeValue::Table(inner) = value.get_ref()
-            && find(inner, wanted, place)
-        {
+        let inner = value.get_ref().as_table();
+        if inner.is_some_and(|inner| find(inner, wanted, tables_only, place)) {
             return true;
         }
-        if holds(key.span()) || holds(value.span()) {
+        let counts = inner.is_some() || !tables_only;
+        if counts && (holds(key.span()) || holds(value.span())) {
             return true;
         }
         place.pop();
@@ -282,6 +288,13 @@ mod tests {
         let (_, cut) = found("name = \"a");
         assert!(!cut.is_empty());
         assert_eq!(found("").1, [key("name", 1)]);
+        let (value, half) = found("number = 7\n[inn");
+        assert!(value.is_none_or(|value| value.number == 7));
+        let named: Vec<_> = half
+            .iter()
+            .filter(|(found, _)| found.as_deref() == Some("name"))
+            .collect();
+        assert_eq!(named.len(), 1, "a field is missing once: {half:?}");
     }
 
     #[test]
