@@ -14,6 +14,7 @@ pub mod revocation;
 pub mod running;
 pub mod server;
 pub mod spire;
+pub mod spire_server;
 pub mod talk;
 pub mod tls;
 pub mod trixie;

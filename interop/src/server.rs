@@ -16,7 +16,7 @@ use crate::running::{Running, free_address};
 use crate::up;
 
 /// What a server of a test is like beyond its defaults.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Keys of the configuration's top level, in TOML.
     pub top: String,
@@ -24,6 +24,19 @@ pub struct Settings {
     pub sections: String,
     /// Another trust domain than [`TRUST_DOMAIN`].
     pub trust_domain: Option<String>,
+    /// What it logs: `info`.
+    pub log: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            top: String::new(),
+            sections: String::new(),
+            trust_domain: None,
+            log: "info".to_owned(),
+        }
+    }
 }
 
 /// A running server with a folder of its own.
@@ -63,9 +76,10 @@ impl Server {
         let config = home.path().join("server.toml");
         let text = format!(
             "trust_domain = \"{trust_domain}\"\ndata_dir = \"{home}/data\"\n{top}\n[listen]\naddress = \"{address}\"\n\n\
-             [log]\nfilter = \"info\"\n\n{sections}\n",
+             [log]\nfilter = \"{log}\"\n\n{sections}\n",
             home = home.path().display(),
             top = settings.top,
+            log = settings.log,
             sections = settings.sections,
         );
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;

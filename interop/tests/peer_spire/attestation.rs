@@ -94,7 +94,7 @@ impl Nodes {
     fn settings(&self) -> Settings {
         Settings {
             sections: format!(
-                "[attestors.x509pop]\nca_bundle = \"{}\"\n\n[lifetimes]\nagent = \"40s\"\n",
+                "[attestors.x509pop]\nca_bundles = [\"{}\"]\n\n[lifetimes]\nagent = \"40s\"\n",
                 self.folder.path().join("root.pem").display()
             ),
             ..Settings::default()

@@ -11,6 +11,9 @@ mod attestation;
 mod commands;
 mod controller;
 mod entries;
+mod federated;
+mod import;
+mod nested;
 mod provider;
 mod rotation;
 

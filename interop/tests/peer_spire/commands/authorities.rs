@@ -47,9 +47,9 @@ fn a_life(kind: &str) {
     assert!(shown["prepared"].is_null() && shown["old"].is_null(), "{shown}");
     let known = bundled(&server, kind);
 
-    for (verb, why) in [("activate", "active"), ("taint", "active"), ("revoke", "active")] {
+    for verb in ["activate", "taint", "revoke"] {
         let message = refused(&server, kind, verb, &first);
-        assert!(message.to_lowercase().contains(why), "{kind} {verb}: {message}");
+        assert!(message.contains("InvalidArgument"), "{kind} {verb}: {message}");
     }
     let prepared = id(&call(&server, kind, "prepare", ""), "prepared_authority");
     assert_ne!(prepared, first);

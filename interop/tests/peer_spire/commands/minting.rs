@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use spiffe::TrustDomain;
 use symbolon_interop::programs;
-use symbolon_interop::server::Server;
+use symbolon_interop::server::{Server, Settings};
 use symbolon_interop::spire;
 use symbolon_pki::bundle::{BundleSet, TrustBundle, X509Authority};
 use symbolon_pki::jwt::verify_jwt_svid;
@@ -120,7 +120,15 @@ fn jwt_svids_are_minted() {
 #[test]
 #[ignore = "builds SPIRE; run by cargo xtask interop"]
 fn wit_svids_are_minted() {
-    let server = Server::start().unwrap();
+    // As in SPIRE there are none by default.
+    let plain = Server::start().unwrap();
+    let bundle = spire::json(&plain, &["bundle", "show"]).unwrap();
+    assert_eq!(bundle["wit_authorities"].as_array().unwrap().len(), 0, "{bundle}");
+    let server = Server::with(&Settings {
+        sections: "[families.wit]\n".to_owned(),
+        ..Settings::default()
+    })
+    .unwrap();
     let id = server.id_of("/minted");
     let mut command = spire::command(&server, &["wit", "mint", "-spiffeID", &id, "-ttl", "2m"]).unwrap();
     // SPIRE keeps the command behind a flag of its own.

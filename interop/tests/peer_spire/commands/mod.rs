@@ -24,7 +24,7 @@ fn labelled<'a>(said: &'a str, label: &str) -> Vec<&'a str> {
 }
 
 /// A root certificate of somebody else in PEM, and the file that it is in.
-fn foreign_root(server: &Server, name: &str) -> (String, PathBuf) {
+pub(crate) fn foreign_root(server: &Server, name: &str) -> (String, PathBuf) {
     let root = Chain::issue(Suite::EcdsaP256).unwrap().root;
     let pem = symbolon_pki::pem::encode("CERTIFICATE", &root).to_string();
     let path = server.home().join(format!("{name}.pem"));

@@ -1,0 +1,82 @@
+//! A stock `spire-server` below ours: it takes its authority from us and publishes its JWT keys with us.
+
+use std::fs;
+use std::time::SystemTime;
+
+use spiffe::TrustDomain;
+use symbolon_interop::programs;
+use symbolon_interop::running::eventually;
+use symbolon_interop::server::Server;
+use symbolon_interop::spire::{self, Agent};
+use symbolon_interop::spire_server::SpireServer;
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
+use symbolon_pki::jwt::verify_jwt_svid;
+use symbolon_pki::pem;
+use symbolon_pki::verify::verify_x509_svid;
+
+use crate::agent::until_given;
+use crate::{entry, shows, token};
+
+/// Our server's bundle, as the stock command shows it.
+fn bundles(server: &Server) -> BundleSet {
+    let trust_domain = TrustDomain::new(server.trust_domain()).unwrap();
+    let document = spire::says(server, &["bundle", "show", "-format", "spiffe"]).unwrap();
+    let mut bundles = BundleSet::new();
+    bundles.insert(TrustBundle::from_jwks(&trust_domain, document.as_bytes()).unwrap());
+    bundles
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "builds SPIRE; run by cargo xtask interop"]
+async fn a_stock_server_stands_below_ours() {
+    let server = Server::start().unwrap();
+    let (evidence, id) = token(&server, &[]);
+    let mut agent = Agent::start(&server, "agent", &evidence).unwrap();
+    entry(&server, &id, "/nested/server", &["-downstream"]);
+    until_given(&mut agent, &[&server.id_of("/nested/server")]).await;
+
+    let upstream = format!(
+        "UpstreamAuthority \"spire\" {{\n        plugin_data {{\n            server_address = \"{}\"\n            \
+         server_port = \"{}\"\n            workload_api_socket = \"{}\"\n        }}\n    }}",
+        server.address().ip(),
+        server.address().port(),
+        agent.socket().display(),
+    );
+    tokio::task::block_in_place(|| {
+        let below = SpireServer::start(&upstream).unwrap();
+        let name = server.id_of("/below/both");
+        programs::run(
+            below
+                .command(&["x509", "mint"])
+                .unwrap()
+                .args(["-spiffeID", &name, "-write"])
+                .arg(below.home()),
+        )
+        .unwrap();
+        let written = fs::read(below.home().join("svid.pem")).unwrap();
+        let chain: Vec<_> = pem::certificates(&written)
+            .unwrap()
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(chain.len(), 2, "the SVID, and the authority that we certified");
+        let verified = verify_x509_svid(&chain, &bundles(&server), SystemTime::now()).unwrap();
+        assert_eq!(verified.spiffe_id.to_string(), name);
+
+        // Its JWT keys are in our bundle, where everybody looks.
+        let minted = programs::run(below.command(&["jwt", "mint"]).unwrap().args([
+            "-spiffeID",
+            &name,
+            "-audience",
+            "db",
+        ]))
+        .unwrap();
+        let minted = String::from_utf8(minted).unwrap();
+        eventually("its JWT key is published", || {
+            Ok(verify_jwt_svid(minted.trim(), "db", &bundles(&server), SystemTime::now()).ok())
+        })
+        .unwrap();
+    });
+    shows("below/X.509 authority");
+    shows("below/JWT keys");
+}
