@@ -7,15 +7,21 @@ use symbolon_api::spire::api::types::permission_denied_details::Reason;
 
 use crate::faults::Site;
 use crate::stand_in::entry_for;
-use crate::support::{my_uid, status_of, within, workload};
+use crate::support::{my_uid, private_file, status_of, within, workload};
 
 const STRIDE: Duration = Duration::from_secs(5);
+
+/// The token that the agent came with is spent; here is another to attest anew with.
+fn fresh_token(site: &Site) {
+    private_file(&site.dir.path().join("token"), "kite-8");
+}
 
 #[tokio::test]
 async fn a_ban_at_attestation_is_a_ban_and_no_lack_of_evidence() {
     let site = Site::start().await;
     let agent = site.agent().await;
     let spiffe_id = agent.spiffe_id().unwrap();
+    fresh_token(&site);
     site.server.script().attestation_denial = Some(Reason::AgentBanned);
     // At half of its life the agent attests anew.
     site.time.advance(Duration::from_secs(2000));
@@ -32,6 +38,7 @@ async fn a_ban_at_attestation_is_a_ban_and_no_lack_of_evidence() {
 async fn a_ban_ends_an_agent_whose_svid_the_server_had_sent_to_attest_again() {
     let site = Site::start().await;
     let agent = site.agent().await;
+    fresh_token(&site);
     site.server.script().attestation_denial = Some(Reason::AgentBanned);
     site.server.script().denial = Some(Reason::AgentNotAttested);
     let end = site.time.pass(STRIDE, agent.stopped()).await.unwrap();
@@ -66,6 +73,7 @@ async fn a_renewal_that_is_refused_is_asked_for_later_and_later() {
     let site = Site::start().await;
     let agent = site.agent().await;
     let first = agent.status();
+    fresh_token(&site);
     site.server.script().refuses_nodes = true;
     site.time.advance(Duration::from_secs(2000));
     let syncs = agent.status().syncs;
