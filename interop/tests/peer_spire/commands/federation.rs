@@ -67,7 +67,7 @@ fn relationships_are_created_shown_updated_and_deleted() {
         .iter()
         .map(|relationship| relationship["trust_domain"].clone())
         .collect();
-    assert_eq!(names, [json!("partner.test"), json!("web.test")], "{listed}");
+    assert_eq!(names, [json!("web.test"), json!("partner.test")], "{listed}");
     let said = spire::says(&server, &["federation", "list"]).unwrap();
     assert!(said.contains("Found 2 federation relationships"), "{said}");
 
