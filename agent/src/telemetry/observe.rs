@@ -113,7 +113,7 @@ where
                 Ok(response) => {
                     let span = running.clone();
                     Ok(until_end(response, running, move |status: &Status| {
-                        ended(&span, status.code())
+                        ended(&span, status.code());
                     }))
                 }
                 Err(error) => {
