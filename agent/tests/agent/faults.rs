@@ -308,6 +308,7 @@ async fn the_agents_own_svid_falls_with_its_authority() {
     let agent = site.agent().await;
     let form = agent.status().form.unwrap();
     assert_eq!(site.server.script().attestations, 1);
+    private_file(&site.dir.path().join("token"), "kite-8");
     site.server.add_authority(form);
     site.server.taint_older(form);
     let attested_anew = async {
