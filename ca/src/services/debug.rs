@@ -100,7 +100,7 @@ fn chain(core: &Core) -> Result<Vec<Cert>, Status> {
         .iter()
         .map(|der| read(der))
         .collect::<Result<Vec<_>, _>>()?;
-    let issuer = chain.last().and_then(Certificate::akid).cloned();
+    let issuer = chain.last().and_then(Certificate::akid).copied();
     let bundle = core.authorities.bundle();
     let authority = issuer.and_then(|issuer| bundle.x509_authority(&issuer));
     chain.extend(authority.map(|authority| authority.certificate.clone()));

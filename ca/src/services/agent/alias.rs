@@ -38,7 +38,7 @@ async fn forget_all(core: &Core, agent: &AgentRecord) -> Result<(), DatastoreErr
     for entry in found.items {
         match core.registrations.delete(&entry.id).await {
             Ok(entry) => {
-                tracing::info!(event = ENTRY_DELETED, entry_id = entry.id, spiffe_id = %entry.spiffe_id)
+                tracing::info!(event = ENTRY_DELETED, entry_id = entry.id, spiffe_id = %entry.spiffe_id);
             }
             Err(DatastoreError::NotFound { .. }) => {}
             Err(error) => return Err(error),
