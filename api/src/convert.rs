@@ -170,7 +170,10 @@ mod tests {
             let error = SpiffeId::try_from(&wire(trust_domain, "/a")).unwrap_err();
             assert_eq!(error, InvalidId::Capitals(trust_domain.to_owned()));
         }
-        assert!(SpiffeId::try_from(&wire("example.org", "/A")).is_ok(), "paths keep theirs");
+        assert!(
+            SpiffeId::try_from(&wire("example.org", "/A")).is_ok(),
+            "paths keep theirs"
+        );
     }
 
     #[test]

@@ -289,7 +289,7 @@ mod tests {
             name(&[&[other_short, other_long]])
         );
         assert_ne!(
-            name(&[&[short.clone()], &[long.clone()]]),
+            name(&[std::slice::from_ref(&short), std::slice::from_ref(&long)]),
             name(&[&[long], &[short]])
         );
     }

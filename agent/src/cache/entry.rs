@@ -231,7 +231,7 @@ mod tests {
             }),
             ("its id", |e| e.id.clear()),
             ("no trust domain", |e| {
-                e.federates_with = vec!["not one".to_owned()]
+                e.federates_with = vec!["not one".to_owned()];
             }),
             ("257 trust domains", |e| {
                 e.federates_with = vec!["example.com".to_owned(); 257];

@@ -45,7 +45,7 @@ async fn workloads_get_the_bundles_that_their_entries_federate_with() {
     let with = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let entry = site
         .register_with(&agent, "/web", &[&my_uid()], |spec| {
-            spec.federates_with = with(&["other.org"])
+            spec.federates_with = with(&["other.org"]);
         })
         .await;
     site.sync(&agent).await;

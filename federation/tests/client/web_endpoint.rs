@@ -215,7 +215,7 @@ async fn an_endpoint_that_says_nothing_is_given_up() {
     let (deaf, _) = (serve(Proof::Silence, |_| None).await, ());
     let mute = serve(proof, |_| None).await;
     let hasty = client_with(&root, &clock, |options| {
-        options.timeout = Duration::from_millis(300)
+        options.timeout = Duration::from_millis(300);
     });
     for port in [deaf, mute] {
         let error = fetch(&hasty, &domain, &at_web(port)).await.unwrap_err();

@@ -37,7 +37,12 @@ pub(crate) fn authorities() -> &'static Authorities {
 }
 
 pub(crate) fn jwt_authorities() -> Vec<JwtAuthority> {
-    let Authorities { p256, p384, p521, rsa } = authorities();
+    let Authorities {
+        p256,
+        p384,
+        p521,
+        rsa,
+    } = authorities();
     let rsa: PublicKeyX509Der<'_> = rsa.public_key().as_der().unwrap();
     vec![
         JwtAuthority::from_spki_der("p256", &subject_key(p256).spki_der()).unwrap(),
@@ -55,7 +60,12 @@ pub(crate) fn bundles() -> BundleSet {
 
 /// Signs as `alg` says, whatever else the header says.
 pub(crate) fn signature(alg: &str, signed: &[u8]) -> Vec<u8> {
-    let Authorities { p256, p384, p521, rsa } = authorities();
+    let Authorities {
+        p256,
+        p384,
+        p521,
+        rsa,
+    } = authorities();
     let padding: &'static dyn RsaEncoding = match alg {
         "ES256" => return ecdsa_der_to_jose(&p256.sign(signed).unwrap(), 32).unwrap(),
         "ES384" => return ecdsa_der_to_jose(&p384.sign(signed).unwrap(), 48).unwrap(),

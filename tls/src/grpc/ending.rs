@@ -33,11 +33,14 @@ pub fn until_end(
     }
 }
 
+/// What is to be done when a reply has ended.
+type Ended = Box<dyn FnOnce(&Status) + Send>;
+
 /// A reply whose end is waited for.
 struct Watched {
     body: Body,
     span: Span,
-    ended: Option<Box<dyn FnOnce(&Status) + Send>>,
+    ended: Option<Ended>,
 }
 
 impl Watched {
@@ -151,7 +154,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let response = Response::new(Body::new(Parts(parts)));
         let response = until_end(response, Span::none(), move |status| {
-            tell.send(status.code()).unwrap()
+            tell.send(status.code()).unwrap();
         });
         let mut body = response.into_body();
         for _ in 0..reads {
@@ -184,7 +187,7 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let response = Status::not_found("none").into_http::<Body>();
         let response = until_end(response, Span::none(), move |status| {
-            tell.send(status.code()).unwrap()
+            tell.send(status.code()).unwrap();
         });
         assert_eq!(told.recv().unwrap(), Code::NotFound);
         drop(response);

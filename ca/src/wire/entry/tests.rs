@@ -211,16 +211,16 @@ fn each_wrong_field_is_named() {
         }),
         ("allowed_forms", |e| e.allowed_forms = vec!["quantum".to_owned()]),
         ("allowed_forms", |e| {
-            e.allowed_forms = vec!["classical".to_owned(); 6]
+            e.allowed_forms = vec!["classical".to_owned(); 6];
         }),
         ("leaf_key_algorithms", |e| {
-            e.leaf_key_algorithms = vec!["rsa-1024".to_owned()]
+            e.leaf_key_algorithms = vec!["rsa-1024".to_owned()];
         }),
         ("leaf_key_algorithms", |e| {
-            e.leaf_key_algorithms = vec!["ecdsa-p521".to_owned()]
+            e.leaf_key_algorithms = vec!["ecdsa-p521".to_owned()];
         }),
         ("leaf_key_algorithms", |e| {
-            e.leaf_key_algorithms = vec!["ml-dsa-65".to_owned(); 99]
+            e.leaf_key_algorithms = vec!["ml-dsa-65".to_owned(); 99];
         }),
         ("not_before", |e| e.not_before = -1),
         ("not_after", |e| e.not_after = i64::MAX),

@@ -76,7 +76,7 @@ fn entries_are_created_shown_updated_and_deleted() {
     );
     let id = entry["id"].as_str().unwrap().to_owned();
     let shown = show(&server, &["-entryID", &id]);
-    assert_eq!(shown, [entry.clone()]);
+    assert_eq!(shown, std::slice::from_ref(&entry));
     assert_eq!(id_in(&entry["spiffe_id"]), child);
     assert_eq!(id_in(&entry["parent_id"]), parent);
     assert_eq!(
