@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use symbolon_agent::{Agent, AgentConfig, Phase, RunningAgent, telemetry};
 use symbolon_host::logging::LogControl;
-use symbolon_host::shutdown::{self, Hangups};
+use symbolon_host::shutdown::{Hangups, Stops};
 use symbolon_host::systemd::Notifier;
 use symbolon_host::traces::{self, Traces};
 use symbolon_host::{ConfigError, DataDir, logging};
@@ -119,9 +119,10 @@ async fn run(file: &Path) -> anyhow::Result<()> {
     // Before the first signal can come.
     let mut hangups = Hangups::new()?;
     let agent = Agent::start(config.clone(), Arc::new(SystemClock)).await?;
+    // Until here they end the process where it is; from here on it is stopped in order.
+    let mut stops = Stops::new()?;
     tokio::select! {
-        signal = shutdown::requested() => {
-            let signal = signal?;
+        signal = stops.next() => {
             tracing::info!(signal, "stopping");
             notifier.stopping(signal);
         }

@@ -8,12 +8,36 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 /// The system's, if it lets no handler be installed.
 pub async fn requested() -> std::io::Result<&'static str> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-    })
+    Ok(Stops::new()?.next().await)
+}
+
+/// SIGINT (Ctrl-C) and SIGTERM: somebody wants the process to end.
+#[derive(Debug)]
+pub struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    /// From here on these signals do not end this process by themselves any more. To be called before anybody is told that
+    /// it is ready, who may want it to stop at once.
+    ///
+    /// # Errors
+    /// The system's, if it lets no handler be installed.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one of them and returns its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
 }
 
 /// SIGHUP: somebody wants the configuration to be read again.

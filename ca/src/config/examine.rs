@@ -51,9 +51,12 @@ impl ServerConfig {
             let follows = |problem: &Problem| {
                 examined.is_unread(&problem.key)
                     // A section that could not be read is not missing.
-                    || examined.mistakes.iter().filter_map(|mistake| mistake.key.as_deref()).any(|key| {
-                        problem.reason.contains(&format!("[{key}]"))
-                    })
+                    || examined
+                        .mistakes
+                        .iter()
+                        .filter_map(|mistake| mistake.key.as_deref())
+                        .flat_map(sections)
+                        .any(|section| problem.reason.contains(&format!("[{section}]")))
             };
             let problems = problems.into_iter().chain(surroundings);
             findings.extend(
@@ -103,6 +106,12 @@ impl ServerConfig {
         }
         problems
     }
+}
+
+/// A key and every section that it is in.
+fn sections(key: &str) -> impl Iterator<Item = &str> {
+    let ends = key.match_indices('.').map(|(end, _)| end);
+    ends.chain([key.len()]).filter_map(|end| key.get(..end))
 }
 
 impl Finding {
@@ -175,7 +184,7 @@ mod tests {
     fn what_follows_from_another_mistake_is_not_told() {
         let text = "trust_domain = \"example.org\"\ndata_dir = \"/nonexistent/symbolon\"\nkey_stores = \"a\"\n\
                     [stores.a]\nkind = \"softwear\"\n";
-        assert_eq!(keys(text), ["stores.a"]);
+        assert_eq!(keys(text), ["stores.a.kind"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) const SERVER: Target = Target {
     name: "server-config",
     about: "the server's configuration, and what it comes to",
     shape: Shape::Bytes,
-    max_len: 4 * 1024,
+    max_len: 8 * 1024,
     body: |input| {
         if let Some(config) = toml_of::<ServerConfig>(input)
             && config.validate().is_ok()

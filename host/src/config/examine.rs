@@ -105,7 +105,11 @@ pub(super) fn examine_text<T: DeserializeOwned>(text: &str, stand_ins: &'static 
         if mistakes.contains(&mistake) {
             break;
         }
-        mistakes.push(mistake);
+        // A field that was wrong and is taken out is missing now, which is nothing new.
+        let is_known = missing.is_some() && mistakes.iter().any(|known| known.key == mistake.key);
+        if !is_known {
+            mistakes.push(mistake);
+        }
         let is_mended = match missing {
             Some(field) => {
                 stand_in(&mut document, &place, field, stand_ins) || take_out(document.get_mut(), &place)

@@ -10,7 +10,7 @@ use symbolon_ca::server::{Environment, RunningServer, Server as CaServer};
 use symbolon_ca::telemetry::CONFIG_REFUSED;
 use symbolon_host::ConfigError;
 use symbolon_host::logging::{self, LogControl};
-use symbolon_host::shutdown::{self, Hangups};
+use symbolon_host::shutdown::{Hangups, Stops};
 use symbolon_host::systemd::Notifier;
 use symbolon_host::traces::{self, Traces};
 use symbolon_pki::time::SystemClock;
@@ -33,13 +33,13 @@ pub(super) async fn run(common: &Common, file: &Path) -> Result<()> {
     };
     let mut server = CaServer::start_with(&config, environment).await?;
     let serves = format!("serves {}", config.trust_domain);
+    // Until here they end the process where it is, as a crash may; from here on it is stopped in order.
+    let mut stops = Stops::new()?;
     notifier.ready(&serves);
     let stopping = async {
-        let stop = shutdown::requested();
-        tokio::pin!(stop);
         loop {
             tokio::select! {
-                signal = &mut stop => return Ok(Some(signal?)),
+                signal = stops.next() => return Ok(Some(signal)),
                 error = server.failed() => return Err(anyhow::Error::from(error)),
                 () = notifier.keep_alive() => {}
                 () = hangups.next() => {
