@@ -185,8 +185,8 @@ impl Surveyor<'_, '_> {
         });
         if let (true, Ok(()), Some(how)) = (chosen.is_empty(), &outcome, refused) {
             let note = format!(
-                "TLS 1.3 certificates: the server ends the handshake ({how}); its keys may be for signature schemes that \
-                 are not offered here"
+                "TLS 1.3 certificates: the server ends the handshake ({how}); its keys may be for signature schemes, \
+                 or it may want suites, that are not offered here"
             );
             self.found.notes.push((Reason::Refused, note));
         }
