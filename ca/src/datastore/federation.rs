@@ -12,9 +12,13 @@ use symbolon_pki::suite::Form;
 
 use super::{DatastoreError, Page, PageRequest, Result};
 
-/// Most authorities that others may have put into the trust domain's own bundle. Whoever may add one could otherwise make
-/// it longer than verifiers read.
+/// Most authorities that administrators may have put into the trust domain's own bundle, and most that servers below this
+/// one may, all together. Whoever may add one could otherwise make it longer than verifiers read.
 pub const MAX_APPENDED: usize = 256;
+
+/// Most authorities that one server below this one may have in the bundle. It needs three or four at a time; with more it
+/// could keep the others from publishing theirs.
+pub const MAX_PUBLISHED: usize = 16;
 
 /// Which parts of a bundle a change replaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -315,8 +319,22 @@ pub trait FederationStore: Send + Sync {
     ///
     /// # Errors
     /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has;
-    /// [`DatastoreError::Conflict`] where there would be more than [`MAX_APPENDED`].
+    /// [`DatastoreError::Conflict`] where there would be more than [`MAX_APPENDED`], not counting what was published.
     async fn append_authorities(&self, added: &AppendedAuthorities) -> Result<()>;
+
+    /// Adds authorities as [`append_authorities`](Self::append_authorities) does, on behalf of a server below this one. Where
+    /// it would have more than [`MAX_PUBLISHED`], those of its own that have ended by `now` are forgotten, the oldest first.
+    ///
+    /// # Errors
+    /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has;
+    /// [`DatastoreError::Conflict`] where this publisher would have more than [`MAX_PUBLISHED`], or all of them together
+    /// more than [`MAX_APPENDED`].
+    async fn publish_authorities(
+        &self,
+        publisher: &SpiffeId,
+        added: &AppendedAuthorities,
+        now: SystemTime,
+    ) -> Result<()>;
 
     /// What was added to the trust domain's own bundle.
     async fn appended_authorities(&self) -> Result<AppendedAuthorities>;

@@ -62,7 +62,9 @@ impl api::bundle_server::Bundle for BundleService {
         &self,
         request: Request<api::PublishJwtAuthorityRequest>,
     ) -> Result<Response<api::PublishJwtAuthorityResponse>, Status> {
-        append::publish_jwt(&self.0, request.into_inner().jwt_authority.as_ref()).await?;
+        let publisher = append::publisher(&request)?;
+        let key = request.into_inner().jwt_authority;
+        append::publish_jwt(&self.0, &publisher, key.as_ref()).await?;
         let bundle = bundle_message(&self.0.authorities.bundle(), &[]);
         Ok(Response::new(api::PublishJwtAuthorityResponse {
             jwt_authorities: bundle.jwt_authorities,
@@ -73,7 +75,9 @@ impl api::bundle_server::Bundle for BundleService {
         &self,
         request: Request<api::PublishWitAuthorityRequest>,
     ) -> Result<Response<api::PublishWitAuthorityResponse>, Status> {
-        append::publish_wit(&self.0, request.into_inner().wit_authority.as_ref()).await?;
+        let publisher = append::publisher(&request)?;
+        let key = request.into_inner().wit_authority;
+        append::publish_wit(&self.0, &publisher, key.as_ref()).await?;
         let bundle = bundle_message(&self.0.authorities.bundle(), &[]);
         Ok(Response::new(api::PublishWitAuthorityResponse {
             wit_authorities: bundle.wit_authorities,

@@ -1,6 +1,7 @@
 //! What others put into the server's own bundle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use symbolon_api::spire::api::server::bundle::v1 as api;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
@@ -10,10 +11,12 @@ use symbolon_api::spire::api::server::svid::v1::MintX509svidRequest;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::types;
 use symbolon_ca::client::Reader;
+use symbolon_ca::datastore::MAX_PUBLISHED;
 use symbolon_pki::suite::{Form, Suite};
 use symbolon_pki::time::{Clock as _, unix_seconds};
 use symbolon_tls::SvidIdentity;
 use tonic::Code;
+use tonic::transport::Channel;
 
 use crate::federated_bundles::{client, jwt, root, spki, wit};
 use crate::support::{Key, TestServer, id, message};
@@ -138,12 +141,11 @@ fn jwt_of(certificate: &types::X509Certificate) -> types::JwtKey {
     }
 }
 
-#[tokio::test]
-async fn a_server_below_publishes_its_keys() {
-    let server = TestServer::start().await;
+/// A client that is a server below this one.
+async fn server_below(server: &TestServer, path: &str) -> BundleClient<Channel> {
     let entry = types::Entry {
         downstream: true,
-        ..message("/below", "/spire/agent/x/a")
+        ..message(path, "/spire/agent/x/a")
     };
     let request = entries::BatchCreateEntryRequest {
         entries: vec![entry],
@@ -155,7 +157,7 @@ async fn a_server_below_publishes_its_keys() {
         .unwrap();
     let key = Key::new(Form::Classical);
     let request = MintX509svidRequest {
-        csr: key.csr(Some(&id("/below"))),
+        csr: key.csr(Some(&id(path))),
         ttl: 0,
     };
     let svid = SvidClient::new(server.local().await)
@@ -164,9 +166,28 @@ async fn a_server_below_publishes_its_keys() {
         .unwrap();
     let chain = svid.into_inner().svid.unwrap().cert_chain;
     let identity = Arc::new(SvidIdentity::new(chain, key.signer).unwrap());
-    let mut below = BundleClient::new(server.with_svid(&identity).await);
+    BundleClient::new(server.with_svid(&identity).await)
+}
 
-    let publish = |key: Option<types::JwtKey>| api::PublishJwtAuthorityRequest { jwt_authority: key };
+/// A moment by the server's clock.
+fn after(server: &TestServer, wait: Duration) -> i64 {
+    i64::try_from(unix_seconds(server.clock.now() + wait)).unwrap()
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn publish(key: Option<types::JwtKey>) -> api::PublishJwtAuthorityRequest {
+    api::PublishJwtAuthorityRequest { jwt_authority: key }
+}
+
+#[tokio::test]
+async fn a_server_below_publishes_its_keys() {
+    let server = TestServer::start().await;
+    let mut below = server_below(&server, "/below").await;
+    let jwt = |key_id: &str| types::JwtKey {
+        expires_at: after(&server, HOUR),
+        ..jwt(key_id)
+    };
     let published = below
         .publish_jwt_authority(publish(Some(jwt("below"))))
         .await
@@ -181,15 +202,21 @@ async fn a_server_below_publishes_its_keys() {
     let own = server.server.authorities().bundle();
     assert!(own.jwt_authority("below").is_some());
     let request = api::PublishWitAuthorityRequest {
-        wit_authority: Some(wit("below")),
+        wit_authority: Some(types::WitKey {
+            expires_at: after(&server, HOUR),
+            ..wit("below")
+        }),
     };
     let published = below.publish_wit_authority(request).await.unwrap().into_inner();
     assert!(published.wit_authorities.iter().any(|key| key.key_id == "below"));
 
-    let expired = types::JwtKey {
-        expires_at: i64::try_from(unix_seconds(server.clock.now())).unwrap(),
+    let ends = |expires_at: i64| types::JwtKey {
+        expires_at,
         ..jwt("late")
     };
+    let (expired, endless) = (ends(after(&server, Duration::ZERO)), ends(0));
+    // A week, by a clock that is a little ahead, is what any server may ask for.
+    let too_long = ends(after(&server, 169 * HOUR));
     for (words, code, key) in [
         ("jwt_authority is missing", Code::InvalidArgument, None),
         (
@@ -197,7 +224,17 @@ async fn a_server_below_publishes_its_keys() {
             Code::InvalidArgument,
             Some(jwt("")),
         ),
-        ("jwt_authority.expires_at", Code::InvalidArgument, Some(expired)),
+        ("has expired", Code::InvalidArgument, Some(expired)),
+        (
+            "jwt_authority.expires_at is missing",
+            Code::InvalidArgument,
+            Some(endless),
+        ),
+        (
+            "jwt_authority.expires_at: it is more than 168 hours away",
+            Code::InvalidArgument,
+            Some(too_long),
+        ),
         (
             "jwt_authority.public_key",
             Code::InvalidArgument,
@@ -214,11 +251,11 @@ async fn a_server_below_publishes_its_keys() {
             "{words}: {refused}"
         );
     }
-    let refused = below
-        .publish_wit_authority(api::PublishWitAuthorityRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
+    for key in [None, Some(wit("for ever"))] {
+        let request = api::PublishWitAuthorityRequest { wit_authority: key };
+        let refused = below.publish_wit_authority(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
     // Publishing is all that it may do here, and nobody else may.
     let append = below.append_bundle(api::AppendBundleRequest::default());
     assert_eq!(append.await.unwrap_err().code(), Code::PermissionDenied);
@@ -229,4 +266,46 @@ async fn a_server_below_publishes_its_keys() {
         .unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
     assert_eq!(server.server.authorities().bundle().jwt_authorities.len(), 2);
+}
+
+/// A server below that publishes without end keeps neither another one nor an administrator from it.
+#[tokio::test]
+async fn each_server_below_has_a_share_of_the_bundle() {
+    let server = TestServer::start().await;
+    let mut greedy = server_below(&server, "/greedy").await;
+    let mut modest = server_below(&server, "/modest").await;
+    let key = |name: String| {
+        let key = types::JwtKey {
+            expires_at: after(&server, HOUR),
+            ..jwt(&name)
+        };
+        publish(Some(key))
+    };
+    for number in 0..MAX_PUBLISHED {
+        let request = key(format!("greedy-{number}"));
+        greedy.publish_jwt_authority(request).await.unwrap();
+    }
+    let refused = greedy
+        .publish_jwt_authority(key("one more".to_owned()))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    assert!(
+        refused.message().contains("spiffe://example.org/greedy"),
+        "{refused}"
+    );
+    let bundle = server.server.authorities().bundle();
+    assert!(bundle.jwt_authority("one more").is_none());
+
+    let request = key("modest".to_owned());
+    modest.publish_jwt_authority(request).await.unwrap();
+    let request = api::AppendBundleRequest {
+        jwt_authorities: vec![jwt("by hand")],
+        ..Default::default()
+    };
+    client(&server).await.append_bundle(request).await.unwrap();
+    let bundle = server.server.authorities().bundle();
+    for name in ["modest", "by hand", "greedy-0"] {
+        assert!(bundle.jwt_authority(name).is_some(), "{name}");
+    }
 }

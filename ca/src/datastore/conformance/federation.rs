@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use spiffe::SpiffeId;
 use symbolon_crypto::random;
 use symbolon_issuance::{AuthoritySpec, Serial, prepare_authority};
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
@@ -13,7 +14,7 @@ use super::samples::{at, full_entry, plain_entry};
 use super::{Outcome, Store, all_pages, expect_eq, expect_error};
 use crate::datastore::{
     AppendedAuthorities, BundleParts, DatastoreError, DeleteMode, EntryFilter, FederationChange,
-    FederationProfile, FederationRecord, MAX_APPENDED, X509Part,
+    FederationProfile, FederationRecord, MAX_APPENDED, MAX_PUBLISHED, X509Part,
 };
 
 fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
@@ -286,5 +287,51 @@ pub(super) async fn what_others_append_is_published_once(store: Store) -> Outcom
     let published = store.published_authorities().await?;
     expect_eq!(published.sequence, 3);
     expect_eq!((published.appended.len(), published.appended.wit), (1, added.wit));
+    Ok(())
+}
+
+pub(super) async fn a_publisher_has_a_share_and_no_more(store: Store) -> Outcome {
+    let one: SpiffeId = "spiffe://a.test/one".parse()?;
+    let other: SpiffeId = "spiffe://a.test/other".parse()?;
+    let keys = |name: &str, end: u64| -> anyhow::Result<AppendedAuthorities> {
+        let mut jwt = vec![key(name)?];
+        jwt.iter_mut().for_each(|key| key.expires_at = Some(at(end)));
+        Ok(AppendedAuthorities {
+            jwt,
+            ..AppendedAuthorities::default()
+        })
+    };
+    for number in 0..MAX_PUBLISHED {
+        // The first two end before the others.
+        let end = if number < 2 { 60 } else { 600 };
+        let added = keys(&format!("one-{number}"), end)?;
+        store.publish_authorities(&one, &added, at(0)).await?;
+    }
+    let more = keys("more", 600)?;
+    expect_error!(
+        store.publish_authorities(&one, &more, at(59)).await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.appended_authorities().await?.len(), MAX_PUBLISHED);
+    // Nobody else is kept out by that, nor is what is there already refused.
+    let known = store.appended_authorities().await?;
+    store.publish_authorities(&one, &known, at(59)).await?;
+    store
+        .publish_authorities(&other, &keys("other", 60)?, at(59))
+        .await?;
+    store.append_authorities(&keys("appended", 60)?).await?;
+    // What has ended makes room, one for one, and only the publisher's own.
+    store.publish_authorities(&one, &more, at(60)).await?;
+    let names: Vec<_> = store
+        .appended_authorities()
+        .await?
+        .jwt
+        .into_iter()
+        .map(|key| key.key_id)
+        .collect();
+    expect_eq!(names.len(), MAX_PUBLISHED + 2);
+    let has = |name: &str| names.iter().any(|known| known == name);
+    expect_eq!((has("one-0"), has("one-1"), has("more")), (false, true, true));
+    expect_eq!((has("other"), has("appended")), (true, true));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use spiffe::TrustDomain;
+use spiffe::{SpiffeId, TrustDomain};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use symbolon_pki::bundle::TrustBundle;
@@ -11,7 +11,7 @@ use symbolon_pki::bundle::TrustBundle;
 use super::codec::{Columns, failed, whole_seconds};
 use super::filter::{Conditions, cut, start};
 use super::published::{
-    Authority, append, appended, of_bundle, prune, read_bundle_authorities, write_bundle,
+    Authority, By, append, appended, of_bundle, prune, read_bundle_authorities, write_bundle,
 };
 use super::{SqliteDatastore, commit};
 use crate::datastore::{
@@ -186,7 +186,18 @@ impl FederationStore for SqliteDatastore {
 
     async fn append_authorities(&self, added: &AppendedAuthorities) -> Result<()> {
         let mut transaction = self.begin().await?;
-        append(&mut transaction, added).await?;
+        append(&mut transaction, added, &By::Administrator).await?;
+        commit(transaction).await
+    }
+
+    async fn publish_authorities(
+        &self,
+        publisher: &SpiffeId,
+        added: &AppendedAuthorities,
+        now: SystemTime,
+    ) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        append(&mut transaction, added, &By::server(publisher, now)).await?;
         commit(transaction).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use spiffe::SpiffeId;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
@@ -10,8 +11,8 @@ use symbolon_pki::certificate::Certificate;
 use super::authorities::advance;
 use super::codec::{Columns, failed, position, seconds};
 use crate::datastore::{
-    AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, RecordKind, Result,
-    checks,
+    AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, MAX_PUBLISHED,
+    RecordKind, Result, checks,
 };
 
 /// One authority of a bundle.
@@ -128,8 +129,37 @@ fn read(row: &SqliteRow) -> Result<Authority> {
     })
 }
 
+/// Who adds to the own bundle.
+#[derive(Debug)]
+pub(super) enum By {
+    /// Somebody who may add anything.
+    Administrator,
+    /// A server below this one, which has a share.
+    Server { publisher: String, now: SystemTime },
+}
+
+impl By {
+    pub(super) fn server(spiffe_id: &SpiffeId, now: SystemTime) -> Self {
+        Self::Server {
+            publisher: spiffe_id.to_string(),
+            now,
+        }
+    }
+
+    fn publisher(&self) -> Option<&str> {
+        match self {
+            Self::Administrator => None,
+            Self::Server { publisher, .. } => Some(publisher),
+        }
+    }
+}
+
 /// Adds authorities to the own bundle.
-pub(super) async fn append(connection: &mut SqliteConnection, added: &AppendedAuthorities) -> Result<()> {
+pub(super) async fn append(
+    connection: &mut SqliteConnection,
+    added: &AppendedAuthorities,
+    by: &By,
+) -> Result<()> {
     let x509 = added.x509.iter().cloned().map(Authority::X509);
     let jwt = added.jwt.iter().cloned().map(Authority::Jwt);
     let wit = added.wit.iter().cloned().map(Authority::Wit);
@@ -143,34 +173,84 @@ pub(super) async fn append(connection: &mut SqliteConnection, added: &AppendedAu
             continue;
         }
         sqlx::query(
-            "INSERT INTO appended_authority (kind, key_id, material, expires_at, tainted) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO appended_authority (kind, key_id, material, expires_at, tainted, publisher) \
+             VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(row.kind.name())
         .bind(row.key_id)
         .bind(row.material)
         .bind(row.expires_at)
         .bind(row.tainted)
+        .bind(by.publisher())
         .execute(&mut *connection)
         .await
         .map_err(failed("append an authority"))?;
         changed = true;
     }
     if changed {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM appended_authority")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed("count authorities"))?;
-        if usize::try_from(count).is_ok_and(|count| count > MAX_APPENDED) {
-            let reason = format!("others may have at most {MAX_APPENDED} authorities in it");
-            return Err(DatastoreError::conflict(
-                RecordKind::Bundle,
-                "the server's own",
-                reason,
-            ));
+        if let By::Server { publisher, now } = by {
+            keep_to_share(connection, publisher, *now).await?;
+        }
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL)",
+        )
+        .bind(by.publisher())
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed("count authorities"))?;
+        if exceeds(count, MAX_APPENDED) {
+            let whose = match by {
+                By::Administrator => "administrators may have added",
+                By::Server { .. } => "servers below this one may have",
+            };
+            return Err(too_many(format!(
+                "{whose} at most {MAX_APPENDED} authorities in it"
+            )));
         }
         advance(connection).await?;
     }
     Ok(())
+}
+
+/// Lets a publisher have no more than its share: what has ended makes room for what is new.
+async fn keep_to_share(connection: &mut SqliteConnection, publisher: &str, now: SystemTime) -> Result<()> {
+    let count = published_by(connection, publisher).await?;
+    if !exceeds(count, MAX_PUBLISHED) {
+        return Ok(());
+    }
+    let over = count - position(MAX_PUBLISHED);
+    sqlx::query(
+        "DELETE FROM appended_authority WHERE seq IN (SELECT seq FROM appended_authority \
+         WHERE publisher = ? AND expires_at <= ? ORDER BY expires_at, seq LIMIT ?)",
+    )
+    .bind(publisher)
+    .bind(seconds(now))
+    .bind(over)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("forget what was published"))?;
+    match exceeds(published_by(connection, publisher).await?, MAX_PUBLISHED) {
+        true => Err(too_many(format!(
+            "{publisher} may have at most {MAX_PUBLISHED} authorities in it that have not expired"
+        ))),
+        false => Ok(()),
+    }
+}
+
+async fn published_by(connection: &mut SqliteConnection, publisher: &str) -> Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM appended_authority WHERE publisher = ?")
+        .bind(publisher)
+        .fetch_one(connection)
+        .await
+        .map_err(failed("count authorities"))
+}
+
+fn exceeds(count: i64, most: usize) -> bool {
+    usize::try_from(count).is_ok_and(|count| count > most)
+}
+
+fn too_many(reason: String) -> DatastoreError {
+    DatastoreError::conflict(RecordKind::Bundle, "the server's own", reason)
 }
 
 /// Whether an authority is in the own bundle already.

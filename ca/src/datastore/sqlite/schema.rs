@@ -9,7 +9,7 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 5] = [
+const STEPS: [(i64, &str, &str); 6] = [
     (
         1,
         "initial",
@@ -34,6 +34,11 @@ const STEPS: [(i64, &str, &str); 5] = [
         5,
         "activation of authorities",
         include_str!("../../../migrations/sqlite/0005_activation.sql"),
+    ),
+    (
+        6,
+        "publishers",
+        include_str!("../../../migrations/sqlite/0006_publisher.sql"),
     ),
 ];
 
