@@ -42,8 +42,9 @@ pub const ENTRY_IGNORED: &str = "entry.ignored";
 pub const BUNDLE_CHANGED: &str = "bundle.changed";
 /// The bundles of the trust domains that entries federate with changed: `bundles`, how many there are.
 pub const FEDERATED_BUNDLES_CHANGED: &str = "federated_bundles.changed";
-/// The server has no usable bundle of a trust domain that entries federate with: `trust_domain`, `reason`. What was known
-/// of it goes on being served if what the server sent cannot be read.
+/// Workloads do not get the server's bundle of a trust domain that entries federate with: `trust_domain`, `reason`. Either
+/// the server has none that is usable, and what was known of it goes on being served if what the server sent cannot be read;
+/// or there is no room for it in a message, `bytes` says how much it would take.
 pub const FEDERATED_BUNDLE_MISSING: &str = "federated_bundle.missing";
 /// This machine's clock and the server's disagree: `offset_seconds`, positive if ours is ahead.
 pub const CLOCK_OFFSET: &str = "clock.offset";

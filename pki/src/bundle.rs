@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use spiffe::TrustDomain;
 
 pub use self::error::{BundleError, EntryError};
-pub use self::read::{MAX_AUTHORITIES, MAX_BUNDLE_LEN};
+pub use self::read::{MAX_AUTHORITIES, MAX_BUNDLE_LEN, MAX_KEY_ID};
 use crate::certificate::Certificate;
 use crate::jwt::Algorithm;
 use crate::key::{KeyError, SubjectKey};

@@ -20,6 +20,11 @@ pub const MAX_APPENDED: usize = 256;
 /// could keep the others from publishing theirs.
 pub const MAX_PUBLISHED: usize = 16;
 
+/// Most bytes of certificates and keys, names of keys included, that the bundle of another trust domain may have. It is that
+/// trust domain that decides what is in it, while lists of bundles, and what workloads get, must stay below the 4 MiB of a
+/// message.
+pub const MAX_FEDERATED_BUNDLE: usize = 512 * 1024;
+
 /// Which parts of a bundle a change replaces.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BundleParts {
@@ -244,7 +249,8 @@ impl AppendedAuthorities {
 
 /// Bundles of other trust domains, relationships with them, and additions to the trust domain's own bundle.
 ///
-/// A bundle reads back as it was written, but for fractions of seconds.
+/// A bundle reads back as it was written, but for fractions of seconds. One of another trust domain that has more than
+/// [`MAX_FEDERATED_BUNDLE`] bytes, or more authorities than a document may have, is refused as [`DatastoreError::Invalid`].
 #[async_trait]
 pub trait FederationStore: Send + Sync {
     /// Adds a bundle.

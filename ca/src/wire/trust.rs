@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use spiffe::TrustDomain;
 use symbolon_api::spire::api::types;
-use symbolon_pki::bundle::{JwtAuthority, MAX_AUTHORITIES, TrustBundle, X509Authority};
+use symbolon_pki::bundle::{JwtAuthority, MAX_AUTHORITIES, MAX_KEY_ID, TrustBundle, X509Authority};
 use symbolon_pki::certificate::split_chain;
 use symbolon_pki::suite::Form;
 use tonic::Status;
@@ -14,9 +14,6 @@ use crate::datastore::{AppendedAuthorities, BundleParts, X509Part};
 
 /// Longest name of a trust domain, or of one written as a SPIFFE ID, in bytes (SPIFFE ID, section 2.1).
 const MAX_NAME: usize = 255 + "spiffe://".len();
-
-/// Longest name of a key, in bytes.
-const MAX_KEY_ID: usize = 1024;
 
 fn invalid(field: &str, what: impl std::fmt::Display) -> Status {
     Status::invalid_argument(format!("{field}: {what}"))

@@ -23,6 +23,9 @@ pub const MAX_BUNDLE_LEN: usize = 4 * 1024 * 1024;
 /// Most entries that a document may have, `keys` and `pq_keys` together.
 pub const MAX_AUTHORITIES: usize = 1024;
 
+/// Longest name of a key (`kid`), in bytes.
+pub const MAX_KEY_ID: usize = 1024;
+
 const KEYS: &str = "keys";
 const PQ_KEYS: &str = "pq_keys";
 
@@ -217,10 +220,10 @@ fn read_x509(kty: KeyType, members: &Map<String, Value>) -> Result<Option<X509Au
 
 fn read_jwt(kty: KeyType, members: &Map<String, Value>) -> Result<Option<JwtAuthority>, EntryError> {
     let key_id = jwk::text(members, "kid")?;
-    if key_id.is_empty() {
+    if key_id.is_empty() || key_id.len() > MAX_KEY_ID || key_id.chars().any(char::is_control) {
         return Err(EntryError::Member {
             member: "kid",
-            expected: "the name of a key",
+            expected: "the name of a key, at most 1024 bytes without control characters",
         });
     }
     let public_key = jwk::read(kty, members)?;

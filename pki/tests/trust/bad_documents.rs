@@ -3,7 +3,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use symbolon_pki::bundle::{BundleError, EntryError, MAX_AUTHORITIES, MAX_BUNDLE_LEN, TrustBundle};
+use symbolon_pki::bundle::{
+    BundleError, EntryError, JwtAuthority, MAX_AUTHORITIES, MAX_BUNDLE_LEN, MAX_KEY_ID, TrustBundle,
+};
+use symbolon_pki::key::PrivateKey;
 use symbolon_pki::suite::Suite;
 
 use crate::documents::{jwt_authority, read, x5c};
@@ -199,4 +202,25 @@ fn size_and_count_are_bounded() {
         TrustBundle::from_jwks(&trust_domain(), &deep),
         Err(BundleError::Json(_))
     ));
+}
+
+#[test]
+fn the_name_of_a_key_is_bounded() {
+    let key = |kid: &str| {
+        let key = PrivateKey::generate(Suite::EcdsaP256).unwrap();
+        let spki = key.public_key().unwrap().spki_der();
+        let mut bundle = TrustBundle::new(trust_domain());
+        bundle.jwt_authorities = vec![JwtAuthority::from_spki_der("good", &spki).unwrap()];
+        let mut document: Value = serde_json::from_str(&bundle.to_jwks()).unwrap();
+        document["keys"][0]["kid"] = json!(kid);
+        document
+    };
+    let longest = "k".repeat(MAX_KEY_ID);
+    let found = read(&key(&longest)).unwrap();
+    assert_eq!(found.jwt_authorities[0].key_id, longest);
+    for kid in ["", &format!("{longest}k"), "two\nlines", "nul\0"] {
+        let found = bad_entry(&key(kid));
+        let named = matches!(found, ("keys", 0, EntryError::Member { member: "kid", .. }));
+        assert!(named, "{found:?}");
+    }
 }

@@ -14,7 +14,7 @@ use super::samples::{at, full_entry, plain_entry};
 use super::{Outcome, Store, all_pages, expect_eq, expect_error};
 use crate::datastore::{
     AppendedAuthorities, BundleParts, DatastoreError, DeleteMode, EntryFilter, FederationChange,
-    FederationProfile, FederationRecord, MAX_APPENDED, MAX_PUBLISHED, X509Part,
+    FederationProfile, FederationRecord, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, X509Part,
 };
 
 fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
@@ -146,6 +146,50 @@ pub(super) async fn parts_of_a_bundle_are_replaced_and_no_others(store: Store) -
         .await?;
     expect_eq!(all, second);
     expect_eq!(store.federated_bundle(&second.trust_domain).await?, Some(second));
+    Ok(())
+}
+
+pub(super) async fn a_bundle_that_is_too_long_is_refused(store: Store) -> Outcome {
+    // The name of a key is the easiest to make long.
+    let of = |suite: Suite, bytes: usize| -> anyhow::Result<TrustBundle> {
+        let mut bundle = empty("a.test")?;
+        bundle.x509_authorities = vec![authority(suite)?];
+        bundle.jwt_authorities = vec![key(&"k".repeat(bytes))?];
+        Ok(bundle)
+    };
+    let long = of(Suite::EcdsaP256, MAX_FEDERATED_BUNDLE)?;
+    let whole = BundleParts::WHOLE;
+    expect_error!(
+        store.create_federated_bundle(&long).await,
+        DatastoreError::Invalid { .. }
+    );
+    expect_error!(
+        store.set_federated_bundle(&long, &whole).await,
+        DatastoreError::Invalid { .. }
+    );
+    expect_error!(
+        store
+            .create_federation(&relationship("a.test")?, Some((&long, &whole)))
+            .await,
+        DatastoreError::Invalid { .. }
+    );
+    expect_eq!(store.federated_bundle(&long.trust_domain).await?, None);
+    expect_eq!(store.federation(&long.trust_domain).await?, None);
+    // Short enough by itself, and too long beside what stays.
+    let first = of(Suite::MlDsa44, MAX_FEDERATED_BUNDLE - 6 * 1024)?;
+    store.create_federated_bundle(&first).await?;
+    let mut second = empty("a.test")?;
+    second.x509_authorities = vec![authority(Suite::MlDsa87)?];
+    let certificates = BundleParts {
+        x509: X509Part::Seen([Form::Classical].into()),
+        jwt: false,
+        ..BundleParts::WHOLE
+    };
+    expect_error!(
+        store.set_federated_bundle(&second, &certificates).await,
+        DatastoreError::Invalid { .. }
+    );
+    expect_eq!(store.federated_bundle(&first.trust_domain).await?, Some(first));
     Ok(())
 }
 
