@@ -278,6 +278,34 @@ mod tests {
         assert_eq!(written_out, minimal);
     }
 
+    /// The unit may write in its state directories and nowhere else, and what the guide has people write down works there.
+    #[test]
+    fn the_shipped_unit_may_write_where_the_guide_says() {
+        let unit = include_str!("../../../deploy/systemd/symbolon-agent.service");
+        let guide = include_str!("../../../docs/src/deployment.md");
+        let blocks = guide
+            .split("```toml\n")
+            .map(|block| block.split("```").next().unwrap());
+        let block = blocks
+            .skip(1)
+            .find(|block| block.contains("[bootstrap]"))
+            .unwrap();
+        let config = parse(block).unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        assert!(!unit.contains("ReadWritePaths"));
+        let states: Vec<PathBuf> = unit
+            .lines()
+            .filter_map(|line| line.strip_prefix("StateDirectory="))
+            .flat_map(str::split_whitespace)
+            .map(|name| PathBuf::from("/var/lib").join(name))
+            .collect();
+        let key_file = config.keys.key_file.clone().unwrap();
+        for path in [&config.data_dir, &config.socket(), &key_file] {
+            assert!(states.iter().any(|state| path.starts_with(state)), "{path:?}");
+        }
+        assert!(!key_file.starts_with(&config.data_dir));
+    }
+
     #[test]
     fn every_section_can_be_set() {
         let config = parse(&format!(

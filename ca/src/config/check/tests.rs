@@ -1,8 +1,10 @@
 //! What is refused, what is warned of, and that what is documented is so.
 
+use std::path::Path;
+
 use spiffe::TrustDomain;
 use symbolon_host::logging::LogFormat;
-use symbolon_hsm::StoreLocation;
+use symbolon_hsm::{KekSpec, StoreLocation};
 use symbolon_pki::suite::Family;
 
 use super::*;
@@ -70,6 +72,35 @@ fn locations(config: &ServerConfig) -> Vec<StoreLocation> {
         .iter()
         .map(|(name, store)| config.location(name, store))
         .collect()
+}
+
+/// A unit may write in its state directories and nowhere else, and what the guide has people write down works there.
+#[test]
+fn the_shipped_unit_may_write_where_the_guide_says() {
+    let unit = include_str!("../../../../deploy/systemd/symbolon-server.service");
+    let guide = include_str!("../../../../docs/src/deployment.md");
+    let block = guide.split("```toml\n").nth(1).unwrap();
+    let config: ServerConfig = toml::from_str(block.split("```").next().unwrap()).unwrap();
+    config.validate().unwrap();
+    assert!(!unit.contains("ReadWritePaths"));
+    let states: Vec<PathBuf> = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("StateDirectory="))
+        .flat_map(str::split_whitespace)
+        .map(|name| Path::new("/var/lib").join(name))
+        .collect();
+    let is_writable = |path: &Path| states.iter().any(|state| path.starts_with(state));
+    assert!(is_writable(&config.data_dir));
+    for location in locations(&config) {
+        let StoreLocation::Software(store) = &location else {
+            panic!("{location:?}");
+        };
+        let Some(KekSpec::KeyFile(file)) = &store.kek else {
+            panic!("{location:?}");
+        };
+        assert!(is_writable(&store.dir) && is_writable(file), "{location:?}");
+        assert!(!file.starts_with(&config.data_dir), "{location:?}");
+    }
 }
 
 #[test]
