@@ -84,6 +84,7 @@ impl ServerConfig {
             problems.extend(store.check(name, self.default_key_file()).err());
         }
         problems.extend(self.check_gate().err());
+        problems.extend(self.federation.check().err());
         problems.extend(self.attestors.check().err());
         problems.extend(self.check_key_stores().err());
         let families = self.families();

@@ -92,6 +92,7 @@ impl ServerConfig {
             Ok(_) | Err(DataDirError::Missing(_)) => {}
             Err(error) => problems.push(problem("data_dir", format!("is no use: {error}"))),
         }
+        problems.extend(self.federation.check_file().err());
         if let Err(error) = logging::check(&self.log.filter) {
             problems.push(problem("log.filter", format!("is wrong: {error}")));
         }
@@ -185,6 +186,20 @@ mod tests {
         let text = "trust_domain = \"example.org\"\ndata_dir = \"/nonexistent/symbolon\"\nkey_stores = \"a\"\n\
                     [stores.a]\nkind = \"softwear\"\n";
         assert_eq!(keys(text), ["stores.a.kind"]);
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_is_no_use_is_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("web-ca.pem");
+        let text = format!(
+            "trust_domain = \"example.org\"\ndata_dir = \"{}/data\"\n[federation]\nweb_ca_file = \"{}\"\n",
+            dir.path().display(),
+            file.display()
+        );
+        assert_eq!(keys(&text), ["federation.web_ca_file"], "there is none");
+        std::fs::write(&file, "no certificate").expect("a file");
+        assert_eq!(keys(&text), ["federation.web_ca_file"], "it is none");
     }
 
     #[test]

@@ -225,6 +225,11 @@ fn each_mistake_is_named() {
             "[lifetimes]\nauthority = \"59s\"\nsvid = \"5s\"\nagent = \"5s\"\njwt = \"5s\"",
             "`lifetimes.authority` is 59s; at least 1m is needed",
         ),
+        (
+            "[federation]\ntimeout = \"0s\"",
+            "`federation.timeout` is 0s; it can be 1s to 5m",
+        ),
+        ("[federation]\ntimeout = \"1h\"", "`federation.timeout` is 1h"),
         ("[health]\nlive_path = \"live\"", "`health.live_path`"),
         ("[health]\nport = 80", "port"),
         ("[metrics]\naddress = \"localhost\"", "address"),
