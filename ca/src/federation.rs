@@ -1,12 +1,14 @@
 //! Keeping the bundles of other trust domains fresh: each is fetched from where its relationship says, as often as it asks
 //! to be.
 //!
-//! What is fetched takes the place of what was held, whole. A fetch that fails changes nothing: SVIDs of that trust domain
-//! go on being verified with what is known, and the next attempt comes as soon as after one that succeeded.
+//! What is fetched takes the place of what was held, whole, unless it is older by its own number: a copy that lags behind
+//! would bring back authorities that were revoked. A fetch that fails changes nothing: SVIDs of that trust domain go on being
+//! verified with what is known, and the next attempt comes as soon as after one that succeeded.
 
-use std::collections::BTreeMap;
+mod schedule;
+
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -14,9 +16,11 @@ use spiffe::TrustDomain;
 use symbolon_federation::{BundleClient, Endpoint, EndpointProfile, FetchError, refresh_after};
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::time::Clock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::schedule::Schedule;
 use crate::authorities::Authorities;
 use crate::datastore::{
     BundleParts, Datastore, DatastoreError, FederationProfile, FederationRecord, MAX_PAGE_SIZE, PageRequest,
@@ -47,9 +51,33 @@ pub enum RefreshError {
         /// Why not.
         source: FetchError,
     },
+    /// It was fetched, and a newer one is held.
+    #[error(
+        "the bundle of {trust_domain} that {url} publishes has sequence number {fetched}, and the one that is held has {held}; \
+         if the numbers began anew there, refresh it by hand"
+    )]
+    Older {
+        /// Whose.
+        trust_domain: TrustDomain,
+        /// From where.
+        url: String,
+        /// The number of what is held.
+        held: u64,
+        /// The number of what was fetched.
+        fetched: u64,
+    },
     /// It was not stored, or what is stored cannot be read.
     #[error(transparent)]
     Datastore(#[from] DatastoreError),
+}
+
+/// Who wants a bundle.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asker {
+    /// Nobody but the time.
+    Schedule,
+    /// Somebody who may know that numbers began anew.
+    Operator,
 }
 
 /// What a refresh came to.
@@ -68,9 +96,10 @@ pub struct Federation {
     authorities: Arc<Authorities>,
     client: BundleClient,
     clock: Arc<dyn Clock>,
-    /// When the next fetch of each is due. Whoever is not in it is due now.
-    schedule: Mutex<BTreeMap<TrustDomain, SystemTime>>,
+    schedule: Mutex<Schedule>,
     changed: Notify,
+    /// Places for fetches that are made in their time.
+    places: Semaphore,
 }
 
 impl Federation {
@@ -88,65 +117,76 @@ impl Federation {
             clock,
             schedule: Mutex::default(),
             changed: Notify::new(),
+            places: Semaphore::new(AT_ONCE),
         })
     }
 
     /// Tells that a relationship was made or changed: it is due now.
     pub(crate) fn relationship_changed(&self, trust_domain: &TrustDomain) {
-        self.schedule().remove(trust_domain);
+        self.schedule().forget(trust_domain);
         self.changed.notify_one();
     }
 
-    /// Fetches the bundle of a trust domain now, and stores it.
+    /// Fetches the bundle of a trust domain now, and stores it, be its number what it may.
     ///
     /// # Errors
     /// [`RefreshError`]; nothing has changed then.
     pub async fn refresh(&self, trust_domain: &TrustDomain) -> Result<Refreshed, RefreshError> {
         let relationship = self.datastore.federation(trust_domain).await?;
         let relationship = relationship.ok_or_else(|| RefreshError::NoRelationship(trust_domain.clone()))?;
-        self.fetch(&relationship).await
+        self.fetch(&relationship, Asker::Operator).await
     }
 
-    /// Fetches every bundle that is due. Failures are logged, and tried again in their time.
+    /// Fetches every bundle that is due, and waits for all of them. Failures are logged, and tried again in their time.
     ///
     /// # Errors
     /// The datastore's, where the relationships cannot be read.
     pub async fn refresh_due(&self) -> Result<(), DatastoreError> {
-        let relationships = self.relationships().await?;
-        let now = self.clock.now();
-        let due: Vec<_> = {
-            let mut schedule = self.schedule();
-            schedule.retain(|name, _| relationships.iter().any(|known| known.trust_domain == *name));
-            let is_due = |relationship: &FederationRecord| {
-                schedule
-                    .get(&relationship.trust_domain)
-                    .is_none_or(|at| *at <= now)
-            };
-            relationships.into_iter().filter(is_due).collect()
-        };
+        let due = self.due().await?;
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, |relationship| async move {
                 // Its own doing is what is logged; the outcome is for those who asked.
-                let _logged = self.fetch(&relationship).await;
+                let _logged = self.fetch(&relationship, Asker::Schedule).await;
             })
             .await;
         Ok(())
     }
 
-    /// Refreshes what is due until `stop`.
+    async fn due(&self) -> Result<Vec<FederationRecord>, DatastoreError> {
+        let mut relationships = self.relationships().await?;
+        let now = self.clock.now();
+        let mut schedule = self.schedule();
+        schedule.keep_only(&relationships);
+        relationships.retain(|relationship| schedule.is_due(relationship, now));
+        Ok(relationships)
+    }
+
+    /// Refreshes what is due until `stop`. Whoever is slow keeps nobody else waiting, and least of all a relationship that was
+    /// put right meanwhile.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut fetches = JoinSet::new();
         loop {
-            let refreshed = tokio::select! {
+            while fetches.try_join_next().is_some() {}
+            let due = tokio::select! {
                 () = stop.cancelled() => return,
-                refreshed = self.refresh_due() => refreshed,
+                due = self.due() => due,
             };
-            if let Err(error) = refreshed {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(
-                    event = BACKGROUND_FAILED,
-                    task = "refresh federated bundles",
-                    error
-                );
+            match due {
+                Ok(due) => {
+                    for relationship in due {
+                        if self.schedule().begin(&relationship) {
+                            fetches.spawn(Arc::clone(&self).fetch_in_time(relationship));
+                        }
+                    }
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        event = BACKGROUND_FAILED,
+                        task = "refresh federated bundles",
+                        error
+                    );
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -156,11 +196,20 @@ impl Federation {
         }
     }
 
+    /// Fetches when there is a place.
+    async fn fetch_in_time(self: Arc<Self>, relationship: FederationRecord) {
+        let _underway = Underway(&self, &relationship);
+        // It is never closed; without a place it would be tried at the next look.
+        if let Ok(_place) = self.places.acquire().await {
+            let _logged = self.fetch(&relationship, Asker::Schedule).await;
+        }
+    }
+
     /// Fetches, stores, logs, and sets the time of the next attempt.
-    async fn fetch(&self, relationship: &FederationRecord) -> Result<Refreshed, RefreshError> {
+    async fn fetch(&self, relationship: &FederationRecord, asker: Asker) -> Result<Refreshed, RefreshError> {
         let trust_domain = &relationship.trust_domain;
-        let outcome = self.try_fetch(relationship).await;
-        self.set_next(trust_domain, &outcome).await;
+        let outcome = self.try_fetch(relationship, asker).await;
+        self.set_next(relationship, &outcome).await;
         match &outcome {
             Ok(Refreshed {
                 bundle,
@@ -182,7 +231,8 @@ impl Federation {
     }
 
     /// Sets the time of the next attempt, by the bundle that is held now.
-    async fn set_next(&self, trust_domain: &TrustDomain, outcome: &Result<Refreshed, RefreshError>) {
+    async fn set_next(&self, relationship: &FederationRecord, outcome: &Result<Refreshed, RefreshError>) {
+        let trust_domain = &relationship.trust_domain;
         let held = match outcome {
             Ok(refreshed) => Some(refreshed.bundle.clone()),
             // What there is instead by now is due at once.
@@ -192,11 +242,15 @@ impl Federation {
         };
         let wait = refresh_after(held.as_ref());
         if let Some(next) = self.clock.now().checked_add(wait) {
-            self.schedule().insert(trust_domain.clone(), next);
+            self.schedule().set(relationship, next);
         }
     }
 
-    async fn try_fetch(&self, relationship: &FederationRecord) -> Result<Refreshed, RefreshError> {
+    async fn try_fetch(
+        &self,
+        relationship: &FederationRecord,
+        asker: Asker,
+    ) -> Result<Refreshed, RefreshError> {
         let trust_domain = &relationship.trust_domain;
         let endpoint = endpoint(relationship)?;
         let held = match endpoint.profile.endpoint_id() {
@@ -214,16 +268,15 @@ impl Federation {
         if self.datastore.federation(trust_domain).await?.as_ref() != Some(relationship) {
             return Err(RefreshError::NoRelationship(trust_domain.clone()));
         }
-        if let Some(before) = before
-            .as_ref()
-            .filter(|before| before.sequence > fetched.sequence)
-        {
-            tracing::warn!(
-                %trust_domain,
-                held = before.sequence,
-                fetched = fetched.sequence,
-                "the bundle that was fetched is older by its number than the one that was held"
-            );
+        // Who publishes no number publishes 0.
+        let held = before.as_ref().map_or(0, |before| before.sequence);
+        if asker == Asker::Schedule && fetched.sequence != 0 && held > fetched.sequence {
+            return Err(RefreshError::Older {
+                trust_domain: trust_domain.clone(),
+                url: relationship.endpoint_url.clone(),
+                held,
+                fetched: fetched.sequence,
+            });
         }
         let bundle = self
             .datastore
@@ -260,9 +313,18 @@ impl Federation {
         }
     }
 
-    fn schedule(&self) -> std::sync::MutexGuard<'_, BTreeMap<TrustDomain, SystemTime>> {
+    fn schedule(&self) -> std::sync::MutexGuard<'_, Schedule> {
         // Every change is complete before anything in it can panic.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the background is at, until it is not: however that comes to its end.
+struct Underway<'a>(&'a Federation, &'a FederationRecord);
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        self.0.schedule().end(self.1);
     }
 }
 

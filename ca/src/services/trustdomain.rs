@@ -148,7 +148,9 @@ impl api::trust_domain_server::TrustDomain for TrustDomainService {
             Err(RefreshError::NoRelationship(_)) => Err(no_relationship(&name)),
             Err(RefreshError::Datastore(error)) => Err(error.into()),
             // As in SPIRE. The reason is the operator's to see: it is an operator who asks.
-            Err(error @ RefreshError::Fetch { .. }) => Err(Status::internal(error.to_string())),
+            Err(error @ (RefreshError::Fetch { .. } | RefreshError::Older { .. })) => {
+                Err(Status::internal(error.to_string()))
+            }
         }
     }
 }

@@ -336,8 +336,54 @@ async fn bundles_are_fetched_when_they_are_due() {
     server.clock.advance(Duration::from_secs(101));
     federation.refresh_due().await.unwrap();
     holds(sequence + 1).await;
+    // Nor does one take its place that is older by its number, such as a copy that lags behind.
     endpoint.publish(&endpoint.bundle().to_jwks());
     server.clock.advance(Duration::from_secs(101));
     federation.refresh_due().await.unwrap();
-    holds(sequence).await;
+    let unchanged = held(&server, None).await.unwrap();
+    assert_eq!(
+        (unchanged.sequence_number, unchanged.refresh_hint),
+        (sequence + 1, 400)
+    );
+    // One without a number is taken as it comes, and an older one by who asks for it: numbers may begin anew.
+    let unnumbered = TrustBundle {
+        sequence: 0,
+        ..endpoint.bundle()
+    };
+    endpoint.publish(&unnumbered.to_jwks());
+    server.clock.advance(Duration::from_secs(101));
+    federation.refresh_due().await.unwrap();
+    holds(0).await;
+    endpoint.publish(&next.to_jwks());
+    refresh(&server, "other.org").await.unwrap();
+    endpoint.publish(&endpoint.bundle().to_jwks());
+    refresh(&server, "other.org").await.unwrap();
+    assert_eq!(held(&server, None).await.unwrap().sequence_number, sequence);
+}
+
+/// The usual reason to change a relationship: its address is wrong, and just being tried.
+#[tokio::test]
+async fn a_relationship_that_is_put_right_is_fetched_at_once() {
+    let (server, endpoint) = (TestServer::start().await, Endpoint::start().await);
+    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let wrong = types::FederationRelationship {
+        bundle_endpoint_url: format!("https://localhost:{port}/"),
+        ..endpoint.relationship()
+    };
+    create(&server, vec![wrong]).await;
+    // From now on it is waited for an answer, half a minute long.
+    let accepted = tokio::time::timeout(Duration::from_secs(20), deaf.accept()).await;
+    let _kept_open = accepted.unwrap().unwrap();
+    let updated = update(&server, vec![endpoint.relationship()], None).await;
+    assert_eq!(code(&updated[0].0), Code::Ok, "{}", updated[0].0.message);
+    let sequence = endpoint.bundle().sequence;
+    assert_ne!(sequence, 0, "what came with the relationship has no number");
+    tokio::time::timeout(Duration::from_secs(15), async {
+        while held(&server, None).await.unwrap().sequence_number != sequence {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
 }
