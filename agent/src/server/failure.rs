@@ -89,6 +89,26 @@ impl CallError {
         }
     }
 
+    /// Whether the server hears this agent and it is only what was asked for that is not to be had: another call may well
+    /// succeed.
+    pub(crate) fn is_about_one_thing(&self) -> bool {
+        match self {
+            Self::Answer(_) => true,
+            Self::Status(status) => {
+                let about_the_caller = matches!(
+                    status.code(),
+                    Code::PermissionDenied
+                        | Code::Unauthenticated
+                        | Code::Unavailable
+                        | Code::DeadlineExceeded
+                        | Code::Cancelled
+                );
+                !about_the_caller && !is_from_transport(status)
+            }
+            Self::Connect(_) | Self::Timeout | Self::NoIdentity => false,
+        }
+    }
+
     /// Whether one of the messages was too large for one of the sides, or asked for too much at once.
     pub(crate) fn is_too_large(&self) -> bool {
         let Self::Status(status) = self else {
@@ -175,6 +195,26 @@ mod tests {
         assert!(!CallError::answer("no SVID").is_transient());
         let broken = Status::from_error(Box::new(std::io::Error::other("reset")));
         assert!(CallError::from(broken).is_transient(), "the connection broke");
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_thing_is_not_wrong_with_all() {
+        for status in [
+            Status::internal("a row is damaged"),
+            Status::resource_exhausted("longer than a message"),
+            Status::out_of_range("longer than a message"),
+            Status::invalid_argument("its name"),
+            Status::unimplemented("never heard of it"),
+        ] {
+            assert!(CallError::from(status.clone()).is_about_one_thing(), "{status}");
+        }
+        assert!(CallError::answer("no certificate").is_about_one_thing());
+        let denied = permission_denied(Reason::AgentBanned, "no");
+        let broken = Status::from_error(Box::new(std::io::Error::other("reset")));
+        for status in [denied, broken, Status::unavailable("away")] {
+            assert!(!CallError::from(status.clone()).is_about_one_thing(), "{status}");
+        }
+        assert!(!CallError::Timeout.is_about_one_thing());
     }
 
     #[test]

@@ -9,11 +9,11 @@ use crate::cache::Entries;
 use crate::server::{CallError, fetch_federated_bundle};
 use crate::telemetry;
 
-/// Fetches each. One that the server does not have is left out; one that it sends and that cannot be read stays what it
-/// was, since the rest of the sync is none the worse for it.
+/// Fetches each. One that the server does not have is left out; one that it cannot give, or that cannot be read, stays what
+/// it was, since the rest of the sync is none the worse for it.
 ///
 /// # Errors
-/// The server's failure to answer.
+/// Why the server does not hear this agent at all.
 pub(super) async fn fetch(context: &Context, entries: &Entries) -> Result<BundleSet, CallError> {
     let held = context.cache.federated();
     let names: BTreeSet<_> = entries.values().flat_map(|entry| &entry.federates_with).collect();
@@ -45,8 +45,8 @@ pub(super) async fn fetch(context: &Context, entries: &Entries) -> Result<Bundle
                 }
                 None
             }
-            Err(CallError::Answer(reason)) => {
-                missing(&reason);
+            Err(error) if error.is_about_one_thing() => {
+                missing(&error.to_string());
                 known.and_then(|known| found.insert(known.clone()))
             }
             Err(error) => return Err(error),

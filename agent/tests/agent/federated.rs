@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use spiffe::TrustDomain;
 use symbolon_api::spiffe::workload as wire;
+use symbolon_api::spire::api::types;
 use symbolon_ca::client::EntryChanges;
 use symbolon_ca::config::ServerConfig;
 use symbolon_ca::datastore::DeleteMode;
@@ -15,7 +16,8 @@ use tempfile::TempDir;
 use tonic::Streaming;
 
 use crate::forms::{request, stock};
-use crate::support::{Site, my_uid, within};
+use crate::stand_in::entry_for;
+use crate::support::{Site, my_uid, within, workload};
 
 /// The bundle of another trust domain, with authorities of every form.
 async fn other_bundle(site: &Site) -> TrustBundle {
@@ -134,4 +136,17 @@ async fn follow(
 ) {
     let found = async { while !like(&svids.message().await.unwrap().unwrap().federated_bundles) {} };
     site.time.pass(Duration::from_secs(5), found).await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_the_server_cannot_give_does_not_stop_a_sync() {
+    // The stand-in answers that it has never heard of such bundles.
+    let site = crate::faults::Site::start().await;
+    site.server.script().entries = vec![types::Entry {
+        federates_with: vec!["other.org".to_owned()],
+        ..entry_for("web", 1, &[&my_uid()])
+    }];
+    let agent = site.agent().await;
+    let context = within(workload(&agent).await.fetch_x509(&[])).await.unwrap();
+    assert_eq!(context.svids.len(), 1);
 }
