@@ -53,8 +53,8 @@ pub enum ApplyError {
     /// Documents are wrong; each place is named.
     #[error("{}", lines("the documents are wrong, and nothing was changed", .0))]
     Documents(Vec<Problem>),
-    /// Entries are kept by others.
-    #[error("{}", lines("others keep some of these entries, and nothing was changed", .0))]
+    /// Entries are kept by others, or would come to be the same registration as one that stays.
+    #[error("{}", lines("some of these entries cannot be had so, and nothing was changed", .0))]
     Conflicts(Vec<String>),
     /// The server could not be asked what there is.
     #[error(transparent)]
@@ -73,7 +73,7 @@ fn lines(head: &str, items: &[impl std::fmt::Display]) -> String {
 /// any more are removed.
 ///
 /// # Errors
-/// [`ApplyError::Conflicts`] where others keep entries that are declared; [`ApplyError::Client`].
+/// [`ApplyError::Conflicts`] where others keep entries that are declared, or two would be one registration; [`ApplyError::Client`].
 pub async fn plan(client: &Client, declared: &Declared, prune: bool) -> Result<Plan, ApplyError> {
     let current = client.entry_messages(&EntryQuery::default()).await?;
     let owners = prune.then(|| declared.owners.clone());

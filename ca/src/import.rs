@@ -1,7 +1,7 @@
 //! What another server has, brought to this one: entries, federation and bundles of a SPIRE server, read over its API.
 //!
 //! Nothing is removed here, so an import can be repeated while both servers run. What SPIRE does not know (forms, windows,
-//! owners) stays as it is. Entries keep their ids.
+//! owners) stays as it is, and entries that declarations keep are left to them. Entries keep their ids.
 
 mod foreign;
 
@@ -35,8 +35,8 @@ pub enum ImportError {
         /// Ours.
         own: String,
     },
-    /// Declarations keep entries that would be changed.
-    #[error("declarations keep some of these entries, and nothing was changed: {}", .0.join("; "))]
+    /// Entries would come to be the same registration.
+    #[error("some of these entries are at odds with entries that are here, and nothing was changed: {}", .0.join("; "))]
     Conflicts(Vec<String>),
 }
 
@@ -139,6 +139,10 @@ impl Import {
             prune: BTreeSet::new(),
         };
         let entries = plan_entries(&wanted, &current, &scope).map_err(ImportError::Conflicts)?;
+        skipped.extend(entries.left().iter().map(|left| Skipped {
+            id: left.id.clone(),
+            reason: left.reason.clone(),
+        }));
         Ok(Self {
             trust_domain,
             foreign,

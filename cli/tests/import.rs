@@ -65,6 +65,40 @@ fn another_servers_entries_are_imported_once_and_again() {
     );
     assert_eq!(ours.json(&import)["entries"]["changes"], json!([]));
 
+    // An entry that documents keep from now on is left to them, and the rest is imported all the same.
+    theirs.ok(&[
+        "entry",
+        "create",
+        "--spiffe-id",
+        "spiffe://example.org/c",
+        "--parent-id",
+        "spiffe://example.org/node",
+        "--selector",
+        "unix:uid:70000",
+    ]);
+    assert_eq!(
+        ours.json(&import)["entries"]["changes"].as_array().unwrap().len(),
+        1
+    );
+    let adopted = ours.path().join("adopted.yaml");
+    let adopt = |more: &str| {
+        let text = format!("owner: here\nentries:\n{}", entry("/c", more));
+        std::fs::write(&adopted, text).unwrap();
+        ours.ok(&["entry", "apply", "-f", adopted.to_str().unwrap()]);
+    };
+    adopt("");
+    let imported = ours.json(&import);
+    assert_eq!(
+        (&imported["entries"]["changes"], &imported["skipped"]),
+        (&json!([]), &json!([])),
+        "nothing differs"
+    );
+    adopt(", hint: ours");
+    ours.ok(&["entry", "update", id, "--hint", "here again"]);
+    let imported = ours.json(&import);
+    assert_eq!(imported["entries"]["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(imported["skipped"].as_array().unwrap().len(), 1);
+
     // With its authorities what the other server issued is believed here.
     let authorities = |home: &Home| {
         home.json(&["bundle", "show"])["x509_authorities"]

@@ -62,6 +62,16 @@ pub struct Plan {
     pub(super) unchanged: usize,
     /// Which fields updates write.
     pub(super) mask: types::EntryMask,
+    /// The entries that are not as they are wanted and stay so, because others keep them.
+    pub(super) left: Vec<Left>,
+}
+
+/// An entry that is left as it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Left {
+    pub(crate) id: String,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// A change and the message that makes it.
@@ -85,6 +95,11 @@ impl Plan {
     /// How many of the wanted entries are as they are wanted.
     pub fn unchanged(&self) -> usize {
         self.unchanged
+    }
+
+    /// The entries that are not as they are wanted and stay so, because others keep them.
+    pub(crate) fn left(&self) -> &[Left] {
+        &self.left
     }
 }
 
@@ -123,6 +138,9 @@ pub(crate) fn plan(
         current.iter().map(|entry| (likeness(entry), entry)).collect();
     let mut kept: HashSet<&str> = HashSet::new();
     let mut conflicts = Vec::new();
+    let mut left = Vec::new();
+    // What is to become the same registration as another entry, and which.
+    let mut moves = Vec::new();
     let (mut creations, mut updates, mut unchanged) = (Vec::new(), Vec::new(), 0);
     for declaration in wanted {
         let entry = &declaration.entry;
@@ -139,23 +157,46 @@ pub(crate) fn plan(
             conflicts.push(describe(declaration, found, "two declarations are about it"));
             continue;
         }
-        if !found.owner.is_empty() && found.owner != entry.owner {
-            let what = format!("it is kept by the declarations of {:?}", found.owner);
-            conflicts.push(describe(declaration, found, &what));
+        let others = !found.owner.is_empty() && found.owner != entry.owner;
+        let kept_by = || format!("it is kept by the declarations of {:?}", found.owner);
+        // Who does not speak of owners at all leaves to them what is theirs, and asks for nothing where nothing differs.
+        if others && scope.mask.owner {
+            conflicts.push(describe(declaration, found, &kept_by()));
             continue;
         }
-        let adopts = found.owner.is_empty() && !entry.owner.is_empty();
+        let adopts = scope.mask.owner && found.owner.is_empty() && !entry.owner.is_empty();
         let action = if adopts { Action::Adopt } else { Action::Update };
         let step = Step::new(action, Some(found), declaration, scope);
-        match step.change.fields.is_empty() {
-            true => unchanged += 1,
-            false => updates.push(step),
+        if step.change.fields.is_empty() {
+            unchanged += 1;
+        } else if others {
+            let fields: Vec<_> = step.change.fields.iter().map(|change| change.field).collect();
+            left.push(Left {
+                id: found.id.clone(),
+                reason: format!("{}, and differs in {}", kept_by(), fields.join(", ")),
+            });
+        } else {
+            updates.push(step);
+            if let Some(other) = alike.filter(|other| other.id != found.id) {
+                moves.push((declaration, found, other));
+            }
         }
     }
-    let gone = current
-        .iter()
-        .filter(|entry| !entry.owner.is_empty() && scope.prune.contains(&entry.owner))
-        .filter(|entry| !kept.contains(entry.id.as_str()));
+    let is_gone = |entry: &types::Entry| {
+        let is_pruned = !entry.owner.is_empty() && scope.prune.contains(&entry.owner);
+        is_pruned && !kept.contains(entry.id.as_str())
+    };
+    // The server would refuse it, and by then the rest would be done.
+    for (declaration, found, other) in moves {
+        if !is_gone(other) {
+            let what = format!(
+                "entry {:?} is that registration (the same parent, identity and selectors) and stays",
+                other.id
+            );
+            conflicts.push(describe(declaration, found, &what));
+        }
+    }
+    let gone = current.iter().filter(|entry| is_gone(entry));
     // What is to be becomes of another entry's likeness only once that one is gone.
     let taken: HashSet<Likeness> = creations
         .iter()
@@ -171,6 +212,7 @@ pub(crate) fn plan(
             steps,
             unchanged,
             mask: scope.mask,
+            left,
         })
     } else {
         Err(conflicts)
@@ -354,6 +396,57 @@ mod tests {
         let twice = wanted(&[entry("one", "/b", "others"), entry("", "/a", "others")]);
         let conflicts = plan(&twice, &current, &scope(&[])).unwrap_err();
         assert!(conflicts[0].contains("two declarations"), "{conflicts:?}");
+    }
+
+    #[test]
+    fn two_entries_never_become_one_registration() {
+        let current = [
+            entry("one", "/a", "team"),
+            entry("two", "/b", "others"),
+            entry("three", "/c", ""),
+            entry("four", "/d", "team"),
+        ];
+        // Others keep it; nobody does; it is to become another, but after; it is not to be removed.
+        let swapped = [entry("one", "/d", "team"), entry("four", "/a", "team")];
+        for (declared, prune, count) in [
+            (wanted(&[entry("one", "/b", "team")]), vec!["team"], 1),
+            (wanted(&[entry("one", "/c", "team")]), vec!["team"], 1),
+            (wanted(&swapped), vec!["team"], 2),
+            (wanted(&[entry("one", "/d", "team")]), vec![], 1),
+        ] {
+            let conflicts = plan(&declared, &current, &scope(&prune)).unwrap_err();
+            assert_eq!(conflicts.len(), count, "{conflicts:?}");
+            assert!(
+                conflicts.iter().all(|text| text.contains("that registration")),
+                "{conflicts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_does_not_speak_of_owners_leaves_what_is_theirs() {
+        let current = [
+            entry("one", "/a", "team"),
+            entry("two", "/b", "team"),
+            entry("three", "/c", ""),
+        ];
+        let stock = Scope {
+            mask: STOCK_FIELDS,
+            prune: BTreeSet::new(),
+        };
+        let hinted = |id: &str, path: &str| types::Entry {
+            hint: "h".to_owned(),
+            ..entry(id, path, "")
+        };
+        let declared = wanted(&[entry("one", "/a", ""), hinted("two", "/b"), hinted("three", "/c")]);
+        let made = plan(&declared, &current, &stock).unwrap();
+        assert_eq!(steps(&made), [(Action::Update, "three", vec!["hint"])]);
+        assert_eq!((made.unchanged(), made.left().len()), (1, 1));
+        let left = &made.left()[0];
+        assert!(
+            left.id == "two" && left.reason.contains("\"team\"") && left.reason.contains("hint"),
+            "{left:?}"
+        );
     }
 
     #[test]
