@@ -115,7 +115,7 @@ impl BundleClient {
         })
     }
 
-    /// A document by the web's authorities, and the address it came from. Redirects are followed, as browsers do.
+    /// A document by the web's authorities, and the address it came from. Redirects are followed on the same host and port.
     async fn over_web(&self, url: &EndpointUrl) -> Result<(String, hyper::body::Bytes), FetchError> {
         let mut url = url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -135,6 +135,10 @@ impl BundleClient {
                 Some(location) => url.follow(&location).map_err(RedirectError::Location),
                 None => Err(RedirectError::NoLocation),
             };
+            let next = next.and_then(|next| match next.is_where(&url) {
+                true => Ok(next),
+                false => Err(RedirectError::OtherHost(self::address(&next))),
+            });
             url = next.map_err(|reason| FetchError::Redirect { address, reason })?;
         }
         Err(FetchError::Redirect {

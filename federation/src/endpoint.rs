@@ -137,6 +137,11 @@ impl EndpointUrl {
             })
     }
 
+    /// Whether it has the same host and port.
+    pub(crate) fn is_where(&self, other: &Self) -> bool {
+        self.host.eq_ignore_ascii_case(&other.host) && self.port == other.port
+    }
+
     /// Where a redirect from here leads: `location` is a whole URL, or a path on the same host.
     pub(crate) fn follow(&self, location: &str) -> Result<Self, InvalidUrl> {
         match location.starts_with('/') && !location.starts_with("//") {
@@ -280,6 +285,15 @@ mod tests {
             "https://example.com:8443/c"
         );
         assert_eq!(here.follow("https://other.org/c").unwrap().host(), "other.org");
+        for (location, same) in [
+            ("/c", true),
+            ("https://EXAMPLE.com:8443/c", true),
+            ("https://example.com/c", false),
+            ("https://other.org:8443/c", false),
+            ("https://127.0.0.1:8443/", false),
+        ] {
+            assert_eq!(here.follow(location).unwrap().is_where(&here), same, "{location}");
+        }
         for location in ["http://example.com/", "//other.org/c", "c", ""] {
             assert!(here.follow(location).is_err(), "{location}");
         }

@@ -108,6 +108,12 @@ pub enum RedirectError {
     /// Without a place.
     #[error("it names no place")]
     NoLocation,
+    /// To another host or port. The relationship names one, and an authority's own network is nobody else's to reach into.
+    #[error("it leads to {0}; if the bundle is there, that is the URL to configure")]
+    OtherHost(
+        /// Host and port.
+        String,
+    ),
     /// To a place that is no endpoint.
     #[error("where it leads is no endpoint: {0}")]
     Location(InvalidUrl),

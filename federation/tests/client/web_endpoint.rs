@@ -162,17 +162,25 @@ async fn answers_that_are_no_bundle_are_refused_by_their_kind() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_to_https_and_not_for_ever() {
+async fn redirects_are_followed_on_the_same_host_and_not_for_ever() {
     let clock = TestClock::new();
     let domain = Domain::new("example.com", Suite::EcdsaP256, clock.now());
     let document = domain.bundle().to_jwks();
-    let (proof, root) = localhost();
+    // The endpoint is believed by either name.
+    let (proof, root) = web(&["localhost", "127.0.0.1"], &KexPolicy::AllowClassical);
     let port = serve(proof, move |head| {
+        let head = head.to_ascii_lowercase();
+        let port = head.split("host: localhost:").nth(1).unwrap();
+        let port = port.split("\r\n").next().unwrap();
         let path = head.split(' ').nth(1).unwrap();
         let to = |place: &str| answer("302 Found", &format!("location: {place}\r\n"), "");
         Some(match path {
             "/there" => ok(&document),
             "/once" => to("/there"),
+            "/whole" => to(&format!("https://localhost:{port}/there")),
+            "/other-name" => to(&format!("https://127.0.0.1:{port}/there")),
+            "/other-port" => to("https://localhost:1/there"),
+            "/inside" => to("https://169.254.169.254/latest"),
             "/thrice" => to("/twice"),
             "/twice" => to("/once"),
             "/loop" => to("/loop"),
@@ -189,10 +197,18 @@ async fn redirects_are_followed_to_https_and_not_for_ever() {
         endpoint.url = format!("https://localhost:{port}{path}").parse().unwrap();
         fetch(&client, &domain, &endpoint).await
     };
-    for path in ["/once", "/twice", "/thrice"] {
+    for path in ["/once", "/twice", "/thrice", "/whole"] {
         assert!(ask(path).await.is_ok(), "{path}");
     }
-    for path in ["/loop", "/plain", "/user", "/nowhere"] {
+    for path in [
+        "/loop",
+        "/plain",
+        "/user",
+        "/nowhere",
+        "/other-name",
+        "/other-port",
+        "/inside",
+    ] {
         let error = ask(path).await.unwrap_err();
         let FetchError::Redirect { reason, .. } = &error else {
             panic!("{path}: {error:?}");
@@ -200,6 +216,9 @@ async fn redirects_are_followed_to_https_and_not_for_ever() {
         let fits = match path {
             "/loop" => *reason == RedirectError::TooMany,
             "/nowhere" => *reason == RedirectError::NoLocation,
+            "/other-name" => *reason == RedirectError::OtherHost(format!("127.0.0.1:{port}")),
+            "/other-port" => *reason == RedirectError::OtherHost("localhost:1".to_owned()),
+            "/inside" => *reason == RedirectError::OtherHost("169.254.169.254:443".to_owned()),
             _ => matches!(reason, RedirectError::Location(_)),
         };
         assert!(fits, "{path}: {reason:?}");
