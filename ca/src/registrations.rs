@@ -169,8 +169,9 @@ impl Registrations {
                 .datastore
                 .delete_federated_bundle(&trust_domain, mode)
                 .await;
+            // Not read anew: that could fail, and what was deleted would go on entitling.
             if matches!(outcome, Ok(1..)) {
-                shared.reload().await?;
+                shared.write().part_from(&trust_domain, mode);
             }
             shared.settle(outcome).await
         };
@@ -258,9 +259,11 @@ mod tests {
     use sqlx::Connection as _;
     use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
+    use symbolon_pki::bundle::TrustBundle;
+
     use super::*;
-    use crate::datastore::EntryStore as _;
     use crate::datastore::sqlite::SqliteDatastore;
+    use crate::datastore::{BundleParts, EntryStore as _, FederationStore as _};
 
     #[tokio::test]
     async fn a_change_whose_caller_leaves_is_made_to_the_end() {
@@ -303,5 +306,48 @@ mod tests {
         let _turn = registrations.turn().await;
         assert_eq!(datastore.entry("1").await.unwrap(), None);
         assert!(!is_admin(), "what is gone from the datastore entitles nobody");
+    }
+
+    #[tokio::test]
+    async fn entries_that_go_with_a_bundle_entitle_nobody_even_if_the_rest_cannot_be_read() {
+        for (mode, stays) in [(DeleteMode::Delete, false), (DeleteMode::Dissociate, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("db");
+            let datastore = Arc::new(SqliteDatastore::open(&path).await.unwrap());
+            let domain = TrustDomain::new("example.org").unwrap();
+            let other = TrustDomain::new("other.org").unwrap();
+            let registrations = Registrations::open(datastore.clone(), &domain).await.unwrap();
+            let bundle = TrustBundle::new(other.clone());
+            datastore
+                .set_federated_bundle(&bundle, &BundleParts::WHOLE)
+                .await
+                .unwrap();
+            let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
+            let entry = |name: &str| {
+                let selectors = [Selector::new("k", "v")].into();
+                let (parent, now) = (id("/spire/agent/x/a"), SystemTime::UNIX_EPOCH);
+                EntryRecord::new(name, id(&format!("/{name}")), parent, selectors, now)
+            };
+            let mut root = entry("root");
+            root.admin = true;
+            root.federates_with = [other.clone()].into();
+            registrations.create(&root).await.unwrap();
+            registrations.create(&entry("damaged")).await.unwrap();
+            let options = SqliteConnectOptions::new().filename(&path);
+            let mut beside = SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::query("UPDATE entry SET parent_id = 'nonsense' WHERE id = 'damaged'")
+                .execute(&mut beside)
+                .await
+                .unwrap();
+            assert!(registrations.shared.reload().await.is_err());
+
+            let left = registrations.delete_federated_bundle(&other, mode).await;
+            assert_eq!(left.unwrap(), 1);
+            let now = SystemTime::UNIX_EPOCH;
+            assert_eq!(registrations.grants(&id("/root"), now).admin, stays);
+            let kept = datastore.entry("root").await.unwrap();
+            let shown = registrations.shared.index.read().unwrap().get("root");
+            assert_eq!(kept.as_ref(), shown.as_deref());
+        }
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use spiffe::SpiffeId;
+use spiffe::{SpiffeId, TrustDomain};
 
 use super::Grants;
-use crate::datastore::{EntryRecord, Selector};
+use crate::datastore::{DeleteMode, EntryRecord, Selector};
 
 /// Entries by id, with the ways to them.
 #[derive(Debug, Default)]
@@ -47,6 +47,28 @@ impl Index {
                     map.remove(key);
                 }
             }
+        }
+    }
+
+    /// The entry with this id.
+    #[cfg(test)]
+    pub(super) fn get(&self, id: &str) -> Option<Arc<EntryRecord>> {
+        self.by_id.get(id).cloned()
+    }
+
+    /// Does what the datastore did about entries that federated with a trust domain whose bundle is gone.
+    pub(super) fn part_from(&mut self, trust_domain: &TrustDomain, mode: DeleteMode) {
+        let federates = |entry: &&Arc<EntryRecord>| entry.federates_with.contains(trust_domain);
+        let entries: Vec<_> = self.by_id.values().filter(federates).cloned().collect();
+        for entry in entries {
+            if mode == DeleteMode::Delete {
+                self.remove(&entry.id);
+                continue;
+            }
+            let mut entry = EntryRecord::clone(&entry);
+            entry.federates_with.remove(trust_domain);
+            entry.revision_number = entry.revision_number.saturating_add(1);
+            self.put(entry);
         }
     }
 
