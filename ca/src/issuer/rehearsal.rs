@@ -1,20 +1,25 @@
 //! Signing for nobody, to see whether it works.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use spiffe::SpiffeId;
 use symbolon_issuance::SvidProfile;
+use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::jwt::verify_jwt_svid;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Family, Form, Suite};
 use symbolon_pki::verify::verify_x509_svid;
-use symbolon_pki::wit::Confirmation;
+use symbolon_pki::wit::{Confirmation, verify_wit_svid};
 
 use super::prepared::Prepared;
 use super::{Companion, IssueError, Issuer, JwtOrder, WitOrder, X509Order};
 
 /// How long a throwaway would live if anybody had it.
 const LIFETIME: Duration = Duration::from_secs(60);
+
+/// Whom a throwaway token is for.
+const AUDIENCE: &str = "symbolon-ready";
 
 /// Why an authority could not sign for nobody.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,10 @@ impl RehearsalError {
     fn throwaway(error: impl ToString) -> Self {
         Self::Throwaway(error.to_string())
     }
+
+    fn refused(error: impl ToString) -> Self {
+        Self::Verification(error.to_string())
+    }
 }
 
 impl Issuer {
@@ -50,12 +59,12 @@ impl Issuer {
             Family::Jwt => {
                 let order = JwtOrder {
                     spiffe_id,
-                    audience: vec!["symbolon-ready".to_owned()],
+                    audience: vec![AUDIENCE.to_owned()],
                     ttl: LIFETIME,
                     has_id: false,
                 };
-                self.mint_jwt_order(order).await?;
-                Ok(())
+                let minted = self.mint_jwt_order(order).await?;
+                believe_jwt(&minted.token, &self.authorities().bundles(), self.clock.now())
             }
             Family::Wit => {
                 let key = throwaway_key(Suite::EcdsaP256)?;
@@ -66,9 +75,10 @@ impl Issuer {
                     ttl: LIFETIME,
                 };
                 let minted = self.mint_wit_orders(vec![order]).await;
+                let (bundles, now) = (self.authorities().bundles(), self.clock.now());
                 minted
                     .into_iter()
-                    .try_for_each(|minted| minted.map(|_| ()).map_err(Into::into))
+                    .try_for_each(|minted| believe_wit(&minted?.token, &bundles, now))
             }
             family => self.rehearse_x509(family, spiffe_id).await,
         }
@@ -86,12 +96,23 @@ impl Issuer {
         let signed = self.signers.run(lane, move || prepared.sign()).await;
         let signed = signed.unwrap_or(Err(IssueError::Stopping));
         self.notice(&signed);
-        let refused = |error: &dyn std::fmt::Display| RehearsalError::Verification(error.to_string());
-        let certificate = Certificate::from_der(signed?.der()).map_err(|error| refused(&error))?;
+        let certificate = Certificate::from_der(signed?.der()).map_err(RehearsalError::refused)?;
         verify_x509_svid(&[certificate], &self.authorities().bundles(), now)
-            .map_err(|error| refused(&error))?;
-        Ok(())
+            .map(|_| ())
+            .map_err(RehearsalError::refused)
     }
+}
+
+fn believe_jwt(token: &str, bundles: &BundleSet, now: SystemTime) -> Result<(), RehearsalError> {
+    verify_jwt_svid(token, AUDIENCE, bundles, now)
+        .map(|_| ())
+        .map_err(RehearsalError::refused)
+}
+
+fn believe_wit(token: &str, bundles: &BundleSet, now: SystemTime) -> Result<(), RehearsalError> {
+    verify_wit_svid(token, bundles, now)
+        .map(|_| ())
+        .map_err(RehearsalError::refused)
 }
 
 fn order(family: Family, spiffe_id: SpiffeId) -> Result<X509Order, RehearsalError> {
@@ -117,4 +138,62 @@ fn throwaway_key(suite: Suite) -> Result<SubjectKey, RehearsalError> {
     key.public_key()
         .map(SubjectKey::Suite)
         .map_err(RehearsalError::throwaway)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use spiffe::TrustDomain;
+    use symbolon_crypto::{Component, HeldKey, SoftwareKey};
+    use symbolon_issuance::jwt::{JwtAuthority as JwtSigner, JwtSvidRequest, mint_jwt_svid};
+    use symbolon_issuance::wit::{WitAuthority as WitSigner, WitSvidRequest, mint_wit_svid};
+    use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
+    use symbolon_pki::key::SuiteSigner;
+
+    use super::*;
+
+    /// A token that was signed is worth nothing to whoever does not find its key in the bundle.
+    #[test]
+    fn a_token_is_believed_by_the_bundle_alone() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let name = TrustDomain::new("example.org").unwrap();
+        let spiffe_id = SpiffeId::new("spiffe://example.org/symbolon/ready").unwrap();
+        let key: Arc<dyn HeldKey> = Arc::new(SoftwareKey::generate(Component::EcdsaP256Sha256).unwrap());
+        let end = now + Duration::from_secs(600);
+        let jwt_signer = JwtSigner::new(name.clone(), "k".to_owned(), key.clone(), end).unwrap();
+        let request = JwtSvidRequest {
+            spiffe_id: &spiffe_id,
+            audience: &[AUDIENCE.to_owned()],
+            ttl: LIFETIME,
+            now,
+            jti: None,
+        };
+        let jwt = mint_jwt_svid(&jwt_signer, &request).unwrap().token;
+        let wit_signer = WitSigner::new(name.clone(), "k".to_owned(), key.clone(), end).unwrap();
+        let confirmation = Confirmation::new("ES256", throwaway_key(Suite::EcdsaP256).unwrap()).unwrap();
+        let request = WitSvidRequest {
+            spiffe_id: &spiffe_id,
+            confirmation: &confirmation,
+            ttl: LIFETIME,
+            now,
+        };
+        let wit = mint_wit_svid(&wit_signer, &request).unwrap().token;
+
+        let signer = SuiteSigner::new(Suite::EcdsaP256, vec![key]).unwrap();
+        let right = SubjectKey::Suite(signer.public_key().clone());
+        let other = throwaway_key(Suite::EcdsaP256).unwrap();
+        let publishing = |key: Option<&SubjectKey>| {
+            let mut bundle = TrustBundle::new(name.clone());
+            let key = key.map(|key| JwtAuthority::from_spki_der("k", &key.spki_der()).unwrap());
+            bundle.jwt_authorities.extend(key.clone());
+            bundle.wit_authorities.extend(key);
+            BundleSet::from(bundle)
+        };
+        for (key, believed) in [(Some(&right), true), (Some(&other), false), (None, false)] {
+            let bundles = publishing(key);
+            assert_eq!(believe_jwt(&jwt, &bundles, now).is_ok(), believed);
+            assert_eq!(believe_wit(&wit, &bundles, now).is_ok(), believed);
+        }
+    }
 }
