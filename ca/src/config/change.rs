@@ -69,6 +69,7 @@ impl ServerConfig {
             (self.key_stores != next.key_stores, "key_stores"),
             (self.families != next.families, "families"),
             (self.attestors != next.attestors, "attestors"),
+            (self.federation != next.federation, "federation"),
             (self.health != next.health, "health"),
             (self.metrics != next.metrics, "metrics"),
             (self.traces != next.traces, "traces"),
@@ -110,7 +111,7 @@ mod tests {
         let new = config(
             "data_dir = \"/e\"\n[log]\nfilter = \"debug\"\n[lifetimes]\nsvid = \"2h\"\nauthority = \"48h\"\n\
              [limits]\nsigning = 7\n[authorization]\nadmin_ids = [\"spiffe://example.org/admin\"]\n\
-             [health]\naddress = \"127.0.0.1:0\"\n",
+             [federation]\ntimeout = \"9s\"\n[health]\naddress = \"127.0.0.1:0\"\n",
         );
         let changes = old.changes(&new);
         assert_eq!(
@@ -122,7 +123,10 @@ mod tests {
                 "authorization.admin_ids"
             ]
         );
-        assert_eq!(changes.kept, ["data_dir", "lifetimes.authority", "health"]);
+        assert_eq!(
+            changes.kept,
+            ["data_dir", "lifetimes.authority", "federation", "health"]
+        );
         let taking = old.taking(&new);
         assert_eq!(taking.changes(&new).taken, [""; 0], "what was taken is taken");
         assert_eq!(
