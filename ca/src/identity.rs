@@ -190,6 +190,7 @@ impl ServerIdentity {
             companion,
             dns_names: Vec::new(),
             ttl: self.ttl,
+            ends_by: None,
             entry_id: None,
         };
         let failed = |source| IdentityError::Issue {

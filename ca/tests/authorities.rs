@@ -13,7 +13,7 @@ use symbolon_ca::authorities::{
 };
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{AuthorityState, CertificateStore, Datastore};
-use symbolon_ca::issuer::{Companion, IssueError, Issuer, X509Order};
+use symbolon_ca::issuer::{Companion, IssueError, Issuer, JwtOrder, X509Order};
 use symbolon_ca::record::{Limits, Recorder, RecorderTask};
 use symbolon_crypto::Component;
 use symbolon_hsm::{KekSource, KeyLabel, KeyStore as _, SoftwareStore, StoreName, Stores};
@@ -21,7 +21,7 @@ use symbolon_issuance::SvidProfile;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Family, Form, Suite};
-use symbolon_pki::time::Clock;
+use symbolon_pki::time::{Clock, from_unix_seconds, unix_seconds};
 use symbolon_pki::verify::verify_x509_svid;
 use tempfile::TempDir;
 
@@ -341,8 +341,35 @@ fn order(key: &PrivateKey, path: &str) -> X509Order {
         companion: Companion::None,
         dns_names: Vec::new(),
         ttl: HOUR,
+        ends_by: None,
         entry_id: Some("entry-1".to_owned()),
     }
+}
+
+/// An order's lifetime was counted when it was placed; what is signed later ends no later for it.
+#[tokio::test]
+async fn what_is_signed_late_ends_in_time() {
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let run = Run::start(dir.path(), &clock).await;
+    let issuer = Issuer::new(run.authorities.clone(), run.recorder.clone(), clock.clone(), 1).unwrap();
+    let key = PrivateKey::generate(Suite::EcdsaP256).unwrap();
+    let end = from_unix_seconds(unix_seconds(clock.now()) + 10).unwrap();
+    let bounded = X509Order {
+        ends_by: Some(end),
+        ..order(&key, "/web")
+    };
+    let issued = issuer.issue(vec![bounded]).await.remove(0).unwrap();
+    assert_eq!(issued.not_after, end);
+    let token = JwtOrder {
+        spiffe_id: "spiffe://example.org/web".parse().unwrap(),
+        audience: vec!["db".to_owned()],
+        ttl: HOUR,
+        ends_by: Some(end),
+        has_id: false,
+    };
+    assert_eq!(issuer.mint_jwt(token).await.unwrap().expires_at, end);
+    drop(issuer);
+    run.stop().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is asked of the issuer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use spiffe::SpiffeId;
 use symbolon_crypto::digest;
@@ -9,6 +9,7 @@ use symbolon_issuance::SvidProfile;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::related::Related;
 use symbolon_pki::suite::Form;
+use symbolon_pki::time::unix_seconds;
 
 use crate::datastore::SubjectKeyClaim;
 
@@ -27,6 +28,8 @@ pub struct X509Order {
     pub dns_names: Vec<String>,
     /// How long it is to live.
     pub ttl: Duration,
+    /// When it ends at the latest, however late it is signed.
+    pub ends_by: Option<SystemTime>,
     /// The registration entry that entitles a workload.
     pub entry_id: Option<String>,
 }
@@ -94,6 +97,14 @@ impl X509Order {
     pub(super) fn claim(&self) -> SubjectKeyClaim {
         claim_of(self.keys())
     }
+}
+
+/// How long what is signed at the moment `now` may live: since it was ordered seconds may have passed, in a queue or at a
+/// token.
+pub(super) fn lifetime(ttl: Duration, ends_by: Option<SystemTime>, now: SystemTime) -> Duration {
+    // SVIDs end at whole seconds, counted from the one that `now` is in.
+    let left = |end| Duration::from_secs(unix_seconds(end).saturating_sub(unix_seconds(now)));
+    ends_by.map_or(ttl, |end| ttl.min(left(end)))
 }
 
 fn claim_of<'a>(keys: impl Iterator<Item = &'a SubjectKey> + Clone) -> SubjectKeyClaim {

@@ -10,7 +10,7 @@ use symbolon_issuance::{
 };
 
 use super::IssueError;
-use super::order::{CaOrder, Companion, X509Order};
+use super::order::{CaOrder, Companion, X509Order, lifetime};
 use super::signers::Lane;
 use crate::authorities::Authorities;
 use crate::datastore::{CertificateProfile, CertificateWrite, DatastoreError, SubjectKeyClaim};
@@ -50,7 +50,7 @@ impl Prepared {
                     Companion::Related(related) => Beside::Related(related),
                 },
                 dns_names: &order.dns_names,
-                ttl: order.ttl,
+                ttl: lifetime(order.ttl, order.ends_by, now),
                 serial,
                 now,
             },

@@ -61,6 +61,7 @@ impl Issuer {
                     spiffe_id,
                     audience: vec![AUDIENCE.to_owned()],
                     ttl: LIFETIME,
+                    ends_by: None,
                     has_id: false,
                 };
                 let minted = self.mint_jwt_order(order).await?;
@@ -73,6 +74,7 @@ impl Issuer {
                     spiffe_id,
                     confirmation,
                     ttl: LIFETIME,
+                    ends_by: None,
                 };
                 let minted = self.mint_wit_orders(vec![order]).await;
                 let (bundles, now) = (self.authorities().bundles(), self.clock.now());
@@ -129,6 +131,7 @@ fn order(family: Family, spiffe_id: SpiffeId) -> Result<X509Order, RehearsalErro
         companion: alternative.map_or(Companion::None, Companion::Alternative),
         dns_names: Vec::new(),
         ttl: LIFETIME,
+        ends_by: None,
         entry_id: None,
     })
 }

@@ -1,6 +1,6 @@
 //! Minting tokens. They are not recorded one by one: they live for minutes, or prove nothing without their holder's key.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 use spiffe::SpiffeId;
@@ -10,6 +10,7 @@ use symbolon_issuance::wit::{IssuedWit, WitSvidRequest, mint_wit_svid};
 use symbolon_pki::suite::Family;
 use symbolon_pki::wit::Confirmation;
 
+use super::order::lifetime;
 use super::signers::Lane;
 use super::{IssueError, Issuer};
 use crate::authorities::Authorities;
@@ -23,6 +24,8 @@ pub struct JwtOrder {
     pub audience: Vec<String>,
     /// How long it is to live.
     pub ttl: Duration,
+    /// When it ends at the latest, however late it is signed.
+    pub ends_by: Option<SystemTime>,
     /// Whether it carries an id of its own (`jti`).
     pub has_id: bool,
 }
@@ -36,6 +39,8 @@ pub struct WitOrder {
     pub confirmation: Confirmation,
     /// How long it is to live.
     pub ttl: Duration,
+    /// When it ends at the latest, however late it is signed.
+    pub ends_by: Option<SystemTime>,
 }
 
 impl Issuer {
@@ -56,7 +61,7 @@ impl Issuer {
             let request = JwtSvidRequest {
                 spiffe_id: &order.spiffe_id,
                 audience: &order.audience,
-                ttl: order.ttl,
+                ttl: lifetime(order.ttl, order.ends_by, now),
                 now,
                 jti: token_id.as_deref(),
             };
@@ -83,7 +88,7 @@ impl Issuer {
                 let request = WitSvidRequest {
                     spiffe_id: &order.spiffe_id,
                     confirmation: &order.confirmation,
-                    ttl: order.ttl,
+                    ttl: lifetime(order.ttl, order.ends_by, now),
                     now,
                 };
                 mint_wit_svid(&signer, &request).map_err(|error| IssueError::signing(Family::Wit, error))

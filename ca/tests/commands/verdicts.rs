@@ -23,6 +23,7 @@ async fn what_a_revoked_authority_signed_verifies_nowhere() {
         spiffe_id: spiffe_id.clone(),
         audience: vec!["db".to_owned()],
         ttl: HOUR,
+        ends_by: None,
         has_id: false,
     };
     let jwt = issuer.mint_jwt(jwt).await.unwrap().token;
@@ -30,6 +31,7 @@ async fn what_a_revoked_authority_signed_verifies_nowhere() {
         spiffe_id,
         confirmation: Confirmation::new("ES256", SubjectKey::Suite(key.public_key().unwrap())).unwrap(),
         ttl: HOUR,
+        ends_by: None,
     };
     let wit = issuer.mint_wits(vec![wit]).await.remove(0).unwrap().token;
 

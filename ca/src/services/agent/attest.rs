@@ -82,6 +82,7 @@ async fn attest(
         companion: beside,
         dns_names: Vec::new(),
         ttl: core.lifetimes().agent.0,
+        ends_by: None,
         entry_id: None,
     };
     let issued = crate::services::svid::issue_one(core, order).await?;

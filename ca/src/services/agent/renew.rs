@@ -39,6 +39,7 @@ pub(super) async fn run(
         companion: companion::of_agent(&csr)?,
         dns_names: Vec::new(),
         ttl: core.lifetimes().agent.0,
+        ends_by: None,
         entry_id: None,
     };
     let issued = issue_one(core, order).await?;

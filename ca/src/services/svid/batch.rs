@@ -128,6 +128,7 @@ impl<'a> Item<'a> {
             ttl: self
                 .entry
                 .x509_svid_ttl(core.lifetimes().svid.0, core.clock.now()),
+            ends_by: self.entry.not_after,
             entry_id: Some(self.entry.id.clone()),
         })
     }

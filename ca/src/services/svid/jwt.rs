@@ -40,6 +40,7 @@ pub(super) async fn new(
         spiffe_id: entry.spiffe_id.clone(),
         audience,
         ttl,
+        ends_by: entry.not_after,
         has_id: entry.jwt_svid_include_jti,
     };
     mint(core, order, Some(&entry_id), &entry.hint).await

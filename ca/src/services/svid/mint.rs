@@ -56,6 +56,7 @@ async fn order(core: &Core, request: MintX509svidRequest, forms: &[Form]) -> Res
         key: csr.key().clone(),
         dns_names: csr.dns_sans().to_vec(),
         ttl: ttl.unwrap_or(core.lifetimes().svid.0),
+        ends_by: None,
         entry_id: None,
     })
 }
@@ -72,6 +73,7 @@ pub(super) async fn jwt(core: &Core, request: MintJwtsvidRequest) -> Result<type
         spiffe_id,
         audience,
         ttl,
+        ends_by: None,
         has_id: false,
     };
     jwt::mint(core, order, None, "").await

@@ -48,6 +48,7 @@ fn read(core: &Core, request: MintWitsvidRequest) -> Result<WitOrder, Status> {
         spiffe_id,
         confirmation: confirmation(&request.public_key, &request.signing_algorithm)?,
         ttl,
+        ends_by: None,
     })
 }
 
@@ -82,6 +83,7 @@ pub(super) async fn run(
                 confirmation: confirmation(&params.public_key, &params.signing_algorithm)?,
                 // As in SPIRE, whose entries have no lifetime for these.
                 ttl: entry.x509_svid_ttl(core.lifetimes().wit.0, now),
+                ends_by: entry.not_after,
             };
             Ok((entry, order))
         })
