@@ -1,5 +1,6 @@
 //! Endpoints that answer as they are told, and trust domains to speak of.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -119,6 +120,20 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
 
 /// What an endpoint says to the request whose head this is; `None` for nothing, ever.
 pub(crate) type Answering = dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync;
+
+/// Something to be asked that counts how often it was: a test does not see what panics on a task of its own.
+pub(crate) fn counting() -> (
+    impl Fn(&str) -> Option<Vec<u8>> + Clone + Send + Sync + 'static,
+    Arc<AtomicUsize>,
+) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let answering = move |_: &str| -> Option<Vec<u8>> {
+        count.fetch_add(1, Ordering::SeqCst);
+        None
+    };
+    (answering, asked)
+}
 
 async fn converse<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO, answering: &Answering) {
     let mut head = Vec::new();

@@ -1,5 +1,6 @@
 //! `https_spiffe`.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use spiffe::SpiffeId;
@@ -9,7 +10,7 @@ use symbolon_pki::suite::Suite;
 use symbolon_pki::time::Clock as _;
 use symbolon_tls::{HandshakeError, PeerError, peer_error};
 
-use crate::endpoint::{Domain, TestClock, answer, at_spiffe, client, ok, serve, spiffe};
+use crate::endpoint::{Domain, TestClock, answer, at_spiffe, client, counting, ok, serve, spiffe};
 
 #[tokio::test]
 async fn an_endpoint_is_believed_by_the_bundle_that_is_held() {
@@ -52,8 +53,8 @@ async fn who_does_not_prove_itself_is_not_heard() {
     let clock = TestClock::new();
     let domain = Domain::new("example.com", Suite::EcdsaP256, clock.now());
     let impostor = Domain::new("example.com", Suite::EcdsaP256, clock.now());
-    let asked = |_: &str| -> Option<Vec<u8>> { panic!("it must not be asked") };
-    let port = serve(spiffe(&impostor, &clock), asked).await;
+    let (answering, asked) = counting();
+    let port = serve(spiffe(&impostor, &clock), answering).await;
     let client = client("", &clock);
     let endpoint = at_spiffe(port, domain.endpoint_id());
 
@@ -95,6 +96,7 @@ async fn who_does_not_prove_itself_is_not_heard() {
     };
     assert!(matches!(source, HandshakeError::Io(_)), "{error}");
     assert!(peer_error(source).is_some(), "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `https_web`.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use symbolon_federation::{BundleClient, Endpoint, FetchError, RedirectError};
@@ -8,7 +9,9 @@ use symbolon_pki::suite::Suite;
 use symbolon_pki::time::Clock as _;
 use symbolon_tls::{KexPolicy, KxGroup};
 
-use crate::endpoint::{Domain, Proof, TestClock, answer, at_web, client, client_with, ok, serve, web};
+use crate::endpoint::{
+    Domain, Proof, TestClock, answer, at_web, client, client_with, counting, ok, serve, web,
+};
 
 async fn fetch(
     client: &BundleClient,
@@ -68,8 +71,8 @@ async fn who_does_not_prove_itself_is_not_heard() {
     let clock = TestClock::new();
     let domain = Domain::new("example.com", Suite::EcdsaP256, clock.now());
     let (proof, root) = localhost();
-    let asked = |_: &str| -> Option<Vec<u8>> { panic!("it must not be asked") };
-    let port = serve(proof, asked).await;
+    let (answering, asked) = counting();
+    let port = serve(proof, answering.clone()).await;
     let endpoint = at_web(port);
 
     // An authority that nobody believes, and the list that everybody does.
@@ -83,7 +86,7 @@ async fn who_does_not_prove_itself_is_not_heard() {
     }
     // Another name.
     let (proof, other_root) = web(&["other.example"], &KexPolicy::AllowClassical);
-    let other = serve(proof, asked).await;
+    let other = serve(proof, answering).await;
     let error = fetch(&client(&other_root, &clock), &domain, &at_web(other))
         .await
         .unwrap_err();
@@ -94,6 +97,7 @@ async fn who_does_not_prove_itself_is_not_heard() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("xpired"), "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
