@@ -13,6 +13,7 @@ mod join_tokens;
 mod localauthority;
 mod logger;
 mod paging;
+mod reply;
 mod svid;
 mod symbolon;
 mod trustdomain;

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use self::federated::{Asked, mode};
 use super::paging::{Wanted, page};
+use super::reply::Reply;
 use super::{Core, check_batch};
 use crate::wire::{bundle_message, foreign_domain, forms_of, mask_bundle, own_bundle_additions};
 
@@ -130,8 +131,9 @@ impl api::bundle_server::Bundle for BundleService {
         check_batch("bundle", request.bundle.len())?;
         let asked = Asked::new(&self.0, &forms, None, request.output_mask.as_ref());
         let mut results = Vec::with_capacity(request.bundle.len());
+        let mut reply = Reply::of(request.bundle.len());
         for bundle in &request.bundle {
-            let (status, bundle) = federated::result(asked.create(bundle).await);
+            let (status, bundle) = reply.take(federated::result(asked.create(bundle).await));
             results.push(api::batch_create_federated_bundle_response::Result { status, bundle });
         }
         Ok(Response::new(api::BatchCreateFederatedBundleResponse { results }))
@@ -147,8 +149,9 @@ impl api::bundle_server::Bundle for BundleService {
         let input_mask = request.input_mask.as_ref();
         let asked = Asked::new(&self.0, &forms, input_mask, request.output_mask.as_ref());
         let mut results = Vec::with_capacity(request.bundle.len());
+        let mut reply = Reply::of(request.bundle.len());
         for bundle in &request.bundle {
-            let (status, bundle) = federated::result(asked.update(bundle).await);
+            let (status, bundle) = reply.take(federated::result(asked.update(bundle).await));
             results.push(api::batch_update_federated_bundle_response::Result { status, bundle });
         }
         Ok(Response::new(api::BatchUpdateFederatedBundleResponse { results }))
@@ -163,8 +166,9 @@ impl api::bundle_server::Bundle for BundleService {
         check_batch("bundle", request.bundle.len())?;
         let asked = Asked::new(&self.0, &forms, None, request.output_mask.as_ref());
         let mut results = Vec::with_capacity(request.bundle.len());
+        let mut reply = Reply::of(request.bundle.len());
         for bundle in &request.bundle {
-            let (status, bundle) = federated::result(asked.set(bundle).await);
+            let (status, bundle) = reply.take(federated::result(asked.set(bundle).await));
             results.push(api::batch_set_federated_bundle_response::Result { status, bundle });
         }
         Ok(Response::new(api::BatchSetFederatedBundleResponse { results }))

@@ -11,6 +11,7 @@ use symbolon_pki::suite::Form;
 use tonic::{Request, Response, Status};
 
 use super::paging::{Wanted, page};
+use super::reply::Reply;
 use super::{Core, check_batch, ok};
 use crate::datastore::{
     BundleParts, DatastoreError, FederationProfile, FederationRecord, Page, Result as StoreResult,
@@ -79,11 +80,12 @@ impl api::trust_domain_server::TrustDomain for TrustDomainService {
         let request = request.into_inner();
         check_batch("federation_relationships", request.federation_relationships.len())?;
         let mut results = Vec::with_capacity(request.federation_relationships.len());
+        let mut reply = Reply::of(request.federation_relationships.len());
         for relationship in &request.federation_relationships {
             let made = self
                 .create(relationship, request.output_mask.as_ref(), &forms)
                 .await;
-            let (status, federation_relationship) = result(made);
+            let (status, federation_relationship) = reply.take(result(made));
             results.push(api::batch_create_federation_relationship_response::Result {
                 status,
                 federation_relationship,
@@ -102,9 +104,11 @@ impl api::trust_domain_server::TrustDomain for TrustDomainService {
         let request = request.into_inner();
         check_batch("federation_relationships", request.federation_relationships.len())?;
         let mut results = Vec::with_capacity(request.federation_relationships.len());
+        let mut reply = Reply::of(request.federation_relationships.len());
         for relationship in &request.federation_relationships {
             let masks = (request.input_mask.as_ref(), request.output_mask.as_ref());
-            let (status, federation_relationship) = result(self.update(relationship, masks, &forms).await);
+            let updated = self.update(relationship, masks, &forms).await;
+            let (status, federation_relationship) = reply.take(result(updated));
             results.push(api::batch_update_federation_relationship_response::Result {
                 status,
                 federation_relationship,
