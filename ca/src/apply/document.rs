@@ -275,9 +275,14 @@ fn lifetime(node: &Node) -> Result<i32, String> {
 
 fn moment(node: &Node) -> Result<i64, String> {
     let text = text(node)?;
-    OffsetDateTime::parse(&text, &Rfc3339)
+    let moment = OffsetDateTime::parse(&text, &Rfc3339)
         .map(OffsetDateTime::unix_timestamp)
-        .map_err(|_| format!("{text:?} is no moment; write 2027-01-31T00:00:00Z"))
+        .map_err(|_| format!("{text:?} is no moment; write 2027-01-31T00:00:00Z"))?;
+    // Zero would be no bound at all, which is said by leaving it out.
+    match moment {
+        1.. => Ok(moment),
+        _ => Err(format!("{text:?} is not after the beginning of 1970")),
+    }
 }
 
 #[cfg(test)]
@@ -354,7 +359,7 @@ mod tests {
         let (declared, problems) = read_text(&format!(
             "owner: team\nentries:\n- {{{LEAST}, colour: green}}\n- {{{LEAST}}}\n- {{{LEAST}, x509_svid_ttl: 5}}\n- \
              {{{LEAST}, admin: \"true\"}}\n- {{spiffe_id: spiffe://example.org/spire/server}}\n- {{{LEAST}, hint: }}\n- \
-             {{{LEAST}, not_after: tomorrow}}\n- {{{LEAST}, id: a b}}\n- {{{LEAST}, allowed_forms: quantum}}\n- text\n"
+             {{{LEAST}, not_after: tomorrow}}\n- {{{LEAST}, expires_at: 1970-01-01T00:00:00Z}}\n- {{{LEAST}, id: a b}}\n- {{{LEAST}, allowed_forms: quantum}}\n- text\n"
         ));
         assert_eq!(declared.count(), 1);
         let expected = [
@@ -364,9 +369,10 @@ mod tests {
             "f.yaml:7: entries[4]: spiffe_id",
             "f.yaml:8: entries[5]: hint has no value",
             "f.yaml:9: entries[6]: not_after \"tomorrow\"",
-            "f.yaml:10: entries[7]: id must be",
-            "f.yaml:11: entries[8]: allowed_forms is a list",
-            "f.yaml:12: entries[9]: an entry has",
+            "f.yaml:10: entries[7]: expires_at \"1970-01-01T00:00:00Z\" is not after",
+            "f.yaml:11: entries[8]: id must be",
+            "f.yaml:12: entries[9]: allowed_forms is a list",
+            "f.yaml:13: entries[10]: an entry has",
         ];
         assert_eq!(problems.len(), expected.len(), "{problems:#?}");
         for (problem, expected) in problems.iter().zip(expected) {

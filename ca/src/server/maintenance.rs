@@ -28,8 +28,18 @@ pub(super) async fn run(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) {
+    let mut unpublished = false;
     loop {
-        if let Err(error) = forget(datastore.as_ref(), &registrations, &authorities, clock.now()).await {
+        let now = clock.now();
+        let forgotten = forget(
+            datastore.as_ref(),
+            &registrations,
+            &authorities,
+            now,
+            &mut unpublished,
+        )
+        .await;
+        if let Err(error) = forgotten {
             let error = &error as &dyn std::error::Error;
             tracing::error!(event = BACKGROUND_FAILED, task = "forget what has ended", error);
         }
@@ -40,11 +50,13 @@ pub(super) async fn run(
     }
 }
 
+/// Forgets what has ended. `unpublished` is whether the bundle is still published with something of it.
 async fn forget(
     datastore: &dyn Datastore,
     registrations: &Registrations,
     authorities: &Authorities,
     now: SystemTime,
+    unpublished: &mut bool,
 ) -> Result<(), AuthoritiesError> {
     let entries = registrations.prune(now).await?;
     let tokens = match now.checked_sub(TOKENS_KEPT) {
@@ -55,8 +67,11 @@ async fn forget(
         Some(before) => datastore.prune_appended_authorities(before).await?,
         None => 0,
     };
-    if appended > 0 {
+    // If that fails it is tried again the next time, be there anything to forget then or not.
+    *unpublished |= appended > 0;
+    if *unpublished {
         authorities.publish_appended().await?;
+        *unpublished = false;
     }
     if entries + tokens + appended > 0 {
         tracing::info!(entries, tokens, appended, "forgot what had ended");

@@ -40,9 +40,16 @@ impl api::trust_domain_server::TrustDomain for TrustDomainService {
             page_token,
         } = request.into_inner();
         let wanted = Wanted::read(page_size, &page_token)?;
+        let shows_bundle = output_mask.as_ref().is_none_or(|mask| mask.trust_domain_bundle);
         let fetch = |request| async move {
             let found = self.0.datastore.list_federation(&request).await?;
-            let items = stream::iter(found.items).then(|federation| self.with_bundle(federation));
+            // A bundle that is not shown is not read.
+            let items = stream::iter(found.items).then(move |federation| async move {
+                match shows_bundle {
+                    true => self.with_bundle(federation).await,
+                    false => Ok((federation, None)),
+                }
+            });
             Ok(Page {
                 items: items.try_collect().await?,
                 next: found.next,
