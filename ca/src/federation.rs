@@ -224,7 +224,7 @@ impl Federation {
             Ok(_) => tracing::debug!(%trust_domain, "the bundle is as it was"),
             Err(error) => {
                 let error = error as &dyn std::error::Error;
-                tracing::warn!(event = BUNDLE_REFRESH_FAILED, %trust_domain, url = relationship.endpoint_url, error);
+                tracing::warn!(event = BUNDLE_REFRESH_FAILED, %trust_domain, url = without_query(&relationship.endpoint_url), error);
             }
         }
         outcome
@@ -260,7 +260,7 @@ impl Federation {
         let fetched = self.client.fetch(trust_domain, &endpoint, &held).await;
         let fetched = fetched.map_err(|source| RefreshError::Fetch {
             trust_domain: trust_domain.clone(),
-            url: relationship.endpoint_url.clone(),
+            url: without_query(&relationship.endpoint_url).to_owned(),
             source,
         })?;
         let before = self.datastore.federated_bundle(trust_domain).await?;
@@ -273,7 +273,7 @@ impl Federation {
         if asker == Asker::Schedule && fetched.sequence != 0 && held > fetched.sequence {
             return Err(RefreshError::Older {
                 trust_domain: trust_domain.clone(),
-                url: relationship.endpoint_url.clone(),
+                url: without_query(&relationship.endpoint_url).to_owned(),
                 held,
                 fetched: fetched.sequence,
             });
@@ -328,6 +328,11 @@ impl Drop for Underway<'_> {
     }
 }
 
+/// A URL for the log: what stands in its query may be a secret, as in URLs that are signed.
+pub(crate) fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(place, _)| place)
+}
+
 fn endpoint(relationship: &FederationRecord) -> Result<Endpoint, DatastoreError> {
     let url = relationship.endpoint_url.parse();
     Ok(Endpoint {
@@ -342,4 +347,20 @@ fn endpoint(relationship: &FederationRecord) -> Result<Endpoint, DatastoreError>
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_of_a_url_is_not_shown() {
+        for (url, shown) in [
+            ("https://a.test/b", "https://a.test/b"),
+            ("https://a.test/b?signature=s3cret?", "https://a.test/b"),
+            ("https://a.test?s3cret", "https://a.test"),
+        ] {
+            assert_eq!(without_query(url), shown);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::{Core, check_batch, ok};
 use crate::datastore::{
     BundleParts, DatastoreError, FederationProfile, FederationRecord, Page, Result as StoreResult,
 };
-use crate::federation::RefreshError;
+use crate::federation::{RefreshError, without_query};
 use crate::telemetry::{FEDERATION_CREATED, FEDERATION_DELETED, FEDERATION_UPDATED};
 use crate::wire::{federation_change, federation_message, forms_of, read_federation, trust_domain};
 
@@ -188,7 +188,7 @@ impl TrustDomainService {
         tracing::info!(
             event = FEDERATION_CREATED,
             trust_domain = %federation.trust_domain,
-            url = federation.endpoint_url,
+            url = without_query(&federation.endpoint_url),
             profile = federation.profile.name(),
         );
         self.made(federation, mask, forms).await
@@ -214,7 +214,7 @@ impl TrustDomainService {
         tracing::info!(
             event = FEDERATION_UPDATED,
             %trust_domain,
-            url = federation.endpoint_url,
+            url = without_query(&federation.endpoint_url),
             profile = federation.profile.name(),
         );
         self.made(federation, output, forms).await
