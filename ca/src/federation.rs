@@ -127,6 +127,11 @@ impl Federation {
         self.changed.notify_one();
     }
 
+    /// With how many trust domains the last attempt to fetch a bundle failed.
+    pub fn failing(&self) -> usize {
+        self.schedule().failing()
+    }
+
     /// Fetches the bundle of a trust domain now, and stores it, be its number what it may.
     ///
     /// # Errors
@@ -242,7 +247,7 @@ impl Federation {
         };
         let wait = refresh_after(held.as_ref());
         if let Some(next) = self.clock.now().checked_add(wait) {
-            self.schedule().set(relationship, next);
+            self.schedule().set(relationship, next, outcome.is_err());
         }
     }
 

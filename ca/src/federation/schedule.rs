@@ -14,23 +14,44 @@ use crate::datastore::FederationRecord;
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     /// Whoever is not in it is due now.
-    next: BTreeMap<TrustDomain, (FederationRecord, SystemTime)>,
+    next: BTreeMap<TrustDomain, Next>,
     /// What the background is at.
     underway: Vec<FederationRecord>,
+}
+
+/// The attempt after the last one.
+#[derive(Debug)]
+struct Next {
+    /// The relationship that the last one was made with.
+    tried: FederationRecord,
+    /// When it is due.
+    at: SystemTime,
+    /// Whether the last one failed.
+    failed: bool,
 }
 
 impl Schedule {
     /// Whether a relationship's bundle is to be fetched now.
     pub(super) fn is_due(&self, relationship: &FederationRecord, now: SystemTime) -> bool {
         match self.next.get(&relationship.trust_domain) {
-            Some((tried, at)) => tried != relationship || *at <= now,
+            Some(next) => next.tried != *relationship || next.at <= now,
             None => true,
         }
     }
 
     /// Sets the time of the next attempt, after one with this relationship.
-    pub(super) fn set(&mut self, tried: &FederationRecord, at: SystemTime) {
-        self.next.insert(tried.trust_domain.clone(), (tried.clone(), at));
+    pub(super) fn set(&mut self, tried: &FederationRecord, at: SystemTime, failed: bool) {
+        let next = Next {
+            tried: tried.clone(),
+            at,
+            failed,
+        };
+        self.next.insert(tried.trust_domain.clone(), next);
+    }
+
+    /// How many attempts failed the last time.
+    pub(super) fn failing(&self) -> usize {
+        self.next.values().filter(|next| next.failed).count()
     }
 
     /// Makes it due.
@@ -81,13 +102,15 @@ mod tests {
         let later = now + Duration::from_secs(60);
         let mut schedule = Schedule::default();
         assert!(schedule.is_due(&wrong, now));
-        schedule.set(&wrong, later);
+        schedule.set(&wrong, later, true);
         assert!(!schedule.is_due(&wrong, now) && schedule.is_due(&wrong, later));
         // It is corrected, and then the attempt with what it was before fails.
         schedule.forget(&right.trust_domain);
-        schedule.set(&wrong, later);
+        schedule.set(&wrong, later, true);
         assert!(schedule.is_due(&right, now));
-        schedule.set(&right, later);
+        assert_eq!(schedule.failing(), 1);
+        schedule.set(&right, later, false);
+        assert_eq!(schedule.failing(), 0);
         assert!(!schedule.is_due(&right, now));
         schedule.keep_only(&[]);
         assert!(schedule.is_due(&right, now), "a relationship that is made anew");

@@ -73,6 +73,12 @@ const BUNDLE_SEQUENCE: Definition = Definition {
     labels: &[],
     help: "The sequence number of the published bundle; it grows with each change.",
 };
+const FEDERATION_FAILING: Definition = Definition {
+    name: "symbolon_server_federation_failing",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Relationships whose bundle could not be fetched the last time.",
+};
 const AGENTS: Definition = Definition {
     name: "symbolon_server_agents",
     kind: Kind::Gauge,
@@ -99,7 +105,7 @@ const STARTED: Definition = Definition {
 };
 
 /// Every figure of a server.
-pub const FIGURES: [Definition; 14] = [
+pub const FIGURES: [Definition; 15] = [
     RPCS,
     RPC_SECONDS,
     SVIDS,
@@ -110,6 +116,7 @@ pub const FIGURES: [Definition; 14] = [
     AUTHORITY_EXPIRY,
     AUTHORITIES,
     BUNDLE_SEQUENCE,
+    FEDERATION_FAILING,
     AGENTS,
     ENTRIES,
     HEALTHY,
@@ -269,6 +276,10 @@ impl Counted {
         let server = at(core);
         metrics.sample(&BUNDLE_SEQUENCE, move || {
             one(server.authorities.bundle().sequence as f64)
+        });
+        let server = at(core);
+        metrics.sample(&FEDERATION_FAILING, move || {
+            one(server.federation.failing() as f64)
         });
         let agents = Arc::clone(&self.agents);
         metrics.sample(&AGENTS, move || one(agents.load(Ordering::Relaxed) as f64));

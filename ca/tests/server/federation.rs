@@ -280,6 +280,7 @@ async fn a_refresh_brings_what_is_published_and_stock_software_sees_its_part() {
     assert!(after.jwt_authorities.is_empty());
 
     // What is no bundle changes nothing, and whoever asked is told why.
+    assert_eq!(server.server.federation().failing(), 0);
     for document in ["", "{}", r#"{"keys":[{"use":"jwt-svid","kty":"EC","kid":"a"}]}"#] {
         endpoint.publish(document);
         let refused = refresh(&server, "other.org").await.unwrap_err();
@@ -287,6 +288,7 @@ async fn a_refresh_brings_what_is_published_and_stock_software_sees_its_part() {
         assert!(refused.message().contains("trust bundle"), "{refused}");
         assert_eq!(held(&server, Some("ml-dsa,composite")).await.unwrap(), after);
     }
+    assert_eq!(server.server.federation().failing(), 1);
     // Nor does an endpoint that shows another identity than was agreed upon.
     let mut other = endpoint.relationship();
     other.bundle_endpoint_profile =
