@@ -135,6 +135,10 @@ fn read_x509(field: &str, messages: &[types::X509Certificate]) -> Result<Vec<X50
         }
         let certificates = split_chain(&message.asn1).map_err(|error| invalid(&at, error))?;
         for certificate in certificates {
+            // It would be kept, shown to nobody, and never go away again.
+            if let Err(error) = certificate.subject_key() {
+                return Err(invalid(&at, format!("its key cannot be used here: {error}")));
+            }
             let authority = X509Authority {
                 certificate,
                 tainted: message.tainted,

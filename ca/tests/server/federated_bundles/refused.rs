@@ -37,6 +37,16 @@ async fn bad_fields_modes_pages_and_callers() {
             with(|b| b.x509_authorities[0].asn1.truncate(99)),
         ),
         (
+            "x509_authorities[0].asn1: its key cannot be used here",
+            with(|b| {
+                let der = &mut b.x509_authorities[0].asn1;
+                // The object identifier of elliptic-curve keys becomes one that nobody knows.
+                let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+                let start = der.windows(7).position(|found| found == oid).unwrap();
+                der[start + 6] = 0x7f;
+            }),
+        ),
+        (
             "jwt_authorities[1].key_id is missing",
             with(|b| b.jwt_authorities[1].key_id.clear()),
         ),
