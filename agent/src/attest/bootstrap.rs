@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::SystemTime;
 
 use spiffe::TrustDomain;
 use symbolon_pki::bundle::{MAX_BUNDLE_LEN, TrustBundle, X509Authority};
@@ -13,32 +14,33 @@ use crate::config::AgentConfig;
 use crate::error::AgentError;
 use crate::server::server_id;
 
-/// The bundle to recognise the server by: that of the last sync and the configured one together, since either may be the
-/// fresher one. Where there is neither and the configuration allows it, whatever the server says of itself.
+/// The bundle to recognise the server by: that of the last sync, alone, so that an authority that was revoked since the
+/// configured one was written is not believed again. Where there is none, or nothing in it is good any more, the
+/// configured one. Where there is neither and the configuration allows it, whatever the server says of itself.
+///
+/// An authority is revoked only after its successor was made, so it ends before that does: once all of the held bundle has
+/// ended, what was revoked has ended too, and the configured bundle cannot bring it back.
 ///
 /// # Errors
 /// [`AgentError::Bootstrap`] for a file that cannot be used; [`AgentError::Attestation`] if the server cannot be asked.
 pub(crate) async fn trusted_bundle(
     config: &AgentConfig,
     held: Option<&TrustBundle>,
+    now: SystemTime,
 ) -> Result<TrustBundle, AgentError> {
-    let configured = match config.bootstrap.bundle.clone() {
-        Some(path) => {
-            let trust_domain = config.trust_domain.clone();
-            let reading = tokio::task::spawn_blocking(move || read(&path, &trust_domain));
-            Some(
-                reading
-                    .await
-                    .map_err(|error| AgentError::Defect(error.to_string()))??,
-            )
-        }
-        None => None,
-    };
-    match (configured, held) {
-        (Some(configured), Some(held)) => Ok(both(configured, held)),
-        (Some(one), None) => Ok(one),
-        (None, Some(one)) => Ok(one.clone()),
-        (None, None) => {
+    if let Some(held) = held.filter(|held| is_alive(held, now)) {
+        return Ok(held.clone());
+    }
+    if let Some(path) = config.bootstrap.bundle.clone() {
+        let trust_domain = config.trust_domain.clone();
+        let reading = tokio::task::spawn_blocking(move || read(&path, &trust_domain));
+        return reading
+            .await
+            .map_err(|error| AgentError::Defect(error.to_string()))?;
+    }
+    match held {
+        Some(held) => Ok(held.clone()),
+        None => {
             let server = server_id(&config.trust_domain).map_err(|_| AgentError::TrustDomain)?;
             tracing::warn!(
                 address = config.server.address,
@@ -51,17 +53,10 @@ pub(crate) async fn trusted_bundle(
     }
 }
 
-fn both(mut bundle: TrustBundle, more: &TrustBundle) -> TrustBundle {
-    for authority in &more.x509_authorities {
-        let known = bundle
-            .x509_authorities
-            .iter()
-            .any(|one| one.certificate == authority.certificate);
-        if !known {
-            bundle.x509_authorities.push(authority.clone());
-        }
-    }
-    bundle
+/// Whether any authority of a bundle has not ended.
+fn is_alive(bundle: &TrustBundle, now: SystemTime) -> bool {
+    let mut authorities = bundle.x509_authorities.iter();
+    authorities.any(|authority| now < authority.certificate.not_after())
 }
 
 /// Reads PEM certificates or a SPIFFE bundle document.

@@ -82,7 +82,8 @@ impl Keeper {
         let last = self.svid.as_ref().map(|svid| svid.spiffe_id().clone());
         let mut prover = self.evidence.prover(last.as_ref()).await?;
         let held = context.cache.bundle();
-        let bootstrap = trusted_bundle(config, held.as_deref().or(self.resumed_bundle.as_ref())).await?;
+        let held = held.as_deref().or(self.resumed_bundle.as_ref());
+        let bootstrap = trusted_bundle(config, held, context.clock.now()).await?;
         let form = self.own_form(&bootstrap);
         let server = server_id(&config.trust_domain).map_err(|_| AgentError::TrustDomain)?;
         let bundles = BundleSet::from(bootstrap);

@@ -133,6 +133,33 @@ async fn a_reattestable_agent_that_is_refused_goes_on_while_its_svid_lives() {
 }
 
 #[tokio::test]
+async fn a_server_under_a_revoked_authority_is_not_attested_to_again() {
+    let site = Site::start().await;
+    let config = site.config();
+    let agent = site.agent_with(config.clone()).await;
+    let before = agent.status();
+    private_file(&site.dir.path().join("token"), "kite-8");
+    // The configured bundle has what is revoked now, and whoever has that key may pose as the server.
+    site.server.revoke_all();
+    site.sync(&agent).await;
+    site.time.advance(Duration::from_secs(2000));
+    site.sync(&agent).await;
+    assert_eq!(site.server.script().attestations, 1);
+    let after = agent.status();
+    assert_eq!(
+        (&after.spiffe_id, after.not_after),
+        (&before.spiffe_id, before.not_after)
+    );
+    within(agent.shutdown()).await.unwrap();
+
+    // Nor when it starts again, with what it kept.
+    let agent = site.started(config).await;
+    let error = within(agent.stopped()).await.unwrap();
+    assert!(error.to_string().contains("not attested"), "{error}");
+    assert_eq!(site.server.script().attestations, 1);
+}
+
+#[tokio::test]
 async fn a_bundle_that_cannot_be_kept_is_served_all_the_same() {
     let site = Site::start().await;
     site.server.script().entries = vec![entry_for("web", 1, &[&my_uid()])];

@@ -114,3 +114,18 @@ async fn a_forgotten_agent_attests_again_with_fresh_evidence() {
     site.time.pass(Duration::from_secs(5), again).await;
     assert_ne!(first, fresh);
 }
+
+#[tokio::test]
+async fn an_agent_that_was_away_until_all_it_knew_had_expired_comes_back_by_its_file() {
+    let mut site = Site::start().await;
+    let agent = site.agent().await;
+    within(agent.shutdown()).await.unwrap();
+    site.stop_server().await;
+    // Longer than any authority lives that the agent has heard of.
+    site.time.advance(Duration::from_secs(60 * 3600));
+    site.start_server().await;
+    site.write_bundle();
+    let token = site.new_token().await;
+    let agent = site.agent_with(site.agent_config()).await;
+    assert_eq!(agent.spiffe_id(), Some(token));
+}

@@ -148,6 +148,14 @@ impl StandIn {
         }
     }
 
+    /// Makes another authority of every form and forgets those that there were. What it presents itself with stays.
+    pub(crate) fn revoke_all(&self) {
+        self.script().authorities.clear();
+        for form in Form::OF_KEYS {
+            self.add_authority(form);
+        }
+    }
+
     pub(crate) fn bundle(&self) -> TrustBundle {
         let script = self.script();
         let authorities = script
