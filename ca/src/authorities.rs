@@ -20,6 +20,7 @@ mod slots;
 mod snapshot;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -66,6 +67,8 @@ pub struct Authorities {
     published: watch::Sender<u64>,
     /// Held while the journal is being changed, so that changes do not overlap.
     changing: Mutex<()>,
+    /// Whether a key may be left that nobody needs any more, since a store could not be reached.
+    keys_are_left: AtomicBool,
 }
 
 impl Authorities {
@@ -93,6 +96,7 @@ impl Authorities {
             current: ArcSwap::from_pointee(empty),
             published: watch::Sender::new(0),
             changing: Mutex::new(()),
+            keys_are_left: AtomicBool::new(false),
         };
         authorities.refuse_a_clock_in_the_past().await?;
         authorities.find_signing_keys().await?;
@@ -157,15 +161,17 @@ impl Authorities {
     /// [`AuthoritiesError`], the first there was. What could be done was done and is shown to readers: one family's
     /// key store must not keep the others from being rotated.
     pub async fn rotate_due(&self) -> Result<Vec<Change>, AuthoritiesError> {
-        let _changing = self.changing.lock().await;
         let mut changes = Vec::new();
         let mut failures = Vec::new();
         let now = self.clock.now();
-        // One after the other: the journal and the bundle keep their order.
+        // One after the other: the journal and the bundle keep their order. Between two a command may have its turn:
+        // whoever revokes an authority does not wait for every token that another family's key is on.
         for family in &self.settings.families {
+            let _changing = self.changing.lock().await;
             failures.extend(self.rotate_family(family, now, &mut changes).await.err());
         }
-        if !failures.is_empty() {
+        let _changing = self.changing.lock().await;
+        if !failures.is_empty() || self.keys_are_left.load(Ordering::Relaxed) {
             // Or every further try would leave more keys behind.
             failures.extend(self.destroy_orphaned_keys().await.err());
         }

@@ -9,13 +9,22 @@ mod support;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use symbolon_api::spire::api::server::localauthority::v1::local_authority_client::LocalAuthorityClient;
+use symbolon_api::spire::api::server::localauthority::v1::{
+    PrepareX509AuthorityRequest, TaintX509AuthorityRequest,
+};
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX509svidParams};
 use symbolon_ca::client::EntryChanges;
+use symbolon_ca::datastore::AuthorityState;
 use symbolon_ca::telemetry;
 use symbolon_pki::suite::Form;
+use tonic::Request;
 use tracing_subscriber::fmt::MakeWriter;
 
 use support::{Key, TestServer, asking, attest, id};
@@ -151,9 +160,58 @@ async fn every_decision_is_an_event_with_the_request_it_belongs_to() {
         2,
         "a guessed token and a banned agent"
     );
+    commands_are_events_whoever_leaves(&server, &lines).await;
     let text = lines.text();
     assert!(
         !text.contains(&waiting) && !text.contains("guessed-token"),
         "tokens that may still work are not logged"
     );
+}
+
+/// Who gave a command stands in the log, be it refused or not, and be it that the caller did not wait for the outcome.
+async fn commands_are_events_whoever_leaves(server: &TestServer, lines: &Lines) {
+    let mut client = LocalAuthorityClient::new(server.local().await);
+    let request = TaintX509AuthorityRequest {
+        authority_id: "another's\n".to_owned(),
+    };
+    client.taint_x509_authority(request).await.unwrap_err();
+    let refused = lines.only(telemetry::AUTHORITY_REFUSED);
+    let caller = refused["fields"]["caller"].clone();
+    assert!(caller.as_str().unwrap().contains("of user"), "{caller}");
+    assert_eq!(
+        (&refused["fields"]["step"], &refused["span"]["caller"]),
+        (&Value::from("taint"), &caller)
+    );
+
+    // Somebody else holds the file, so that the command has begun and cannot be over when its caller leaves.
+    let path = server.data_dir().join("server/db");
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut request = Request::new(PrepareX509AuthorityRequest {});
+    request.set_timeout(Duration::from_secs(1));
+    client.prepare_x509_authority(request).await.unwrap_err();
+    assert!(lines.events(telemetry::AUTHORITY_COMMANDED).is_empty());
+    holding.rollback().await.unwrap();
+
+    let carried_out = async {
+        while lines.events(telemetry::AUTHORITY_COMMANDED).is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), carried_out)
+        .await
+        .unwrap();
+    let commanded = lines.only(telemetry::AUTHORITY_COMMANDED);
+    let journal = server.server.authorities().journal();
+    let prepared = journal
+        .iter()
+        .find(|record| record.state == AuthorityState::Prepared)
+        .unwrap();
+    let fields = &commanded["fields"];
+    assert_eq!(
+        (fields["step"].as_str(), fields["authority_id"].as_str()),
+        (Some("prepare"), Some(&*prepared.authority_id))
+    );
+    assert_eq!(fields["caller"], caller);
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use spiffe::TrustDomain;
-use symbolon_ca::authorities::{Authorities, AuthoritiesError, AuthoritySettings, FamilySettings};
+use symbolon_ca::authorities::{Authorities, AuthoritiesError, AuthoritySettings, FamilySettings, Step};
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{AuthorityRecord, AuthorityState, AuthorityStore as _, Datastore};
 use symbolon_ca::record::{Limits, Recorder, RecorderTask};
@@ -246,5 +246,27 @@ async fn a_store_that_lacks_one_of_its_keys_is_unwell() {
         words.len() == 1 && words[0].starts_with("key store a-token is unwell: no key"),
         "{words:?}"
     );
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn the_key_of_a_revoked_authority_is_destroyed_when_its_token_is_back() {
+    let site = Site::new();
+    let run = site.start("token").await.unwrap();
+    let step = async |step, id: &str| run.authorities.step(Family::Classical, step, id).await;
+    let old = run.record(Family::Classical, AuthorityState::Active);
+    let made = run.authorities.prepare(Family::Classical).await.unwrap();
+    step(Step::Activate, &made.authority_id).await.unwrap();
+    step(Step::Taint, &old.authority_id).await.unwrap();
+    run.token.go_away(true);
+    step(Step::Revoke, &old.authority_id).await.unwrap_err();
+    run.record(Family::Classical, AuthorityState::Revoked);
+    let is_there = || run.token.store.open(&old.keys[0].key_id).is_ok();
+    assert!(is_there());
+
+    run.authorities.rotate_due().await.unwrap_err();
+    run.token.go_away(false);
+    run.authorities.rotate_due().await.unwrap();
+    assert!(!is_there());
     run.stop().await;
 }

@@ -113,6 +113,8 @@ impl Authorities {
     /// Makes a new authority of a family and publishes it, whether one is due or not. One that was prepared already and
     /// has not signed never will.
     ///
+    /// It is to be run to its end: dropped half way it may leave a key that nobody names, until the next start.
+    ///
     /// # Errors
     /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then, and after that at most the one that
     /// was prepared before is let go.
@@ -127,7 +129,7 @@ impl Authorities {
         if made.is_err()
             && let Err(error) = self.destroy_orphaned_keys().await
         {
-            // Every further try leaves one more key behind, until the next start.
+            // Every further try leaves one more key behind, until the store answers.
             log_failure(&error);
         }
         let reloaded = self.reload().await;
@@ -156,7 +158,10 @@ impl Authorities {
     ///
     /// # Errors
     /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then. After that the step may have been
-    /// taken, which the journal says: of a revocation a key may be left, which the next start of the server destroys.
+    /// taken, which the journal says: of a revocation a key may be left, which is destroyed as soon as its store answers.
+    ///
+    /// As with [`prepare`](Self::prepare), whoever may have to leave runs it on a task of its own: a step that is dropped
+    /// half way is in the journal, and not seen by readers until the next look at what is due.
     pub async fn step(
         &self,
         family: Family,

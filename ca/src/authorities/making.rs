@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use spiffe::TrustDomain;
@@ -258,6 +259,7 @@ impl Authorities {
     /// A key is known by its public half, not by where the journal says it is: a store may have been given another
     /// name since, and what the journal names must never be destroyed.
     pub(super) async fn destroy_orphaned_keys(&self) -> Result<(), AuthoritiesError> {
+        self.keys_are_left.store(true, Ordering::Relaxed);
         let journal = self.datastore.authorities(None).await?;
         let named: HashSet<[u8; 32]> = journal
             .into_iter()
@@ -289,7 +291,9 @@ impl Authorities {
                 .collect();
             failures.into_iter().next().map_or(Ok(()), Err)
         })
-        .await
+        .await?;
+        self.keys_are_left.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// What every label of this server's keys begins with.

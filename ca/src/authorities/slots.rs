@@ -1,5 +1,6 @@
 //! When an authority is prepared, activated and forgotten.
 
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use symbolon_hsm::StoreError;
@@ -189,14 +190,23 @@ impl Authorities {
         };
         let mut failures = Vec::new();
         for record in self.datastore.prune_authorities(before).await? {
-            // The journal has forgotten all of them; a key that cannot be reached now is destroyed at the next start.
+            // The journal has forgotten all of them; a key that cannot be reached now is destroyed later.
             failures.extend(self.destroy_keys(&record).await.err());
             changes.push(Change::of(ChangeKind::Forgotten, &record));
         }
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 
+    /// Destroys an authority's keys. Those that cannot be reached now are destroyed at the next look at what is due.
     pub(super) async fn destroy_keys(&self, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
+        let destroyed = self.try_to_destroy_keys(record).await;
+        if destroyed.is_err() {
+            self.keys_are_left.store(true, Ordering::Relaxed);
+        }
+        destroyed
+    }
+
+    async fn try_to_destroy_keys(&self, record: &AuthorityRecord) -> Result<(), AuthoritiesError> {
         for key in &record.keys {
             // A store that left the configuration keeps its keys; they are its owner's to destroy.
             let Ok(store) = self.stores.get(&key.store) else {

@@ -9,12 +9,14 @@ use symbolon_api::spire::api::server::localauthority::v1 as api;
 use symbolon_pki::suite::Family;
 use symbolon_pki::text::printable;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use self::answer::{State, message};
 use super::Core;
 use crate::authorities::{CommandError, Step};
 use crate::authorization::CallContext;
 use crate::datastore::{AuthorityRecord, AuthorityState};
+use crate::status::failure;
 use crate::telemetry::{AUTHORITY_COMMANDED, AUTHORITY_REFUSED};
 
 /// The service.
@@ -243,9 +245,11 @@ impl LocalAuthorityService {
     }
 
     async fn prepare<T>(&self, family: Family, request: &Request<T>) -> Result<api::AuthorityState, Status> {
-        let outcome = self.0.authorities.prepare(family).await;
-        let outcome = outcome.map_err(answer::of);
-        self.told("prepare", family, "", request, outcome)
+        let command = Command::new("prepare", family, "", request);
+        let core = Arc::clone(&self.0);
+        command
+            .carry_out(async move { core.authorities.prepare(family).await.map_err(answer::of) })
+            .await
     }
 
     async fn step<T>(
@@ -255,27 +259,59 @@ impl LocalAuthorityService {
         authority_id: &str,
         request: &Request<T>,
     ) -> Result<api::AuthorityState, Status> {
-        let outcome = match authority_id {
-            "" => Err(Status::invalid_argument("authority_id: no authority ID provided")),
-            id => {
-                let outcome = self.0.authorities.step(family, step, id).await;
+        let command = Command::new(step.name(), family, authority_id, request);
+        let (core, authority_id) = (Arc::clone(&self.0), authority_id.to_owned());
+        command
+            .carry_out(async move {
+                if authority_id.is_empty() {
+                    return Err(Status::invalid_argument("authority_id: no authority ID provided"));
+                }
+                let outcome = core.authorities.step(family, step, &authority_id).await;
                 outcome.map_err(answer::of)
-            }
-        };
-        self.told(step.name(), family, authority_id, request, outcome)
+            })
+            .await
+    }
+}
+
+/// A command as the log tells of it.
+struct Command {
+    step: &'static str,
+    family: Family,
+    authority_id: String,
+    caller: Option<String>,
+}
+
+impl Command {
+    fn new<T>(step: &'static str, family: Family, authority_id: &str, request: &Request<T>) -> Self {
+        let context = request.extensions().get::<CallContext>();
+        Self {
+            step,
+            family,
+            authority_id: authority_id.to_owned(),
+            caller: context.map(|context| context.caller.to_string()),
+        }
     }
 
-    /// Leaves what became of a command in the log: who gave it, and why it was refused.
-    fn told<T>(
-        &self,
-        step: &str,
-        family: Family,
-        authority_id: &str,
-        request: &Request<T>,
-        outcome: Result<AuthorityRecord, Status>,
+    /// Carries the command out on a task of its own, to its end. A caller may leave at any moment, and an authority
+    /// that is revoked in the journal and still published, or a command that nobody is known to have given, must not
+    /// come of that.
+    async fn carry_out(
+        self,
+        work: impl Future<Output = Result<AuthorityRecord, Status>> + Send + 'static,
     ) -> Result<api::AuthorityState, Status> {
-        let context = request.extensions().get::<CallContext>();
-        let caller = context.map(|context| context.caller.to_string());
+        let work = async move { self.told(work.await) };
+        let outcome = tokio::spawn(work.in_current_span()).await;
+        outcome.unwrap_or_else(|error| Err(failure("the command was not carried out", &error)))
+    }
+
+    /// Leaves what became of it in the log: who gave it, and why it was refused.
+    fn told(self, outcome: Result<AuthorityRecord, Status>) -> Result<api::AuthorityState, Status> {
+        let Self {
+            step,
+            family,
+            authority_id,
+            caller,
+        } = self;
         match outcome {
             Ok(record) => {
                 let authority_id = &record.authority_id;
@@ -283,7 +319,7 @@ impl LocalAuthorityService {
                 Ok(message(&record))
             }
             Err(status) => {
-                let (authority_id, reason) = (printable(authority_id), status.message());
+                let (authority_id, reason) = (printable(&authority_id), status.message());
                 tracing::warn!(event = AUTHORITY_REFUSED, step, %family, authority_id, caller, reason);
                 Err(status)
             }
