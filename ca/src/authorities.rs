@@ -46,7 +46,7 @@ pub(crate) use settings::{may_be_alternative, may_sign};
 pub use slots::{Change, ChangeKind};
 
 pub(crate) use snapshot::bundle_of;
-use snapshot::{Signing, Snapshot};
+use snapshot::{Loaded, Signing, Snapshot};
 
 /// How often a running server looks whether an authority is due for a change.
 const TICK: Duration = Duration::from_secs(10);
@@ -163,12 +163,14 @@ impl Authorities {
     pub async fn rotate_due(&self) -> Result<Vec<Change>, AuthoritiesError> {
         let mut changes = Vec::new();
         let mut failures = Vec::new();
+        let mut opened = Vec::new();
         let now = self.clock.now();
         // One after the other: the journal and the bundle keep their order. Between two a command may have its turn:
         // whoever revokes an authority does not wait for every token that another family's key is on.
         for family in &self.settings.families {
             let _changing = self.changing.lock().await;
-            failures.extend(self.rotate_family(family, now, &mut changes).await.err());
+            let rotated = self.rotate_family(family, now, &mut changes, &mut opened).await;
+            failures.extend(rotated.err());
         }
         let _changing = self.changing.lock().await;
         if !failures.is_empty() || self.keys_are_left.load(Ordering::Relaxed) {
@@ -176,7 +178,7 @@ impl Authorities {
             failures.extend(self.destroy_orphaned_keys().await.err());
         }
         failures.extend(self.forget_expired(now, &mut changes).await.err());
-        failures.extend(self.reload().await.err());
+        failures.extend(self.reload(opened).await.err());
         for change in &changes {
             change.log();
         }
@@ -194,7 +196,7 @@ impl Authorities {
     /// [`AuthoritiesError`]; the bundle that was published before stays then.
     pub async fn publish_appended(&self) -> Result<(), AuthoritiesError> {
         let _changing = self.changing.lock().await;
-        self.reload().await
+        self.reload(Vec::new()).await
     }
 
     /// Runs [`rotate_due`](Self::rotate_due) every ten seconds until `stop`. A failure is logged and tried again.
@@ -210,9 +212,10 @@ impl Authorities {
         }
     }
 
-    /// Reads the journal again and shows readers what it says. Where the key of the authority that should sign cannot
-    /// be opened, the one before it goes on signing.
-    async fn reload(&self) -> Result<(), AuthoritiesError> {
+    /// Reads the journal again and shows readers what it says; `opened` is what was opened to sign from now on, whose key
+    /// is not asked for twice. Where the key of the authority that should sign cannot be had, the one before it goes on
+    /// signing if it was replaced and no more than that; nobody signs with what is tainted, revoked or over.
+    async fn reload(&self, opened: Vec<Loaded>) -> Result<(), AuthoritiesError> {
         let published = self.datastore.published_authorities().await?;
         let journal = self.datastore.authorities(None).await?;
         let bundle = bundle_of(&self.settings.trust_domain, &published)?;
@@ -226,13 +229,16 @@ impl Authorities {
             .filter(|record| record.state == AuthorityState::Active)
             .filter(configured)
         {
-            let loaded = match previous.signing.loaded(record) {
+            let held = previous.signing.loaded(record);
+            let just_opened = || opened.iter().find(|loaded| loaded.is_of(record)).cloned();
+            let loaded = match held.or_else(just_opened) {
                 Some(loaded) => Some(loaded),
                 None => match self.load(record).await {
                     Ok(loaded) => Some(loaded),
                     Err(error) => {
                         failure.get_or_insert(error);
-                        previous.signing.of_family(record.family)
+                        let signed = previous.signing.of_family(record.family);
+                        signed.filter(|signed| may_go_on(signed, &journal, self.clock.now()))
                     }
                 },
             };
@@ -287,6 +293,13 @@ fn log_failure(error: &AuthoritiesError) {
         event = "authority.rotation_failed",
         error = error as &dyn std::error::Error
     );
+}
+
+/// Whether an authority that was replaced may go on signing while its successor cannot.
+fn may_go_on(signed: &Loaded, journal: &[AuthorityRecord], at: SystemTime) -> bool {
+    journal
+        .iter()
+        .any(|record| signed.is_of(record) && record.state == AuthorityState::Old && is_valid(record, at))
 }
 
 /// Whether `at` lies within the validity of `record`.

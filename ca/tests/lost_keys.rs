@@ -270,3 +270,59 @@ async fn the_key_of_a_revoked_authority_is_destroyed_when_its_token_is_back() {
     assert!(!is_there());
     run.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_activated_signs_though_its_token_goes_away_at_once() {
+    let site = Site::new();
+    let run = site.start("token").await.unwrap();
+    let made = run.authorities.prepare(Family::Classical).await.unwrap();
+    run.token.go_away_after(1);
+    let step = run
+        .authorities
+        .step(Family::Classical, Step::Activate, &made.authority_id);
+    step.await.unwrap();
+    assert_eq!(run.signing(Family::Classical), made.authority_id);
+
+    // On time, too.
+    run.token.go_away_after(usize::MAX);
+    site.advance(13 * HOUR);
+    run.authorities.rotate_due().await.unwrap();
+    let waiting = run.record(Family::Classical, AuthorityState::Prepared);
+    site.advance(8 * HOUR);
+    run.token.go_away_after(1);
+    // The next family that has a key there finds the token gone.
+    run.authorities.rotate_due().await.unwrap_err();
+    assert_eq!(run.signing(Family::Classical), waiting.authority_id);
+    run.stop().await;
+}
+
+/// The journal may say that another signs, whose key is not to be had: a datastore that took a step and broke down before
+/// it said so, and then a token that is away.
+#[tokio::test]
+async fn what_was_replaced_goes_on_while_it_is_no_worse_than_old() {
+    let site = Site::new();
+    let run = site.start("token").await.unwrap();
+    let before = run.signing(Family::Classical);
+    let made = run.authorities.prepare(Family::Classical).await.unwrap();
+    let now = site.clock.now();
+    run.datastore
+        .change_authority_state(&made.authority_id, AuthorityState::Active, now)
+        .await
+        .unwrap();
+    run.token.go_away(true);
+    run.authorities.rotate_due().await.unwrap_err();
+    assert_eq!(run.signing(Family::Classical), before);
+
+    let taint = run.authorities.step(Family::Classical, Step::Taint, &before);
+    taint.await.unwrap_err();
+    run.record(Family::Classical, AuthorityState::Tainted);
+    assert!(run.authorities.active(Family::Classical).is_none());
+    let revoke = run.authorities.step(Family::Classical, Step::Revoke, &before);
+    revoke.await.unwrap_err();
+    assert!(run.authorities.active(Family::Classical).is_none());
+
+    run.token.go_away(false);
+    run.authorities.rotate_due().await.unwrap();
+    assert_eq!(run.signing(Family::Classical), made.authority_id);
+    run.stop().await;
+}

@@ -132,7 +132,7 @@ impl Authorities {
             // Every further try leaves one more key behind, until the store answers.
             log_failure(&error);
         }
-        let reloaded = self.reload().await;
+        let reloaded = self.reload(Vec::new()).await;
         let made = made?;
         reloaded?;
         Change::of(ChangeKind::Prepared, &made).log();
@@ -179,6 +179,7 @@ impl Authorities {
             });
         }
         let now = self.clock.now();
+        let mut opened = Vec::new();
         if step == Step::Activate {
             if !is_valid(&record, now) {
                 return Err(CommandError::Expired {
@@ -186,19 +187,22 @@ impl Authorities {
                 });
             }
             // There is no way back from signing: whoever is to has to have its key.
-            self.load(&record).await?;
+            opened.push(self.load(&record).await?);
         }
         let done = self
             .datastore
             .change_authority_state(&record.authority_id, step.to(), now)
             .await
             .map_err(AuthoritiesError::from)?;
-        let reloaded = self.reload().await;
+        let reloaded = self.reload(opened).await;
         Change::of(step.change(), &done.authority).log();
+        // Its key goes whatever became of the others.
+        let destroyed = match step {
+            Step::Revoke => self.destroy_keys(&record).await,
+            Step::Activate | Step::Taint => Ok(()),
+        };
         reloaded?;
-        if step == Step::Revoke {
-            self.destroy_keys(&record).await?;
-        }
+        destroyed?;
         Ok(done.authority)
     }
 

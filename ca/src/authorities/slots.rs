@@ -8,6 +8,7 @@ use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::rfc3339;
 
 use super::settings::FamilySettings;
+use super::snapshot::Loaded;
 use super::{Authorities, AuthoritiesError, PRUNE_AFTER, is_valid};
 use crate::datastore::{AuthorityRecord, AuthorityState};
 
@@ -96,12 +97,14 @@ fn is_activate_due(active: &AuthorityRecord, now: SystemTime) -> bool {
 }
 
 impl Authorities {
-    /// Takes the steps that are due in one family.
+    /// Takes the steps that are due in one family. Where another authority signs from now on, `opened` gets that one: its
+    /// key is opened before it is given the word, and not asked for again.
     pub(super) async fn rotate_family(
         &self,
         settings: &FamilySettings,
         now: SystemTime,
         changes: &mut Vec<Change>,
+        opened: &mut Vec<Loaded>,
     ) -> Result<(), AuthoritiesError> {
         let journal = self.datastore.authorities(Some(settings.family)).await?;
         let in_state = |state| journal.iter().find(|record| record.state == state).cloned();
@@ -127,11 +130,15 @@ impl Authorities {
             Some(_) => None,
         };
         // There is no way back from signing: whoever is to has to have its key.
+        let mut ready = None;
         if kind.is_some()
             && let Some(waiting) = prepared.take()
         {
             match self.load(&waiting).await {
-                Ok(_) => prepared = Some(waiting),
+                Ok(loaded) => {
+                    ready = Some(loaded);
+                    prepared = Some(waiting);
+                }
                 Err(error) if error.is_lost_key() => {
                     tracing::error!(error = &error as &dyn std::error::Error, "a key is lost");
                     self.drop_prepared(&waiting, "its key is not in its store any more", now)
@@ -150,11 +157,16 @@ impl Authorities {
             prepared = Some(made);
         }
         if let (Some(kind), Some(next)) = (kind, prepared) {
+            let ready = match ready {
+                Some(ready) => ready,
+                None => self.load(&next).await?,
+            };
             let done = self
                 .datastore
                 .change_authority_state(&next.authority_id, AuthorityState::Active, now)
                 .await?;
             changes.push(Change::of(kind, &done.authority));
+            opened.push(ready);
         }
         Ok(())
     }

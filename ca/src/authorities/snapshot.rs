@@ -49,7 +49,8 @@ pub(super) enum Loaded {
 }
 
 impl Loaded {
-    fn is_of(&self, record: &AuthorityRecord) -> bool {
+    /// Whether it is this line of the journal.
+    pub(super) fn is_of(&self, record: &AuthorityRecord) -> bool {
         match self {
             Self::X509(authority) => authority.authority_id().to_string() == record.authority_id,
             Self::Jwt(signer) => signer.key_id() == record.authority_id,

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use symbolon_crypto::{Component, HeldKey};
 use symbolon_hsm::{KeyId, KeyInfo, KeyLabel, KeyStore, SoftwareStore, StoreError, Unsupported};
@@ -14,6 +14,8 @@ pub(crate) struct Stubborn {
     component: Component,
     refuses: AtomicBool,
     away: AtomicBool,
+    /// How many keys it still gives before it goes away.
+    opens: AtomicUsize,
 }
 
 impl Stubborn {
@@ -23,6 +25,7 @@ impl Stubborn {
             component,
             refuses: AtomicBool::new(false),
             away: AtomicBool::new(false),
+            opens: AtomicUsize::new(usize::MAX),
         })
     }
 
@@ -33,6 +36,11 @@ impl Stubborn {
     /// Answers nothing, as a token does that was pulled out.
     pub(crate) fn go_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Gives so many keys more, and then is away.
+    pub(crate) fn go_away_after(&self, opens: usize) {
+        self.opens.store(opens, Ordering::Relaxed);
     }
 
     fn answer(&self) -> Result<(), StoreError> {
@@ -74,6 +82,14 @@ impl KeyStore for Stubborn {
 
     fn open(&self, id: &KeyId) -> Result<Arc<dyn HeldKey>, StoreError> {
         self.answer()?;
+        let fewer = |left: usize| left.checked_sub(1);
+        let counted = self
+            .opens
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        if counted.is_err() {
+            self.go_away(true);
+            return Err(self.complaint("it went away"));
+        }
         self.store.open(id)
     }
 
