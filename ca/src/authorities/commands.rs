@@ -4,12 +4,13 @@
 //! is revoked. So no slip takes away the authority that signs. Each step is one transaction of the journal, and readers
 //! see it when the command returns.
 
+use symbolon_pki::bundle::JwtAuthority;
 use symbolon_pki::suite::Family;
 
 use super::settings::FamilySettings;
 use super::slots::{Change, ChangeKind};
 use super::{Authorities, AuthoritiesError, is_valid, log_failure};
-use crate::datastore::{AuthorityRecord, AuthorityState};
+use crate::datastore::{AuthorityKind, AuthorityRecord, AuthorityState};
 
 /// A step that a command takes with an authority that is there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -204,6 +205,50 @@ impl Authorities {
         reloaded?;
         destroyed?;
         Ok(done.authority)
+    }
+
+    /// Taints or revokes a key that signs tokens and that others put into the bundle: a server below this one, or an
+    /// operator. No server of the journal holds it, so nothing is destroyed; one that was revoked cannot be put in again.
+    ///
+    /// # Errors
+    /// [`CommandError`], as [`step`](Self::step).
+    pub async fn step_appended(
+        &self,
+        family: Family,
+        step: Step,
+        key_id: &str,
+    ) -> Result<JwtAuthority, CommandError> {
+        let printed = || symbolon_pki::text::printable(key_id);
+        let unknown = || CommandError::Unknown {
+            family,
+            authority_id: printed(),
+        };
+        let (kind, event) = match (family, step) {
+            (Family::Jwt, Step::Taint) => (AuthorityKind::Jwt, "authority.tainted"),
+            (Family::Jwt, Step::Revoke) => (AuthorityKind::Jwt, "authority.revoked"),
+            (Family::Wit, Step::Taint) => (AuthorityKind::Wit, "authority.tainted"),
+            (Family::Wit, Step::Revoke) => (AuthorityKind::Wit, "authority.revoked"),
+            _ => return Err(unknown()),
+        };
+        let _changing = self.changing.lock().await;
+        let found = self.datastore.appended_key(kind, key_id).await;
+        let (_, state) = found.map_err(AuthoritiesError::from)?.ok_or_else(unknown)?;
+        if state != step.from() {
+            return Err(CommandError::WrongState {
+                step,
+                authority_id: printed(),
+                state,
+            });
+        }
+        let changed = self
+            .datastore
+            .change_appended_key(kind, key_id, step.to())
+            .await
+            .map_err(AuthoritiesError::from)?;
+        let reloaded = self.reload(Vec::new()).await;
+        tracing::info!(event, %family, authority_id = printed(), "a key that others put into the bundle");
+        reloaded?;
+        Ok(changed)
     }
 
     fn configured(&self, family: Family) -> Result<&FamilySettings, CommandError> {

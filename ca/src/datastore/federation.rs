@@ -10,7 +10,7 @@ use spiffe::{SpiffeId, TrustDomain};
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
 use symbolon_pki::suite::Form;
 
-use super::{DatastoreError, Page, PageRequest, Result};
+use super::{AuthorityState, DatastoreError, Page, PageRequest, Result};
 
 /// Most authorities that administrators may have put into the trust domain's own bundle, and most that servers below this
 /// one may, all together. Whoever may add one could otherwise make it longer than verifiers read.
@@ -320,11 +320,12 @@ pub trait FederationStore: Send + Sync {
     /// A page of the relationships, oldest first.
     async fn list_federation(&self, page: &PageRequest) -> Result<Page<FederationRecord>>;
 
-    /// Adds authorities to the trust domain's own bundle, all or none; those that are in it already are passed over. The
-    /// bundle's sequence number advances if that changes it.
+    /// Adds authorities to the trust domain's own bundle, all or none. Of those that were added before, the ones that are
+    /// tainted now are marked; the others are passed over, as those of the journal are. The bundle's sequence number
+    /// advances if that changes it.
     ///
     /// # Errors
-    /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has;
+    /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has, and for what was revoked;
     /// [`DatastoreError::Conflict`] where there would be more than [`MAX_APPENDED`], not counting what was published.
     async fn append_authorities(&self, added: &AppendedAuthorities) -> Result<()>;
 
@@ -344,6 +345,27 @@ pub trait FederationStore: Send + Sync {
 
     /// What was added to the trust domain's own bundle.
     async fn appended_authorities(&self) -> Result<AppendedAuthorities>;
+
+    /// A key that was added to the own bundle, and where it stands: [`AuthorityState::Old`] until it is tainted, then
+    /// tainted or revoked.
+    async fn appended_key(
+        &self,
+        kind: AuthorityKind,
+        key_id: &str,
+    ) -> Result<Option<(JwtAuthority, AuthorityState)>>;
+
+    /// Taints a key that was added to the own bundle, or revokes one that is tainted, and advances the bundle's sequence
+    /// number. A revoked one is in the bundle no more, and is kept so that it cannot be added again, until it has ended.
+    ///
+    /// # Errors
+    /// [`DatastoreError::NotFound`]; [`DatastoreError::Conflict`] for a step that [`AuthorityState::may_become`] does not
+    /// allow.
+    async fn change_appended_key(
+        &self,
+        kind: AuthorityKind,
+        key_id: &str,
+        next: AuthorityState,
+    ) -> Result<JwtAuthority>;
 
     /// Forgets what was added and ended before `expired_before`; the bundle's sequence number advances if there was any.
     /// Returns how many there were.

@@ -15,7 +15,7 @@ use self::answer::{State, message};
 use super::Core;
 use crate::authorities::{CommandError, Step};
 use crate::authorization::CallContext;
-use crate::datastore::{AuthorityRecord, AuthorityState};
+use crate::datastore::AuthorityState;
 use crate::status::failure;
 use crate::telemetry::{AUTHORITY_COMMANDED, AUTHORITY_REFUSED};
 
@@ -248,7 +248,10 @@ impl LocalAuthorityService {
         let command = Command::new("prepare", family, "", request);
         let core = Arc::clone(&self.0);
         command
-            .carry_out(async move { core.authorities.prepare(family).await.map_err(answer::of) })
+            .carry_out(async move {
+                let outcome = core.authorities.prepare(family).await;
+                outcome.map(|record| message(&record)).map_err(answer::of)
+            })
             .await
     }
 
@@ -266,7 +269,15 @@ impl LocalAuthorityService {
                 if authority_id.is_empty() {
                     return Err(Status::invalid_argument("authority_id: no authority ID provided"));
                 }
-                let outcome = core.authorities.step(family, step, &authority_id).await;
+                let authorities = &core.authorities;
+                let outcome = match authorities.step(family, step, &authority_id).await {
+                    // As in SPIRE it may be any key of the bundle, be it of a server below this one.
+                    Err(CommandError::Unknown { .. }) => {
+                        let outcome = authorities.step_appended(family, step, &authority_id).await;
+                        outcome.map(|key| answer::key_message(&key))
+                    }
+                    outcome => outcome.map(|record| message(&record)),
+                };
                 outcome.map_err(answer::of)
             })
             .await
@@ -297,7 +308,7 @@ impl Command {
     /// come of that.
     async fn carry_out(
         self,
-        work: impl Future<Output = Result<AuthorityRecord, Status>> + Send + 'static,
+        work: impl Future<Output = Result<api::AuthorityState, Status>> + Send + 'static,
     ) -> Result<api::AuthorityState, Status> {
         let work = async move { self.told(work.await) };
         let outcome = tokio::spawn(work.in_current_span()).await;
@@ -305,7 +316,7 @@ impl Command {
     }
 
     /// Leaves what became of it in the log: who gave it, and why it was refused.
-    fn told(self, outcome: Result<AuthorityRecord, Status>) -> Result<api::AuthorityState, Status> {
+    fn told(self, outcome: Result<api::AuthorityState, Status>) -> Result<api::AuthorityState, Status> {
         let Self {
             step,
             family,
@@ -313,10 +324,10 @@ impl Command {
             caller,
         } = self;
         match outcome {
-            Ok(record) => {
-                let authority_id = &record.authority_id;
+            Ok(state) => {
+                let authority_id = printable(&state.authority_id);
                 tracing::info!(event = AUTHORITY_COMMANDED, step, %family, authority_id, caller);
-                Ok(message(&record))
+                Ok(state)
             }
             Err(status) => {
                 let (authority_id, reason) = (printable(&authority_id), status.message());

@@ -7,6 +7,10 @@ use symbolon_api::spire::api::server::bundle::v1 as api;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use symbolon_api::spire::api::server::entry::v1 as entries;
 use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
+use symbolon_api::spire::api::server::localauthority::v1::local_authority_client::LocalAuthorityClient;
+use symbolon_api::spire::api::server::localauthority::v1::{
+    ActivateJwtAuthorityRequest, RevokeJwtAuthorityRequest, TaintJwtAuthorityRequest,
+};
 use symbolon_api::spire::api::server::svid::v1::MintX509svidRequest;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::types;
@@ -308,4 +312,74 @@ async fn each_server_below_has_a_share_of_the_bundle() {
     for name in ["modest", "by hand", "greedy-0"] {
         assert!(bundle.jwt_authority(name).is_some(), "{name}");
     }
+}
+
+/// What a server below signs tokens with counts for every identity of the trust domain, so it has to be possible to take
+/// it back.
+#[tokio::test]
+async fn a_key_that_was_appended_is_tainted_and_revoked_by_command() {
+    let server = TestServer::start().await;
+    let request = api::AppendBundleRequest {
+        jwt_authorities: vec![types::JwtKey {
+            expires_at: 0,
+            ..jwt("below")
+        }],
+        ..Default::default()
+    };
+    let append = || async {
+        client(&server)
+            .await
+            .append_bundle(request.clone())
+            .await
+            .map(|answer| answer.into_inner())
+    };
+    append().await.unwrap();
+    let published = || {
+        let bundle = server.server.authorities().bundle();
+        bundle.jwt_authority("below").map(|key| key.tainted)
+    };
+    assert_eq!(published(), Some(false));
+
+    let mut commands = LocalAuthorityClient::new(server.local().await);
+    let authority_id = || "below".to_owned();
+    let revoke = || RevokeJwtAuthorityRequest {
+        authority_id: authority_id(),
+    };
+    let early = commands.revoke_jwt_authority(revoke()).await.unwrap_err();
+    assert_eq!(early.code(), Code::Internal, "it is not tainted: {early}");
+    let activate = ActivateJwtAuthorityRequest {
+        authority_id: authority_id(),
+    };
+    let refused = commands.activate_jwt_authority(activate).await.unwrap_err();
+    assert_eq!(
+        refused.code(),
+        Code::InvalidArgument,
+        "its key is another's: {refused}"
+    );
+    assert_eq!(published(), Some(false));
+
+    let taint = || TaintJwtAuthorityRequest {
+        authority_id: authority_id(),
+    };
+    let done = commands.taint_jwt_authority(taint()).await.unwrap().into_inner();
+    let done = done.tainted_authority.unwrap();
+    assert_eq!((done.authority_id.as_str(), done.expires_at), ("below", 0));
+    assert_eq!(published(), Some(true));
+    let again = commands.taint_jwt_authority(taint()).await.unwrap_err();
+    assert_eq!(again.code(), Code::Internal);
+
+    commands.revoke_jwt_authority(revoke()).await.unwrap();
+    assert_eq!(published(), None);
+    // Nor does it come back: not by the same door, and not with a restart.
+    assert_eq!(append().await.unwrap_err().code(), Code::AlreadyExists);
+    drop(commands);
+    let server = server.restart(|_| {}).await.unwrap();
+    assert!(
+        server
+            .server
+            .authorities()
+            .bundle()
+            .jwt_authority("below")
+            .is_none()
+    );
 }

@@ -13,8 +13,9 @@ use symbolon_pki::suite::{Form, Suite};
 use super::samples::{at, full_entry, plain_entry};
 use super::{Outcome, Store, all_pages, expect_eq, expect_error};
 use crate::datastore::{
-    AppendedAuthorities, BundleParts, DatastoreError, DeleteMode, EntryFilter, FederationChange,
-    FederationProfile, FederationRecord, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, X509Part,
+    AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode, EntryFilter,
+    FederationChange, FederationProfile, FederationRecord, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED,
+    X509Part,
 };
 
 fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
@@ -377,5 +378,69 @@ pub(super) async fn a_publisher_has_a_share_and_no_more(store: Store) -> Outcome
     let has = |name: &str| names.iter().any(|known| known == name);
     expect_eq!((has("one-0"), has("one-1"), has("more")), (false, true, true));
     expect_eq!((has("other"), has("appended")), (true, true));
+    Ok(())
+}
+
+async fn state_of_one(store: &Store) -> anyhow::Result<Option<(bool, AuthorityState)>> {
+    let found = store.appended_key(AuthorityKind::Jwt, "one").await?;
+    Ok(found.map(|(key, state)| (key.tainted, state)))
+}
+
+pub(super) async fn a_key_that_others_appended_can_be_tainted_and_revoked_for_good(store: Store) -> Outcome {
+    let kind = AuthorityKind::Jwt;
+    let added = AppendedAuthorities {
+        jwt: vec![key("one")?],
+        wit: vec![key("one")?],
+        ..AppendedAuthorities::default()
+    };
+    store.append_authorities(&added).await?;
+    expect_eq!(state_of_one(&store).await?, Some((false, AuthorityState::Old)));
+    expect_eq!(store.appended_key(kind, "two").await?, None);
+    expect_eq!(store.appended_key(AuthorityKind::X509, "one").await?, None);
+    expect_error!(
+        store
+            .change_appended_key(kind, "two", AuthorityState::Tainted)
+            .await,
+        DatastoreError::NotFound { .. }
+    );
+    expect_error!(
+        store
+            .change_appended_key(kind, "one", AuthorityState::Revoked)
+            .await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.published_authorities().await?.sequence, 1);
+
+    let tainted = store
+        .change_appended_key(kind, "one", AuthorityState::Tainted)
+        .await?;
+    expect_eq!((tainted.key_id.as_str(), tainted.tainted), ("one", true));
+    expect_eq!(state_of_one(&store).await?, Some((true, AuthorityState::Tainted)));
+    let published = store.published_authorities().await?;
+    expect_eq!((published.sequence, published.appended.jwt), (2, vec![tainted]));
+    expect_eq!(published.appended.wit, added.wit.clone());
+    // Who added it before and does not know of that does not make it better.
+    store.append_authorities(&added).await?;
+    expect_eq!(state_of_one(&store).await?, Some((true, AuthorityState::Tainted)));
+    expect_eq!(store.published_authorities().await?.sequence, 2);
+
+    store
+        .change_appended_key(kind, "one", AuthorityState::Revoked)
+        .await?;
+    let published = store.published_authorities().await?;
+    expect_eq!((published.sequence, published.appended.jwt.len()), (3, 0));
+    expect_error!(
+        store.append_authorities(&added).await,
+        DatastoreError::AlreadyExists { .. }
+    );
+    // Whoever adds one again may say that it is tainted.
+    let mut again = AppendedAuthorities {
+        wit: added.wit,
+        ..AppendedAuthorities::default()
+    };
+    again.wit.iter_mut().for_each(|key| key.tainted = true);
+    store.append_authorities(&again).await?;
+    let published = store.published_authorities().await?;
+    expect_eq!((published.sequence, published.appended.wit), (4, again.wit));
     Ok(())
 }

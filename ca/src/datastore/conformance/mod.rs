@@ -84,6 +84,7 @@ const CHECKS: &[Check] = &[
     check!(federation::a_relationship_reads_back_and_changes),
     check!(federation::what_others_append_is_published_once),
     check!(federation::a_publisher_has_a_share_and_no_more),
+    check!(federation::a_key_that_others_appended_can_be_tainted_and_revoked_for_good),
     check!(join_tokens::a_token_is_consumed_once),
     check!(join_tokens::a_token_is_spent_with_its_agent_and_not_without),
     check!(join_tokens::of_many_at_once_one_consumes),

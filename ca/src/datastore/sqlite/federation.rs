@@ -6,17 +6,19 @@ use async_trait::async_trait;
 use spiffe::{SpiffeId, TrustDomain};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use symbolon_pki::bundle::TrustBundle;
+use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
 
 use super::codec::{Columns, failed, whole_seconds};
 use super::filter::{Conditions, cut, start};
 use super::published::{
-    Authority, By, append, appended, of_bundle, prune, read_bundle_authorities, write_bundle,
+    Authority, By, append, appended, appended_key, change_appended_key, of_bundle, prune,
+    read_bundle_authorities, write_bundle,
 };
 use super::{SqliteDatastore, commit};
 use crate::datastore::{
-    AppendedAuthorities, BundleParts, DatastoreError, DeleteMode, FederationChange, FederationProfile,
-    FederationRecord, FederationStore, Page, PageRequest, RecordKind, Result, checks,
+    AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode,
+    FederationChange, FederationProfile, FederationRecord, FederationStore, Page, PageRequest, RecordKind,
+    Result, checks,
 };
 
 const BUNDLES: &str = "SELECT seq, trust_domain, sequence, refresh_hint FROM federated_bundle AS b";
@@ -204,6 +206,27 @@ impl FederationStore for SqliteDatastore {
     async fn appended_authorities(&self) -> Result<AppendedAuthorities> {
         let mut reader = self.readers.acquire().await.map_err(failed("begin reading"))?;
         appended(&mut reader).await
+    }
+
+    async fn appended_key(
+        &self,
+        kind: AuthorityKind,
+        key_id: &str,
+    ) -> Result<Option<(JwtAuthority, AuthorityState)>> {
+        let mut reader = self.readers.acquire().await.map_err(failed("begin reading"))?;
+        appended_key(&mut reader, kind, key_id).await
+    }
+
+    async fn change_appended_key(
+        &self,
+        kind: AuthorityKind,
+        key_id: &str,
+        next: AuthorityState,
+    ) -> Result<JwtAuthority> {
+        let mut transaction = self.begin().await?;
+        let changed = change_appended_key(&mut transaction, kind, key_id, next).await?;
+        commit(transaction).await?;
+        Ok(changed)
     }
 
     async fn prune_appended_authorities(&self, expired_before: SystemTime) -> Result<u64> {

@@ -15,6 +15,10 @@ use crate::datastore::{
     RecordKind, Result, checks,
 };
 
+/// What the column `tainted` says of what others put into our bundle, beside no (0) and yes (1): that it was revoked, and
+/// is kept so that it does not come back.
+const REVOKED: i64 = 2;
+
 /// One authority of a bundle.
 #[derive(Clone, Debug)]
 pub(super) enum Authority {
@@ -170,6 +174,7 @@ pub(super) async fn append(
             checks::text("a key id", key_id)?;
         }
         if is_published(connection, &row).await? {
+            changed |= row.tainted && taint(connection, &row).await?;
             continue;
         }
         sqlx::query(
@@ -192,9 +197,10 @@ pub(super) async fn append(
             keep_to_share(connection, publisher, *now).await?;
         }
         let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL)",
+            "SELECT count(*) FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL) AND tainted <> ?",
         )
         .bind(by.publisher())
+        .bind(REVOKED)
         .fetch_one(&mut *connection)
         .await
         .map_err(failed("count authorities"))?;
@@ -260,13 +266,15 @@ fn too_many(reason: String) -> DatastoreError {
 /// be believed does not come back by this door.
 async fn is_published(connection: &mut SqliteConnection, row: &Row) -> Result<bool> {
     let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(
-        "SELECT material, 'appended' FROM appended_authority WHERE kind = ?1 AND (key_id = ?2 OR material = ?3) \
+        "SELECT material, iif(tainted = ?4, 'revoked', 'appended') FROM appended_authority \
+         WHERE kind = ?1 AND (key_id = ?2 OR material = ?3) \
          UNION ALL SELECT material, state FROM authority \
          WHERE ((?1 = 'x509' AND jwt_key_id IS NULL) OR family = ?1) AND (jwt_key_id = ?2 OR material = ?3)",
     )
     .bind(row.kind.name())
     .bind(&row.key_id)
     .bind(&row.material)
+    .bind(REVOKED)
     .fetch_all(connection)
     .await
     .map_err(failed("look for an authority"))?;
@@ -282,11 +290,83 @@ async fn is_published(connection: &mut SqliteConnection, row: &Row) -> Result<bo
     }
 }
 
-/// What was added to the own bundle.
+/// Marks what was added before as tainted. Whether it was not so already.
+async fn taint(connection: &mut SqliteConnection, row: &Row) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE appended_authority SET tainted = 1 WHERE kind = ? AND material = ? AND tainted = 0",
+    )
+    .bind(row.kind.name())
+    .bind(&row.material)
+    .execute(connection)
+    .await
+    .map_err(failed("taint an authority"))?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A key that was added to the own bundle, and where it stands: what others hold is old to us until it is tainted.
+pub(super) async fn appended_key(
+    connection: &mut SqliteConnection,
+    kind: AuthorityKind,
+    key_id: &str,
+) -> Result<Option<(JwtAuthority, AuthorityState)>> {
+    let row = sqlx::query(
+        "SELECT kind, key_id, material, expires_at, tainted FROM appended_authority WHERE kind = ? AND key_id = ?",
+    )
+    .bind(kind.name())
+    .bind(key_id)
+    .fetch_optional(connection)
+    .await
+    .map_err(failed("look for an authority"))?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let standing: i64 = Columns::of("an authority of a bundle", &row).get("tainted")?;
+    let state = match standing {
+        0 => AuthorityState::Old,
+        REVOKED => AuthorityState::Revoked,
+        _ => AuthorityState::Tainted,
+    };
+    Ok(match read(&row)? {
+        Authority::Jwt(key) | Authority::Wit(key) => Some((key, state)),
+        Authority::X509(_) => None,
+    })
+}
+
+/// Takes a key that was added to the own bundle to its next state.
+pub(super) async fn change_appended_key(
+    connection: &mut SqliteConnection,
+    kind: AuthorityKind,
+    key_id: &str,
+    next: AuthorityState,
+) -> Result<JwtAuthority> {
+    let found = appended_key(connection, kind, key_id).await?;
+    let (mut key, state) = found.ok_or_else(|| DatastoreError::not_found(RecordKind::Authority, key_id))?;
+    if !state.may_become(next) {
+        let reason = format!("it is {state} and cannot become {next}");
+        return Err(DatastoreError::conflict(RecordKind::Authority, key_id, reason));
+    }
+    sqlx::query("UPDATE appended_authority SET tainted = ? WHERE kind = ? AND key_id = ?")
+        .bind(if next == AuthorityState::Revoked {
+            REVOKED
+        } else {
+            1
+        })
+        .bind(kind.name())
+        .bind(key_id)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("change an authority's state"))?;
+    advance(connection).await?;
+    key.tainted = true;
+    Ok(key)
+}
+
+/// What was added to the own bundle, and not revoked.
 pub(super) async fn appended(connection: &mut SqliteConnection) -> Result<AppendedAuthorities> {
     let rows = sqlx::query(
-        "SELECT kind, key_id, material, expires_at, tainted FROM appended_authority ORDER BY seq",
+        "SELECT kind, key_id, material, expires_at, tainted FROM appended_authority WHERE tainted <> ? ORDER BY seq",
     )
+    .bind(REVOKED)
     .fetch_all(connection)
     .await
     .map_err(failed("read what was appended"))?;

@@ -1,6 +1,7 @@
 //! What callers are told: authorities as messages, and refusals with SPIRE's codes.
 
 use symbolon_api::spire::api::server::localauthority::v1 as api;
+use symbolon_pki::bundle::JwtAuthority;
 use symbolon_pki::suite::Family;
 use tonic::Status;
 
@@ -21,6 +22,15 @@ pub(super) fn message(record: &AuthorityRecord) -> api::AuthorityState {
     api::AuthorityState {
         authority_id: record.authority_id.clone(),
         expires_at: seconds(record.not_after),
+        upstream_authority_subject_key_id: String::new(),
+    }
+}
+
+/// A key that others put into the bundle.
+pub(super) fn key_message(key: &JwtAuthority) -> api::AuthorityState {
+    api::AuthorityState {
+        authority_id: key.key_id.clone(),
+        expires_at: key.expires_at.map(seconds).unwrap_or_default(),
         upstream_authority_subject_key_id: String::new(),
     }
 }
