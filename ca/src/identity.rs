@@ -6,16 +6,19 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use spiffe::{SpiffeId, SpiffeIdError};
 use symbolon_crypto::KeyError as ComponentKeyError;
 use symbolon_issuance::SvidProfile;
+use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::key::{KeyError, PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
-use symbolon_tls::{IdentityError as TlsIdentityError, IdentitySource, StaticSource, SvidIdentity};
+use symbolon_tls::{IdentityError as TlsIdentityError, IdentitySource, SvidIdentity};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::authorities::Authorities;
 use crate::issuer::{Companion, IssueError, Issuer, X509Order};
 use crate::telemetry::BACKGROUND_FAILED;
 
@@ -63,8 +66,26 @@ pub struct ServerIdentity {
     issuer: Arc<Issuer>,
     clock: Arc<dyn Clock>,
     ttl: Duration,
-    source: Arc<StaticSource>,
+    source: Arc<Source>,
     held: Mutex<Vec<Held>>,
+}
+
+/// What handshakes go by. The bundle is the authorities' own, and never waits for an SVID to be renewed: what was revoked
+/// lets nobody in from then on.
+#[derive(Debug)]
+struct Source {
+    authorities: Arc<Authorities>,
+    identities: ArcSwap<Arc<[Arc<SvidIdentity>]>>,
+}
+
+impl IdentitySource for Source {
+    fn identities(&self) -> Arc<[Arc<SvidIdentity>]> {
+        Arc::clone(&**self.identities.load())
+    }
+
+    fn bundles(&self) -> Arc<BundleSet> {
+        self.authorities.bundles()
+    }
 }
 
 /// One SVID and when it is to be replaced.
@@ -90,7 +111,10 @@ impl ServerIdentity {
     ) -> Result<Arc<Self>, IdentityError> {
         let authorities = issuer.authorities();
         let spiffe_id = SpiffeId::new(format!("spiffe://{}/spire/server", authorities.trust_domain()))?;
-        let source = Arc::new(StaticSource::new(Vec::new(), (*authorities.bundles()).clone()));
+        let source = Arc::new(Source {
+            authorities: Arc::clone(authorities),
+            identities: ArcSwap::from_pointee(Arc::from(Vec::new())),
+        });
         let identity = Self {
             spiffe_id,
             issuer,
@@ -108,7 +132,7 @@ impl ServerIdentity {
         Arc::clone(&self.source) as Arc<dyn IdentitySource>
     }
 
-    /// Replaces the SVIDs that are due, and shows handshakes the bundle as it is now.
+    /// Replaces the SVIDs that are due.
     ///
     /// # Errors
     /// [`IdentityError`], the first there was. The other forms are renewed all the same, and of the form that was not
@@ -139,10 +163,9 @@ impl ServerIdentity {
                 }
             }
         }
-        let identities = next.iter().map(|held| Arc::clone(&held.identity)).collect();
+        let identities: Arc<[_]> = next.iter().map(|held| Arc::clone(&held.identity)).collect();
         *held = next;
-        self.source
-            .set(identities, (*self.issuer.authorities().bundles()).clone());
+        self.source.identities.store(Arc::new(identities));
         failure.map_or(Ok(()), Err)
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use spiffe::TrustDomain;
-use symbolon_ca::authorities::Authorities;
+use symbolon_ca::authorities::{Authorities, Step};
 use symbolon_ca::config::ServerConfig;
 use symbolon_ca::datastore::Datastore;
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
@@ -16,7 +16,7 @@ use symbolon_ca::record::{Limits, Recorder};
 use symbolon_crypto::Component;
 use symbolon_hsm::{KekSource, SoftwareStore, StoreName, Stores};
 use symbolon_pki::certificate::Certificate;
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
 use symbolon_pki::verify::verify_x509_svid;
 use symbolon_tls::IdentitySource;
@@ -136,6 +136,25 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
     authorities.rotate_due().await.unwrap();
     identity.renew_due().await.unwrap();
     assert_eq!(now().len(), FORMS.len());
+
+    // What is revoked lets nobody in from then on, though no SVID was renewed since.
+    let old = authorities.active(Family::Classical).unwrap();
+    let old = old.authority_id().to_string();
+    let believed = |id: &str| {
+        let bundles = source.bundles();
+        let mut authorities = bundles.iter().flat_map(|bundle| &bundle.x509_authorities);
+        authorities.any(|authority| authority.id().to_string() == id)
+    };
+    let made = authorities.prepare(Family::Classical).await.unwrap();
+    assert!(believed(&old) && believed(&made.authority_id));
+    for (step, id) in [
+        (Step::Activate, &made.authority_id),
+        (Step::Taint, &old),
+        (Step::Revoke, &old),
+    ] {
+        authorities.step(Family::Classical, step, id).await.unwrap();
+    }
+    assert!(!believed(&old) && believed(&made.authority_id));
     drop((identity, authorities));
     task.shutdown().await.unwrap();
 }
