@@ -21,6 +21,7 @@ use tonic::Status;
 pub(crate) use self::agent::{agent_message, mask_agent};
 pub(crate) use self::bundle::{bundle_message, forms_of, mask_bundle};
 pub(crate) use self::certificate::{authority_message, certificate_message, summary_message};
+pub(crate) use self::entry::MAX_ID as MAX_ENTRY_ID;
 pub use self::entry::new_entry;
 pub(crate) use self::entry::{ALL_FIELDS, STOCK_FIELDS, apply_entry, entry_message, mask_entry};
 pub(crate) use self::federation::{federation_change, federation_message, read_federation};
@@ -36,6 +37,17 @@ const SCHEME: &str = "spiffe://";
 const MAX_ID: usize = 2048;
 /// The last second that dates of four digits can write.
 const END_OF_TIME: u64 = 253_402_300_799;
+
+/// Refuses text that is longer than anything it can mean, without repeating it: what callers write is in neither answers
+/// nor logs beyond that.
+pub(crate) fn check_length(field: &str, text: &str, most: usize) -> Result<(), Status> {
+    match text.len() {
+        length if length > most => Err(Status::invalid_argument(format!(
+            "{field}: {length} bytes; at most {most} are read"
+        ))),
+        _ => Ok(()),
+    }
+}
 
 /// A moment in seconds since the Unix epoch.
 pub(crate) fn seconds(at: SystemTime) -> i64 {

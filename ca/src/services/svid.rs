@@ -12,6 +12,7 @@ use std::sync::Arc;
 use symbolon_api::spire::api::server::svid::v1 as api;
 use symbolon_api::spire::api::types;
 use symbolon_pki::suite::Form;
+use symbolon_pki::text::printable;
 use tonic::{Request, Response, Status};
 
 use super::{Core, check_batch};
@@ -20,7 +21,10 @@ use crate::datastore::SerialNumber;
 use crate::issuer::{IssuedX509, X509Order};
 use crate::limits::charge;
 use crate::telemetry::SVID_ISSUED;
-use crate::wire::{forms_of, seconds};
+use crate::wire::{MAX_ENTRY_ID, check_length, forms_of, seconds};
+
+/// Longest name of a form or an algorithm that is looked at, in bytes.
+const MAX_NAME: usize = 64;
 
 /// The service.
 #[derive(Debug)]
@@ -135,6 +139,22 @@ pub(super) fn svid_message(issued: IssuedX509, hint: &str, forms: &[Form]) -> ty
 /// The serial number of a new certificate, as the datastore knows it.
 pub(super) fn serial_of(issued: &IssuedX509) -> Result<SerialNumber, Status> {
     Ok(issued.serial_hex.parse::<SerialNumber>()?)
+}
+
+/// Whether what a request names can be an entry's id at all.
+fn check_entry_id(entry_id: &str) -> Result<(), Status> {
+    if entry_id.is_empty() {
+        return Err(Status::invalid_argument("entry_id is missing"));
+    }
+    check_length("entry_id", entry_id, MAX_ENTRY_ID)
+}
+
+/// One answer for what is not there and for what is not this agent's, as in SPIRE.
+fn no_entry(entry_id: &str) -> Status {
+    Status::not_found(format!(
+        "entry_id: {:?} is no entry of this agent",
+        printable(entry_id)
+    ))
 }
 
 /// Leaves an issued SVID in the log.

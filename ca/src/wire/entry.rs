@@ -18,7 +18,7 @@ use super::{lifetime, member_id, moment, optional_seconds, seconds, workload_id}
 use crate::datastore::EntryRecord;
 
 /// Longest id of an entry, in bytes.
-const MAX_ID: usize = 255;
+pub(crate) const MAX_ID: usize = 255;
 /// Longest hint, in bytes, as in SPIRE.
 const MAX_HINT: usize = 1024;
 /// The most selectors of an entry.

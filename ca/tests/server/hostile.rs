@@ -43,7 +43,7 @@ fn wrong_ids() -> Vec<(Option<types::Spiffeid>, &'static str)> {
     ]
 }
 
-fn assert_argument(status: &Status, words: &str, what: &dyn std::fmt::Debug) {
+pub(crate) fn assert_argument(status: &Status, words: &str, what: &dyn std::fmt::Debug) {
     assert_eq!(status.code(), Code::InvalidArgument, "{what:?}: {status}");
     assert!(status.message().contains(words), "{what:?}: {status}");
     assert!(status.message().len() < 8192, "{what:?}");

@@ -21,6 +21,7 @@ mod life;
 mod lists;
 mod localauthority;
 mod mint;
+mod names;
 mod places;
 mod registration;
 mod start;

@@ -13,6 +13,7 @@ use symbolon_attestation::{AttestationError, Attested, Challenger, Verifier, che
 use symbolon_issuance::SvidProfile;
 use symbolon_pki::csr::MAX_CSR_LEN;
 use symbolon_pki::suite::Form;
+use symbolon_pki::text::printable;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
@@ -22,9 +23,13 @@ use crate::services::svid::{serial_of, svid_message};
 use crate::services::{Core, HeldToken, companion, csr};
 use crate::status::of_attestation;
 use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED, Outcome};
+use crate::wire::check_length;
 
 /// How long a node may take over its next message.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest name of a method that is looked at, in bytes.
+const MAX_TYPE_LEN: usize = 64;
 
 type Sender = mpsc::Sender<Result<AttestAgentResponse, Status>>;
 
@@ -46,7 +51,8 @@ pub(super) async fn run(
     let verifier = core.verifiers.get(wanted.as_str()).ok_or_else(|| {
         let known: Vec<_> = core.verifiers.keys().copied().collect();
         let message = format!(
-            "params.data.type: {wanted:?} is no method of this server; known: {}",
+            "params.data.type: {:?} is no method of this server; known: {}",
+            printable(wanted),
             known.join(", ")
         );
         Status::failed_precondition(message)
@@ -124,6 +130,7 @@ impl Opening {
         if data.r#type.is_empty() {
             return Err(missing("params.data.type"));
         }
+        check_length("params.data.type", &data.r#type, MAX_TYPE_LEN)?;
         if data.payload.is_empty() {
             return Err(missing("params.data.payload"));
         }

@@ -8,17 +8,22 @@ use symbolon_issuance::{Authority, SvidProfile};
 use symbolon_pki::csr::Csr;
 use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::suite::Form;
+use symbolon_pki::text::printable;
 use tonic::Status;
 
-use super::{log_issued, policy, svid_message};
+use super::{MAX_NAME, check_entry_id, log_issued, no_entry, policy, svid_message};
 use crate::datastore::{AgentRecord, EntryRecord};
 use crate::issuer::{IssuedX509, X509Order};
 use crate::services::companion::{self, Holder};
 use crate::services::{Core, MAX_REPLY, csr, ok};
 use crate::telemetry::SVID_REFUSED;
+use crate::wire::check_length;
 
 /// What a certificate takes beside its key, its signature, its names and its chain: at most this many bytes.
 const OVERHEAD: usize = 1024;
+
+/// What a refusal takes beside its message, at most.
+const REFUSAL_OVERHEAD: usize = 32;
 
 /// Answers each item by itself, in order.
 pub(super) async fn run(
@@ -37,19 +42,21 @@ pub(super) async fn run(
     let mut ids = Vec::with_capacity(params.len());
     let mut items: Vec<Result<Item<'_>, Status>> = Vec::with_capacity(params.len());
     let mut requests = Vec::new();
+    let mut room = MAX_REPLY;
     for params in params {
         let item = Item::new(&params, &by_id);
-        if item.is_ok() {
-            requests.push(params.csr);
+        match &item {
+            Ok(_) => requests.push(params.csr),
+            Err(status) => room = room.saturating_sub(length_of(status)),
         }
-        ids.push(params.entry_id);
+        ids.push(printable(&params.entry_id));
         items.push(item);
     }
     let mut read = csr::read_all(&core.issuer, requests, forms).await.into_iter();
-    let mut room = MAX_REPLY;
     let mut orders = Vec::new();
     let mut ordered: Vec<Result<Item<'_>, Status>> = Vec::with_capacity(items.len());
     for item in items {
+        let was_refused = item.is_err();
         let order = match &item {
             Ok(item) => match read.next() {
                 Some(Ok(csr)) => item.order(core, &csr).await,
@@ -63,6 +70,11 @@ pub(super) async fn run(
             orders.push(order);
             item
         });
+        if let Err(status) = &reserved
+            && !was_refused
+        {
+            room = room.saturating_sub(length_of(status));
+        }
         ordered.push(reserved);
     }
 
@@ -86,9 +98,8 @@ struct Item<'a> {
 
 impl<'a> Item<'a> {
     fn new(params: &NewX509svidParams, by_id: &HashMap<&str, &'a Arc<EntryRecord>>) -> Result<Self, Status> {
-        if params.entry_id.is_empty() {
-            return Err(Status::invalid_argument("entry_id is missing"));
-        }
+        check_entry_id(&params.entry_id)?;
+        check_length("form", &params.form, MAX_NAME)?;
         let form = match params.form.as_str() {
             "" => None,
             name => {
@@ -98,13 +109,8 @@ impl<'a> Item<'a> {
                 Some(form)
             }
         };
-        // One answer for what is not there and for what is not this agent's, as in SPIRE.
-        let entry = by_id.get(params.entry_id.as_str()).ok_or_else(|| {
-            Status::not_found(format!(
-                "entry_id: {:?} is no entry of this agent",
-                params.entry_id
-            ))
-        })?;
+        let entry = by_id.get(params.entry_id.as_str());
+        let entry = entry.ok_or_else(|| no_entry(&params.entry_id))?;
         Ok(Self { entry, form })
     }
 
@@ -168,6 +174,11 @@ fn reserve(core: &Core, room: usize, order: &X509Order) -> Result<usize, Status>
     room.checked_sub(needed).ok_or_else(|| {
         Status::resource_exhausted("the reply is full; ask for this certificate in another, smaller batch")
     })
+}
+
+/// What a refusal takes of the reply.
+fn length_of(status: &Status) -> usize {
+    status.message().len() + REFUSAL_OVERHEAD
 }
 
 /// How long the signatures of a certificate of this authority's can be, together.

@@ -2,8 +2,10 @@
 
 use symbolon_api::spire::api::server::svid::v1::NewJwtsvidRequest;
 use symbolon_api::spire::api::types;
+use symbolon_pki::text::printable;
 use tonic::Status;
 
+use super::{check_entry_id, no_entry};
 use crate::datastore::AgentRecord;
 use crate::issuer::JwtOrder;
 use crate::services::Core;
@@ -20,21 +22,16 @@ pub(super) async fn new(
     request: NewJwtsvidRequest,
 ) -> Result<types::Jwtsvid, Status> {
     let NewJwtsvidRequest { entry_id, audience } = request;
-    if entry_id.is_empty() {
-        return Err(Status::invalid_argument("entry_id is missing"));
-    }
     let now = core.clock.now();
     let authorized = core.registrations.authorized(agent, now);
-    let Some(entry) = authorized.iter().find(|entry| entry.id == entry_id) else {
-        tracing::warn!(
-            event = SVID_REFUSED,
-            entry_id,
-            reason = "it is no entry of this agent"
-        );
-        return Err(Status::not_found(format!(
-            "entry_id: {entry_id:?} is no entry of this agent"
-        )));
-    };
+    let found = check_entry_id(&entry_id).and_then(|()| {
+        let entry = authorized.iter().find(|entry| entry.id == entry_id);
+        entry.ok_or_else(|| no_entry(&entry_id))
+    });
+    let entry = found.inspect_err(|status| {
+        let (entry_id, code, reason) = (printable(&entry_id), status.code(), status.message());
+        tracing::warn!(event = SVID_REFUSED, entry_id, code = ?code, reason);
+    })?;
     let ttl = entry.jwt_svid_ttl(core.lifetimes().jwt.0, now);
     let order = JwtOrder {
         spiffe_id: entry.spiffe_id.clone(),

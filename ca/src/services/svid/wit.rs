@@ -13,14 +13,16 @@ use symbolon_issuance::wit::IssuedWit;
 use symbolon_issuance::{IssuanceError, RequestError};
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Family;
+use symbolon_pki::text::printable;
 use symbolon_pki::wit::{Confirmation, WitError};
 use tonic::{Code, Status};
 
+use super::{MAX_NAME, check_entry_id, no_entry};
 use crate::datastore::{AgentRecord, EntryRecord};
 use crate::issuer::{IssueError, WitOrder};
 use crate::services::{Core, ok};
 use crate::telemetry::{SVID_ISSUED, SVID_REFUSED};
-use crate::wire::{lifetime, seconds, workload_id};
+use crate::wire::{check_length, lifetime, seconds, workload_id};
 
 /// Mints the token that a request describes.
 ///
@@ -106,7 +108,7 @@ pub(super) async fn run(
                 svid: Some(svid),
             },
             Err(status) => {
-                refused(Some(&params.entry_id), &status);
+                refused(Some(&printable(&params.entry_id)), &status);
                 batch_new_witsvid_response::Result {
                     status: Some((&status).into()),
                     svid: None,
@@ -121,20 +123,11 @@ fn entry_of<'a>(
     params: &NewWitsvidParams,
     by_id: &HashMap<&str, &'a Arc<EntryRecord>>,
 ) -> Result<&'a EntryRecord, Status> {
-    if params.entry_id.is_empty() {
-        return Err(Status::invalid_argument("entry_id is missing"));
-    }
-    // One answer for what is not there and for what is not this agent's, as in SPIRE.
-    by_id
-        .get(params.entry_id.as_str())
-        .copied()
+    check_entry_id(&params.entry_id)?;
+    let entry = by_id.get(params.entry_id.as_str()).copied();
+    entry
         .map(|entry| &**entry)
-        .ok_or_else(|| {
-            Status::not_found(format!(
-                "entry_id: {:?} is no entry of this agent",
-                params.entry_id
-            ))
-        })
+        .ok_or_else(|| no_entry(&params.entry_id))
 }
 
 /// The holder's key with what it is used for.
@@ -149,6 +142,7 @@ fn confirmation(public_key: &[u8], signing_algorithm: &str) -> Result<Confirmati
     if signing_algorithm.is_empty() {
         return Err(Status::invalid_argument("signing_algorithm is missing"));
     }
+    check_length("signing_algorithm", signing_algorithm, MAX_NAME)?;
     Confirmation::new(signing_algorithm, key).map_err(|error: WitError| invalid("signing_algorithm", &error))
 }
 
