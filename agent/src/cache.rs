@@ -23,6 +23,7 @@ pub(crate) use self::slots::Lease;
 use self::slots::{Key, Slot, Slots};
 pub(crate) use self::svid::{Expected, Issued, NewKeys, SvidProblem, WorkloadSvid};
 use crate::attestor::Asked;
+use crate::server::CallError;
 use crate::telemetry;
 use crate::time::Backoff;
 
@@ -159,12 +160,19 @@ impl Cache {
             state.entries = Arc::new(entries);
         }
         self.prefetch(&mut state);
-        // The server answers, so what failed for want of an answer is worth another try.
-        state.slots.retry_transient();
+        // The agent is heard again, so what was refused for want of that is worth another try.
+        state.slots.forgive(CallError::must_reattest);
         drop(state);
         if new_bundle || new_federated || difference.is_some() {
             self.changed();
         }
+        self.work.notify_one();
+    }
+
+    /// Has what failed for want of an answer tried at once: the server was away, and answers. What it cannot do while it
+    /// answers is asked for later and later.
+    pub(crate) fn server_is_back(&self) {
+        self.state().slots.forgive(CallError::went_unanswered);
         self.work.notify_one();
     }
 

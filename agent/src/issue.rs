@@ -27,19 +27,32 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 /// # Errors
 /// A defect.
 pub(crate) async fn run(context: Arc<Context>, cancel: CancellationToken) -> Result<(), AgentError> {
+    let longest = context.config.sync.longest_wait.0;
+    // Until when the server wants to be left alone.
+    let mut held_until: Option<SystemTime> = None;
     loop {
         let now = context.clock.now();
-        let orders = context.cache.due(now, MAX_ORDERS);
+        // More than it may be is from before the clock was set back.
+        let held = held_until
+            .and_then(|until| until.duration_since(now).ok())
+            .filter(|rest| !rest.is_zero() && *rest <= longest);
+        let orders = match held {
+            Some(_) => Vec::new(),
+            None => context.cache.due(now, MAX_ORDERS),
+        };
         if !orders.is_empty() {
-            tokio::select! {
+            let wanted = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Ok(()),
                 outcome = fetch(&context, orders) => outcome?,
-            }
+            };
+            held_until = wanted.and_then(|wanted| context.clock.now().checked_add(wanted.min(longest)));
             continue;
         }
-        let next = context.cache.next_due(now);
-        let wait = next.map_or(IDLE, |at| at.duration_since(now).unwrap_or_default().min(IDLE));
+        let wait = held.unwrap_or_else(|| {
+            let next = context.cache.next_due(now);
+            next.map_or(IDLE, |at| at.duration_since(now).unwrap_or_default().min(IDLE))
+        });
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),
             () = context.timer.sleep(wait) => {}
@@ -58,9 +71,10 @@ fn next_form(order: &Order) -> Form {
 
 type Outcome = (Order, Result<WorkloadSvid, SvidProblem>);
 
-async fn fetch(context: &Context, orders: Vec<Order>) -> Result<(), AgentError> {
+/// Fetches these. Returns how long the server wants to be left alone, where it turned all of them away and says so.
+async fn fetch(context: &Context, orders: Vec<Order>) -> Result<Option<Duration>, AgentError> {
     let Some(bundle) = context.cache.bundle() else {
-        return Ok(());
+        return Ok(None);
     };
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
     let (mut begun, mut works): (Vec<Order>, Vec<Order>) = orders
@@ -91,8 +105,18 @@ async fn fetch(context: &Context, orders: Vec<Order>) -> Result<(), AgentError> 
         }
     }
     outcomes.iter().for_each(log);
+    let wanted = wanted_rest(&outcomes);
     context.cache.settle(outcomes, context.clock.now(), dice);
-    Ok(())
+    Ok(wanted)
+}
+
+/// How long the server wants to be left alone, if that is all that it answered.
+fn wanted_rest(outcomes: &[Outcome]) -> Option<Duration> {
+    let delays = outcomes.iter().map(|(_, outcome)| match outcome {
+        Ok(_) => None,
+        Err(problem) => problem.retry_delay(),
+    });
+    delays.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
 /// Asks once for each, with new keys, and checks what comes.

@@ -154,6 +154,7 @@ impl Keeper {
                             failures,
                             "in sync with the server again"
                         );
+                        self.context.cache.server_is_back();
                     }
                     failures = 0;
                     config.interval.0

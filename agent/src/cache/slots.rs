@@ -8,6 +8,7 @@ use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::suite::Form;
 
 use super::{Entry, Issued, SvidProblem, WorkloadSvid};
+use crate::server::CallError;
 use crate::time::Backoff;
 
 /// No SVID is fetched twice within this time, so that a server whose answers do not help is not asked in a loop.
@@ -85,9 +86,10 @@ impl Slot {
 
     pub(super) fn fail(&mut self, problem: SvidProblem, now: SystemTime, backoff: Backoff, dice: u16) {
         self.failures = self.failures.saturating_add(1);
+        let wanted = problem.retry_delay().unwrap_or_default().min(backoff.longest);
         self.pause = Some(Pause {
             from: now,
-            until: now + backoff.wait(self.failures, dice),
+            until: now + backoff.wait(self.failures, dice).max(wanted),
         });
         self.problem = Some(Arc::new(problem));
     }
@@ -157,13 +159,13 @@ impl Slots {
         Some((slot, lease))
     }
 
-    /// Lets what failed because the server was away be tried at once.
-    pub(super) fn retry_transient(&mut self) {
-        let transient = |slot: &&mut Slot| match slot.problem.as_deref() {
-            Some(SvidProblem::Call(error)) => error.is_transient() || error.must_reattest(),
+    /// Lets what failed for such a reason be tried at once.
+    pub(super) fn forgive(&mut self, reason: impl Fn(&CallError) -> bool) {
+        let forgiven = |slot: &&mut Slot| match slot.problem.as_deref() {
+            Some(SvidProblem::Call(error)) => reason(error),
             _ => false,
         };
-        for slot in self.slots.values_mut().filter(transient) {
+        for slot in self.slots.values_mut().filter(forgiven) {
             slot.pause = None;
             slot.problem = None;
         }
@@ -173,7 +175,6 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::CallError;
 
     fn key(entry_id: &str) -> Key {
         Key::new(entry_id, Form::Classical)
@@ -251,9 +252,11 @@ mod tests {
             longest: Duration::from_secs(480),
         };
         let now = SystemTime::UNIX_EPOCH;
-        let mut slots = Slots::new(2);
+        let mut slots = Slots::new(3);
+        let busy = symbolon_api::resource_exhausted("busy", Duration::from_secs(30));
         for (entry, problem) in [
             ("away", CallError::Timeout),
+            ("busy", CallError::from(busy)),
             ("gone", CallError::from(tonic::Status::permission_denied("no"))),
         ] {
             slots.prefetch(key(entry));
@@ -269,8 +272,13 @@ mod tests {
             slot.pause.map(|pause| pause.until)
         };
         assert_eq!(retry(&mut slots, "away"), Some(now + Duration::from_secs(10)));
-        slots.retry_transient();
+        slots.forgive(CallError::went_unanswered);
         assert_eq!(retry(&mut slots, "away"), None);
         assert_eq!(retry(&mut slots, "gone"), Some(now + Duration::from_secs(5)));
+        assert_eq!(
+            retry(&mut slots, "busy"),
+            Some(now + Duration::from_secs(30)),
+            "as long as it wants"
+        );
     }
 }

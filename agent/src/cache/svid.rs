@@ -1,7 +1,7 @@
 //! A workload's SVID: made of what the server answered, once that has been found good.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use spiffe::SpiffeId;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
@@ -102,6 +102,14 @@ impl SvidProblem {
     /// Whether asking again for the same may help, without anything being changed.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Call(error) if error.is_transient())
+    }
+
+    /// How long the server wants to be left alone with this, if it says so.
+    pub(crate) fn retry_delay(&self) -> Option<Duration> {
+        match self {
+            Self::Call(error) => error.retry_delay(),
+            _ => None,
+        }
     }
 }
 

@@ -109,6 +109,16 @@ impl CallError {
         }
     }
 
+    /// Whether nobody answered: what was asked for had no part in that, and is worth asking for as soon as somebody does.
+    pub(crate) fn went_unanswered(&self) -> bool {
+        match self {
+            Self::Timeout => true,
+            Self::Connect(_) => self.is_transient(),
+            Self::Status(status) => is_from_transport(status) && self.is_transient(),
+            Self::Answer(_) | Self::NoIdentity => false,
+        }
+    }
+
     /// Whether one of the messages was too large for one of the sides, or asked for too much at once.
     pub(crate) fn is_too_large(&self) -> bool {
         let Self::Status(status) = self else {
@@ -177,7 +187,10 @@ mod tests {
         ] {
             assert!(CallError::from(status.clone()).is_transient(), "{status}");
         }
-        assert!(CallError::Timeout.is_transient());
+        assert!(CallError::Timeout.is_transient() && CallError::Timeout.went_unanswered());
+        // A server that is there and cannot is not asked the sooner for being there.
+        let unable = CallError::from(Status::unavailable("a key store did not sign"));
+        assert!(!unable.went_unanswered());
         for status in [
             Status::invalid_argument("csr"),
             Status::failed_precondition("no such method"),
@@ -194,7 +207,11 @@ mod tests {
         }
         assert!(!CallError::answer("no SVID").is_transient());
         let broken = Status::from_error(Box::new(std::io::Error::other("reset")));
-        assert!(CallError::from(broken).is_transient(), "the connection broke");
+        let broken = CallError::from(broken);
+        assert!(
+            broken.is_transient() && broken.went_unanswered(),
+            "the connection broke"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_pki::key::PrivateKey;
 use symbolon_pki::suite::{Form, Suite};
 use symbolon_pki::time::Clock;
+use symbolon_tls::workload_api::X509Context;
 use tempfile::TempDir;
 
 use crate::stand_in::{StandIn, entry_for};
@@ -60,6 +61,19 @@ impl Site {
 
     pub(crate) async fn agent(&self) -> RunningAgent {
         self.agent_with(self.config()).await
+    }
+
+    /// What this process is given, once it is given something.
+    async fn given(&self, agent: &RunningAgent, forms: &[Form]) -> X509Context {
+        let workload = workload(agent).await;
+        let given = async {
+            loop {
+                if let Ok(context) = workload.fetch_x509(forms).await {
+                    return context;
+                }
+            }
+        };
+        self.time.pass(Duration::from_secs(5), given).await
     }
 
     async fn sync(&self, agent: &RunningAgent) {
@@ -423,7 +437,6 @@ async fn a_server_that_cannot_complete_a_pair_is_not_made_to_begin_another_with_
         let script = site.server.script();
         script.asked_forms.iter().filter(|asked| **asked == form).count()
     };
-    // Each sync that the server answers lets the agent try again.
     let trying = async {
         while asked(Form::Paired) < 4 {
             site.sync(&agent).await;
@@ -442,10 +455,7 @@ async fn a_server_that_cannot_complete_a_pair_is_not_made_to_begin_another_with_
     within(trying).await;
 
     site.server.script().cannot_issue = None;
-    let watching = workload(&agent).await;
-    let mut updates = watching.watch_x509(&[Form::Paired]).await.unwrap();
-    let update = site.time.pass(Duration::from_secs(5), updates.next()).await;
-    let update = update.unwrap().unwrap();
+    let update = site.given(&agent, &[Form::Paired]).await;
     assert!(update.skipped.is_empty() && update.svids.len() == 2, "{update:?}");
     let [first, second] = [0, 1].map(|index| update.svids[index].identity.leaf());
     second.related().unwrap().check(first).unwrap();
@@ -500,4 +510,25 @@ async fn what_has_expired_is_not_handed_out_and_comes_back_with_the_server() {
         verify(&next.svids[0], &bundles, site.time.now()).spiffe_id,
         id("/web")
     );
+}
+
+#[tokio::test]
+async fn a_server_that_answers_and_cannot_sign_is_not_asked_with_every_sync() {
+    let site = Site::start().await;
+    {
+        let mut script = site.server.script();
+        script.entries = vec![entry_for("web", 1, &[&my_uid()])];
+        script.cannot_issue = Some(Form::Classical);
+    }
+    let mut config = site.config();
+    config.svids.prefetch = vec![Form::Classical];
+    let agent = site.agent_with(config).await;
+    // At least ten seconds each, and two syncs.
+    for _ in 0..12 {
+        site.sync(&agent).await;
+    }
+    let tries = site.server.script().asked_forms.len();
+    assert!((2..=9).contains(&tries), "{tries} in 24 syncs");
+    site.server.script().cannot_issue = None;
+    assert_eq!(site.given(&agent, &[]).await.svids.len(), 1);
 }
