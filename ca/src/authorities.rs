@@ -100,6 +100,7 @@ impl Authorities {
         };
         authorities.refuse_a_clock_in_the_past().await?;
         authorities.find_signing_keys().await?;
+        authorities.retire_what_is_not_configured().await?;
         authorities.destroy_orphaned_keys().await?;
         let changes = authorities.rotate_due().await?;
         Ok((Arc::new(authorities), changes))

@@ -148,7 +148,7 @@ impl Authorities {
     ) -> Result<AuthorityRecord, AuthoritiesError> {
         let made = self.new_authority(settings, now).await?;
         if let Some(waiting) = self.in_state(settings.family, AuthorityState::Prepared).await? {
-            self.drop_prepared(&waiting, "another was prepared by command", now)
+            self.retire(&waiting, "another was prepared by command", now)
                 .await?;
         }
         self.datastore.add_authority(&made).await?;
@@ -169,9 +169,15 @@ impl Authorities {
         step: Step,
         authority_id: &str,
     ) -> Result<AuthorityRecord, CommandError> {
-        self.configured(family)?;
         let _changing = self.changing.lock().await;
-        let record = self.record(family, authority_id).await?;
+        let record = match self.record(family, authority_id).await {
+            // What a family that left the configuration signed may still count, and can be taken back.
+            Ok(record) if step != Step::Activate => record,
+            found => {
+                self.configured(family)?;
+                found?
+            }
+        };
         if record.state != step.from() {
             return Err(CommandError::WrongState {
                 step,

@@ -120,7 +120,7 @@ impl Authorities {
                 && settings.is_place_of(&record.keys)
         };
         if let Some(stale) = prepared.take_if(|record| !is_wanted(record)) {
-            self.drop_prepared(&stale, "it expired, or the configuration changed", now)
+            self.retire(&stale, "it expired, or the configuration changed", now)
                 .await?;
         }
         let kind = match &active {
@@ -141,7 +141,7 @@ impl Authorities {
                 }
                 Err(error) if error.is_lost_key() => {
                     tracing::error!(error = &error as &dyn std::error::Error, "a key is lost");
-                    self.drop_prepared(&waiting, "its key is not in its store any more", now)
+                    self.retire(&waiting, "its key is not in its store any more", now)
                         .await?;
                 }
                 Err(error) => return Err(error),
@@ -171,8 +171,22 @@ impl Authorities {
         Ok(())
     }
 
-    /// Retires an authority that was prepared and has not signed.
-    pub(super) async fn drop_prepared(
+    /// Retires the authorities of families that left the configuration. They sign nothing any more, and would otherwise
+    /// be in the bundle for ever: what is active is not forgotten when it has expired.
+    pub(super) async fn retire_what_is_not_configured(&self) -> Result<(), AuthoritiesError> {
+        let families: Vec<_> = self.families().collect();
+        for record in self.datastore.authorities(None).await? {
+            let in_use = matches!(record.state, AuthorityState::Active | AuthorityState::Prepared);
+            if in_use && !families.contains(&record.family) {
+                let why = "the configuration has no such family any more";
+                self.retire(&record, why, self.clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Retires an authority without a successor: mostly one that was prepared and has not signed.
+    pub(super) async fn retire(
         &self,
         record: &AuthorityRecord,
         why: &str,
@@ -183,7 +197,7 @@ impl Authorities {
             family = %record.family,
             suite = %record.suite,
             authority_id = record.authority_id,
-            "prepared and never to sign: {why}"
+            "not to sign any more: {why}"
         );
         self.datastore
             .change_authority_state(&record.authority_id, AuthorityState::Old, now)

@@ -1,5 +1,6 @@
 //! The steps of authorities' lives by command, in every family, and what is left when the process dies between two.
 
+mod dropped;
 mod killed;
 mod verdicts;
 
