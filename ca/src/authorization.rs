@@ -12,6 +12,7 @@ pub mod rules;
 
 use std::sync::Arc;
 
+use spiffe::SpiffeId;
 use tonic::{Request, Status};
 
 pub use self::gate::{Asking, Gate};
@@ -57,6 +58,21 @@ pub struct CallContext {
     pub caller: Caller,
     /// By which right.
     pub standing: Standing,
+}
+
+/// The identity that makes this call.
+///
+/// # Errors
+/// `Internal` where the call was let in without one: a rule of the table is wrong then.
+pub(crate) fn calling_svid<T>(request: &Request<T>) -> Result<SpiffeId, Status> {
+    match request
+        .extensions()
+        .get::<CallContext>()
+        .map(|context| &context.caller)
+    {
+        Some(Caller::X509(svid)) => Ok(svid.spiffe_id.clone()),
+        _ => Err(Status::internal("the call is not made with an SVID")),
+    }
 }
 
 /// The agent that makes this call.

@@ -191,6 +191,12 @@ impl Registrations {
         index.reachable(&agent.spiffe_id, &selectors, self.server_id.as_ref(), now)
     }
 
+    /// The entries that make this identity a server below this one at the moment `now`, ordered by id.
+    pub fn downstream(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Vec<Arc<EntryRecord>> {
+        let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.downstream(spiffe_id, now)
+    }
+
     /// What entries of this identity grant at the moment `now`.
     pub fn grants(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Grants {
         self.shared

@@ -81,6 +81,12 @@ impl Index {
         })
     }
 
+    /// The entries that make an identity a server below this one, ordered by id.
+    pub(super) fn downstream(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Vec<Arc<EntryRecord>> {
+        let entries = self.entries(self.by_spiffe_id.get(spiffe_id), now);
+        entries.filter(|entry| entry.downstream).cloned().collect()
+    }
+
     /// The entries that an agent with this identity and these selectors may serve, ordered by id.
     pub(super) fn reachable(
         &self,

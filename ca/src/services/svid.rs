@@ -16,7 +16,7 @@ use symbolon_pki::text::printable;
 use tonic::{Request, Response, Status};
 
 use super::{Core, check_batch};
-use crate::authorization::calling_agent;
+use crate::authorization::{calling_agent, calling_svid};
 use crate::datastore::SerialNumber;
 use crate::issuer::{IssuedX509, X509Order};
 use crate::limits::charge;
@@ -93,8 +93,9 @@ impl api::svid_server::Svid for SvidService {
         &self,
         request: Request<api::NewDownstreamX509caRequest>,
     ) -> Result<Response<api::NewDownstreamX509caResponse>, Status> {
+        let caller = calling_svid(&request)?;
         let forms = forms_of(request.metadata())?;
-        let answer = downstream::new(&self.0, request.into_inner(), &forms).await?;
+        let answer = downstream::new(&self.0, &caller, request.into_inner(), &forms).await?;
         Ok(Response::new(answer))
     }
 }

@@ -14,7 +14,7 @@ use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
 use symbolon_pki::key::{PrivateKey, SubjectKey, SuiteSigner};
 use symbolon_pki::suite::{Form, Suite};
-use symbolon_pki::time::Clock;
+use symbolon_pki::time::{Clock, unix_seconds};
 use symbolon_pki::verify::verify_x509_svid;
 use symbolon_tls::SvidIdentity;
 use tonic::Code;
@@ -28,6 +28,11 @@ async fn workload(server: &TestServer, path: &str, downstream: bool) -> Channel 
         downstream,
         ..message(path, "/spire/agent/x/a")
     };
+    workload_of(server, path, entry).await
+}
+
+/// A channel for a workload with this entry.
+async fn workload_of(server: &TestServer, path: &str, entry: types::Entry) -> Channel {
     let request = BatchCreateEntryRequest {
         entries: vec![entry],
         output_mask: None,
@@ -129,6 +134,17 @@ async fn a_server_below_gets_an_authority_in_each_form_that_it_asks_for() {
         assert_eq!(
             (recorded.profile.as_str(), recorded.der.as_deref()),
             ("authority", Some(ca.der()))
+        );
+        let entry = server
+            .client
+            .entries(&Default::default())
+            .await
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            recorded.entry_id,
+            Some(entry.id),
+            "whoever looks for it later finds who has it"
         );
     }
 }
@@ -249,4 +265,40 @@ async fn only_servers_below_may_ask() {
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
+}
+
+/// An entry says the same of an authority as of an SVID.
+#[tokio::test]
+async fn its_entry_says_of_which_form_and_how_long_it_may_be() {
+    let server = TestServer::start().await;
+    let end = server.clock.now() + Duration::from_secs(600);
+    let entry = types::Entry {
+        downstream: true,
+        allowed_forms: vec!["composite".to_owned()],
+        not_after: i64::try_from(unix_seconds(end)).unwrap(),
+        ..message("/nested", "/spire/agent/x/a")
+    };
+    let mut client = SvidClient::new(workload_of(&server, "/nested", entry).await);
+    let before = server.certificate_count().await;
+    let csr = Key::new(Form::Classical).csr(None);
+    let status = client.new_downstream_x509ca(request(csr, 0)).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(status.message().contains("it allows composite"), "{status}");
+    assert_eq!(server.certificate_count().await, before);
+
+    let csr = Key::new(Form::Composite).csr(None);
+    let answer = client
+        .new_downstream_x509ca(asking(request(csr, 3_600), "composite"))
+        .await;
+    let ca = Certificate::from_der(&answer.unwrap().into_inner().ca_cert_chain[0]).unwrap();
+    assert_eq!(unix_seconds(ca.not_after()), unix_seconds(end));
+
+    // What one entry does not allow another may.
+    let entry = types::Entry {
+        downstream: true,
+        ..message("/nested", "/spire/agent/x/b")
+    };
+    let mut client = SvidClient::new(workload_of(&server, "/nested", entry).await);
+    let csr = Key::new(Form::Classical).csr(None);
+    client.new_downstream_x509ca(request(csr, 0)).await.unwrap();
 }
