@@ -252,8 +252,14 @@ impl Vault {
                 return Ok(Err(error));
             }
         };
-        self.keep_bundle(&grant.bundle)?;
-        file.write(&self.svid_path)?;
+        let kept = self
+            .keep_bundle(&grant.bundle)
+            .and_then(|()| file.write(&self.svid_path));
+        if let Err(error) = kept {
+            // It is asked for again with another key, and each would be one more in the store.
+            self.keys.destroy(&key.ids);
+            return Err(error);
+        }
         self.keys.destroy_all_but(&key.ids);
         Ok(Ok(svid))
     }

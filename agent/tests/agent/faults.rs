@@ -532,3 +532,29 @@ async fn a_server_that_answers_and_cannot_sign_is_not_asked_with_every_sync() {
     site.server.script().cannot_issue = None;
     assert_eq!(site.given(&agent, &[]).await.svids.len(), 1);
 }
+
+#[tokio::test]
+async fn an_svid_that_cannot_be_kept_leaves_no_keys_behind() {
+    let site = Site::start().await;
+    let agent = site.agent().await;
+    let before = agent.status();
+    let svid = site.dir.path().join("node/agent/svid");
+    std::fs::remove_file(&svid).unwrap();
+    std::fs::create_dir(&svid).unwrap();
+    let keys = || {
+        std::fs::read_dir(site.dir.path().join("node/agent/keys"))
+            .unwrap()
+            .count()
+    };
+    let held = keys();
+    private_file(&site.dir.path().join("token"), "kite-8");
+    site.time.advance(Duration::from_secs(2000));
+    let tried = async {
+        while site.server.script().attestations < 4 {
+            site.sync(&agent).await;
+        }
+    };
+    within(tried).await;
+    site.sync(&agent).await;
+    assert_eq!((keys(), agent.status().not_after), (held, before.not_after));
+}
