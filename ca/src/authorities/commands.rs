@@ -4,8 +4,11 @@
 //! is revoked. So no slip takes away the authority that signs. Each step is one transaction of the journal, and readers
 //! see it when the command returns.
 
+use std::time::SystemTime;
+
 use symbolon_pki::bundle::JwtAuthority;
 use symbolon_pki::suite::Family;
+use symbolon_pki::time::rfc3339;
 
 use super::settings::FamilySettings;
 use super::slots::{Change, ChangeKind};
@@ -99,6 +102,17 @@ pub enum CommandError {
         /// Where it stands.
         state: AuthorityState,
     },
+    /// It was prepared later than it is now by the clock.
+    #[error(
+        "{authority_id} begins at {}, and the clock says it is earlier; set the clock",
+        rfc3339(*.not_before)
+    )]
+    NotYet {
+        /// Which authority.
+        authority_id: String,
+        /// When it begins.
+        not_before: SystemTime,
+    },
     /// It was prepared, and its validity is over.
     #[error("{authority_id} has expired and cannot be activated; prepare another")]
     Expired {
@@ -144,7 +158,7 @@ impl Authorities {
     async fn prepare_instead(
         &self,
         settings: &FamilySettings,
-        now: std::time::SystemTime,
+        now: SystemTime,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
         let made = self.new_authority(settings, now).await?;
         if let Some(waiting) = self.in_state(settings.family, AuthorityState::Prepared).await? {
@@ -188,6 +202,12 @@ impl Authorities {
         let now = self.clock.now();
         let mut opened = Vec::new();
         if step == Step::Activate {
+            if now < record.not_before {
+                return Err(CommandError::NotYet {
+                    authority_id: record.authority_id,
+                    not_before: record.not_before,
+                });
+            }
             if !is_valid(&record, now) {
                 return Err(CommandError::Expired {
                     authority_id: record.authority_id,

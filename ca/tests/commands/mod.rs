@@ -356,3 +356,20 @@ async fn time_and_commands_go_together() {
     assert_eq!(run.signing(family), prepared);
     run.stop().await;
 }
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_is_named_for_what_it_is() {
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let run = Run::start(dir.path(), &clock).await;
+    let made = run.authorities.prepare(Family::Classical).await.unwrap();
+    let signing = run.signing(Family::Classical);
+    *clock.0.lock().unwrap() -= HOUR;
+    let activate = run
+        .authorities
+        .step(Family::Classical, Step::Activate, &made.authority_id);
+    let refused = activate.await.unwrap_err();
+    assert!(matches!(refused, CommandError::NotYet { .. }), "{refused}");
+    assert!(refused.to_string().contains("set the clock"), "{refused}");
+    assert_eq!(run.signing(Family::Classical), signing);
+    run.stop().await;
+}

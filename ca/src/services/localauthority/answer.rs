@@ -54,7 +54,9 @@ pub(super) fn of(error: CommandError) -> Status {
                 false => Status::invalid_argument(message),
             }
         }
-        CommandError::Expired { .. } => Status::failed_precondition(format!("authority_id: {message}")),
+        CommandError::Expired { .. } | CommandError::NotYet { .. } => {
+            Status::failed_precondition(format!("authority_id: {message}"))
+        }
         other => failure("the authority could not be changed", &other),
     }
 }
