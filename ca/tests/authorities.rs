@@ -184,6 +184,25 @@ async fn a_new_server_makes_every_family_and_a_later_one_finds_them() {
 }
 
 #[tokio::test]
+async fn the_successor_of_one_that_lives_long_is_no_older_than_it_has_to_be() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let settings = AuthoritySettings {
+        ttl: 365 * DAY,
+        ..settings(Suite::EcdsaP256)
+    };
+    let run = Run::try_start(dir.path(), &clock, settings).await.unwrap();
+    let before = run.ids();
+    for (days, changes) in [(334, 0), (2, 4), (20, 0), (3, 4)] {
+        clock.advance(days * DAY);
+        let done = run.authorities.rotate_due().await.unwrap();
+        assert_eq!(done.len(), changes, "after {days} days more");
+    }
+    assert!(run.ids().iter().zip(&before).all(|(new, old)| new != old));
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn a_successor_is_published_at_half_life_and_signs_with_a_sixth_left() {
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     let run = Run::start(dir.path(), &clock).await;

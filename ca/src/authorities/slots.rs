@@ -1,7 +1,7 @@
 //! When an authority is prepared, activated and forgotten.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use symbolon_hsm::StoreError;
 use symbolon_pki::suite::{Family, Suite};
@@ -77,23 +77,25 @@ impl Change {
     }
 }
 
-/// When the successor of `active` is prepared: at half its life, so that it is published long before it signs.
+/// Longest before its end that an authority's successor is prepared, and activated: as in SPIRE.
+const PREPARE_AT_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const ACTIVATE_AT_MOST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// When the successor of `active` is prepared: with half of its life left, so that it is published long before it signs,
+/// and not so long before that its own life goes by unused.
 fn is_prepare_due(active: &AuthorityRecord, now: SystemTime) -> bool {
-    let life = active
-        .not_after
-        .duration_since(active.not_before)
-        .unwrap_or_default();
-    now >= active.not_before + life / 2
+    now + (life(active) / 2).min(PREPARE_AT_MOST) >= active.not_after
 }
 
 /// When the successor of `active` takes over: with a sixth of its life left, which is the longest that an SVID it
-/// signs may live in full.
+/// signs may live in full, or a week.
 fn is_activate_due(active: &AuthorityRecord, now: SystemTime) -> bool {
-    let life = active
-        .not_after
-        .duration_since(active.not_before)
-        .unwrap_or_default();
-    now >= active.not_after - life / 6
+    now + (life(active) / 6).min(ACTIVATE_AT_MOST) >= active.not_after
+}
+
+fn life(authority: &AuthorityRecord) -> Duration {
+    let life = authority.not_after.duration_since(authority.not_before);
+    life.unwrap_or_default()
 }
 
 impl Authorities {
