@@ -11,6 +11,7 @@ mod examine;
 mod federation;
 mod gate;
 mod read;
+mod retention;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use self::examine::{Examination, Finding};
 pub use self::federation::{FederationConfig, FederationConfigError};
 pub use self::gate::{AuthorizationConfig, LimitsConfig};
 use self::read::one_or_many;
+pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
 use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
 
@@ -74,6 +76,9 @@ pub struct ServerConfig {
     /// How long things live.
     #[serde(default)]
     pub lifetimes: Lifetimes,
+    /// How long what has ended is kept.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// Key stores by name. Default: one software store called `software`.
     #[serde(default)]
     pub stores: BTreeMap<StoreName, StoreConfig>,
@@ -234,6 +239,7 @@ impl ServerConfig {
             authorization: AuthorizationConfig::default(),
             limits: LimitsConfig::default(),
             lifetimes: Lifetimes::default(),
+            retention: RetentionConfig::default(),
             stores: BTreeMap::new(),
             key_stores: Vec::new(),
             families: FamiliesConfig::default(),

@@ -298,6 +298,7 @@ impl Server {
             Arc::clone(&datastore),
             registrations,
             Arc::clone(&authorities),
+            config.retention,
             clock,
             stop.clone(),
         ));

@@ -65,6 +65,7 @@ impl ServerConfig {
                 "authorization.admin_ids of other trust domains",
             ),
             (lifetimes.authority != other.authority, "lifetimes.authority"),
+            (self.retention != next.retention, "retention"),
             (self.stores != next.stores, "stores"),
             (self.key_stores != next.key_stores, "key_stores"),
             (self.families != next.families, "families"),

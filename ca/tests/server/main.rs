@@ -24,6 +24,7 @@ mod mint;
 mod names;
 mod places;
 mod registration;
+mod retention;
 mod start;
 mod support;
 mod svids;
