@@ -178,12 +178,14 @@ pub fn verify_wit_svid(token: &str, bundles: &BundleSet, now: SystemTime) -> Res
         return Err(JwtError::KeyExpired { expired_at, now }.into());
     }
     check_time(expires_at, issued_at, not_before, now)?;
-    // A key that signs tokens and is itself what one is bound to could vouch for itself.
-    if bundle
-        .wit_authorities
-        .iter()
-        .any(|authority| authority.public_key == confirmation.key)
-    {
+    // A key that signs tokens or certificates and is itself what one is bound to could vouch for itself.
+    let held = confirmation.key.component_spki_hashes();
+    let is_held = |key: &SubjectKey| key.component_spki_hashes().iter().any(|hash| held.contains(hash));
+    let keys = bundle.wit_authorities.iter().chain(&bundle.jwt_authorities);
+    let keys = keys.map(|authority| &authority.public_key);
+    let certificates = bundle.x509_authorities.iter();
+    let certified = certificates.filter_map(|authority| authority.certificate.subject_key().ok());
+    if keys.chain(certified).any(is_held) {
         return Err(WitError::AuthorityKey);
     }
     Ok(WitSvid {

@@ -44,7 +44,7 @@ pub enum WitError {
         key: String,
     },
     /// The token is bound to a key that signs tokens.
-    #[error("the token is bound to a key that is a WIT authority's own")]
+    #[error("the token is bound to a key that is an authority's own")]
     AuthorityKey,
     /// The bundle has no such key.
     #[error("trust domain {trust_domain} has no WIT authority {key_id:?}")]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use symbolon_pki::bundle::{BundleSet, TrustBundle};
+use symbolon_pki::bundle::{BundleSet, JwtAuthority, TrustBundle};
 use symbolon_pki::jwt::{Algorithm, JwtError, LEEWAY, verify_jwt_svid};
 use symbolon_pki::key::{SubjectKey, SuiteSigner};
 use symbolon_pki::suite::Suite;
 use symbolon_pki::wit::{Confirmation, TYPE, WitError, WitSvid, verify_wit_svid};
 
-use crate::support::{HOUR, bundle, now, signer, subject_key, trust_domain};
+use crate::support::{Ca, HOUR, bundle, now, signer, subject_key, trust_domain};
 use crate::tokens::{claims as jwt_claims, es256, jwt_authorities, seconds, token};
 
 /// A bundle whose WIT authorities are the keys that sign in these tests, and which has no JWT authority.
@@ -247,6 +247,26 @@ fn no_token_is_bound_to_a_key_that_signs_tokens() {
 }
 
 #[test]
+fn nor_to_one_that_signs_other_tokens_or_certificates() {
+    let root = Ca::root(Suite::EcdsaP256);
+    let other = signer(Suite::EcdsaP256);
+    let mut bundle = bundle(&[&root.certificate]);
+    bundle.wit_authorities = jwt_authorities();
+    bundle.jwt_authorities = vec![JwtAuthority {
+        key_id: "other".to_owned(),
+        public_key: subject_key(&other),
+        ..jwt_authorities().remove(0)
+    }];
+    let bundles = BundleSet::from(bundle);
+    for key in [&other, &root.signer] {
+        let confirmation = Confirmation::new("ES256", subject_key(key)).unwrap();
+        let refused = verify_wit_svid(&wit(&claims(&confirmation)), &bundles, now()).unwrap_err();
+        assert_eq!(refused, WitError::AuthorityKey);
+    }
+    verify_wit_svid(&wit(&claims(&holder().1)), &bundles, now()).unwrap();
+}
+
+#[test]
 fn a_signature_covers_everything_and_time_counts() {
     let good = wit(&claims(&holder().1));
     let other = wit(&claims(&holder().1));
@@ -319,13 +339,8 @@ fn documents_keep_wit_authorities_apart_from_jwt_ones() {
         "{refused}"
     );
 
-    bundle.wit_authorities = vec![
-        symbolon_pki::bundle::JwtAuthority::from_spki_der(
-            "pq",
-            &subject_key(&signer(Suite::MlDsa65)).spki_der(),
-        )
-        .unwrap(),
-    ];
+    bundle.wit_authorities =
+        vec![JwtAuthority::from_spki_der("pq", &subject_key(&signer(Suite::MlDsa65)).spki_der()).unwrap()];
     assert!(
         !bundle.to_jwks().contains("\"pq\""),
         "stock software would refuse the whole document"
