@@ -11,7 +11,8 @@ use super::{Entry, Issued, SvidProblem, WorkloadSvid};
 use crate::server::CallError;
 use crate::time::Backoff;
 
-/// No SVID is fetched twice within this time, so that a server whose answers do not help is not asked in a loop.
+/// No SVID is fetched twice within this time, or within half of its life where that is shorter, so that a server whose
+/// answers do not help is not asked in a loop.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// An entry and a form.
