@@ -1,11 +1,13 @@
 //! How much each caller may ask for, and how much all of them together.
 //!
-//! Two bounds, in this order. [`Admission`] counts the calls in progress: a server that is asked for more than it can do
-//! says so at once, while there is still room to say it. Then a rate for each caller and each kind of work, by the
+//! Three bounds, in this order. [`Admission`] counts the calls in progress, of all callers and of each: a server that is
+//! asked for more than it can do says so at once, while there is still room to say it, and [`Bounds`] see to it that a call
+//! does not stay in progress because its caller does nothing. Then a rate for each caller and each kind of work, by the
 //! [`table`]: as in SPIRE a call waits for its turn, and is refused where that would take too long. Both answers are
 //! `RESOURCE_EXHAUSTED` and tell when to come back. Processes on the private socket are not bounded.
 
 mod admission;
+mod asked;
 mod bucket;
 mod held;
 mod source;
@@ -20,6 +22,7 @@ use tonic::{Request, Status};
 
 use self::admission::Admission;
 pub(crate) use self::admission::Place;
+pub(crate) use self::asked::{Asked, Bounds};
 use self::bucket::{Buckets, Refusal};
 pub(crate) use self::held::{Held, STATUS};
 pub(crate) use self::source::{Source, deadline};
@@ -27,10 +30,15 @@ use self::table::{Class, Limit, limit_of};
 use crate::caller::Caller;
 use crate::config::LimitsConfig;
 
+/// For each call in progress so many may wait for their turn.
+const WAITING: usize = 4;
+
 /// The bounds of one server.
 #[derive(Debug)]
 pub struct Limits {
     admission: Admission,
+    /// For calls whose turn comes later: they cost little meanwhile, and there may be more of them.
+    waiting: Admission,
     attestation: Buckets,
     x509: Buckets,
     jwt: Buckets,
@@ -45,6 +53,7 @@ impl Limits {
     pub fn new(config: &LimitsConfig) -> Arc<Self> {
         Arc::new(Self {
             admission: Admission::new(config.calls),
+            waiting: Admission::new(config.calls.saturating_mul(WAITING)),
             attestation: Buckets::new(config.attestation),
             x509: Buckets::new(config.signing),
             jwt: Buckets::new(config.signing),
@@ -59,30 +68,46 @@ impl Limits {
     ///
     /// # Errors
     /// `ResourceExhausted` when there is none.
-    pub(crate) fn admit(&self, caller: &Caller) -> Result<Place, Status> {
-        self.admission.enter(caller)
+    pub(crate) fn admit(&self, caller: &Caller, source: &Source) -> Result<Place, Status> {
+        self.admission.enter(caller, source)
     }
 
-    /// Applies the table to a call: waits for its turn where each call counts, and returns the meter by which its
-    /// service is to count where each item does.
+    /// Applies the table to a call: how long it has to [wait](Self::wait) for its turn where each call counts, and the
+    /// meter by which its service is to count where each item does.
     ///
     /// # Errors
     /// `ResourceExhausted`; `Internal` for a method that is not in the table.
-    pub(crate) async fn meter(
+    pub(crate) fn meter(
         self: &Arc<Self>,
         path: &str,
         source: Source,
         deadline: Option<Duration>,
-    ) -> Result<Option<Meter>, Status> {
+    ) -> Result<(Duration, Option<Meter>), Status> {
         let limit = limit_of(path).ok_or_else(|| misconfigured(path))?;
         match limit {
-            Limit::Free => Ok(None),
+            Limit::Free => Ok((Duration::ZERO, None)),
             Limit::Call(class) => {
                 let meter = self.meter_of(class, source, deadline);
-                meter.charge(1).await.map(|()| None)
+                Ok((meter.turn(1, Instant::now())?, None))
             }
-            Limit::Items(class) => Ok(Some(self.meter_of(class, source, deadline))),
+            Limit::Items(class) => Ok((Duration::ZERO, Some(self.meter_of(class, source, deadline)))),
         }
+    }
+
+    /// Has a call wait for its turn, which keeps nobody else from a place, and gives it one then.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` when too many wait, or there is no place.
+    pub(crate) async fn wait(
+        &self,
+        caller: &Caller,
+        source: &Source,
+        wait: Duration,
+    ) -> Result<Place, Status> {
+        let waiting = self.waiting.enter(caller, source)?;
+        tokio::time::sleep(wait).await;
+        drop(waiting);
+        self.admission.enter(caller, source)
     }
 
     fn meter_of(self: &Arc<Self>, class: Class, source: Source, deadline: Option<Duration>) -> Meter {

@@ -19,7 +19,7 @@ use tracing::Span;
 
 use super::{Asking, Gate};
 use crate::caller::Caller;
-use crate::limits::{Held, Limits, Meter, STATUS, Source, deadline};
+use crate::limits::{Asked, Bounds, Held, Limits, Meter, Place, STATUS, Source, deadline};
 use crate::telemetry::{self, RequestId};
 
 /// Puts a [`Gate`] and [`Limits`] before services.
@@ -100,18 +100,15 @@ where
         let path = request.uri().path().to_owned();
         Span::current().record("caller", tracing::field::display(&caller));
         let work = async move {
-            let place = match limits.admit(&caller) {
-                Ok(place) => place,
-                Err(status) => return Ok(status.into_http()),
-            };
+            let bounds = Bounds::of(&path, &caller);
             match let_in(&gate, &limits, &mut request, &path, caller, request_id).await {
-                Ok(meter) => {
-                    let reply = inner.call(request).await?;
+                Ok((place, meter)) => {
+                    let reply = inner.call(Asked::within(request, bounds)).await?;
                     let went_well = !reply.headers().contains_key(STATUS);
                     if went_well && meter.is_some_and(|meter| !meter.was_used()) {
                         tracing::error!(method = path, "a batch was not counted; this is a defect");
                     }
-                    Ok(Held::reply(reply, place))
+                    Ok(Held::reply(reply, place, bounds.reply))
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -120,7 +117,8 @@ where
     }
 }
 
-/// Lets a call in, and leaves with it what its service should know. Returns the meter that its service is to use, if any.
+/// Lets a call in, and leaves with it what its service should know. Returns its place, and the meter that its service is to
+/// use, if any.
 async fn let_in(
     gate: &Gate,
     limits: &Arc<Limits>,
@@ -128,8 +126,9 @@ async fn let_in(
     path: &str,
     caller: Caller,
     request_id: Arc<str>,
-) -> Result<Option<Meter>, Status> {
+) -> Result<(Place, Option<Meter>), Status> {
     let source = Source::of(&caller, request.extensions());
+    let mut place = limits.admit(&caller, &source)?;
     let asking = Asking {
         path,
         caller,
@@ -139,16 +138,20 @@ async fn let_in(
     };
     let context = gate.admit(asking).await?;
     tracing::debug!(standing = context.standing.name(), "let in");
-    let meter = limits.meter(path, source, deadline(request.headers())).await;
-    let meter = meter.inspect_err(|status| {
+    let turn = limits.meter(path, source.clone(), deadline(request.headers()));
+    let (wait, meter) = turn.inspect_err(|status| {
         let (caller, reason) = (&context.caller, status.message());
         tracing::warn!(event = telemetry::CALL_LIMITED, method = path, %caller, reason);
     })?;
+    if !wait.is_zero() {
+        drop(place);
+        place = limits.wait(&context.caller, &source, wait).await?;
+    }
     request.extensions_mut().insert(context);
     if let Some(meter) = &meter {
         request.extensions_mut().insert(meter.clone());
     }
-    Ok(meter)
+    Ok((place, meter))
 }
 
 /// The id that the call was given on its way in.

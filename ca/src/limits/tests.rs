@@ -156,7 +156,8 @@ fn calls_wait_for_their_turn_and_are_refused_when_it_is_far() {
 #[tokio::test]
 async fn a_batch_counts_by_its_items_and_says_whether_it_was_counted() {
     let limits = Limits::new(&LimitsConfig::default());
-    let meter = limits.meter(BATCH, stranger(1), None).await.unwrap().unwrap();
+    let (_, meter) = limits.meter(BATCH, stranger(1), None).unwrap();
+    let meter = meter.unwrap();
     assert!(!meter.was_used());
     let mut request = Request::new(());
     request.extensions_mut().insert(meter.clone());
@@ -180,18 +181,76 @@ async fn a_batch_counts_by_its_items_and_says_whether_it_was_counted() {
     assert!(other(Class::Jwt).is_ok() && other(Class::Wit).is_ok());
 }
 
-#[tokio::test]
-async fn a_call_that_counts_by_itself_needs_no_meter() {
+#[test]
+fn a_call_that_counts_by_itself_needs_no_meter() {
     let limits = Limits::new(&LimitsConfig::default());
-    assert!(limits.meter(ATTEST, stranger(1), None).await.unwrap().is_none());
-    let hurried = limits.meter(ATTEST, stranger(1), Some(Duration::ZERO)).await;
+    let (wait, meter) = limits.meter(ATTEST, stranger(1), None).unwrap();
+    assert!(wait.is_zero() && meter.is_none());
+    let hurried = limits.meter(ATTEST, stranger(1), Some(Duration::ZERO));
     assert_eq!(hurried.unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_its_turn_keeps_nobody_from_a_place() {
+    let config = LimitsConfig {
+        calls: 4,
+        ..LimitsConfig::OFF
+    };
+    let limits = Limits::new(&config);
+    // Strangers have one place of four, and four may wait for it.
+    let (caller, waiting, further) = (Caller::Anonymous, stranger(1), stranger(5));
+    let wait = |source| limits.wait(&caller, source, Duration::from_secs(600));
+    let sources: Vec<_> = (1..=4).map(stranger).collect();
+    let mut all: Vec<_> = sources.iter().map(|source| Box::pin(wait(source))).collect();
+    for one in &mut all {
+        assert!(futures_util::poll!(one).is_pending());
+    }
+    let place = limits.admit(&caller, &waiting).unwrap();
+    assert!(limits.admit(&caller, &waiting).is_err());
+    assert!(wait(&further).await.is_err(), "no more may wait");
+    drop((place, all));
+    limits.wait(&caller, &waiting, Duration::ZERO).await.unwrap();
+}
+
+#[test]
+fn every_call_from_elsewhere_ends_except_for_the_agents_sync() {
+    let files = FileDescriptorSet::decode(symbolon_api::FILE_DESCRIPTOR_SET).unwrap();
+    let mut streams = BTreeSet::new();
+    for file in &files.file {
+        for service in &file.service {
+            for method in &service.method {
+                if method.client_streaming() || method.server_streaming() {
+                    streams.insert(format!(
+                        "/{}.{}/{}",
+                        file.package(),
+                        service.name(),
+                        method.name()
+                    ));
+                }
+            }
+        }
+    }
+    let sync = "/spire.api.server.entry.v1.Entry/SyncAuthorizedEntries";
+    let agent = crate::caller::tests::x509("/spire/agent/x/a");
+    for path in described() {
+        for caller in [&Caller::Anonymous, &agent] {
+            let bounds = Bounds::of(&path, caller);
+            assert_eq!(bounds.reply.is_some(), path != sync, "{path}");
+            let is_stream = streams.contains(&path) || !path.starts_with("/spire.");
+            assert!(is_stream || bounds.request.is_some(), "{path}");
+        }
+        let local = Bounds::of(&path, &Caller::Local { pid: None, uid: 0 });
+        assert_eq!((local.request, local.reply), (None, None), "{path}");
+    }
+    for path in streams.iter().filter(|path| limit_of(path).is_some()) {
+        assert_eq!(Bounds::of(path, &agent).request, None, "{path} is a conversation");
+    }
 }
 
 #[tokio::test]
 async fn what_nobody_thought_of_is_refused() {
     let limits = Limits::new(&LimitsConfig::default());
-    let status = limits.meter("/a.B/C", Source::Local, None).await.unwrap_err();
+    let status = limits.meter("/a.B/C", Source::Local, None).unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     let status = charge(&Request::new(()), 1).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
