@@ -1,6 +1,7 @@
 //! The messages, in JSON.
 
 use serde::{Deserialize, Serialize};
+use symbolon_pki::text::printable;
 
 use crate::bytes::Bytes;
 use crate::{AttestationError, check_len};
@@ -97,7 +98,8 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(
     check_len(field, message)?;
     serde_json::from_slice(message).map_err(|error| AttestationError::Malformed {
         field,
-        reason: error.to_string(),
+        // It may repeat what it could not read.
+        reason: printable(&error.to_string()),
     })
 }
 
@@ -128,6 +130,19 @@ mod tests {
         let answer: Answer = read("challenge_response", answer).unwrap();
         assert_eq!(answer.rsa_signature.unwrap().signature.as_slice(), [4, 5]);
         assert!(answer.ecdsa_signature.is_none() && answer.symbolon_signature.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_repeated_at_length() {
+        let long = format!(r#"{{"certificates":"{}"}}"#, "a\\n".repeat(10_000));
+        for message in [
+            long.as_bytes(),
+            format!(r#"{{"certificates":[{long:?}]}}"#).as_bytes(),
+        ] {
+            let error = Evidence::parse(message).unwrap_err().to_string();
+            assert!(error.contains("params.data.payload is malformed"), "{error}");
+            assert!(error.len() < 1024 && !error.contains('\n'), "{error}");
+        }
     }
 
     #[test]

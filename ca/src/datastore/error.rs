@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use symbolon_pki::text::printable;
+
 /// What a record is, for messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -143,21 +145,21 @@ impl DatastoreError {
     pub(crate) fn not_found(kind: RecordKind, id: impl fmt::Display) -> Self {
         Self::NotFound {
             kind,
-            id: id.to_string(),
+            id: printable(&id.to_string()),
         }
     }
 
     pub(crate) fn already_exists(kind: RecordKind, id: impl fmt::Display) -> Self {
         Self::AlreadyExists {
             kind,
-            id: id.to_string(),
+            id: printable(&id.to_string()),
         }
     }
 
     pub(crate) fn conflict(kind: RecordKind, id: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::Conflict {
             kind,
-            id: id.to_string(),
+            id: printable(&id.to_string()),
             reason: reason.to_string(),
         }
     }
@@ -186,3 +188,20 @@ impl DatastoreError {
 
 /// Short for what every operation of a datastore returns.
 pub type Result<T, E = DatastoreError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_s_own_words_are_not_repeated_at_length() {
+        let (kind, long) = (RecordKind::Entry, "\u{1}".repeat(1_000_000));
+        for error in [
+            DatastoreError::not_found(kind, &long),
+            DatastoreError::already_exists(kind, &long),
+            DatastoreError::conflict(kind, &long, "it is so"),
+        ] {
+            assert!(error.to_string().len() < 2048, "{}", error.to_string().len());
+        }
+    }
+}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use prost::Message;
 use symbolon_api::spire::api::server::entry::v1 as api;
 use symbolon_api::spire::api::types;
+use symbolon_pki::text::printable;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -73,8 +74,10 @@ impl api::entry_server::Entry for EntryService {
             return Err(Status::invalid_argument("id is missing"));
         }
         let entry = self.0.datastore.entry(&id).await?;
-        let entry = entry
-            .ok_or_else(|| Status::not_found(format!("id: {} {id:?} does not exist", RecordKind::Entry)))?;
+        let entry = entry.ok_or_else(|| {
+            let id = printable(&id);
+            Status::not_found(format!("id: {} {id:?} does not exist", RecordKind::Entry))
+        })?;
         Ok(Response::new(mask_entry(
             entry_message(&entry),
             output_mask.as_ref(),

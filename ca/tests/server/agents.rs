@@ -140,6 +140,19 @@ async fn what_is_wrong_with_an_attempt_is_named_and_spends_nothing() {
         assert_eq!(status.code(), code, "{status}");
         assert!(status.message().contains(words), "{words}: {status}");
     }
+    // A stranger's words are not repeated at length.
+    for method in ["\u{1}".repeat(100_000), "a".repeat(65), "join token\n".to_owned()] {
+        let status = attest(channel.clone(), &method, token.as_bytes(), csr.clone())
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        let message = status.message();
+        assert!(
+            message.contains("params.data.type: ") && message.len() < 1024,
+            "{status}"
+        );
+        assert!(!message.contains(char::is_control), "{status}");
+    }
     let huge = vec![b'a'; symbolon_attestation::MAX_MESSAGE + 1];
     let status = attest(channel.clone(), "join_token", &huge, csr.clone())
         .await

@@ -23,13 +23,14 @@ use crate::services::svid::{serial_of, svid_message};
 use crate::services::{Core, HeldToken, companion, csr};
 use crate::status::of_attestation;
 use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED, Outcome};
-use crate::wire::check_length;
 
 /// How long a node may take over its next message.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest name of a method that is looked at, in bytes.
-const MAX_TYPE_LEN: usize = 64;
+/// Longest name that a method has.
+const MAX_METHOD: usize = 64;
+/// Longest reason for a refusal in the log, in characters.
+const MAX_REASON: usize = 1024;
 
 type Sender = mpsc::Sender<Result<AttestAgentResponse, Status>>;
 
@@ -130,7 +131,14 @@ impl Opening {
         if data.r#type.is_empty() {
             return Err(missing("params.data.type"));
         }
-        check_length("params.data.type", &data.r#type, MAX_TYPE_LEN)?;
+        // Repeated in the refusal of a method that there is not, so it has to be one that there could be.
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if data.r#type.len() > MAX_METHOD || !data.r#type.bytes().all(is_of_name) {
+            return Err(Status::invalid_argument(format!(
+                "params.data.type: {} is no name of a method; those have at most {MAX_METHOD} letters, digits, _, - and .",
+                printable(&data.r#type)
+            )));
+        }
         if data.payload.is_empty() {
             return Err(missing("params.data.payload"));
         }
@@ -151,7 +159,8 @@ impl Opening {
 
 /// A refusal in the log. The message never holds the evidence.
 pub(super) fn log_refusal(status: &Status) {
-    tracing::warn!(event = AGENT_DENIED, code = ?status.code(), reason = status.message());
+    let reason: String = status.message().chars().take(MAX_REASON).collect();
+    tracing::warn!(event = AGENT_DENIED, code = ?status.code(), reason);
 }
 
 fn banned() -> Status {
