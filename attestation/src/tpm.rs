@@ -3,15 +3,20 @@
 //! The node shows the TPM's endorsement key, with its maker's certificate if it has one, and an attestation key. The
 //! server believes the endorsement key for a certificate under a configured root, or for standing on a list; draws a
 //! secret, and encrypts it so that only a TPM that holds both keys gives it out (credential activation, TPM 2.0 Library,
-//! part 1, section 24). Where PCRs are demanded, the attestation key quotes them over the server's nonce.
+//! part 1, section 24). The node answers with a hash of the secret, the server's nonce and the trust domain that it attests
+//! to, so that the server of another one to which it attests as well cannot pass for it here. Where PCRs are demanded, the
+//! attestation key quotes them over the nonce and the trust domain.
 //!
 //! The messages are JSON, with bytes in base64:
 //!
 //! ```text
 //! evidence   {"ek_public", "ek_certificates": [leaf, …], "ak_public"}
 //! challenge  {"credential", "secret", "nonce", "pcrs": "sha256:7" or null}
-//! answer     {"secret", "quote": {"attest", "signature", "values": {"sha256:7": hex, …}} or null}
+//! answer     {"proof", "quote": {"attest", "signature", "values": {"sha256:7": hex, …}} or none}
 //! ```
+//!
+//! `proof` is SHA-256 of `Symbolon tpm activation, version 1`, a zero, the length of the trust domain's name in one byte,
+//! that name, SHA-256 of the nonce, and the secret.
 //!
 //! The server's side needs no TPM and none of its libraries. The node's side comes with the cargo feature `tpm`.
 

@@ -48,8 +48,9 @@ pub(crate) struct Challenge {
 /// What the node answers.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Answer {
-    /// What was in the credential.
-    pub(crate) secret: Bytes,
+    /// That it knows what was in the credential, by [`opened`](super::pcrs::opened).
+    pub(crate) proof: Bytes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) quote: Option<Quote>,
 }
 

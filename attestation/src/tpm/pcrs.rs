@@ -10,6 +10,8 @@ use super::structure::{Attest, Attested, Public};
 
 /// What a quote is about begins so before it is hashed, and nothing else does.
 const LABEL: &[u8] = b"Symbolon tpm attestation, version 1\0";
+/// The proof that a credential was opened begins so before it is hashed, and nothing else does.
+const OPENED: &[u8] = b"Symbolon tpm activation, version 1\0";
 
 /// The highest PCR that every TPM has.
 const LAST: u8 = 23;
@@ -172,9 +174,21 @@ fn pcr(name: &str) -> Option<(Bank, u8)> {
 
 /// What a quote has to be about: this attestation and no other.
 pub(super) fn about(trust_domain: &TrustDomain, nonce: &[u8]) -> [u8; 32] {
+    bound(LABEL, trust_domain, &[nonce])
+}
+
+/// What proves that the secret in a credential is known, to the servers of one trust domain and of no other: whoever has it
+/// from a node that attests to somebody else cannot tell what was in the credential.
+pub(super) fn opened(trust_domain: &TrustDomain, nonce: &[u8], secret: &[u8]) -> [u8; 32] {
+    bound(OPENED, trust_domain, &[&sha256(nonce), secret])
+}
+
+fn bound(label: &[u8], trust_domain: &TrustDomain, parts: &[&[u8]]) -> [u8; 32] {
     let name = trust_domain.as_str().as_bytes();
-    let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    sha256_of(&[LABEL, &[len], name, nonce])
+    let len = [u8::try_from(name.len()).unwrap_or(u8::MAX)];
+    let mut all = vec![label, &len, name];
+    all.extend(parts);
+    sha256_of(&all)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use symbolon_pki::certificate::Certificate;
 use zeroize::Zeroizing;
 
 use super::message::{Answer, Challenge, Evidence, Quote};
-use super::pcrs::about;
+use super::pcrs::{about, opened};
 use super::{MAX_CERTIFICATES, METHOD};
 use crate::bytes::Bytes;
 use crate::x509pop::message::{read, write};
@@ -78,19 +78,20 @@ impl Prover for TpmProver {
             .transpose()
             .map_err(|error| unusable(format!("the server asks for PCRs that there are not: {error}")))?;
         let about = about(&self.trust_domain, challenge.nonce.as_slice());
-        let tpm = self.tpm.clone();
+        let (tpm, trust_domain) = (self.tpm.clone(), self.trust_domain.clone());
         let answer = in_the_background(METHOD, move || {
-            let secret = tpm.activate(
+            let secret = Zeroizing::new(tpm.activate(
                 &AttestationKey::Endorsed,
                 challenge.credential.as_slice(),
                 challenge.secret.as_slice(),
-            )?;
+            )?);
+            let proof = opened(&trust_domain, challenge.nonce.as_slice(), &secret);
             let quote = match pcrs {
                 Some(pcrs) => Some(quote(&tpm, &about, &pcrs)?),
                 None => None,
             };
             Ok(Answer {
-                secret: Bytes(secret),
+                proof: Bytes::from(&proof[..]),
                 quote,
             })
         })

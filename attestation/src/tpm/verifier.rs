@@ -11,7 +11,7 @@ use symbolon_pki::bundle::X509Authority;
 use symbolon_pki::key::SubjectKey;
 
 use super::message::{Answer, Challenge, Evidence};
-use super::pcrs::{PcrPolicy, about};
+use super::pcrs::{PcrPolicy, about, opened};
 use super::structure::Public;
 use super::{MAX_CERTIFICATES, METHOD, check_certificate, endorsed_path, make_credential};
 use crate::bytes::Bytes;
@@ -137,7 +137,8 @@ impl Verifier for TpmVerifier {
         };
         let answer = challenger.challenge(write(&challenge)).await?;
         let answer: Answer = read(ANSWER, &answer)?;
-        if !is_same(answer.secret.as_slice(), &secret) {
+        let proof = opened(&config.trust_domain, &nonce, &secret);
+        if !is_same(answer.proof.as_slice(), &proof) {
             return Err(denied(
                 "the credential was not activated: the attestation key and the endorsement key are not in one TPM"
                     .to_owned(),

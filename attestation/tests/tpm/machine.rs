@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use spiffe::TrustDomain;
 use symbolon_attestation::tpm::{
     Evidence, PcrPolicy, Public, TpmProver, TpmVerifier, TpmVerifierConfig, endorsement_key_hash,
 };
@@ -86,6 +87,24 @@ async fn a_tpm_without_a_certificate_is_known_by_its_key() {
     // What the process had loaded in either is gone.
     assert_eq!(tpm.handles("handles-transient"), [""; 0]);
     assert_eq!(tpm.handles("handles-loaded-session"), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_node_answers_for_one_trust_domain_counts_in_no_other() {
+    let Some(tpm) = Swtpm::new() else { return };
+    let allowed = BTreeSet::from([hash_of(&tpm)]);
+    let verifier = TpmVerifier::new(TpmVerifierConfig { allowed, ..config() });
+    // Its server shows the evidence here, and hands our challenge on.
+    let elsewhere = TrustDomain::new("other.org").unwrap();
+    let borrowed = || {
+        let prover = TpmProver::new(elsewhere.clone(), identity(&tpm), Vec::new());
+        Box::new(prover.unwrap()) as Box<dyn Prover>
+    };
+    let error = Method::new(verifier, borrowed).attest().await.unwrap_err();
+    assert!(
+        matches!(&error, AttestationError::Denied(reason) if reason.contains("not activated")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

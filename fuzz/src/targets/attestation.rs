@@ -231,7 +231,7 @@ fn tpm_seeds() -> Vec<Vec<u8>> {
         r#"{{"attest":"AQ==","signature":"AQ==","values":{{"sha256:7":"{}"}}}}"#,
         "00".repeat(32)
     );
-    let answer = format!(r#"{{"secret":"{secret}","quote":{quote}}}"#);
+    let answer = format!(r#"{{"proof":"{secret}","quote":{quote}}}"#);
     ["".to_owned(), format!("\"{certificate}\"")]
         .map(|certificates| {
             let payload = format!(
