@@ -186,3 +186,6 @@ pub(crate) fn fresh() -> Result<[[u8; 32]; 2], AttestationError> {
 pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     sha256(one) == sha256(other)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use spiffe::TrustDomain;
 use symbolon_attestation::tpm::{
     Evidence, PcrPolicy, Public, TpmProver, TpmVerifier, TpmVerifierConfig, endorsement_key_hash,
 };
-use symbolon_attestation::{AttestationError, Prover, Verifier, conformance};
+use symbolon_attestation::{AttestationError, Challenger, Prover, Verifier, conformance};
 use symbolon_test_tokens::Swtpm;
 
 use super::pki::{Ca, now};
@@ -77,6 +78,7 @@ async fn a_tpm_without_a_certificate_is_known_by_its_key() {
     let allowed = BTreeSet::from([hash_of(&tpm)]);
     let verifier = TpmVerifier::new(TpmVerifierConfig { allowed, ..config() });
     let method = Method::new(verifier, || prover(&tpm));
+    conformance::run(&method).await.unwrap();
     let attested = method.attest().await.unwrap();
     assert_eq!(attested.selectors.len(), 1);
     let error = Method::new(method.verifier, || prover(&other))
@@ -124,13 +126,32 @@ async fn another_tpms_key_is_not_let_in() {
     mixed["ak_public"] = evidence(prover(&other)).await["ak_public"].clone();
     let payload = serde_json::to_vec(&mixed).unwrap();
     Evidence::parse(&payload).unwrap();
-    // Neither of the two can open the credential.
+    // Neither of the two can open the credential, and a node that says something all the same is not believed.
     for tpm in [&tpm, &other] {
         let mut node = prover(tpm);
         let outcome = verifier
             .verify(&payload, &mut super::Asked(node.as_mut()), now())
             .await;
         assert!(matches!(outcome, Err(AttestationError::Abandoned)), "{outcome:?}");
+        let outcome = verifier
+            .verify(&payload, &mut Insistent(node.as_mut()), now())
+            .await;
+        assert!(
+            matches!(&outcome, Err(AttestationError::Denied(reason)) if reason.contains("not activated")),
+            "{outcome:?}"
+        );
+    }
+}
+
+/// A node that answers even when its TPM does not.
+struct Insistent<'a>(&'a mut dyn Prover);
+
+#[async_trait]
+impl Challenger for Insistent<'_> {
+    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
+        let answer = self.0.respond(&challenge).await;
+        let guess = format!("{{\"proof\":\"{}=\"}}", "A".repeat(43));
+        Ok(answer.unwrap_or_else(|_| guess.into_bytes()))
     }
 }
 
