@@ -16,7 +16,9 @@ use std::time::Duration;
 use common::*;
 use rustls_pki_types::ServerName;
 use symbolon_tls::grpc::{Incoming, IncomingLimits, incoming_within};
-use symbolon_tls::{ClientOptions, Connection, HandshakeError, ListenerOptions, StaticSource};
+use symbolon_tls::{
+    Acceptor, ClientAuth, ClientOptions, Connection, Connector, HandshakeError, ListenerOptions, StaticSource,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_stream::StreamExt;
@@ -54,7 +56,14 @@ impl Site {
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let incoming = incoming_within(listener, acceptor(&source, domain.any(), options), limits);
+        let acceptor = Acceptor::new(
+            source.clone(),
+            domain.any(),
+            ClientAuth::Optional,
+            options,
+            clock(),
+        );
+        let incoming = incoming_within(listener, acceptor, limits);
         Self {
             domain,
             source,
@@ -75,6 +84,17 @@ impl Site {
             ..ClientOptions::default()
         };
         connector(&self.source, self.domain.any(), options)
+            .connect(ServerName::try_from("server.invalid").unwrap(), tcp)
+            .await
+    }
+
+    /// A client at this address, without a certificate.
+    async fn stranger_from(&self, client: Ipv4Addr) -> Result<Connection<TcpStream>, HandshakeError> {
+        let source = source(vec![], self.domain.bundles(&FORMS));
+        let connector =
+            Connector::without_identity(source, self.domain.any(), clock(), ClientOptions::default());
+        let tcp = self.call_from(client).await;
+        connector
             .connect(ServerName::try_from("server.invalid").unwrap(), tcp)
             .await
     }
@@ -183,5 +203,25 @@ async fn those_who_find_no_place_wait_for_one() {
     let good = site.call_from(GOOD).await;
     drop(silent);
     soon(site.handshake_over(good)).await.unwrap();
+    soon(site.incoming.next()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn connections_without_a_certificate_are_counted_for_as_long_as_they_last() {
+    let mut narrow = limits(2);
+    narrow.strangers_per_address = 1;
+    let mut site = Site::new(narrow).await;
+    let _first = soon(site.stranger_from(BAD)).await.unwrap();
+    let admitted = soon(site.incoming.next()).await.unwrap().unwrap();
+    // Its handshake goes well; then it is closed. Others come through, and so does whoever shows a certificate.
+    if let Ok(mut second) = soon(site.stranger_from(BAD)).await {
+        let mut rest = Vec::new();
+        let _ = soon(second.read_to_end(&mut rest)).await;
+    }
+    let _other = soon(site.stranger_from(GOOD)).await.unwrap();
+    soon(site.incoming.next()).await.unwrap().unwrap();
+    site.admits(BAD).await;
+    drop(admitted);
+    let _third = soon(site.stranger_from(BAD)).await.unwrap();
     soon(site.incoming.next()).await.unwrap().unwrap();
 }

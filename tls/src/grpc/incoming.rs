@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
-use super::limits::{Addresses, IncomingLimits, Seat};
+use super::limits::{Addresses, IncomingLimits, Seat, Strangers};
 use crate::connection::Connection;
 use crate::error::HandshakeError;
 use crate::server::Acceptor;
@@ -68,6 +68,7 @@ pub fn incoming_within(listener: TcpListener, acceptor: Acceptor, limits: Incomi
         limits,
         sender,
         addresses: Addresses::new(limits),
+        strangers: Strangers::new(limits),
         handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
     };
     Incoming {
@@ -106,6 +107,7 @@ struct Listening {
     limits: IncomingLimits,
     sender: mpsc::Sender<Connection<TcpStream>>,
     addresses: Arc<Addresses>,
+    strangers: Arc<Strangers>,
     handshakes: Arc<Semaphore>,
 }
 
@@ -141,6 +143,7 @@ impl Listening {
                 self.acceptor.clone(),
                 self.limits.first_byte,
                 self.handshakes.clone(),
+                self.strangers.clone(),
                 self.sender.clone(),
             ));
         }
@@ -162,6 +165,7 @@ impl Newcomer {
         acceptor: Acceptor,
         first_byte: Duration,
         handshakes: Arc<Semaphore>,
+        strangers: Arc<Strangers>,
         sender: mpsc::Sender<Connection<TcpStream>>,
     ) {
         let Self {
@@ -186,6 +190,14 @@ impl Newcomer {
         match handshake(tcp, &acceptor).await {
             // Delivered under the permit, so that a server that falls behind is not sent ever more.
             Ok(connection) => {
+                let connection = if connection.info().peer.is_some() {
+                    connection
+                } else if let Some(stranger) = strangers.admit(client.ip()) {
+                    connection.keeping(stranger)
+                } else {
+                    tracing::debug!(%client, "too many connections without a certificate; closing this one");
+                    return;
+                };
                 if sender.send(connection).await.is_err() {
                     tracing::debug!(%client, "the listener closed during a handshake");
                 }

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 /// What a listener of few handshakes bears, too: those who wait cost a descriptor and some memory.
 const LEAST_WAITING: usize = 256;
 
-/// Bounds on the connections of a listener whose handshakes are not done yet. Those that are done are not counted.
+/// Bounds on the connections of a listener whose handshakes are not done yet, and on those whose clients showed no
+/// certificate. Whoever did is not counted when that is done.
 ///
 /// A client is told by its IP address; IPv6 addresses count by the 64 bits of their network, since whoever has one of
 /// its addresses has all of them.
@@ -30,6 +31,11 @@ pub struct IncomingLimits {
     pub per_address: usize,
     /// Longest wait for a connection's first byte. Clients of TLS speak first. 3 s by default.
     pub first_byte: Duration,
+    /// Connections of clients that showed no certificate; a further one is closed after its handshake. Four for each that
+    /// may wait by default.
+    pub strangers: usize,
+    /// Such connections of one client's address. A sixteenth of [`strangers`](Self::strangers) by default.
+    pub strangers_per_address: usize,
 }
 
 impl IncomingLimits {
@@ -49,6 +55,8 @@ impl IncomingLimits {
             waiting,
             per_address: waiting / 4,
             first_byte: Duration::from_secs(3),
+            strangers: waiting.saturating_mul(4),
+            strangers_per_address: waiting.div_ceil(4),
         }
     }
 }
@@ -127,6 +135,65 @@ impl Drop for Seat {
     }
 }
 
+/// The connections of clients that showed no certificate.
+#[derive(Debug)]
+pub(super) struct Strangers {
+    limits: IncomingLimits,
+    /// All of them, and how many of each address.
+    held: Mutex<(usize, HashMap<IpAddr, usize>)>,
+}
+
+/// A connection's place among those of strangers, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Stranger {
+    strangers: Arc<Strangers>,
+    network: IpAddr,
+}
+
+impl Strangers {
+    pub(super) fn new(limits: IncomingLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            held: Mutex::default(),
+        })
+    }
+
+    /// A place for one more connection from `address`; `None` if it, or all of them, have too many.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Stranger> {
+        let network = network(address);
+        let mut held = self.lock();
+        let (all, of_each) = &mut *held;
+        let of_address = of_each.get(&network).copied().unwrap_or_default();
+        if *all >= self.limits.strangers.max(1) || of_address >= self.limits.strangers_per_address.max(1) {
+            return None;
+        }
+        *all += 1;
+        of_each.insert(network, of_address + 1);
+        Some(Stranger {
+            strangers: self.clone(),
+            network,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (usize, HashMap<IpAddr, usize>)> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut held = self.strangers.lock();
+        let (all, of_each) = &mut *held;
+        *all = all.saturating_sub(1);
+        if let Some(of_address) = of_each.get_mut(&self.network) {
+            *of_address = of_address.saturating_sub(1);
+            if *of_address == 0 {
+                of_each.remove(&self.network);
+            }
+        }
+    }
+}
+
 /// What a client is told by.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -176,12 +243,32 @@ mod tests {
     }
 
     #[test]
+    fn strangers_are_counted_together_and_by_address() {
+        let strangers = Strangers::new(IncomingLimits {
+            strangers: 3,
+            strangers_per_address: 2,
+            ..IncomingLimits::new(4)
+        });
+        let first = strangers.admit(ip("192.0.2.1")).unwrap();
+        let second = strangers.admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert!(strangers.admit(ip("192.0.2.1")).is_none());
+        let third = strangers.admit(ip("192.0.2.2")).unwrap();
+        assert!(strangers.admit(ip("192.0.2.3")).is_none(), "three of all");
+        drop(first);
+        let fourth = strangers.admit(ip("192.0.2.3")).unwrap();
+        drop((second, third, fourth));
+        let held = strangers.lock();
+        assert!(held.0 == 0 && held.1.is_empty(), "who is gone is forgotten");
+    }
+
+    #[test]
     fn no_default_lets_one_address_have_everything() {
         for handshakes in 0..200 {
             let limits = IncomingLimits::new(handshakes);
             assert!(limits.handshakes >= 1 && limits.handshakes_per_address >= 1);
             assert!(limits.handshakes == 1 || limits.handshakes_per_address < limits.handshakes);
             assert!(limits.per_address >= 1 && limits.per_address < limits.waiting);
+            assert!(limits.strangers_per_address >= 1 && limits.strangers_per_address < limits.strangers);
         }
     }
 }
