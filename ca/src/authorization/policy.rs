@@ -12,13 +12,16 @@ use std::time::{Duration, Instant, SystemTime};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 use serde_json::{Map, json};
+use spiffe::SpiffeId;
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::{rfc3339, unix_seconds};
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 
 use super::Standing;
-use crate::caller::Caller;
+use crate::caller::{Caller, Svid};
 use crate::config::AuthorizationConfig;
+use crate::datastore::{AgentCertificate, AgentRecord, Selector, SerialNumber};
 use crate::telemetry::POLICY_DECIDED;
 
 /// Longest policy or data file, in bytes.
@@ -70,7 +73,7 @@ pub enum PolicyError {
 /// A policy that was read and tried.
 #[derive(Debug)]
 pub struct Policy {
-    /// Cloned for each decision, which leaves no traces in it then.
+    /// Prepared, and cloned for each decision, which leaves no traces in it then.
     engine: Engine,
     log_allowed: bool,
 }
@@ -129,6 +132,11 @@ impl Policy {
             limit: Duration::from_millis(u64::from(config.policy_timeout_ms)),
             check_interval: STEPS,
         });
+        // The first evaluation prepares the policy, in no time that is bounded; clones of what is prepared share it. What
+        // cannot be prepared cannot be tried either.
+        engine.set_input(Value::new_object());
+        let _ = engine.eval_rule(ALLOW.to_owned());
+        let _ = engine.take_prints();
         let policy = Self {
             engine,
             log_allowed: config.log_allowed,
@@ -139,34 +147,23 @@ impl Policy {
 
     /// Has it decide about calls of every kind of caller: what cannot work is known before the first one comes.
     fn try_out(&self, path: &Path) -> Result<(), PolicyError> {
+        let undecided = |method, reason| PolicyError::Undecided {
+            path: path.to_owned(),
+            method,
+            reason,
+        };
         let metadata = HeaderMap::new();
-        let local = Caller::Local { pid: None, uid: 0 };
-        for (method, caller, standing) in [
-            (
-                "/spire.api.server.agent.v1.Agent/AttestAgent",
-                &Caller::Anonymous,
-                &Standing::Anyone,
-            ),
-            (
-                "/spire.api.server.entry.v1.Entry/CountEntries",
-                &local,
-                &Standing::Local,
-            ),
-        ] {
+        for (method, caller, standing) in trials().map_err(|reason| undecided("any method", reason))? {
             let facts = Facts {
                 method,
-                caller,
-                standing,
+                caller: &caller,
+                standing: &standing,
                 address: None,
                 metadata: &metadata,
                 request_id: "trial",
                 now: SystemTime::UNIX_EPOCH,
             };
-            self.decide(&facts).map_err(|reason| PolicyError::Undecided {
-                path: path.to_owned(),
-                method,
-                reason,
-            })?;
+            self.decide(&facts).map_err(|reason| undecided(method, reason))?;
         }
         Ok(())
     }
@@ -209,6 +206,61 @@ impl Policy {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// A call by each right that there is.
+fn trials() -> Result<[(&'static str, Caller, Standing); 5], String> {
+    let svid = |path: &str| {
+        let id = SpiffeId::new(format!("spiffe://trial.invalid{path}"));
+        Ok::<_, String>(Svid {
+            spiffe_id: id.map_err(|error| error.to_string())?,
+            serial: SerialNumber::from_bytes(&[1]).map_err(|error| error.to_string())?,
+            form: Form::Classical,
+            not_after: SystemTime::UNIX_EPOCH,
+        })
+    };
+    let agent = svid("/spire/agent/join_token/trial")?;
+    let record = AgentRecord {
+        spiffe_id: agent.spiffe_id.clone(),
+        attestation_type: "join_token".to_owned(),
+        current: AgentCertificate {
+            serial: agent.serial.clone(),
+            expires_at: agent.not_after,
+        },
+        renewed: None,
+        selectors: [Selector::new("trial", "trial")].into(),
+        banned: false,
+        can_reattest: false,
+        agent_version: None,
+        attested_at: agent.not_after,
+    };
+    Ok([
+        (
+            "/spire.api.server.agent.v1.Agent/AttestAgent",
+            Caller::Anonymous,
+            Standing::Anyone,
+        ),
+        (
+            "/spire.api.server.entry.v1.Entry/CountEntries",
+            Caller::Local { pid: None, uid: 0 },
+            Standing::Local,
+        ),
+        (
+            "/spire.api.server.entry.v1.Entry/ListEntries",
+            Caller::X509(svid("/trial/admin")?),
+            Standing::Admin,
+        ),
+        (
+            "/spire.api.server.svid.v1.SVID/NewDownstreamX509CA",
+            Caller::X509(svid("/trial/downstream")?),
+            Standing::Downstream,
+        ),
+        (
+            "/spire.api.server.svid.v1.SVID/BatchNewX509SVID",
+            Caller::X509(agent),
+            Standing::Agent(Arc::new(record)),
+        ),
+    ])
 }
 
 /// What a policy decides.

@@ -5,7 +5,6 @@ use tonic::Code;
 
 use super::*;
 use crate::caller::tests::{x509, x509_of};
-use crate::datastore::{AgentCertificate, AgentRecord, Selector, SerialNumber};
 
 const LOCAL: Caller = Caller::Local {
     pid: Some(12),
@@ -94,11 +93,11 @@ fn only_true_lets_a_call_pass() {
 #[test]
 fn what_cannot_decide_refuses() {
     // Both go well for the callers that a policy is tried with.
-    let odd = load("default allow := true\nallow := \"yes\" if input.caller.kind == \"x509\"").unwrap();
+    let odd = load("default allow := true\nallow := \"yes\" if input.caller.path == \"/a\"").unwrap();
     assert!(passes(&odd, &LOCAL, &Standing::Local));
     assert!(!passes(&odd, &x509("/a"), &Standing::Admin));
     let slow = load(
-        "default allow := true\nallow := false if {\n input.caller.kind == \"x509\"\n numbers.range(1, 3000)[a] + numbers.range(1, 3000)[b] < 0\n}",
+        "default allow := true\nallow := false if {\n input.caller.path == \"/a\"\n numbers.range(1, 3000)[a] + numbers.range(1, 3000)[b] < 0\n}",
     )
     .unwrap();
     assert!(passes(&slow, &LOCAL, &Standing::Local));
@@ -108,6 +107,31 @@ fn what_cannot_decide_refuses() {
         "it took longer than it may"
     );
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_policy_is_prepared_once_and_not_for_each_call() {
+    use std::fmt::Write as _;
+    let mut rules = "default allow := true\n".to_owned();
+    for rule in 0..2000 {
+        writeln!(
+            rules,
+            "rule_{rule} if {{\n some one in input.list\n one.name == \"{rule}\"\n count(one.parts) > {rule}\n}}"
+        )
+        .unwrap();
+    }
+    let start = Instant::now();
+    let policy = load(&rules).unwrap();
+    let loading = start.elapsed();
+    let start = Instant::now();
+    for _ in 0..100 {
+        assert!(passes(&policy, &LOCAL, &Standing::Local));
+    }
+    assert!(
+        start.elapsed() < loading,
+        "{:?} for 100 decisions, {loading:?} to load",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -128,6 +152,22 @@ fn a_policy_that_cannot_work_is_refused_at_once() {
         ("package somebody.elses\nallow := true", None, "cannot decide"),
         ("package symbolon.authz\nallowed := true", None, "cannot decide"),
         ("package symbolon.authz\nallow := 1", None, "cannot decide"),
+        // Each errs for one kind of caller alone.
+        (
+            "package symbolon.authz\ndefault allow := true\nallow := 1 if input.agent.attestation_type",
+            None,
+            "BatchNewX509SVID",
+        ),
+        (
+            "package symbolon.authz\ndefault allow := true\nallow := 1 if input.standing == \"admin\"",
+            None,
+            "ListEntries",
+        ),
+        (
+            "package symbolon.authz\ndefault allow := true\nallow := 1 if input.standing == \"downstream\"",
+            None,
+            "NewDownstreamX509CA",
+        ),
     ] {
         let error = load_with(policy, data).unwrap_err().to_string();
         assert!(error.contains(words), "{policy}: {error}");
@@ -187,7 +227,7 @@ fn an_agent_is_known_by_what_its_attestation_found() {
             .unwrap();
     let agent = |attestation_type: &str| {
         Standing::Agent(Arc::new(AgentRecord {
-            spiffe_id: spiffe::SpiffeId::new("spiffe://example.org/spire/agent/tpm/a").unwrap(),
+            spiffe_id: SpiffeId::new("spiffe://example.org/spire/agent/tpm/a").unwrap(),
             attestation_type: attestation_type.to_owned(),
             current: AgentCertificate {
                 serial: SerialNumber::from_bytes(&[7]).unwrap(),
