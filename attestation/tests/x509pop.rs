@@ -299,6 +299,18 @@ async fn an_svid_is_exchanged_for_an_agents() {
     }
 }
 
+#[tokio::test]
+async fn an_svid_under_a_tainted_authority_is_not_exchanged() {
+    let (node, mut authority) = issued(Suite::EcdsaP256, "spiffe://example.org/spire-exchange/rack/7");
+    authority.tainted = true;
+    let method = Method::new(node, own_trust(authority), DEFAULT_SPIFFE_TEMPLATE);
+    let error = method.attest().await.unwrap_err();
+    assert!(
+        matches!(&error, AttestationError::Denied(reason) if reason.contains("tainted")),
+        "{error}"
+    );
+}
+
 /// What a certificate's fault is answered, without a challenge.
 async fn refusal(method: &Method, payload: &[u8]) -> AttestationError {
     method

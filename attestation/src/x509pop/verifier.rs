@@ -93,6 +93,9 @@ impl X509PopVerifier {
         let mut options = VerifyOptions::under(Policy::Path(config.policy));
         // The node proves its native key alone.
         options.native_only = true;
+        // Whoever has the key of a tainted authority could sign SVIDs of any path, and what they are exchanged for would
+        // outlive it.
+        options.refuse_tainted = matches!(config.trust, Trust::Spiffe { .. });
         Self { config, options }
     }
 

@@ -181,6 +181,16 @@ impl X509PopSection {
             }
             _ => {}
         }
+        let prefix = format!("{}/", self.svid_prefix.trim_end_matches('/'));
+        let is_ours = prefix == "/" || prefix.starts_with("/spire/");
+        if self.mode == X509PopMode::Spiffe && (is_ours || !prefix.starts_with('/')) {
+            let reason = format!(
+                "is {:?}; it has to begin with / and to name a path of its own, neither every SVID nor those below /spire/, \
+                 which servers and agents have",
+                self.svid_prefix
+            );
+            return Err(problem("attestors.x509pop.svid_prefix", reason));
+        }
         self.template()?;
         let most = MAX_CERTIFICATES - 1;
         if !(1..=most).contains(&self.max_intermediates) {
@@ -326,6 +336,30 @@ mod tests {
                 "max_rsa_key_size` is 8192",
             ),
             ("[x509pop]\nmode = \"spiffe\"\npolicy = \"any\"", "policy"),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"\"",
+                "`attestors.x509pop.svid_prefix`",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"/\"",
+                "`attestors.x509pop.svid_prefix`",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"//\"",
+                "`attestors.x509pop.svid_prefix`",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"/spire\"",
+                "`attestors.x509pop.svid_prefix`",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"/spire/agent/\"",
+                "`attestors.x509pop.svid_prefix`",
+            ),
+            (
+                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"spire-exchange\"",
+                "`attestors.x509pop.svid_prefix`",
+            ),
             ("[tpm]", "lets nobody in"),
             (&format!("[tpm]\nallowed = [\"{hash}\"]"), "64 hex digits"),
             (
