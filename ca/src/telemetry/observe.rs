@@ -13,10 +13,11 @@ use std::time::Instant;
 use symbolon_api::denial_reason;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_host::traces;
-use symbolon_tls::grpc::{code_name, until_end};
+use symbolon_tls::grpc::{TlsConnectInfo, code_name, until_end};
 use tonic::body::Body;
 use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{Extensions, Request, Response};
+use tonic::transport::server::UdsConnectInfo;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::field::Empty;
@@ -83,7 +84,8 @@ where
         let id: Arc<str> = super::request_id().into();
         let path = request.uri().path();
         let method = super::served::names_of(path).unwrap_or(UNKNOWN);
-        let span = span_of(path, method, &id, request.headers());
+        let leads = may_lead(request.extensions());
+        let span = span_of(path, method, &id, leads.then_some(request.headers()));
         let header = HeaderValue::from_str(&id);
         request.extensions_mut().insert(RequestId(id));
         let call = Call {
@@ -104,8 +106,17 @@ where
     }
 }
 
-/// The span of a call. Who calls is recorded in it by the gate.
-fn span_of(path: &str, (service, method): (&str, &str), id: &str, headers: &HeaderMap) -> Span {
+/// Whether a caller's calls may become part of its own trace, and be sampled as it says: strangers could have every call of
+/// a flood exported, or put what they do into the traces of others.
+fn may_lead(extensions: &Extensions) -> bool {
+    match extensions.get::<TlsConnectInfo>() {
+        Some(tls) => tls.connection.peer.is_some(),
+        None => extensions.get::<UdsConnectInfo>().is_some(),
+    }
+}
+
+/// The span of a call. Who calls is recorded in it by the gate. `parent` has the headers that may name its trace.
+fn span_of(path: &str, (service, method): (&str, &str), id: &str, parent: Option<&HeaderMap>) -> Span {
     let span = tracing::info_span!(
         "call",
         request_id = id,
@@ -126,7 +137,9 @@ fn span_of(path: &str, (service, method): (&str, &str), id: &str, headers: &Head
         span.record("rpc.system", "grpc");
         span.record("rpc.service", service);
         span.record("rpc.method", method);
-        traces::follow(&span, |name| headers.get(name)?.to_str().ok());
+        if let Some(headers) = parent {
+            traces::follow(&span, |name| headers.get(name)?.to_str().ok());
+        }
     }
     span
 }
@@ -185,4 +198,38 @@ fn is_own_failure(code: Code) -> bool {
             | Code::Unavailable
             | Code::DataLoss
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use symbolon_tls::{ConnectionInfo, Negotiated};
+
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_decide_what_is_traced() {
+        let mut extensions = Extensions::new();
+        assert!(!may_lead(&extensions));
+        extensions.insert(UdsConnectInfo {
+            peer_addr: None,
+            peer_cred: None,
+        });
+        assert!(may_lead(&extensions));
+        let negotiated = Negotiated {
+            key_exchange: String::new(),
+            cipher_suite: String::new(),
+            peer_signature: None,
+            own_signature: None,
+        };
+        let connection = ConnectionInfo {
+            peer: None,
+            presented: None,
+            negotiated,
+        };
+        extensions.insert(TlsConnectInfo {
+            remote_addr: None,
+            connection: Arc::new(connection),
+        });
+        assert!(!may_lead(&extensions), "no certificate");
+    }
 }
