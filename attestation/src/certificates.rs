@@ -2,10 +2,11 @@
 
 use symbolon_crypto::digest::sha1_for_names;
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::encode::whole;
 use symbolon_pki::key::SubjectKey;
 use x509_cert::name::Name;
 
-use crate::AttestationError;
+use crate::{AttestationError, ecdsa};
 
 /// id-at-commonName.
 const COMMON_NAME: &str = "2.5.4.3";
@@ -16,6 +17,34 @@ const MAX_COMMON_NAME: usize = 256;
 /// SHA-1 of a certificate in hex, by which SPIRE names agents and authorities. Nothing rests on it but the name.
 pub(crate) fn fingerprint(certificate: &Certificate) -> String {
     hex::encode(sha1_for_names(certificate.der()))
+}
+
+/// The fingerprint that a certificate has when its signature is written in the other way in which ECDSA lets it be written.
+/// Whoever has the certificate can make that one, which is just as good; `None` where its issuer's key leaves no choice.
+pub(crate) fn other_fingerprint(certificate: &Certificate, issuer: &Certificate) -> Option<String> {
+    let SubjectKey::Suite(key) = issuer.subject_key().ok()? else {
+        return None;
+    };
+    let signature = certificate.signature();
+    // The post-quantum half of a composite stands first, and has one length.
+    let (first, component) = match key.suite().components() {
+        [component] => (&[][..], *component),
+        [post_quantum, component] if post_quantum.is_ml_dsa() => {
+            (signature.get(..post_quantum.max_signature_len())?, *component)
+        }
+        _ => return None,
+    };
+    let sibling = ecdsa::sibling(component, signature.get(first.len()..)?)?;
+    let bits = |signature: &[&[u8]]| whole(0x03, &[&[&[0_u8][..]][..], signature].concat());
+    let der = certificate.der();
+    // The header of the outer element, and the signature, which is the last of what is in it.
+    let header = match der.get(1)? {
+        0..=0x7f => 2,
+        long => 2 + usize::from(long & 0x7f),
+    };
+    let signed = der.get(header..)?.strip_suffix(&bits(&[signature])[..])?;
+    let other = whole(0x30, &[signed, &bits(&[first, &sibling])]);
+    Some(hex::encode(sha1_for_names(&other)))
 }
 
 /// The serial number in hex, in whole bytes and without zeros before it.

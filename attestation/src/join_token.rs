@@ -185,6 +185,7 @@ impl Verifier for TokenVerifier {
         {
             TokenUse::Spent => Ok(Attested {
                 agent_id,
+                siblings: Vec::new(),
                 selectors: [].into(),
                 can_reattest: false,
             }),

@@ -37,6 +37,9 @@ pub const MAX_MESSAGE: usize = 128 * 1024;
 pub struct Attested {
     /// Who the node is: `spiffe://<trust domain>/spire/agent/<method>/…`.
     pub agent_id: SpiffeId,
+    /// Who else it could have said to be with what is the same evidence, written otherwise. None of them may be on record:
+    /// it is the same node.
+    pub siblings: Vec<SpiffeId>,
     /// What was observed of it, as pairs of type and value.
     pub selectors: BTreeSet<(String, String)>,
     /// Whether the node can do it again with the same evidence, rather than renew what it was given.

@@ -159,6 +159,7 @@ impl Verifier for TpmVerifier {
         }
         Ok(Attested {
             agent_id,
+            siblings: Vec::new(),
             selectors,
             can_reattest: true,
         })

@@ -15,7 +15,7 @@ use symbolon_pki::verify::{VerifyOptions, verify_plain_chain};
 use super::message::{Activation, Answer, Challenge, Evidence};
 use super::{MAX_CERTIFICATES, METHOD};
 use crate::bytes::Bytes;
-use crate::certificates::{chain, common_name, fingerprint};
+use crate::certificates::{chain, common_name, fingerprint, other_fingerprint};
 use crate::tpm::verifier::{ANSWER, PAYLOAD, fresh, is_same, public};
 use crate::tpm::{
     Attest, Attested as TpmAttested, Public, check_certificate, endorsed_path, make_credential,
@@ -173,12 +173,14 @@ impl Verifier for DevIdVerifier {
             .first()
             .ok_or_else(|| refused("there is no DevID certificate"))?;
         let (endorsement, key) = self.residency(&evidence, device, now)?;
-        let agent_id = format!(
-            "spiffe://{}/spire/agent/{METHOD}/{}",
-            self.0.trust_domain,
-            fingerprint(device)
-        );
-        let agent_id = SpiffeId::new(agent_id).map_err(|error| refused(error.to_string()))?;
+        let named = |fingerprint: String| {
+            let domain = &self.0.trust_domain;
+            SpiffeId::new(format!("spiffe://{domain}/spire/agent/{METHOD}/{fingerprint}"))
+                .map_err(|error| refused(error.to_string()))
+        };
+        let agent_id = named(fingerprint(device))?;
+        let other = path.get(1).and_then(|issuer| other_fingerprint(device, issuer));
+        let siblings = other.map(named).transpose()?.into_iter().collect();
         let selectors = selectors(&path)?;
 
         let [nonce, secret] = fresh()?;
@@ -201,6 +203,7 @@ impl Verifier for DevIdVerifier {
         }
         Ok(Attested {
             agent_id,
+            siblings,
             selectors,
             can_reattest: true,
         })

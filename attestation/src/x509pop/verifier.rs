@@ -14,7 +14,7 @@ use symbolon_pki::verify::{PathPolicy, Policy, VerifyOptions, verify_plain_chain
 use super::message::{Answer, Evidence, read, write};
 use super::possession::{self, Scheme};
 use super::{DEFAULT_MAX_INTERMEDIATES, MAX_RSA_BITS, METHOD, selectors};
-use crate::certificates::{chain, common_name, fingerprint, limit_rsa, serial_hex};
+use crate::certificates::{chain, common_name, fingerprint, limit_rsa, other_fingerprint, serial_hex};
 use crate::path_template::PathTemplate;
 use crate::{AttestationError, Attested, Challenger, Verifier};
 
@@ -144,16 +144,26 @@ impl X509PopVerifier {
         let denied = |reason: String| AttestationError::Denied(reason);
         let selectors = selectors::selectors(&believed.path, uris).map_err(denied)?;
         let common_name = common_name(leaf.inner().tbs_certificate().subject()).map_err(denied)?;
-        let value = |name: &str| match name {
-            "Fingerprint" => Some(fingerprint(leaf)),
+        let value = |name: &str, fingerprint: &str| match name {
+            "Fingerprint" => Some(fingerprint.to_owned()),
             "SerialNumberHex" => Some(serial_hex(leaf)),
             "Subject.CommonName" => common_name.clone(),
             "SVIDPathTrimmed" => believed.svid_path.clone(),
             other => uris.get(other.strip_prefix("URISanSelectors.")?).cloned(),
         };
-        let agent_id = self.config.template.agent_id(&self.config.trust_domain, value);
+        let named = |fingerprint: String| {
+            let template = &self.config.template;
+            let agent_id = template.agent_id(&self.config.trust_domain, |name| value(name, &fingerprint));
+            agent_id.map_err(|error| denied(error.to_string()))
+        };
+        let agent_id = named(fingerprint(leaf))?;
+        let issuer = believed.path.get(1);
+        let other = issuer.and_then(|issuer| other_fingerprint(leaf, issuer));
+        let sibling = other.map(named).transpose()?;
         Ok(Attested {
-            agent_id: agent_id.map_err(|error| denied(error.to_string()))?,
+            // Templates without a fingerprint give the same.
+            siblings: sibling.into_iter().filter(|id| *id != agent_id).collect(),
+            agent_id,
             selectors,
             can_reattest: true,
         })

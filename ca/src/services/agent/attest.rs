@@ -170,11 +170,26 @@ fn banned() -> Status {
     )
 }
 
+/// Refuses a banned node, under whichever name the same evidence could bring it here, and one that is on record under
+/// another of these.
 async fn refuse_banned(core: &Core, attested: &Attested) -> Result<(), Status> {
-    match core.datastore.agent(&attested.agent_id).await? {
-        Some(agent) if agent.banned => Err(banned()),
-        _ => Ok(()),
+    if let Some(agent) = core.datastore.agent(&attested.agent_id).await?
+        && agent.banned
+    {
+        return Err(banned());
     }
+    for sibling in &attested.siblings {
+        match core.datastore.agent(sibling).await? {
+            None => {}
+            Some(agent) if agent.banned => return Err(banned()),
+            Some(_) => {
+                return Err(Status::permission_denied(format!(
+                    "the node is on record as {sibling}, by the same certificate with its signature written in another way"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Puts the agent on record, and spends in the same step what it attested with.
