@@ -13,6 +13,7 @@ mod held;
 mod source;
 pub mod table;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -25,11 +26,14 @@ pub(crate) use self::admission::Place;
 pub(crate) use self::asked::{Asked, Bounds};
 use self::bucket::{Buckets, Refusal};
 pub(crate) use self::held::{Held, STATUS};
+use self::source::{Key, network};
 pub(crate) use self::source::{Source, deadline};
 use self::table::{Class, Limit, limit_of};
 use crate::caller::Caller;
 use crate::config::LimitsConfig;
 
+/// A network of IPv6 may attest so many times as often as one address: it can be one machine's, and a whole site's.
+const OF_NETWORK: u32 = 32;
 /// For each call in progress so many may wait for their turn.
 const WAITING: usize = 4;
 
@@ -39,7 +43,10 @@ pub struct Limits {
     admission: Admission,
     /// For calls whose turn comes later: they cost little meanwhile, and there may be more of them.
     waiting: Admission,
+    /// By address.
     attestation: Buckets,
+    /// By network, where addresses are many.
+    attestation_of_networks: Buckets,
     x509: Buckets,
     jwt: Buckets,
     wit: Buckets,
@@ -55,6 +62,7 @@ impl Limits {
             admission: Admission::new(config.calls),
             waiting: Admission::new(config.calls.saturating_mul(WAITING)),
             attestation: Buckets::new(config.attestation),
+            attestation_of_networks: Buckets::new(config.attestation.saturating_mul(OF_NETWORK)),
             x509: Buckets::new(config.signing),
             jwt: Buckets::new(config.signing),
             wit: Buckets::new(config.signing),
@@ -120,6 +128,31 @@ impl Limits {
         }
     }
 
+    /// The turn of somebody at this address for attestation. Whoever attests may have no identity yet, and one that it has
+    /// gives it no rate of its own. As in SPIRE an address counts whole, or the machines of one site would wait for each
+    /// other.
+    fn attestation_turn(
+        &self,
+        address: IpAddr,
+        count: usize,
+        now: Instant,
+        patience: Duration,
+    ) -> Result<Duration, Refusal> {
+        let address = address.to_canonical();
+        // First, so that one who asks too often takes nothing from the others of its network.
+        let wait = self
+            .attestation
+            .take(&Key::Address(address), count, now, patience)?;
+        match network(address) {
+            IpAddr::V4(_) => Ok(wait),
+            network => {
+                let key = Key::Network(network);
+                let of_network = self.attestation_of_networks.take(&key, count, now, patience)?;
+                Ok(wait.max(of_network))
+            }
+        }
+    }
+
     fn buckets(&self, class: Class) -> &Buckets {
         match class {
             Class::Attestation => &self.attestation,
@@ -155,13 +188,16 @@ impl Meter {
     /// How long the caller has to wait for that many more.
     fn turn(&self, count: usize, now: Instant) -> Result<Duration, Status> {
         self.used.store(true, Ordering::Relaxed);
-        let Source::Remote(key) = &self.source else {
+        let Source::Remote { key, address } = &self.source else {
             return Ok(Duration::ZERO);
         };
         let longest = self.limits.patience;
         let patience = self.deadline.map_or(longest, |deadline| deadline.min(longest));
         let noun = self.class.noun();
-        let turn = self.limits.buckets(self.class).take(key, count, now, patience);
+        let turn = match self.class {
+            Class::Attestation => self.limits.attestation_turn(*address, count, now, patience),
+            class => self.limits.buckets(class).take(key, count, now, patience),
+        };
         turn.map_err(|refusal| match refusal {
             Refusal::TooMany { burst } => Status::resource_exhausted(format!(
                 "rate ({count}) exceeds burst size ({burst}): ask for at most {burst} {noun} at once"

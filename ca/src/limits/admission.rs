@@ -96,7 +96,7 @@ impl Admission {
     /// # Errors
     /// `ResourceExhausted`, with when to come back.
     pub(super) fn enter(&self, caller: &Caller, source: &Source) -> Result<Place, Status> {
-        let Source::Remote(key) = source else {
+        let Source::Remote { key, .. } = source else {
             return Ok(Place::default());
         };
         if self.places == 0 {
@@ -199,8 +199,9 @@ mod tests {
     }
 
     fn stranger(admission: &Admission, address: u32) -> Result<Place, Status> {
-        let key = Key::Network(Ipv4Addr::from(address).into());
-        admission.enter(&Caller::Anonymous, &Source::Remote(key))
+        let address = Ipv4Addr::from(address).into();
+        let key = Key::Network(address);
+        admission.enter(&Caller::Anonymous, &Source::Remote { key, address })
     }
 
     fn agent(number: usize) -> Caller {

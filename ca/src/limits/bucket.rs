@@ -93,8 +93,14 @@ impl Buckets {
             let rate = self.rate;
             return Err(Refusal::Later { wait, rate });
         }
-        shared.make_room(now)?;
-        shared.paid.insert(key.clone(), paid);
+        match shared.paid.get_mut(key) {
+            // It has its room.
+            Some(known) => *known = paid,
+            None => {
+                shared.make_room(now)?;
+                shared.paid.insert(key.clone(), paid);
+            }
+        }
         Ok(wait)
     }
 }
@@ -198,6 +204,11 @@ mod tests {
         let crowd = Buckets::new(1);
         let met = (0..200_000).filter(|number| crowd.take(&key(*number), 1, start, NO_WAIT).is_ok());
         assert_eq!(met.count(), MOST_CALLERS);
+        assert_eq!(
+            crowd.take(&key(1), 1, start, SECOND),
+            Ok(SECOND),
+            "who is known is not turned away"
+        );
         assert_eq!(crowd.take(&key(1), 1, start + 9 * SECOND, NO_WAIT), Ok(NO_WAIT));
     }
 }

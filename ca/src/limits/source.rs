@@ -15,7 +15,12 @@ pub(crate) enum Source {
     /// Nobody: a process on this machine.
     Local,
     /// A caller from elsewhere.
-    Remote(Key),
+    Remote {
+        /// Who it is.
+        key: Key,
+        /// Where it calls from. All whose address is not known have one.
+        address: IpAddr,
+    },
 }
 
 /// What tells callers apart: an identity where there is one, so that those behind one address do not share a rate.
@@ -23,28 +28,30 @@ pub(crate) enum Source {
 pub(crate) enum Key {
     /// A verified identity.
     Identity(SpiffeId),
-    /// An address; of IPv6 the network, for whoever has one address of it has all.
+    /// An address; of IPv6 the network, for whoever has one address of it may have all.
     Network(IpAddr),
+    /// An address by itself.
+    Address(IpAddr),
 }
 
 impl Source {
     /// The source of a call.
     pub(crate) fn of(caller: &Caller, extensions: &Extensions) -> Self {
-        match caller {
-            Caller::Local { .. } => Self::Local,
-            Caller::X509(svid) => Self::Remote(Key::Identity(svid.spiffe_id.clone())),
-            Caller::Anonymous => {
-                let address = extensions
-                    .get::<TlsConnectInfo>()
-                    .and_then(|connection| connection.remote_addr);
-                let address = address.map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
-                Self::Remote(Key::Network(network(address)))
-            }
-        }
+        let address = extensions
+            .get::<TlsConnectInfo>()
+            .and_then(|connection| connection.remote_addr)
+            .map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        let key = match caller {
+            Caller::Local { .. } => return Self::Local,
+            Caller::X509(svid) => Key::Identity(svid.spiffe_id.clone()),
+            Caller::Anonymous => Key::Network(network(address)),
+        };
+        Self::Remote { key, address }
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// An address as it is, of IPv6 the network: 64 bits, of which one machine may have every address.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

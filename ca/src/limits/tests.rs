@@ -6,7 +6,6 @@ use prost_types::FileDescriptorSet;
 use symbolon_api::retry_delay;
 use tonic::Code;
 
-use super::source::Key;
 use super::table::TABLE;
 use super::*;
 use crate::authorization::rules::{self, Rule, rule_of};
@@ -121,7 +120,12 @@ fn what_spire_bounds_is_bounded() {
 }
 
 fn stranger(number: u32) -> Source {
-    Source::Remote(Key::Network(Ipv4Addr::from(number).into()))
+    at(Ipv4Addr::from(number).into())
+}
+
+fn at(address: IpAddr) -> Source {
+    let key = Key::Network(network(address));
+    Source::Remote { key, address }
 }
 
 const ATTEST: &str = "/spire.api.server.agent.v1.Agent/AttestAgent";
@@ -151,6 +155,32 @@ fn calls_wait_for_their_turn_and_are_refused_when_it_is_far() {
     for _ in 0..100 {
         assert_eq!(attest(Source::Local, None).unwrap(), Duration::ZERO);
     }
+}
+
+#[test]
+fn machines_of_one_network_do_not_wait_for_each_other() {
+    let limits = Limits::new(&LimitsConfig::default());
+    let now = Instant::now();
+    let attest = |source| {
+        let hurried = Some(Duration::ZERO);
+        limits.meter_of(Class::Attestation, source, hurried).turn(1, now)
+    };
+    let address = |number: u32| -> IpAddr { format!("2001:db8:1:2::{number:x}").parse().unwrap() };
+    for number in 1..=OF_NETWORK {
+        attest(at(address(number))).unwrap();
+        assert!(attest(at(address(number))).is_err(), "once a second");
+    }
+    let refused = attest(at(address(OF_NETWORK + 1))).unwrap_err();
+    assert!(refused.message().contains("32 attestations"), "{refused}");
+    attest(at("2001:db8:1:3::1".parse().unwrap())).unwrap();
+    // An identity gives no rate of its own.
+    let known = |path: &str| Source::Remote {
+        key: Key::Identity(spiffe::SpiffeId::new(format!("spiffe://example.org{path}")).unwrap()),
+        address: "192.0.2.1".parse().unwrap(),
+    };
+    attest(known("/a")).unwrap();
+    assert!(attest(known("/b")).is_err());
+    assert!(attest(at("::ffff:192.0.2.1".parse().unwrap())).is_err());
 }
 
 #[tokio::test]
