@@ -59,10 +59,16 @@ impl Prover for TpmProver {
             in_the_background(METHOD, move || Ok((tpm.endorsement()?, tpm.attestation_key()?))).await?;
         let own = endorsement.certificate.as_deref().map(der_alone);
         let above = self.certificates.iter().map(Certificate::der);
-        let certificates = own.into_iter().chain(above).take(MAX_CERTIFICATES);
+        let certificates: Vec<_> = own.into_iter().chain(above).map(Bytes::from).collect();
+        if certificates.len() > MAX_CERTIFICATES {
+            return Err(unusable(format!(
+                "there are {} certificates, the TPM's own included; {MAX_CERTIFICATES} are allowed",
+                certificates.len()
+            )));
+        }
         let evidence = Evidence {
             ek_public: Bytes(endorsement.public),
-            ek_certificates: certificates.map(Bytes::from).collect(),
+            ek_certificates: certificates,
             ak_public: Bytes(key),
         };
         Ok(Zeroizing::new(evidence.to_json()))

@@ -92,6 +92,42 @@ async fn a_tpm_without_a_certificate_is_known_by_its_key() {
 }
 
 #[tokio::test]
+async fn a_tpm_on_the_list_is_let_in_whatever_its_certificate_is() {
+    let Some(tpm) = Swtpm::new() else { return };
+    let (allowed, roots) = (
+        BTreeSet::from([hash_of(&tpm)]),
+        vec![Ca::root("maker").authority()],
+    );
+    let mut node = prover(&tpm);
+    let evidence = node.evidence().await.unwrap();
+    let mut evidence: serde_json::Value = serde_json::from_slice(&evidence).unwrap();
+    evidence["ek_certificates"] = serde_json::json!(["MAA="]);
+    let payload = serde_json::to_vec(&evidence).unwrap();
+    for (allowed, is_let_in) in [(allowed, true), (BTreeSet::new(), false)] {
+        let verifier = TpmVerifier::new(TpmVerifierConfig {
+            allowed,
+            roots: roots.clone(),
+            ..config()
+        });
+        let outcome = verifier
+            .verify(&payload, &mut super::Asked(node.as_mut()), now())
+            .await;
+        assert_eq!(outcome.is_ok(), is_let_in, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_not_left_out_because_there_are_too_many() {
+    let maker = Ca::root("maker");
+    let Some(tpm) = made_by(&maker) else { return };
+    // As many as there may be, and the TPM has one more.
+    let certificates = vec![maker.authority().certificate; 6];
+    let mut prover = TpmProver::new(trust_domain(), identity(&tpm), certificates).unwrap();
+    let error = prover.evidence().await.unwrap_err().to_string();
+    assert!(error.contains("7 certificates"), "{error}");
+}
+
+#[tokio::test]
 async fn what_a_node_answers_for_one_trust_domain_counts_in_no_other() {
     let Some(tpm) = Swtpm::new() else { return };
     let allowed = BTreeSet::from([hash_of(&tpm)]);
