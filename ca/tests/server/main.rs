@@ -7,6 +7,7 @@ mod appended;
 mod authorization;
 mod authorized;
 mod bundle;
+mod certified;
 mod component_keys;
 mod downstream;
 mod entries;

@@ -59,7 +59,11 @@ pub(super) async fn run(
         Status::failed_precondition(message)
     })?;
 
-    let node = Node { requests, replies };
+    let node = Node {
+        requests,
+        replies,
+        failed: None,
+    };
     let outcome = attest(core, verifier.as_ref(), opening, node, &forms).await;
     core.counted
         .attestation(verifier.method(), Outcome::of_status(&outcome));
@@ -73,10 +77,14 @@ async fn attest(
     mut node: Node,
     forms: &[Form],
 ) -> Result<answer::Step, Status> {
-    let attested = verifier
+    let verified = verifier
         .verify(&data.payload, &mut node, core.clock.now())
-        .await
-        .map_err(of_attestation)?;
+        .await;
+    let attested = verified.map_err(|error| match (error, node.failed.take()) {
+        // Why it did not answer is known.
+        (AttestationError::Abandoned, Some(status)) => status,
+        (error, _) => of_attestation(error),
+    })?;
     let token = core.join_tokens.held_by(verifier.method(), &data.payload);
     refuse_banned(core, &attested).await?;
     let csr = csr::read(&core.issuer, csr, forms).await?;
@@ -253,6 +261,8 @@ async fn next(requests: &mut Streaming<AttestAgentRequest>) -> Result<Option<Att
 struct Node {
     requests: Streaming<AttestAgentRequest>,
     replies: Sender,
+    /// What came in place of an answer.
+    failed: Option<Status>,
 }
 
 #[async_trait]
@@ -265,9 +275,10 @@ impl Challenger for Node {
             .send(Ok(challenge))
             .await
             .map_err(|_| AttestationError::Abandoned)?;
-        let response = next(&mut self.requests)
-            .await
-            .map_err(|_| AttestationError::Abandoned)?;
+        let response = next(&mut self.requests).await.map_err(|status| {
+            self.failed = Some(status);
+            AttestationError::Abandoned
+        })?;
         match response.and_then(|message| message.step) {
             Some(ask::Step::ChallengeResponse(response)) => {
                 check_len("challenge_response", &response)?;
