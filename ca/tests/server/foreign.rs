@@ -124,10 +124,13 @@ async fn an_own_identity_under_a_foreign_root_is_nobody_s() {
         }],
         output_mask: None,
     };
-    BundleClient::new(server.local().await)
+    let results = BundleClient::new(server.local().await)
         .batch_set_federated_bundle(set)
         .await
-        .unwrap();
+        .unwrap()
+        .into_inner()
+        .results;
+    assert_eq!(results[0].status.as_ref().unwrap().code, 0, "{results:?}");
     let server = server.restart(|_| {}).await.unwrap();
     let forged = minted(&pretender, "/admin").await;
     assert_no_handshake(

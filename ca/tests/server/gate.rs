@@ -15,9 +15,10 @@ use symbolon_api::spire::api::server::entry::v1::{CountEntriesRequest, ListEntri
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX509svidParams};
 use symbolon_api::spire::api::types;
+use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_api::{MAX_MESSAGE, denial_reason, retry_delay};
 use symbolon_ca::authorization::rules::rule_of;
-use symbolon_ca::client::Reader;
+use symbolon_ca::client::{EntrySpec, Reader};
 use symbolon_ca::config::LimitsConfig;
 use symbolon_ca::server::Server;
 use symbolon_host::duration::HumanDuration;
@@ -31,7 +32,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 use crate::authorization::workload;
-use crate::support::{Key, TestServer, attest, config, words};
+use crate::support::{Key, TestServer, attest, config, id, words};
 
 /// Calls a method with an empty message and gives what it is answered.
 async fn call(channel: &Channel, path: &str) -> Result<(), Status> {
@@ -102,6 +103,45 @@ async fn whoever_may_not_call_a_method_is_turned_away_from_it() {
         };
         let may = rule_of(path).unwrap().any;
         assert_eq!(status.code() == Code::PermissionDenied, !may, "{path}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_opens_what_it_is_for_and_a_ban_closes_all() {
+    let server = TestServer::start().await;
+    let granted = async |path: &str, grant: fn(&mut EntrySpec)| {
+        let identity = workload(&server, path, Form::Classical).await;
+        let selectors = vec!["unix:uid:1".parse().unwrap()];
+        let mut spec = EntrySpec::new(id(path), id("/spire/agent/x/a"), selectors);
+        grant(&mut spec);
+        server.client.create_entry(&spec).await.unwrap();
+        server.with_svid(&identity).await
+    };
+    let admin = granted("/admin", |spec| spec.admin = true).await;
+    let below = granted("/below", |spec| spec.downstream = true).await;
+    let agent = server.agent(Form::Classical).await;
+    server.client.ban_agent(&agent.spiffe_id).await.unwrap();
+    for path in &methods() {
+        let rule = rule_of(path).unwrap();
+        for (who, channel, may) in [
+            ("an administrator", &admin, rule.admin),
+            ("a server below", &below, rule.downstream),
+            ("a banned agent", &agent.channel, false),
+        ] {
+            // What they may they could do, too, and this is not about that.
+            if may || rule.any {
+                continue;
+            }
+            let status = call(channel, path).await.unwrap_err();
+            assert_eq!(status.code(), Code::PermissionDenied, "{path} of {who}: {status}");
+            if rule.agent && who == "a banned agent" {
+                assert_eq!(
+                    denial_reason(&status),
+                    Some(Reason::AgentBanned),
+                    "{path}: {status}"
+                );
+            }
+        }
     }
 }
 
