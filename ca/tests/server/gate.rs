@@ -145,7 +145,8 @@ async fn a_right_opens_what_it_is_for_and_a_ban_closes_all() {
     }
 }
 
-fn limited(change: impl FnOnce(&mut LimitsConfig)) -> LimitsConfig {
+/// No limits but these.
+pub(crate) fn limited(change: impl FnOnce(&mut LimitsConfig)) -> LimitsConfig {
     let mut limits = LimitsConfig {
         wait: HumanDuration(Duration::ZERO),
         ..LimitsConfig::OFF
@@ -245,43 +246,6 @@ async fn a_server_with_its_hands_full_says_so_and_still_hears_its_operator() {
     tokio::time::timeout(Duration::from_secs(60), again)
         .await
         .unwrap();
-}
-
-/// A call whose message never comes, until it is answered.
-async fn unfinished(channel: Channel) -> Status {
-    let mut client = Grpc::new(channel);
-    client.ready().await.unwrap();
-    let path = PathAndQuery::from_static("/spire.api.server.bundle.v1.Bundle/GetBundle");
-    let codec = ProstCodec::<GetBundleRequest, types::Bundle>::default();
-    let nothing = tokio_stream::pending();
-    client
-        .client_streaming(Request::new(nothing), path, codec)
-        .await
-        .unwrap_err()
-}
-
-#[tokio::test]
-async fn no_caller_takes_all_places_by_calls_that_it_does_not_finish() {
-    let server = TestServer::start_with(|config| config.limits = limited(|limits| limits.calls = 16)).await;
-    let agent = server.agent(Form::Classical).await;
-    let workload = async |path| {
-        let identity = workload(&server, path, Form::Classical).await;
-        server.with_svid(&identity).await
-    };
-    let (greedy, other) = (workload("/greedy").await, workload("/other").await);
-    let mut calls: tokio::task::JoinSet<Status> = (0..20).map(|_| unfinished(greedy.clone())).collect();
-    // It may have four of them; the others are turned away at once.
-    for _ in 0..16 {
-        let answered = tokio::time::timeout(Duration::from_secs(25), calls.join_next()).await;
-        let status = answered.expect("it took more than its share").unwrap().unwrap();
-        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-    }
-    for channel in [agent.channel.clone(), other, server.anonymous().await] {
-        BundleClient::new(channel)
-            .get_bundle(GetBundleRequest::default())
-            .await
-            .unwrap();
-    }
 }
 
 #[tokio::test]
