@@ -18,6 +18,8 @@ use symbolon_api::spire::api::server::localauthority::v1::local_authority_client
 use symbolon_api::spire::api::server::localauthority::v1::{
     PrepareX509AuthorityRequest, TaintX509AuthorityRequest,
 };
+use symbolon_api::spire::api::server::entry::v1::CountEntriesRequest;
+use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX509svidParams};
 use symbolon_ca::client::EntryChanges;
@@ -161,6 +163,15 @@ async fn every_decision_is_an_event_with_the_request_it_belongs_to() {
         "a guessed token and a banned agent"
     );
     commands_are_events_whoever_leaves(&server, &lines).await;
+    // Strangers who are turned away do not fill the log.
+    let stranger = server.anonymous().await;
+    for _ in 0..10 {
+        EntryClient::new(stranger.clone())
+            .count_entries(CountEntriesRequest::default())
+            .await
+            .unwrap_err();
+    }
+    assert_eq!(lines.events(telemetry::CALL_DENIED).len(), 2);
     let text = lines.text();
     assert!(
         !text.contains(&waiting) && !text.contains("guessed-token"),

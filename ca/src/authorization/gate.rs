@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use spiffe::SpiffeId;
 use symbolon_api::permission_denied;
@@ -29,7 +30,12 @@ pub struct Gate {
     /// Administrators that no entry makes.
     admin_ids: BTreeSet<SpiffeId>,
     policy: Option<Policy>,
+    /// Calls of callers without an SVID that were turned away.
+    strangers_denied: AtomicU64,
 }
+
+/// Of every so many strangers who are turned away, one leaves a line in the log: each line costs them nothing.
+const LOGGED: u64 = 256;
 
 /// A call that asks to be let in.
 #[derive(Clone, Debug)]
@@ -63,6 +69,7 @@ impl Gate {
             own_uid: rustix::process::geteuid().as_raw(),
             admin_ids: BTreeSet::new(),
             policy: None,
+            strangers_denied: AtomicU64::new(0),
         }
     }
 
@@ -100,12 +107,12 @@ impl Gate {
         let standing = match self.standing(rule, caller).await {
             Ok(Some(standing)) => standing,
             Ok(None) => {
-                tracing::warn!(event = telemetry::CALL_DENIED, method = path, %caller, reason = "not allowed to");
+                self.log_denied(path, caller, "not allowed to");
                 let message = format!("authorization denied for method {path}");
                 return Err(Status::permission_denied(message));
             }
             Err(status) => {
-                tracing::warn!(event = telemetry::CALL_DENIED, method = path, %caller, reason = status.message());
+                self.log_denied(path, caller, status.message());
                 return Err(status);
             }
         };
@@ -125,6 +132,17 @@ impl Gate {
             caller: call.caller,
             standing,
         })
+    }
+
+    fn log_denied(&self, method: &str, caller: &Caller, reason: &str) {
+        if !matches!(caller, Caller::Anonymous) {
+            tracing::warn!(event = telemetry::CALL_DENIED, method, %caller, reason);
+            return;
+        }
+        let denied = self.strangers_denied.fetch_add(1, Ordering::Relaxed) + 1;
+        if denied % LOGGED == 1 {
+            tracing::warn!(event = telemetry::CALL_DENIED, method, %caller, reason, denied);
+        }
     }
 
     /// Cheapest first; the agents' check, which reads the datastore, comes last.
