@@ -14,12 +14,12 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use symbolon_api::spire::api::server::entry::v1::CountEntriesRequest;
+use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::server::localauthority::v1::local_authority_client::LocalAuthorityClient;
 use symbolon_api::spire::api::server::localauthority::v1::{
     PrepareX509AuthorityRequest, TaintX509AuthorityRequest,
 };
-use symbolon_api::spire::api::server::entry::v1::CountEntriesRequest;
-use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX509svidParams};
 use symbolon_ca::client::EntryChanges;

@@ -77,9 +77,7 @@ async fn attest(
     mut node: Node,
     forms: &[Form],
 ) -> Result<answer::Step, Status> {
-    let verified = verifier
-        .verify(&data.payload, &mut node, core.clock.now())
-        .await;
+    let verified = verifier.verify(&data.payload, &mut node, core.clock.now()).await;
     let attested = verified.map_err(|error| match (error, node.failed.take()) {
         // Why it did not answer is known.
         (AttestationError::Abandoned, Some(status)) => status,
