@@ -94,4 +94,11 @@ pub mod symbolon {
             tonic::include_proto!("symbolon.server.v1");
         }
     }
+    pub mod workload {
+        //! Services of the agent, for workloads.
+        pub mod v1 {
+            //! `symbolon.workload.v1`.
+            tonic::include_proto!("symbolon.workload.v1");
+        }
+    }
 }

@@ -9,7 +9,7 @@
 //! | [`spire::api::types`] | `spire.api.types` | spire-api-sdk |
 //! | [`spire::api::server::agent::v1`] and `entry`, `bundle`, `svid` beside it | `spire.api.server.*.v1` | spire-api-sdk |
 //! | [`spiffe::workload`] | none | SPIFFE Workload API |
-//! | [`symbolon::server::v1`] | `symbolon.server.v1` | Symbolon |
+//! | [`symbolon::server::v1`], [`symbolon::workload::v1`] | `symbolon.server.v1`, `symbolon.workload.v1` | Symbolon |
 //!
 //! Names, numbers and types of the first three are those of their publishers, so that stock agents, tools and clients
 //! fit. What Symbolon adds to their messages has field numbers of [`FIRST_OWN_FIELD`] and above.

@@ -40,7 +40,10 @@ masked!(types::Witsvid: shows id expires_at issued_at hint, hides token);
 masked!(workload::Jwtsvid: shows spiffe_id hint, hides svid);
 masked!(workload::ValidateJwtsvidRequest: shows audience, hides svid);
 masked!(workload::Witsvid: shows spiffe_id hint, hides wit_svid wit_svid_key);
-masked!(workload::X509svid: shows spiffe_id hint form x509_svid bundle, hides x509_svid_key alternative_key);
+masked!(
+    workload::X509svid: shows spiffe_id hint form x509_svid bundle migration_target migration_stage,
+    hides x509_svid_key alternative_key
+);
 
 #[cfg(test)]
 mod tests {

@@ -214,7 +214,12 @@ fn services_and_methods_are_complete() {
             "symbolon.server.v1.Certificates",
             vec!["ListCertificates =>", "GetCertificate =>"],
         ),
+        (
+            "symbolon.server.v1.Migration",
+            vec!["GetMigration =>", "SetStage =>", "SyncMigration =>"],
+        ),
         ("symbolon.server.v1.Server", vec!["GetServerInfo =>"]),
+        ("symbolon.workload.v1.Handshakes", vec!["ReportHandshakes =>"]),
     ]);
 
     let mut found = BTreeMap::new();
@@ -259,6 +264,8 @@ fn high_field_numbers_are_ours_and_no_others() {
     let ours = [
         "X509SVID.alternative_key = 1001",
         "X509SVID.form = 1000",
+        "X509SVID.migration_stage = 1003",
+        "X509SVID.migration_target = 1002",
         "spire.api.server.svid.v1.NewX509SVIDParams.form = 1000",
         "spire.api.types.Entry.allowed_forms = 1000",
         "spire.api.types.Entry.leaf_key_algorithms = 1003",

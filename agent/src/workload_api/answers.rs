@@ -53,6 +53,7 @@ pub(super) fn x509(
                 true => identity.form.name().to_owned(),
                 false => String::new(),
             },
+            ..wire::X509svid::default()
         }
     });
     let svids: Vec<_> = svids.collect();

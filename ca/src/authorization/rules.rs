@@ -171,6 +171,15 @@ pub static TABLE: &[ServiceRules] = &[
         methods: &[("ListCertificates", OPERATORS), ("GetCertificate", OPERATORS)],
     },
     ServiceRules {
+        service: "symbolon.server.v1.Migration",
+        socket_only: false,
+        methods: &[
+            ("GetMigration", OPERATORS),
+            ("SetStage", OPERATORS),
+            ("SyncMigration", AGENT),
+        ],
+    },
+    ServiceRules {
         service: "symbolon.server.v1.Server",
         socket_only: false,
         methods: &[("GetServerInfo", OPERATORS)],

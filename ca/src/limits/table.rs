@@ -1,5 +1,5 @@
-//! The table: for every method served, what bounds how often one caller may call it. As in SPIRE; of ours none is bounded,
-//! for those are for operators.
+//! The table: for every method served, what bounds how often one caller may call it. As in SPIRE; of ours what agents call
+//! is bounded, and the rest is for operators.
 //!
 //! It stands beside [`crate::authorization::rules`], and a test sees to it that every method is in both.
 
@@ -159,6 +159,14 @@ pub(crate) static TABLE: &[ServiceLimits] = &[
     ServiceLimits {
         service: "symbolon.server.v1.Certificates",
         methods: &[("ListCertificates", Free), ("GetCertificate", Free)],
+    },
+    ServiceLimits {
+        service: "symbolon.server.v1.Migration",
+        methods: &[
+            ("GetMigration", Free),
+            ("SetStage", Free),
+            ("SyncMigration", Call(Class::Status)),
+        ],
     },
     ServiceLimits {
         service: "symbolon.server.v1.Server",

@@ -11,7 +11,7 @@ use super::*;
 use crate::authorization::rules::{self, Rule, rule_of};
 
 /// Services that are described together with the server's, and served by the agent.
-const ELSEWHERE: [&str; 1] = ["SpiffeWorkloadAPI"];
+const ELSEWHERE: [&str; 2] = ["SpiffeWorkloadAPI", "symbolon.workload.v1.Handshakes"];
 
 /// The path of every method that the descriptors have.
 fn described() -> BTreeSet<String> {

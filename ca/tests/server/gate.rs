@@ -48,7 +48,9 @@ fn methods() -> BTreeSet<String> {
     let files = FileDescriptorSet::decode(symbolon_api::FILE_DESCRIPTOR_SET)
         .unwrap()
         .file;
-    let served = files.iter().filter(|file| !file.package().is_empty());
+    // What has no package is the agent's to serve, and what is for workloads.
+    let elsewhere = ["", "symbolon.workload.v1"];
+    let served = files.iter().filter(|file| !elsewhere.contains(&file.package()));
     let paths = served.flat_map(|file| {
         file.service.iter().flat_map(|service| {
             let name = format!("{}.{}", file.package(), service.name());
