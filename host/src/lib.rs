@@ -5,9 +5,10 @@
 //! ([`socket`]), strict TOML configuration ([`config`]), durations as people write them ([`duration`]), logs
 //! ([`logging`]), the signals that end a process or have it read its configuration again ([`shutdown`]), and what its
 //! operator watches it by: the service manager ([`systemd`]), pages for probes ([`pages`]), figures ([`metrics`]) and
-//! traces ([`traces`]), configured by sections that the programs share ([`watch`]).
+//! traces ([`traces`]), configured by sections that the programs share ([`watch`]); and one request to a service outside
+//! ([`http`]).
 //!
-//! All but files are behind the features `config` (configuration, durations, data directories), `logging`, `metrics`,
+//! All but files are behind the features `config` (configuration, durations, data directories), `http`, `logging`, `metrics`,
 //! `pages`, `traces`, `watch` and `runtime` (sockets, signals, service manager), so that a library can have the files without what
 //! only a program needs.
 //!
@@ -20,6 +21,8 @@ pub mod data_dir;
 #[cfg(feature = "config")]
 pub mod duration;
 pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "logging")]
 pub mod logging;
 #[cfg(feature = "metrics")]
