@@ -16,7 +16,7 @@ use spiffe::SpiffeId;
 pub use self::error::WitError;
 use crate::bundle::jwk::{self, KeyType};
 use crate::bundle::{BundleSet, EntryError};
-use crate::jwt::claims::{check_time, claims_of, subject, time};
+use crate::jwt::claims::{check_time, claims_each_once, subject, time};
 use crate::jwt::jose::Parts;
 use crate::jwt::{Algorithm, JwtError};
 use crate::key::SubjectKey;
@@ -152,7 +152,7 @@ pub fn verify_wit_svid(token: &str, bundles: &BundleSet, now: SystemTime) -> Res
         .kid
         .filter(|kid| !kid.is_empty())
         .ok_or(JwtError::NoKeyId)?;
-    let claims = claims_of(&parts)?;
+    let claims = claims_each_once(&parts)?;
     let spiffe_id = subject(&claims)?;
     let expires_at = time(&claims, "exp")?.ok_or(JwtError::MissingClaim("exp"))?;
     let (issued_at, not_before) = (time(&claims, "iat")?, time(&claims, "nbf")?);

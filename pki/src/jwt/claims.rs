@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use spiffe::SpiffeId;
 
@@ -27,9 +27,9 @@ struct Claims(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EachOnce;
+        struct Members;
 
-        impl<'de> Visitor<'de> for EachOnce {
+        impl<'de> Visitor<'de> for Members {
             type Value = Claims;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,7 +48,69 @@ impl<'de> Deserialize<'de> for Claims {
             }
         }
 
-        deserializer.deserialize_map(EachOnce)
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A value of which no object, at any depth, has a member twice.
+struct EachOnce(Value);
+
+impl<'de> Deserialize<'de> for EachOnce {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = EachOnce;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<EachOnce, E> {
+                Ok(EachOnce(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<EachOnce, E> {
+                Ok(EachOnce(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<EachOnce, E> {
+                Ok(EachOnce(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<EachOnce, E> {
+                Ok(EachOnce(value.into()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<EachOnce, E> {
+                Ok(EachOnce(value.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<EachOnce, E> {
+                Ok(EachOnce(Value::Null))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<EachOnce, A::Error> {
+                let mut values = Vec::new();
+                while let Some(EachOnce(value)) = items.next_element()? {
+                    values.push(value);
+                }
+                Ok(EachOnce(values.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<EachOnce, A::Error> {
+                let mut values = Map::new();
+                while let Some((name, EachOnce(value))) = members.next_entry::<String, _>()? {
+                    if values.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                    }
+                    values.insert(name, value);
+                }
+                Ok(EachOnce(values.into()))
+            }
+        }
+
+        deserializer.deserialize_any(AnyValue)
     }
 }
 
@@ -84,6 +146,16 @@ pub(crate) fn claims_of(parts: &Parts<'_>) -> Result<Map<String, Value>, JwtErro
     let Claims(claims) = serde_json::from_slice(&parts.claims)
         .map_err(|error| JwtError::NotClaims(text::printable(&error.to_string())))?;
     Ok(claims)
+}
+
+/// The claims, of which nothing at any depth is there twice: a key that two readers read differently is two keys.
+pub(crate) fn claims_each_once(parts: &Parts<'_>) -> Result<Map<String, Value>, JwtError> {
+    let not_claims = |problem: String| JwtError::NotClaims(text::printable(&problem));
+    match serde_json::from_slice(&parts.claims) {
+        Ok(EachOnce(Value::Object(claims))) => Ok(claims),
+        Ok(EachOnce(_)) => Err(not_claims("it is not an object".to_owned())),
+        Err(error) => Err(not_claims(error.to_string())),
+    }
 }
 
 /// `sub`: the SPIFFE ID of a workload.

@@ -92,7 +92,7 @@ pub(crate) fn token(header: &Value, claims: &Value, alg: &str) -> String {
 }
 
 /// A token whose claims may be any text.
-fn token_as_is(header: &Value, claims: &str, alg: &str) -> String {
+pub(crate) fn token_as_is(header: &Value, claims: &str, alg: &str) -> String {
     let signed = format!("{}.{}", encode(header.to_string()), encode(claims));
     let signature = encode(signature(alg, signed.as_bytes()));
     format!("{signed}.{signature}")

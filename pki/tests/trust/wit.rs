@@ -11,7 +11,7 @@ use symbolon_pki::suite::Suite;
 use symbolon_pki::wit::{Confirmation, TYPE, WitError, WitSvid, verify_wit_svid};
 
 use crate::support::{Ca, HOUR, bundle, now, signer, subject_key, trust_domain};
-use crate::tokens::{claims as jwt_claims, es256, jwt_authorities, seconds, token};
+use crate::tokens::{claims as jwt_claims, es256, jwt_authorities, seconds, token, token_as_is};
 
 /// A bundle whose WIT authorities are the keys that sign in these tests, and which has no JWT authority.
 fn bundles() -> BundleSet {
@@ -234,6 +234,34 @@ fn confirmations_that_are_missing_or_wrong() {
     good["cnf"]["jwk"]["kid"] = json!("mine");
     good["cnf"]["x"] = json!(1);
     verify(&wit(&good)).unwrap();
+}
+
+/// Of a member that is there twice, one reader takes the first and another the last.
+#[test]
+fn nothing_of_the_confirmation_key_is_there_twice() {
+    let header = json!({ "alg": "ES256", "kid": "p256", "typ": TYPE });
+    let good = claims(&holder().1).to_string();
+    verify(&token_as_is(&header, &good, "ES256")).unwrap();
+    for (place, member, name) in [
+        ("\"jwk\":{", r#""x":"AA""#, "x"),
+        ("\"jwk\":{", r#""alg":"ES384""#, "alg"),
+        ("\"jwk\":{", r#""k\u0074y":"RSA""#, "kty"),
+        ("\"jwk\":{", r#""key_ops":[{"a":1,"a":2}]"#, "a"),
+        ("\"cnf\":{", r#""jwk":{}"#, "jwk"),
+        ("{", r#""cnf":{}"#, "cnf"),
+    ] {
+        let twice = good.replacen(place, &format!("{place}{member},"), 1);
+        assert_ne!(twice, good);
+        let refused = verify(&token_as_is(&header, &twice, "ES256")).unwrap_err();
+        assert!(
+            matches!(refused, WitError::Token(JwtError::NotClaims(_))),
+            "{refused}"
+        );
+        assert!(
+            refused.to_string().contains(&format!("`{name}` is there twice")),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
