@@ -4,6 +4,7 @@
 //! refuses it: `false`, nothing at all, a value of another type, an error, a decision that takes too long. It can take
 //! away, and never give: what the table refuses it is not asked about. [`Facts`] says what it is given.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,7 +98,7 @@ pub(super) struct Facts<'a> {
     pub(super) method: &'a str,
     pub(super) caller: &'a Caller,
     pub(super) standing: &'a Standing,
-    pub(super) address: Option<std::net::IpAddr>,
+    pub(super) address: Option<IpAddr>,
     pub(super) metadata: &'a HeaderMap,
     pub(super) request_id: &'a str,
     pub(super) now: SystemTime,
@@ -158,7 +159,8 @@ impl Policy {
                 method,
                 caller: &caller,
                 standing: &standing,
-                address: None,
+                // Set aside for examples (RFC 5737); processes on this machine call from nowhere.
+                address: (!matches!(caller, Caller::Local { .. })).then_some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
                 metadata: &metadata,
                 request_id: "trial",
                 now: SystemTime::UNIX_EPOCH,

@@ -23,6 +23,7 @@ use crate::services::svid::{serial_of, svid_message};
 use crate::services::{Core, HeldToken, companion, csr};
 use crate::status::of_attestation;
 use crate::telemetry::{AGENT_ATTESTED, AGENT_DENIED, Outcome};
+use crate::wire::check_length;
 
 /// How long a node may take over its next message.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -139,9 +140,10 @@ impl Opening {
         }
         // Repeated in the refusal of a method that there is not, so it has to be one that there could be.
         let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        if data.r#type.len() > MAX_METHOD || !data.r#type.bytes().all(is_of_name) {
+        check_length("params.data.type", &data.r#type, MAX_METHOD)?;
+        if !data.r#type.bytes().all(is_of_name) {
             return Err(Status::invalid_argument(format!(
-                "params.data.type: {} is no name of a method; those have at most {MAX_METHOD} letters, digits, _, - and .",
+                "params.data.type: {} is no name of a method; those have letters, digits, _, - and . alone",
                 printable(&data.r#type)
             )));
         }
