@@ -160,7 +160,8 @@ impl Policy {
                 caller: &caller,
                 standing: &standing,
                 // Set aside for examples (RFC 5737); processes on this machine call from nowhere.
-                address: (!matches!(caller, Caller::Local { .. })).then_some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+                address: (!matches!(caller, Caller::Local { .. }))
+                    .then_some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
                 metadata: &metadata,
                 request_id: "trial",
                 now: SystemTime::UNIX_EPOCH,
