@@ -150,18 +150,19 @@ impl Operator {
     }
 
     async fn over_tls(&self, peer: &Peer, identities: Vec<Arc<SvidIdentity>>) -> Result<Channel, AnyError> {
+        // Who attests has no SVID yet.
+        let is_new = identities.is_empty();
         let source = Arc::new(StaticSource::new(identities, self.bundles.clone()));
         let server = SpiffeId::new(format!("spiffe://{TRUST_DOMAIN}/spire/server"))?;
+        let (server, clock) = (AuthorizeId::OneOf(vec![server]), Arc::new(SystemClock));
         let options = ClientOptions {
             alpn: vec![ALPN_H2.to_vec()],
             ..ClientOptions::default()
         };
-        let connector = Connector::new(
-            source,
-            AuthorizeId::OneOf(vec![server]),
-            Arc::new(SystemClock),
-            options,
-        );
+        let connector = match is_new {
+            true => Connector::without_identity(source, server, clock, options),
+            false => Connector::new(source, server, clock, options),
+        };
         Ok(channel(&peer.address().to_string(), connector, &ChannelOptions::default()).await?)
     }
 
