@@ -118,9 +118,13 @@ async fn run(file: &Path) -> anyhow::Result<()> {
     let _data_dir = DataDir::open(&config.data_dir, config.trust_domain.as_str())?;
     // Before the first signal can come.
     let mut hangups = Hangups::new()?;
-    let agent = Agent::start(config.clone(), Arc::new(SystemClock)).await?;
-    // Until here they end the process where it is; from here on it is stopped in order.
     let mut stops = Stops::new()?;
+    let starting = Agent::start(config.clone(), Arc::new(SystemClock));
+    let Some(started) = stops.unless_stopped(starting).await else {
+        // Something may hang.
+        std::process::exit(0);
+    };
+    let agent = started?;
     tokio::select! {
         signal = stops.next() => {
             tracing::info!(signal, "stopping");

@@ -31,6 +31,19 @@ impl Stops {
         })
     }
 
+    /// What `starting` comes to, or nothing if somebody wants the process to end before that. What was begun is then left
+    /// where it is, as in a crash: the caller ends the process at once, whatever its threads wait for.
+    pub async fn unless_stopped<T>(&mut self, starting: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            started = starting => Some(started),
+            signal = self.next() => {
+                tracing::info!(signal, "stopped before it had started");
+                None
+            }
+        }
+    }
+
     /// Waits for one of them and returns its name.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
@@ -59,5 +72,28 @@ impl Hangups {
             // There will be no other.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::process::Command;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_told_to_stop_while_starting_stops_and_who_has_started_has() {
+        let mut stops = Stops::new().unwrap();
+        assert_eq!(stops.unless_stopped(async { 7 }).await, Some(7));
+        let me = std::process::id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &me])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(stops.unless_stopped(pending::<()>()).await.is_none());
     }
 }

@@ -157,5 +157,6 @@ fn a_token_that_hangs_holds_up_neither_other_families_nor_the_end_of_the_server(
     remote.signal("-CONT");
     let mut server = Running::start(&home, &config(&home, &token), &log);
     kill_process(Pid::from_child(&server.0), Signal::TERM).unwrap();
-    assert!(wait(&mut server.0).success());
+    let status = wait(&mut server.0);
+    assert!(status.success(), "{status}: {}", std::fs::read_to_string(&log).unwrap());
 }

@@ -26,15 +26,19 @@ pub(super) async fn run(common: &Common, file: &Path) -> Result<()> {
     let notifier = Notifier::from_env().context("NOTIFY_SOCKET cannot be used")?;
     // Before the first signal can come.
     let mut hangups = Hangups::new()?;
+    let mut stops = Stops::new()?;
     let environment = Environment {
         prompt: Arc::new(prompt::wanted),
         log: Some(log),
         ..Environment::new(Arc::new(SystemClock))
     };
-    let mut server = CaServer::start_with(&config, environment).await?;
+    let starting = CaServer::start_with(&config, environment);
+    let Some(started) = stops.unless_stopped(starting).await else {
+        // Something may hang, or wait for somebody at the terminal.
+        std::process::exit(0);
+    };
+    let mut server = started?;
     let serves = format!("serves {}", config.trust_domain);
-    // Until here they end the process where it is, as a crash may; from here on it is stopped in order.
-    let mut stops = Stops::new()?;
     notifier.ready(&serves);
     let stopping = async {
         loop {
