@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use spiffe::{SpiffeId, SpiffeIdError};
 use symbolon_crypto::KeyError as ComponentKeyError;
 use symbolon_issuance::SvidProfile;
@@ -140,28 +141,18 @@ impl ServerIdentity {
     pub async fn renew_due(&self) -> Result<(), IdentityError> {
         let mut held = self.held.lock().await;
         let now = self.clock.now();
-        let mut next = Vec::new();
-        let mut failure = None;
-        for form in FORMS {
-            let Some(authority_id) = self.authority_of(form) else {
-                continue;
-            };
+        // All at once: a token that hangs, on which one family's key is, holds up no form of another.
+        let renewing = FORMS.into_iter().filter_map(|form| {
+            let authority_id = self.authority_of(form)?;
             let current = held.iter().position(|held| held.form == form);
             let current = current.map(|position| held.swap_remove(position));
-            if current
-                .as_ref()
-                .is_some_and(|held| held.authority_id == authority_id && now < held.renew_at)
-            {
-                next.extend(current);
-                continue;
-            }
-            match self.issue(form, authority_id, now).await {
-                Ok(issued) => next.push(issued),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    next.extend(current.filter(|held| now <= held.not_after));
-                }
-            }
+            Some(self.renewed(form, current, authority_id, now))
+        });
+        let mut next = Vec::new();
+        let mut failure = None;
+        for (renewed, failed) in join_all(renewing.collect::<Vec<_>>()).await {
+            next.extend(renewed);
+            failure = failure.or(failed);
         }
         let identities: Arc<[_]> = next.iter().map(|held| Arc::clone(&held.identity)).collect();
         *held = next;
@@ -192,6 +183,24 @@ impl ServerIdentity {
             .authorities()
             .active(family)
             .map(|authority| authority.authority_id().to_string())
+    }
+
+    /// What is held of a form from now on, and why it is not a new one where it should be.
+    async fn renewed(
+        &self,
+        form: Form,
+        current: Option<Held>,
+        authority_id: String,
+        now: SystemTime,
+    ) -> (Option<Held>, Option<IdentityError>) {
+        let is_current = |held: &Held| held.authority_id == authority_id && now < held.renew_at;
+        if current.as_ref().is_some_and(is_current) {
+            return (current, None);
+        }
+        match self.issue(form, authority_id, now).await {
+            Ok(issued) => (Some(issued), None),
+            Err(error) => (current.filter(|held| now <= held.not_after), Some(error)),
+        }
     }
 
     async fn issue(&self, form: Form, authority_id: String, now: SystemTime) -> Result<Held, IdentityError> {

@@ -38,7 +38,7 @@ impl ServerConfig {
             (lifetimes.wit != other.wit, "lifetimes.wit"),
             (self.limits != next.limits, "limits"),
             (
-                access.admin_ids != other_access.admin_ids,
+                !self.own_admins().eq(next.own_admins()),
                 "authorization.admin_ids",
             ),
             (
@@ -68,6 +68,7 @@ impl ServerConfig {
             (self.retention != next.retention, "retention"),
             (self.stores != next.stores, "stores"),
             (self.key_stores != next.key_stores, "key_stores"),
+            (self.upstreams != next.upstreams, "upstreams"),
             (self.families != next.families, "families"),
             (self.attestors != next.attestors, "attestors"),
             (self.federation != next.federation, "federation"),
@@ -92,6 +93,8 @@ impl ServerConfig {
         taking.lifetimes.authority = self.lifetimes.authority;
         taking.limits = next.limits;
         taking.authorization = next.authorization.clone();
+        // Whom the listener lets in of other trust domains was settled when it started.
+        taking.authorization.admin_ids = next.own_admins().chain(self.foreign_admins()).cloned().collect();
         taking
     }
 }
@@ -111,7 +114,7 @@ mod tests {
         assert!(old.changes(&old.clone()).is_empty());
         let new = config(
             "data_dir = \"/e\"\n[log]\nfilter = \"debug\"\n[lifetimes]\nsvid = \"2h\"\nauthority = \"48h\"\n\
-             [limits]\nsigning = 7\n[authorization]\nadmin_ids = [\"spiffe://example.org/admin\"]\n\
+             [limits]\nsigning = 7\n[authorization]\nadmin_ids = [\"spiffe://example.org/admin\", \"spiffe://other.org/admin\"]\n\
              [federation]\ntimeout = \"9s\"\n[health]\naddress = \"127.0.0.1:0\"\n",
         );
         let changes = old.changes(&new);
@@ -126,10 +129,21 @@ mod tests {
         );
         assert_eq!(
             changes.kept,
-            ["data_dir", "lifetimes.authority", "federation", "health"]
+            [
+                "data_dir",
+                "authorization.admin_ids of other trust domains",
+                "lifetimes.authority",
+                "federation",
+                "health"
+            ]
         );
         let taking = old.taking(&new);
         assert_eq!(taking.changes(&new).taken, [""; 0], "what was taken is taken");
+        assert_eq!(
+            taking.changes(&new).kept,
+            changes.kept,
+            "what was kept is kept until the next start"
+        );
         assert_eq!(
             (taking.lifetimes.authority, taking.data_dir),
             (old.lifetimes.authority, old.data_dir)

@@ -94,6 +94,12 @@ impl ServerConfig {
         admins.filter(|id| !id.is_member_of(&self.trust_domain))
     }
 
+    /// The administrators that are of this one.
+    pub(super) fn own_admins(&self) -> impl Iterator<Item = &SpiffeId> {
+        let admins = self.authorization.admin_ids.iter();
+        admins.filter(|id| id.is_member_of(&self.trust_domain))
+    }
+
     pub(super) fn check_gate(&self) -> Result<(), Problem> {
         let authorization = &self.authorization;
         if let Some(id) = authorization.admin_ids.iter().find(|id| id.path().is_empty()) {
