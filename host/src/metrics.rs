@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -123,7 +123,7 @@ fn pairs<const N: usize>(names: [&'static str; N], values: [&'static str; N]) ->
     pairs
 }
 
-/// One value of a gauge, with the values of its labels in the definition's order.
+/// One value of a gauge or of a counter, whole then, with the values of its labels in the definition's order.
 pub type Sample = (Vec<Cow<'static, str>>, f64);
 
 /// The figures of one process, or of one server in it.
@@ -150,13 +150,13 @@ impl Metrics {
         Latencies { names, family }
     }
 
-    /// A gauge that is read when somebody looks.
+    /// A gauge that is read when somebody looks, or a counter that counts elsewhere.
     pub fn sample(
         &mut self,
         definition: &Definition,
         read: impl Fn() -> Vec<Sample> + Send + Sync + 'static,
     ) {
-        debug_assert_eq!(definition.kind, Kind::Gauge, "{}", definition.name);
+        debug_assert_ne!(definition.kind, Kind::Histogram, "{}", definition.name);
         self.definitions.push(*definition);
         self.registry.register_collector(Box::new(Sampled {
             definition: *definition,
@@ -221,20 +221,23 @@ impl fmt::Debug for Sampled {
 impl Collector for Sampled {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let samples = (self.read)();
-        let of_kind = ConstGauge::<f64>::new(0.0);
-        let mut metric = encoder.encode_descriptor(
-            self.definition.name,
-            self.definition.help,
-            None,
-            of_kind.metric_type(),
-        )?;
+        let Definition { name, help, .. } = self.definition;
+        let counts = self.definition.kind == Kind::Counter;
+        let of_kind = match counts {
+            true => ConstCounter::new(0_u64).metric_type(),
+            false => ConstGauge::new(0.0).metric_type(),
+        };
+        let mut metric = encoder.encode_descriptor(name, help, None, of_kind)?;
         for (values, value) in samples {
             let labels: Vec<_> = self.definition.labels.iter().copied().zip(values).collect();
-            let gauge = ConstGauge::new(value);
+            let encode = |encoder: MetricEncoder<'_>| match counts {
+                true => ConstCounter::new(value as u64).encode(encoder),
+                false => ConstGauge::new(value).encode(encoder),
+            };
             if labels.is_empty() {
-                return gauge.encode(metric);
+                return encode(metric);
             }
-            gauge.encode(metric.encode_family(&labels)?)?;
+            encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
     }
@@ -262,6 +265,12 @@ mod tests {
         labels: &["family"],
         help: "What is left.",
     };
+    const MADE: Definition = Definition {
+        name: "made",
+        kind: Kind::Counter,
+        labels: &["family"],
+        help: "What was made.",
+    };
     const UP: Definition = Definition {
         name: "up",
         kind: Kind::Gauge,
@@ -277,6 +286,7 @@ mod tests {
         metrics.sample(&LEFT, || {
             vec![(vec!["jwt".into()], 12.5), (vec!["wit\"".into()], -1.0)]
         });
+        metrics.sample(&MADE, || vec![(vec!["jwt".into()], 2.0)]);
         metrics.sample(&UP, || vec![(Vec::new(), 1.0)]);
         calls.count(["Get", "OK"]);
         calls.add(["Get", "OK"], 2);
@@ -293,6 +303,8 @@ mod tests {
             "# TYPE left_seconds gauge",
             "left_seconds{family=\"jwt\"} 12.5",
             "left_seconds{family=\"wit\\\"\"} -1.0",
+            "# TYPE made counter",
+            "made_total{family=\"jwt\"} 2",
             "up 1.0",
             "# EOF",
         ] {
@@ -306,6 +318,6 @@ mod tests {
             .iter()
             .map(|definition| definition.name)
             .collect();
-        assert_eq!(defined, ["calls", "call_seconds", "left_seconds", "up"]);
+        assert_eq!(defined, ["calls", "call_seconds", "left_seconds", "made", "up"]);
     }
 }

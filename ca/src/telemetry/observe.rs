@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use symbolon_api::denial_reason;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
@@ -95,12 +95,22 @@ where
             span: span.clone(),
         };
         let running = span.clone();
+        let mut call = Unanswered {
+            deadline: deadline(request.headers()),
+            call: Some(call),
+        };
         let work = async move {
             let mut response = inner.call(request).await?;
             if let Ok(header) = header {
                 response.headers_mut().insert(REQUEST_ID, header);
             }
-            Ok(until_end(response, running, move |status| call.ended(status)))
+            let call = call.call.take();
+            let ended = move |status: &Status| {
+                if let Some(call) = call {
+                    call.ended(status);
+                }
+            };
+            Ok(until_end(response, running, ended))
         };
         Box::pin(work.instrument(span))
     }
@@ -171,6 +181,45 @@ impl Call {
     }
 }
 
+/// A call that has no answer yet. It may never have one: where the time is over that its caller gave it, or the caller
+/// left, what works for it is let go of.
+#[derive(Debug)]
+struct Unanswered {
+    deadline: Option<Duration>,
+    call: Option<Call>,
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            let is_over = self
+                .deadline
+                .is_some_and(|deadline| call.began.elapsed() >= deadline);
+            call.ended(&match is_over {
+                true => Status::deadline_exceeded("the caller's time was over"),
+                false => Status::cancelled("the caller left"),
+            });
+        }
+    }
+}
+
+/// How long a caller waits for its answer, by the header `grpc-timeout`: at most eight digits and a unit.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let count: u32 = digits.parse().ok()?;
+    let unit = match unit {
+        "H" => Duration::from_secs(3600),
+        "M" => Duration::from_secs(60),
+        "S" => Duration::from_secs(1),
+        "m" => Duration::from_millis(1),
+        "u" => Duration::from_micros(1),
+        "n" => Duration::from_nanos(1),
+        _ => return None,
+    };
+    unit.checked_mul(count)
+}
+
 /// Why a call was turned away, if that is how it ended.
 fn denial(status: &Status) -> Option<&'static str> {
     match status.code() {
@@ -202,9 +251,26 @@ fn is_own_failure(code: Code) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use symbolon_tls::grpc::Calls;
     use symbolon_tls::{ConnectionInfo, Negotiated};
 
     use super::*;
+
+    #[test]
+    fn callers_say_how_long_they_wait() {
+        let of = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", HeaderValue::from_str(value).unwrap());
+            deadline(&headers)
+        };
+        assert_eq!(deadline(&HeaderMap::new()), None);
+        assert_eq!(of("10S"), Some(Duration::from_secs(10)));
+        assert_eq!(of("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(of("1500000u"), Some(Duration::from_millis(1500)));
+        for wrong in ["", "S", "10", "-1S", "1.5S", "99999999999S", "1s"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn strangers_do_not_decide_what_is_traced() {
@@ -229,6 +295,7 @@ mod tests {
         extensions.insert(TlsConnectInfo {
             remote_addr: None,
             connection: Arc::new(connection),
+            calls: Calls::default(),
         });
         assert!(!may_lead(&extensions), "no certificate");
     }
