@@ -90,6 +90,8 @@ pub struct Authority {
     alternative_key: Option<Arc<[u8]>>,
     /// What the linter holds against what this authority is to sign.
     lint_facts: Option<IssuerFacts>,
+    /// What leads from what it signs to a root.
+    presented: Arc<[Vec<u8>]>,
 }
 
 impl Authority {
@@ -101,7 +103,41 @@ impl Authority {
     /// [`AuthorityError`] if the keys are not the certificate's, or the certificate is not that of an authority of a
     /// trust domain: CA, with keyCertSign, a subject key identifier and the trust domain's SPIFFE ID.
     pub fn new(certificate: Certificate, keys: impl Into<AuthorityKeys>) -> Result<Self, IssuanceError> {
-        let keys = keys.into();
+        let spiffe_id = certificate
+            .spiffe_id()
+            .map_err(|error| AuthorityError::NoTrustDomain(error.to_string()))?;
+        if !spiffe_id.path().is_empty() {
+            return Err(AuthorityError::NoTrustDomain(format!("{spiffe_id} has a path")).into());
+        }
+        Self::of(certificate, keys.into(), spiffe_id.trust_domain().clone())
+    }
+
+    /// As [`new`](Self::new), for an authority of an enterprise's PKI, whose certificate need not name the trust domain
+    /// that it is to serve; one that names another is refused.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn serving(
+        certificate: Certificate,
+        keys: impl Into<AuthorityKeys>,
+        trust_domain: &TrustDomain,
+    ) -> Result<Self, IssuanceError> {
+        if certificate.uri_sans().is_empty() {
+            return Self::of(certificate, keys.into(), trust_domain.clone());
+        }
+        let authority = Self::new(certificate, keys)?;
+        if authority.trust_domain != *trust_domain {
+            let other = format!("it is of {}, not of {trust_domain}", authority.trust_domain);
+            return Err(AuthorityError::NoTrustDomain(other).into());
+        }
+        Ok(authority)
+    }
+
+    fn of(
+        certificate: Certificate,
+        keys: AuthorityKeys,
+        trust_domain: TrustDomain,
+    ) -> Result<Self, IssuanceError> {
         let signer = keys.signer();
         let authority_id = *certificate.skid().ok_or(AuthorityError::NoKeyId)?;
         match certificate.subject_key() {
@@ -116,14 +152,8 @@ impl Authority {
         if !certificate.key_usage().is_some_and(|usage| usage.key_cert_sign()) {
             return Err(AuthorityError::NotAnAuthority("keyUsage does not include keyCertSign").into());
         }
-        let spiffe_id = certificate
-            .spiffe_id()
-            .map_err(|error| AuthorityError::NoTrustDomain(error.to_string()))?;
-        if !spiffe_id.path().is_empty() {
-            return Err(AuthorityError::NoTrustDomain(format!("{spiffe_id} has a path")).into());
-        }
         Ok(Self {
-            trust_domain: spiffe_id.trust_domain().clone(),
+            trust_domain,
             authority_id,
             validity: Validity {
                 not_before: unix_seconds(certificate.not_before()),
@@ -135,9 +165,24 @@ impl Authority {
                 .alternative()
                 .map(|alternative| alternative.public_key().as_bytes().into()),
             lint_facts: IssuerFacts::read(certificate.der()),
+            presented: Arc::default(),
             certificate,
             keys,
         })
+    }
+
+    /// Says that it stands below another authority: whoever holds what it signed sends its certificate along, and then
+    /// these, which lead up to a root of the bundle and do not hold it.
+    #[must_use]
+    pub fn below(mut self, chain: &[Certificate]) -> Self {
+        let own = std::iter::once(&self.certificate);
+        self.presented = own.chain(chain).map(|it| it.der().to_vec()).collect();
+        self
+    }
+
+    /// The certificates, DER, that stand between what it signs and the root: none for one that is the root itself.
+    pub fn presented(&self) -> &Arc<[Vec<u8>]> {
+        &self.presented
     }
 
     /// The suite it signs with; of a catalyst authority that of the native key.
