@@ -1,0 +1,106 @@
+//! The server's half.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use spiffe::TrustDomain;
+use symbolon_pki::text::printable;
+
+use super::METHOD;
+use super::cms::Signer;
+use super::message::Evidence;
+use crate::first_use::{KnownAgents, refuse_known};
+use crate::path_template::PathTemplate;
+use crate::selectors::selectors;
+use crate::{AttestationError, Attested, Challenger, Verifier};
+
+/// How the server verifies.
+#[derive(Clone, Debug)]
+pub struct AwsIidConfig {
+    /// In which agents are named.
+    pub trust_domain: TrustDomain,
+    /// The accounts whose machines are let in.
+    pub accounts: BTreeSet<String>,
+    /// The certificates that documents are signed with, by region.
+    pub signers: BTreeMap<String, Signer>,
+    /// How agents are named.
+    pub template: PathTemplate,
+    /// Where it is seen whether a machine was let in before.
+    pub known: Arc<dyn KnownAgents>,
+}
+
+/// Lets in virtual machines of Amazon's.
+#[derive(Debug)]
+pub struct AwsIidVerifier(AwsIidConfig);
+
+impl AwsIidVerifier {
+    /// A verifier that is configured so.
+    pub fn new(config: AwsIidConfig) -> Self {
+        Self(config)
+    }
+}
+
+#[async_trait]
+impl Verifier for AwsIidVerifier {
+    fn method(&self) -> &'static str {
+        METHOD
+    }
+
+    async fn verify(
+        &self,
+        evidence: &[u8],
+        _challenger: &mut dyn Challenger,
+        _now: SystemTime,
+    ) -> Result<Attested, AttestationError> {
+        let evidence = Evidence::parse(evidence)?;
+        let denied = |reason: String| AttestationError::Denied(reason);
+        // The region that it says it is of decides whose signature it has to have.
+        let document = evidence.document()?;
+        let signer = self.0.signers.get(&document.region).ok_or_else(|| {
+            denied(format!(
+                "no certificate is configured for the region {}",
+                printable(&document.region)
+            ))
+        })?;
+        let content = signer
+            .verify(&evidence.signature()?)
+            .map_err(|reason| denied(format!("the document's signature is not accepted: {reason}")))?;
+        if content != evidence.text().as_bytes() {
+            return Err(denied("the signature is on another document".to_owned()));
+        }
+        if !self.0.accounts.contains(&document.account_id) {
+            return Err(denied(format!(
+                "the account {} is not in `account_ids_for_local_validation`",
+                printable(&document.account_id)
+            )));
+        }
+        let value = |name: &str| match name {
+            "AccountID" => Some(document.account_id.clone()),
+            "Region" => Some(document.region.clone()),
+            "InstanceID" => Some(document.instance_id.clone()),
+            _ => None,
+        };
+        let agent_id = self.0.template.agent_id(&self.0.trust_domain, value);
+        let agent_id = agent_id.map_err(|error| denied(error.to_string()))?;
+        let selectors = selectors(
+            METHOD,
+            [
+                ("account_id", &document.account_id),
+                ("az", &document.availability_zone),
+                ("image:id", &document.image_id),
+                ("instance:id", &document.instance_id),
+                ("region", &document.region),
+            ],
+        )
+        .map_err(denied)?;
+        refuse_known(&*self.0.known, &agent_id).await?;
+        Ok(Attested {
+            agent_id,
+            siblings: Vec::new(),
+            selectors,
+            can_reattest: false,
+        })
+    }
+}
