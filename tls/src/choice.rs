@@ -9,6 +9,9 @@
 //! 4. classical, if the peer computes it; the classical half of a pair is that, too, and its other half is ML-DSA;
 //! 5. else whatever it computes: better than presenting nothing. A catalyst chain is a classical one to all who compute
 //!    that.
+//!
+//! Before the stage `prefer` of a migration, what the peer takes of the classical form comes before all of this: one that
+//! names its authorities takes it if the classical one is among them. From then on, the target's form comes first.
 
 use std::sync::Arc;
 
@@ -19,6 +22,7 @@ use rustls::sign::CertifiedKey;
 use symbolon_pki::suite::Form;
 
 use crate::identity::{IdentitySource, SvidIdentity};
+use crate::migration::{Migration, MigrationTarget, followed};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
 use crate::signing::SuiteSigningKey;
@@ -29,6 +33,7 @@ pub(crate) struct CertificateChoice {
     pub(crate) source: Arc<dyn IdentitySource>,
     pub(crate) schemes: Arc<CompositeSchemes>,
     pub(crate) prefer_ml_dsa: bool,
+    pub(crate) follow_migration: bool,
     pub(crate) record: Option<Arc<Record>>,
 }
 
@@ -79,8 +84,19 @@ impl CertificateChoice {
         let names_no_classical = || !classical().is_some_and(|(identity, _)| is_named(identity));
         let catalyst =
             || first_of(Form::Catalyst).filter(|(identity, _)| is_named(identity) && names_no_classical());
-        composite
-            .or(ml_dsa)
+        let migration = followed(self.source.as_ref(), self.follow_migration);
+        let takes_classical =
+            || classical().filter(|(identity, _)| offer.authorities.is_empty() || is_named(identity));
+        let held_back = migration
+            .is_some_and(Migration::presents_classical)
+            .then(takes_classical)
+            .flatten();
+        let best = match migration.map(|migration| migration.target) {
+            Some(MigrationTarget::PostQuantum) => ml_dsa.or(composite),
+            _ => composite.or(ml_dsa),
+        };
+        held_back
+            .or(best)
             .or_else(catalyst)
             .or_else(classical)
             .or_else(|| usable.first())

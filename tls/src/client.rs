@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::demand::Demand;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
+use crate::migration::followed;
 use crate::provider::{KexPolicy, crypto_provider};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
@@ -38,6 +39,11 @@ pub struct ClientOptions {
     /// `hybrid-required` here and `classical-ok` there, who forges a classical authority gets nowhere, and who forges a
     /// leaf's classical key does. Default: anything.
     pub chain_policy: PathPolicy,
+    /// Follow the migration of the source's default identity: below `accept` the target's schemes are not offered, below
+    /// `prefer` a classical SVID is presented where the peer takes it, and at `require` peers must be worth what the target is.
+    /// Stricter policies set here stay in force. Default: yes. It changes nothing for a source without a migration, nor for
+    /// one that holds no authorities of the target's form.
+    pub follow_migration: bool,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
@@ -52,6 +58,7 @@ impl Default for ClientOptions {
             kex: KexPolicy::default(),
             peer_policy: PathPolicy::default(),
             chain_policy: PathPolicy::default(),
+            follow_migration: true,
             composite_schemes: CompositeSchemes::default(),
             alpn: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
@@ -68,6 +75,7 @@ struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
     demand: Demand,
+    follow_migration: bool,
     clock: Arc<dyn Clock>,
     provider: Arc<CryptoProvider>,
     schemes: Arc<CompositeSchemes>,
@@ -110,7 +118,9 @@ impl Connector {
             demand: Demand {
                 peer: options.peer_policy,
                 chain: options.chain_policy,
+                withheld: None,
             },
+            follow_migration: options.follow_migration,
             clock,
             provider: crypto_provider(&options.kex),
             schemes: Arc::new(options.composite_schemes),
@@ -136,14 +146,16 @@ impl Connector {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let record = Arc::new(Record::default());
-        let config = self
-            .0
-            .config(Snapshot::of(self.0.source.as_ref()), Some(record.clone()))?;
+        let held = Snapshot::of(self.0.source.as_ref());
+        let config = self.0.config(held.clone(), Some(record.clone()))?;
         let handshake = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, io);
-        let stream = tokio::time::timeout(self.0.handshake_timeout, handshake)
+        let done = tokio::time::timeout(self.0.handshake_timeout, handshake)
             .await
-            .map_err(|_| HandshakeError::Timeout(self.0.handshake_timeout))?
-            .map_err(HandshakeError::Io)?;
+            .map_err(|_| HandshakeError::Timeout(self.0.handshake_timeout))
+            .and_then(|done| done.map_err(HandshakeError::Io));
+        let migration = followed(held.as_ref(), self.0.follow_migration);
+        record.count(self.0.source.as_ref(), migration, done.is_ok());
+        let stream = done?;
         let info = record
             .info(stream.get_ref().1, &self.0.schemes)
             .ok_or_else(HandshakeError::incomplete)?;
@@ -184,7 +196,8 @@ impl Inner {
             self.schemes.clone(),
             self.clock.clone(),
             record.clone(),
-        );
+        )
+        .following_migration(self.follow_migration);
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Configuration)?
@@ -195,6 +208,7 @@ impl Inner {
                 source,
                 schemes: self.schemes.clone(),
                 prefer_ml_dsa: false,
+                follow_migration: self.follow_migration,
                 record,
             }))
         } else {

@@ -7,6 +7,8 @@
 use symbolon_pki::suite::Form;
 use symbolon_pki::verify::{PathPolicy, VerifyOptions};
 
+use crate::migration::{Migration, MigrationStage};
+
 /// The policies of one side.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Demand {
@@ -14,11 +16,34 @@ pub(crate) struct Demand {
     pub(crate) peer: PathPolicy,
     /// For the certificates alone.
     pub(crate) chain: PathPolicy,
+    /// A form that is not asked for yet, though it would satisfy.
+    pub(crate) withheld: Option<Form>,
 }
 
 impl Demand {
+    /// This, and what a stage of migration adds to it. It never makes it laxer, nor keeps back the one form that is left.
+    pub(crate) fn following(self, migration: Option<Migration>) -> Self {
+        let Some(Migration { target, stage }) = migration else {
+            return self;
+        };
+        match stage {
+            MigrationStage::Publish | MigrationStage::Issue if self.accepts(Form::Classical) => Self {
+                withheld: Some(target.form()),
+                ..self
+            },
+            MigrationStage::Require => Self {
+                peer: self.peer.max(target.policy()),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Whether a peer can satisfy this with an SVID from an authority of `form`.
     pub(crate) fn accepts(self, form: Form) -> bool {
+        if self.withheld == Some(form) {
+            return false;
+        }
         let handshake = match form {
             Form::Catalyst => Form::Classical,
             signs => signs,
@@ -45,10 +70,15 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::MigrationTarget;
 
     #[test]
     fn a_catalyst_chain_is_no_more_than_a_classical_handshake() {
-        let demand = |peer, chain| Demand { peer, chain };
+        let demand = |peer, chain| Demand {
+            peer,
+            chain,
+            withheld: None,
+        };
         let anything = Demand::default();
         assert!(Form::ALL.into_iter().all(|form| anything.accepts(form)));
         for strict in [PathPolicy::PqRequired, PathPolicy::HybridRequired] {
@@ -59,5 +89,33 @@ mod tests {
         }
         let chain_only = demand(PathPolicy::ClassicalOk, PathPolicy::HybridRequired);
         assert!(!chain_only.accepts(Form::MlDsa));
+    }
+
+    #[test]
+    fn a_migration_never_makes_a_demand_laxer() {
+        for target in MigrationTarget::ALL {
+            for stage in MigrationStage::ALL {
+                for peer in PathPolicy::ALL {
+                    let own = Demand {
+                        peer,
+                        ..Demand::default()
+                    };
+                    let followed = own.following(Some(Migration { target, stage }));
+                    let laxer = |form: &Form| followed.accepts(*form) && !own.accepts(*form);
+                    assert!(!Form::ALL.iter().any(laxer), "{target} {stage} {peer}");
+                    // Nothing is kept back where it is all that is taken.
+                    assert!(
+                        Form::ALL.into_iter().any(|form| followed.accepts(form)),
+                        "{target} {stage} {peer}"
+                    );
+                }
+                let followed = Demand::default().following(Some(Migration { target, stage }));
+                let early = stage < MigrationStage::Accept;
+                assert_eq!(followed.accepts(target.form()), !early, "{target} {stage}");
+                let last = stage == MigrationStage::Require;
+                assert_eq!(followed.accepts(Form::Classical), !last, "{target} {stage}");
+            }
+        }
+        assert_eq!(Demand::default().following(None), Demand::default());
     }
 }

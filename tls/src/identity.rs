@@ -12,6 +12,8 @@ use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::suite::Form;
 
 use crate::error::IdentityError;
+use crate::handshakes::HandshakeCounts;
+use crate::migration::Migration;
 
 /// An SVID with its private key, ready to be presented in a handshake.
 #[derive(Debug)]
@@ -115,12 +117,24 @@ pub trait IdentitySource: Send + Sync + Debug {
     fn both(&self) -> (Arc<[Arc<SvidIdentity>]>, Arc<BundleSet>) {
         (self.identities(), self.bundles())
     }
+
+    /// How far the migration of the default identity is. `None` while there is none, as for sources that know of no
+    /// migrations.
+    fn migration(&self) -> Option<Migration> {
+        None
+    }
+
+    /// Where handshakes with what this source holds are counted, if anywhere.
+    fn handshakes(&self) -> Option<&HandshakeCounts> {
+        None
+    }
 }
 
 /// A source whose content its owner sets: a server that renews its own certificate, or a test.
 #[derive(Debug)]
 pub struct StaticSource {
     held: ArcSwap<Held>,
+    handshakes: HandshakeCounts,
 }
 
 /// SVIDs and bundles that belong together.
@@ -128,6 +142,7 @@ pub struct StaticSource {
 struct Held {
     identities: Arc<[Arc<SvidIdentity>]>,
     bundles: Arc<BundleSet>,
+    migration: Option<Migration>,
 }
 
 impl StaticSource {
@@ -136,18 +151,30 @@ impl StaticSource {
         let held = Held {
             identities: identities.into(),
             bundles: Arc::new(bundles),
+            migration: None,
         };
         Self {
             held: ArcSwap::from_pointee(held),
+            handshakes: HandshakeCounts::default(),
         }
     }
 
     /// Replaces SVIDs and bundles together. Handshakes that have begun keep what they began with.
     pub fn set(&self, identities: Vec<Arc<SvidIdentity>>, bundles: BundleSet) {
-        self.held.store(Arc::new(Held {
-            identities: identities.into(),
-            bundles: Arc::new(bundles),
-        }));
+        let (identities, bundles): (Arc<[_]>, _) = (identities.into(), Arc::new(bundles));
+        self.held.rcu(|held| Held {
+            identities: identities.clone(),
+            bundles: bundles.clone(),
+            migration: held.migration,
+        });
+    }
+
+    /// Sets how far the migration of the default identity is.
+    pub fn set_migration(&self, migration: Option<Migration>) {
+        self.held.rcu(|held| Held {
+            migration,
+            ..Held::clone(held)
+        });
     }
 
     /// Replaces the SVIDs.
@@ -182,6 +209,14 @@ impl IdentitySource for StaticSource {
         let held = self.held.load();
         (held.identities.clone(), held.bundles.clone())
     }
+
+    fn migration(&self) -> Option<Migration> {
+        self.held.load().migration
+    }
+
+    fn handshakes(&self) -> Option<&HandshakeCounts> {
+        Some(&self.handshakes)
+    }
 }
 
 /// What a source held at one moment, so that a handshake offers, chooses and verifies by one and the same state.
@@ -189,12 +224,17 @@ impl IdentitySource for StaticSource {
 pub(crate) struct Snapshot {
     identities: Arc<[Arc<SvidIdentity>]>,
     bundles: Arc<BundleSet>,
+    migration: Option<Migration>,
 }
 
 impl Snapshot {
     pub(crate) fn of(source: &dyn IdentitySource) -> Arc<Self> {
         let (identities, bundles) = source.both();
-        Arc::new(Self { identities, bundles })
+        Arc::new(Self {
+            identities,
+            bundles,
+            migration: source.migration(),
+        })
     }
 }
 
@@ -205,5 +245,9 @@ impl IdentitySource for Snapshot {
 
     fn bundles(&self) -> Arc<BundleSet> {
         self.bundles.clone()
+    }
+
+    fn migration(&self) -> Option<Migration> {
+        self.migration
     }
 }

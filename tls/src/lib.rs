@@ -10,6 +10,8 @@
 //!   chains are presented as the classical ones that they are, and their alternative signatures count where a policy for
 //!   the chain asks for them.
 //! - [`grpc`] has channels and a listener for tonic.
+//! - A [`Migration`] that the source knows of moves what is offered, presented and demanded from classical to other
+//!   algorithms, stage by stage; [`HandshakeCounts`] tell how far it has come.
 //!
 //! Chains are verified by `symbolon-pki` alone, so there is one set of rules; [`peer_error`] finds its reason in whatever
 //! error a stack hands on. Composite signatures use private TLS code points ([`CompositeSchemes`]), offered only to peers
@@ -26,7 +28,9 @@ mod demand;
 mod error;
 mod group;
 pub mod grpc;
+mod handshakes;
 mod identity;
+mod migration;
 mod offer;
 mod provider;
 mod scheme;
@@ -42,10 +46,12 @@ pub use client::{ClientOptions, Connector, bootstrap_client_config, client_confi
 pub use connection::Connection;
 pub use error::{HandshakeError, IdentityError, PeerError, TlsError, peer_error};
 pub use group::{SECP384R1MLKEM1024, SECP384R1MLKEM1024_CODE};
+pub use handshakes::{HandshakeCount, HandshakeCounts, HandshakeKind};
 pub use identity::{IdentitySource, StaticSource, SvidIdentity};
+pub use migration::{Migration, MigrationStage, MigrationTarget, UnknownMigration};
 pub use provider::{KexPolicy, KxGroup, crypto_provider, group_name};
 pub use scheme::{CompositeSchemes, SchemeError};
 pub use server::{Acceptor, ClientAuth, ListenerOptions, server_config};
 pub use session::{ConnectionInfo, Negotiated, PeerIdentity, negotiated, peer_identity};
 pub use symbolon_pki::verify::PathPolicy;
-pub use x509_source::{Backoff, SourceStatus, X509Source};
+pub use x509_source::{Backoff, Reporting, SourceStatus, X509Source};

@@ -62,7 +62,7 @@ pub(crate) fn root_hints(
 ) -> Vec<DistinguishedName> {
     let trusts_any = [Form::MlDsa, Form::Composite]
         .into_iter()
-        .any(|form| trusts(bundles, authorize, form));
+        .any(|form| demand.accepts(form) && trusts(bundles, authorize, form));
     if !trusts_any && demand.accepts(Form::Classical) {
         return Vec::new();
     }

@@ -19,6 +19,7 @@ use crate::connection::Connection;
 use crate::demand::Demand;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
+use crate::migration::followed;
 use crate::provider::{KexPolicy, KxGroup, crypto_provider};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
@@ -54,6 +55,9 @@ pub struct ListenerOptions {
     /// What the certificates on a client's path must be worth by themselves, whatever key signs the handshake; see
     /// [`ClientOptions::chain_policy`](crate::ClientOptions::chain_policy). Default: anything.
     pub chain_policy: PathPolicy,
+    /// Follow the migration of the source's default identity; see
+    /// [`ClientOptions::follow_migration`](crate::ClientOptions::follow_migration). Default: yes.
+    pub follow_migration: bool,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
     /// Application protocols (RFC 7301), most preferred first. Default: none.
@@ -70,6 +74,7 @@ impl Default for ListenerOptions {
             kex: KexPolicy::default(),
             peer_policy: PathPolicy::default(),
             chain_policy: PathPolicy::default(),
+            follow_migration: true,
             composite_schemes: CompositeSchemes::default(),
             alpn: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
@@ -86,6 +91,7 @@ struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
     demand: Demand,
+    follow_migration: bool,
     client_auth: ClientAuth,
     clock: Arc<dyn Clock>,
     /// For clients that share a group with it.
@@ -126,7 +132,9 @@ impl Acceptor {
             demand: Demand {
                 peer: options.peer_policy,
                 chain: options.chain_policy,
+                withheld: None,
             },
+            follow_migration: options.follow_migration,
             client_auth,
             clock,
             preferred: crypto_provider(&KexPolicy::Only(hybrid)),
@@ -146,12 +154,18 @@ impl Acceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        tokio::time::timeout(self.0.handshake_timeout, self.handshake(io))
+        let record = Arc::new(Record::default());
+        let handshake = self.handshake(io, record.clone());
+        let done = tokio::time::timeout(self.0.handshake_timeout, handshake)
             .await
-            .map_err(|_| HandshakeError::Timeout(self.0.handshake_timeout))?
+            .map_err(|_| HandshakeError::Timeout(self.0.handshake_timeout))
+            .flatten();
+        let source = self.0.source.as_ref();
+        record.count(source, followed(source, self.0.follow_migration), done.is_ok());
+        done
     }
 
-    async fn handshake<IO>(&self, io: IO) -> Result<Connection<IO>, HandshakeError>
+    async fn handshake<IO>(&self, io: IO, record: Arc<Record>) -> Result<Connection<IO>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -161,7 +175,6 @@ impl Acceptor {
         let provider = self
             .0
             .provider_for(start.client_hello().named_groups().unwrap_or_default());
-        let record = Arc::new(Record::default());
         let config = self.0.config(
             provider,
             Snapshot::of(self.0.source.as_ref()),
@@ -219,6 +232,7 @@ impl Inner {
             self.clock.clone(),
             record.clone(),
         )
+        .following_migration(self.follow_migration)
         .with_client_auth_mandatory(self.client_auth == ClientAuth::Required);
         let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
@@ -228,6 +242,7 @@ impl Inner {
                 source,
                 schemes: self.schemes.clone(),
                 prefer_ml_dsa: self.prefer_ml_dsa,
+                follow_migration: self.follow_migration,
                 record,
             }));
         // A resumed session would skip the verification of the client's chain.

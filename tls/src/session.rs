@@ -11,7 +11,9 @@ use symbolon_pki::suite::{Form, Suite};
 use symbolon_pki::verify::MAX_CHAIN_LEN;
 
 use crate::error::PeerError;
-use crate::identity::SvidIdentity;
+use crate::handshakes::HandshakeKind;
+use crate::identity::{IdentitySource, SvidIdentity};
+use crate::migration::Migration;
 use crate::provider::group_name;
 use crate::scheme::CompositeSchemes;
 
@@ -158,6 +160,21 @@ impl Record {
     /// We chose to present `identity`.
     pub(crate) fn presented(&self, identity: &SvidIdentity, scheme: SignatureScheme) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).presented = Some((identity.form(), scheme));
+    }
+
+    /// Counts the handshake that this record was made for, now that it has ended.
+    pub(crate) fn count(&self, source: &dyn IdentitySource, migration: Option<Migration>, succeeded: bool) {
+        let Some(counts) = source.handshakes() else {
+            return;
+        };
+        let recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = HandshakeKind {
+            stage: migration.map(|migration| migration.stage),
+            presented: recorded.presented.map(|(form, _)| form),
+            peer: recorded.peer.as_ref().map(|peer| peer.form),
+            succeeded,
+        };
+        counts.add(kind, 1);
     }
 
     /// The result of the handshake that this record was made for; `None` before its end.

@@ -12,13 +12,16 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use symbolon_crypto::rsa::RsaScheme;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::SubjectKey;
+use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use symbolon_pki::verify::{VerifyOptions, verify_x509_svid_with};
 
 use crate::authorize::AuthorizeId;
 use crate::demand::Demand;
 use crate::error::PeerError;
+use crate::handshakes::HandshakeKind;
 use crate::identity::IdentitySource;
+use crate::migration::followed;
 use crate::offer::{offered_schemes, root_hints};
 use crate::scheme::CompositeSchemes;
 use crate::session::{PeerIdentity, Record, read_chain};
@@ -28,7 +31,8 @@ use crate::session::{PeerIdentity, Record, read_chain};
 pub(crate) struct PeerVerifier {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
-    demand: Demand,
+    own_demand: Demand,
+    follow_migration: bool,
     schemes: Arc<CompositeSchemes>,
     clock: Arc<dyn Clock>,
     hints: Vec<DistinguishedName>,
@@ -45,17 +49,31 @@ impl PeerVerifier {
         clock: Arc<dyn Clock>,
         record: Option<Arc<Record>>,
     ) -> Self {
-        let hints = root_hints(&source.bundles(), &authorize, demand);
         Self {
             source,
             authorize,
-            demand,
+            own_demand: demand,
+            follow_migration: false,
             schemes,
             clock,
-            hints,
+            hints: Vec::new(),
             client_auth_mandatory: true,
             record,
         }
+        .following_migration(false)
+    }
+
+    /// Follows the migration of the source, or not. The authorities that are named to peers are those of this moment.
+    pub(crate) fn following_migration(mut self, follow: bool) -> Self {
+        self.follow_migration = follow;
+        self.hints = root_hints(&self.source.bundles(), &self.authorize, self.demand());
+        self
+    }
+
+    /// What is demanded now.
+    fn demand(&self) -> Demand {
+        let migration = followed(self.source.as_ref(), self.follow_migration);
+        self.own_demand.following(migration)
     }
 
     pub(crate) fn with_client_auth_mandatory(mut self, mandatory: bool) -> Self {
@@ -68,16 +86,36 @@ impl PeerVerifier {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
     ) -> Result<(), PeerError> {
+        let verified = self.verify_and_authorise(leaf, intermediates);
+        if let Some(counts) = self.source.handshakes().filter(|_| self.record.is_none()) {
+            let kind = HandshakeKind {
+                stage: followed(self.source.as_ref(), self.follow_migration).map(|migration| migration.stage),
+                presented: None,
+                peer: verified.as_ref().ok().copied(),
+                succeeded: verified.is_ok(),
+            };
+            counts.add(kind, 1);
+        }
+        verified.map(|_| ())
+    }
+
+    /// What the proof is worth of a peer that may be there.
+    fn verify_and_authorise(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Result<Form, PeerError> {
+        let demand = self.demand();
         let presented: Vec<_> = std::iter::once(leaf).chain(intermediates).cloned().collect();
         let chain = read_chain(&presented)?;
         let (bundles, now) = (self.source.bundles(), self.clock.now());
         let verify = |options: &VerifyOptions| {
             verify_x509_svid_with(&chain, &bundles, now, options).map_err(PeerError::Chain)
         };
-        let verified = verify(&self.demand.of_handshake())?;
+        let verified = verify(&demand.of_handshake())?;
         let has_alternative = chain.first().is_some_and(|leaf| leaf.alternative().is_some());
-        let chain_form = match has_alternative || self.demand.chain > self.demand.peer {
-            true => verify(&self.demand.of_chain())?.form,
+        let chain_form = match has_alternative || demand.chain > demand.peer {
+            true => verify(&demand.of_chain())?.form,
             false => verified.form,
         };
         if let Err(reason) = self.authorize.authorize(&verified.spiffe_id) {
@@ -86,15 +124,16 @@ impl PeerVerifier {
                 reason,
             });
         }
+        let form = verified.form;
         if let (Some(record), Some(leaf)) = (&self.record, chain.into_iter().next()) {
             record.peer_verified(PeerIdentity {
                 spiffe_id: verified.spiffe_id,
-                form: verified.form,
+                form,
                 chain_form,
                 leaf,
             });
         }
-        Ok(())
+        Ok(form)
     }
 
     fn verify_handshake_signature(
@@ -138,7 +177,7 @@ impl PeerVerifier {
         offered_schemes(
             &self.source.bundles(),
             &self.authorize,
-            self.demand,
+            self.demand(),
             &self.schemes,
         )
     }

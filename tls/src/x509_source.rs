@@ -1,5 +1,7 @@
 //! A live source of SVIDs and bundles, fed by the Workload API for as long as it exists.
 
+mod reporting;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +13,11 @@ use symbolon_pki::time::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::reporting::Reporter;
+pub use self::reporting::Reporting;
+use crate::handshakes::HandshakeCounts;
 use crate::identity::{IdentitySource, SvidIdentity};
+use crate::migration::Migration;
 use crate::workload_api::{Endpoint, WorkloadApiClient, WorkloadApiError, X509Context};
 
 /// How long to wait before the next try after a lost or refused connection. The wait doubles from `first` up to
@@ -70,11 +76,13 @@ pub struct X509Source {
     shared: Arc<Shared>,
     status: watch::Receiver<SourceStatus>,
     following: JoinHandle<WorkloadApiError>,
+    reporting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
 struct Shared {
     held: ArcSwap<X509Held>,
+    handshakes: HandshakeCounts,
 }
 
 #[derive(Debug)]
@@ -96,14 +104,30 @@ impl X509Source {
         clock: Arc<dyn Clock>,
         backoff: Backoff,
     ) -> Result<Self, WorkloadApiError> {
+        Self::connect_reporting(endpoint, forms, clock, backoff, Reporting::default()).await
+    }
+
+    /// As [`connect`](Self::connect), with a pace of its own for what the agent is told of handshakes.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_reporting(
+        endpoint: Endpoint,
+        forms: &[Form],
+        clock: Arc<dyn Clock>,
+        backoff: Backoff,
+        reporting: Reporting,
+    ) -> Result<Self, WorkloadApiError> {
         let shared = Arc::new(Shared {
             held: ArcSwap::from_pointee(X509Held {
                 context: None,
                 identities: Arc::new([]),
                 bundles: Arc::default(),
             }),
+            handshakes: HandshakeCounts::default(),
         });
         let (sender, status) = watch::channel(SourceStatus::default());
+        let reporter = Reporter::new(endpoint.clone(), shared.clone(), status.clone(), reporting);
         let follower = Follower {
             endpoint,
             forms: forms.to_vec(),
@@ -125,6 +149,7 @@ impl X509Source {
             shared,
             status,
             following,
+            reporting: tokio::spawn(reporter.run()),
         })
     }
 
@@ -147,6 +172,7 @@ impl X509Source {
 impl Drop for X509Source {
     fn drop(&mut self) {
         self.following.abort();
+        self.reporting.abort();
     }
 }
 
@@ -162,6 +188,20 @@ impl IdentitySource for X509Source {
     fn both(&self) -> (Arc<[Arc<SvidIdentity>]>, Arc<BundleSet>) {
         let held = self.shared.held.load();
         (held.identities.clone(), held.bundles.clone())
+    }
+
+    fn migration(&self) -> Option<Migration> {
+        self.shared.migration()
+    }
+
+    fn handshakes(&self) -> Option<&HandshakeCounts> {
+        Some(&self.shared.handshakes)
+    }
+}
+
+impl Shared {
+    fn migration(&self) -> Option<Migration> {
+        self.held.load().context.as_ref()?.migration()
     }
 }
 

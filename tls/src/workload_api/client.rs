@@ -9,6 +9,8 @@ use std::time::Duration;
 use spiffe::SpiffeId;
 use symbolon_api::spiffe::workload as wire;
 use symbolon_api::spiffe::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
+use symbolon_api::symbolon::workload::v1 as own;
+use symbolon_api::symbolon::workload::v1::handshakes_client::HandshakesClient;
 use symbolon_api::{MAX_MESSAGE, WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE, forms};
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::suite::Form;
@@ -21,6 +23,8 @@ use super::endpoint::Endpoint;
 use super::error::WorkloadApiError;
 use super::response::{JwtSvid, X509Context, jwt_bundles, jwt_svids, x509_bundles};
 use crate::grpc::{ChannelOptions, tcp_channel, unix_channel};
+use crate::handshakes::HandshakeCount;
+use crate::migration::MigrationStage;
 
 /// Longest wait for an answer, or for the first message of a stream.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,6 +33,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct WorkloadApiClient {
     api: SpiffeWorkloadApiClient<Channel>,
+    handshakes: HandshakesClient<Channel>,
 }
 
 impl WorkloadApiClient {
@@ -45,10 +50,11 @@ impl WorkloadApiClient {
             Endpoint::Unix(path) => unix_channel(path, &options).await?,
             Endpoint::Tcp(address) => tcp_channel(&address.to_string(), &options).await?,
         };
+        let handshakes = HandshakesClient::new(channel.clone());
         let api = SpiffeWorkloadApiClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
-        Ok(Self { api })
+        Ok(Self { api, handshakes })
     }
 
     /// Connects to the endpoint that `SPIFFE_ENDPOINT_SOCKET` names.
@@ -79,6 +85,42 @@ impl WorkloadApiClient {
         let mut api = self.api.clone();
         let messages = call(api.fetch_x509svid(request)).await?;
         Ok(X509Stream { messages })
+    }
+
+    /// Tells the agent how handshakes of `spiffe_id`, an identity of the caller's, went since its last report, and which
+    /// stage of migration is followed. `reporter` tells processes of one identity apart. A program with an
+    /// [`X509Source`](crate::X509Source) need not call this: the source does.
+    ///
+    /// # Errors
+    /// As [`fetch_x509`](Self::fetch_x509); a stock agent answers `Unimplemented`.
+    pub async fn report_handshakes(
+        &self,
+        spiffe_id: &SpiffeId,
+        reporter: &str,
+        stage: Option<MigrationStage>,
+        counts: &[HandshakeCount],
+    ) -> Result<(), WorkloadApiError> {
+        let form = |form: Option<Form>| form.map(|form| form.name().to_owned()).unwrap_or_default();
+        let name =
+            |stage: Option<MigrationStage>| stage.map(|stage| stage.name().to_owned()).unwrap_or_default();
+        let counts = counts
+            .iter()
+            .map(|HandshakeCount { kind, count }| own::HandshakeCount {
+                presented: form(kind.presented),
+                peer: form(kind.peer),
+                succeeded: kind.succeeded,
+                stage: name(kind.stage),
+                count: *count,
+            });
+        let message = own::ReportHandshakesRequest {
+            spiffe_id: spiffe_id.to_string(),
+            reporter: reporter.to_owned(),
+            stage: name(stage),
+            counts: counts.collect(),
+        };
+        let mut api = self.handshakes.clone();
+        call(api.report_handshakes(request(message, &[])?)).await?;
+        Ok(())
     }
 
     /// The X.509 bundles that the caller may trust, with authorities of these forms.

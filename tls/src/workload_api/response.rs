@@ -18,6 +18,7 @@ use symbolon_pki::text::printable;
 use zeroize::Zeroizing;
 
 use crate::identity::SvidIdentity;
+use crate::migration::{Migration, UnknownMigration};
 
 /// Why an answer is not usable. The input at fault is the agent's.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,6 +63,8 @@ pub struct X509Svid {
     pub alternative_key: Option<PrivateKey>,
     /// Tells apart the SVIDs of one answer. Empty if the agent gives none.
     pub hint: String,
+    /// How far the migration of this identity is. `None` while there is none that this version knows.
+    pub migration: Option<Migration>,
     form: Form,
 }
 
@@ -152,6 +155,11 @@ impl X509Context {
         })
     }
 
+    /// How far the migration of the default identity is.
+    pub fn migration(&self) -> Option<Migration> {
+        self.svids.first().and_then(|svid| svid.migration)
+    }
+
     /// The SVIDs as a TLS source presents them.
     pub fn identities(&self) -> Vec<Arc<SvidIdentity>> {
         self.svids.iter().map(|svid| svid.identity.clone()).collect()
@@ -199,13 +207,34 @@ fn x509_svid(part: &str, svid: wire::X509svid, keys: &Keys) -> Result<X509Svid, 
         }
         (false, form) => form,
     };
+    let migration = migration(part, &svid.migration_target, &svid.migration_stage);
     Ok(X509Svid {
         identity: Arc::new(identity),
         private_key,
         alternative_key,
         hint: svid.hint,
+        migration,
         form,
     })
+}
+
+/// The migration of an identity. One that this version does not know is none: what is not understood must not decide what
+/// is taken.
+fn migration(part: &str, target: &str, stage: &str) -> Option<Migration> {
+    if target.is_empty() && stage.is_empty() {
+        return None;
+    }
+    let read = || {
+        Ok::<_, UnknownMigration>(Migration {
+            target: target.parse()?,
+            stage: stage.parse()?,
+        })
+    };
+    read()
+        .inspect_err(
+            |error| tracing::warn!(part, %error, "a migration that is not known here is not followed"),
+        )
+        .ok()
 }
 
 /// The private key to the alternative key of `leaf`, if one was given.
