@@ -1,6 +1,6 @@
 //! Other people's spellings: OpenSSL, the JDK, SSH, JOSE, TLS.
 
-use super::{Algorithm, curve};
+use super::{Algorithm, curve, hybrid};
 
 /// Spellings in lower case, with the canonical name.
 #[rustfmt::skip]
@@ -71,13 +71,14 @@ const ALIASES: &[(&str, &str)] = &[
     ("ffdhe4096", "FFDHE-4096"), ("ffdhe6144", "FFDHE-6144"), ("ffdhe8192", "FFDHE-8192"),
     ("mlkem512", "ML-KEM-512"), ("mlkem768", "ML-KEM-768"), ("mlkem1024", "ML-KEM-1024"),
     ("ml-kem-512", "ML-KEM-512"), ("ml-kem-768", "ML-KEM-768"), ("ml-kem-1024", "ML-KEM-1024"),
-    // The same groups as oqs-provider and s2n-tls (AWS) call them.
+    // The same groups as oqs-provider and s2n-tls (AWS) called them; `hybrid` takes other names of theirs apart.
     ("x25519_mlkem768", "X25519MLKEM768"), ("p256_mlkem768", "SecP256r1MLKEM768"),
     ("p384_mlkem1024", "SecP384r1MLKEM1024"), ("x25519_kyber512", "X25519Kyber512Draft00"),
     ("x25519_kyber768", "X25519Kyber768Draft00"), ("p256_kyber768", "SecP256r1Kyber768Draft00"),
-    ("x25519_kyber-512-r3", "X25519Kyber512Draft00"), ("x25519_kyber-768-r3", "X25519Kyber768Draft00"),
-    ("secp256r1_kyber-512-r3", "p256_kyber512"), ("secp256r1_kyber-768-r3", "SecP256r1Kyber768Draft00"),
+    ("x25519_kyber-512-r3", "X25519Kyber512Draft00"), ("secp256r1_kyber-512-r3", "p256_kyber512"),
     ("secp384r1_kyber-768-r3", "p384_kyber768"), ("secp521r1_kyber-1024-r3", "p521_kyber1024"),
+    // Libreswan.
+    ("ml_kem_512", "ML-KEM-512"), ("ml_kem_768", "ML-KEM-768"), ("ml_kem_1024", "ML-KEM-1024"),
     // TLS signature schemes.
     ("rsa_pkcs1_md5", "RSA-PKCS1-1.5-MD5"), ("rsa_pkcs1_sha1", "RSA-PKCS1-1.5-SHA-1"),
     ("rsa_pkcs1_sha224", "RSA-PKCS1-1.5-SHA-224"), ("rsa_pkcs1_sha256", "RSA-PKCS1-1.5-SHA-256"),
@@ -127,6 +128,7 @@ pub fn resolve(spelling: &str) -> Option<Algorithm> {
         return Some(Algorithm::named(name));
     }
     compact_cipher(&lower)
+        .or_else(|| hybrid::alone(&lower).and_then(known))
         .or_else(|| known(spelling))
         .or_else(|| jdk_signature(&lower))
         .or_else(|| known(&format!("ECDHE-{}", curve::by_name(spelling)?.name)))

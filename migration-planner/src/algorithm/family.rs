@@ -62,6 +62,9 @@ pub(super) const FAMILIES: &[Family] = &[
     ("HQC", "", Kem, Resistant, None),
     ("BIKE", "", Kem, Resistant, None),
     ("FrodoKEM", "", Kem, Resistant, None),
+    ("eFrodoKEM", "", Kem, Resistant, None),
+    // Broken in 2022, by a classical computer.
+    ("SIKE", "", Kem, Broken, Some(0)),
     ("Classic-McEliece", "", Kem, Resistant, None),
     ("sntrup", "", Kem, Resistant, None),
     ("NTRU", "", Kem, Resistant, None),
@@ -186,6 +189,12 @@ pub(super) const FAMILIES: &[Family] = &[
     ("Fortuna", "Fortuna", Drbg, Symmetric, None),
     ("Yarrow", "Yarrow", Drbg, Symmetric, None),
 ];
+
+/// Whether what begins with this family's name signs.
+pub(super) fn signs(name: &str) -> bool {
+    let family = FAMILIES.iter().find(|family| name.starts_with(family.0));
+    family.is_some_and(|family| family.2 == Signature)
+}
 
 /// Families that CycloneDX 1.7 did not have when it was tagged (2025-10-21) and got later: left out of what we
 /// write, so that every reader's copy of the enumeration knows the rest.

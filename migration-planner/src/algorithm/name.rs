@@ -31,8 +31,8 @@ const UNDERSCORED: &[&str] = &["LMS", "XMSS", "XMSSMT", "SP800_108", "SP800_56C"
 const AUTHENTICATED: &[&str] = &["GCM-SIV", "GCM", "CCM", "OCB", "SIV", "EAX", "CWC"];
 
 pub(super) fn describe(name: &str) -> Algorithm {
-    if let Some((known, parts, signs)) = hybrid::halves(name) {
-        return hybrid(known, parts, signs);
+    if let Some((known, parts)) = hybrid::halves(name) {
+        return hybrid(&known, parts);
     }
     let Some((family, rest)) = family(name) else {
         return blank(name, Primitive::Unknown, Quantum::Unknown);
@@ -83,9 +83,10 @@ fn blank(name: &str, primitive: Primitive, quantum: Quantum) -> Algorithm {
 
 /// A combination stands as long as one half does: it is as strong against a quantum computer as its post-quantum
 /// half, and against a classical one as its stronger half.
-fn hybrid(name: &str, parts: [&str; 2], _signs: bool) -> Algorithm {
-    let mut algorithm = blank(name, Primitive::Combiner, Quantum::Resistant);
+fn hybrid(name: &str, parts: [&str; 2]) -> Algorithm {
     let halves = parts.map(describe);
+    let quantum = halves.first().map_or(Quantum::Unknown, |half| half.quantum);
+    let mut algorithm = blank(name, Primitive::Combiner, quantum);
     algorithm.quantum_level = halves.iter().filter_map(|half| half.quantum_level).max();
     algorithm.classical_bits = halves.iter().filter_map(|half| half.classical_bits).max();
     algorithm.parts = parts.map(str::to_owned).to_vec();
@@ -217,9 +218,12 @@ fn post_quantum_level(prefix: &str, rest: &str) -> Option<u8> {
         "HQC" if is(&["256"]) => 5,
         "HQC" if is(&["192"]) => 3,
         "HQC" if is(&["128"]) => 1,
-        "FrodoKEM" if is(&["1344"]) => 5,
-        "FrodoKEM" if is(&["976"]) => 3,
-        "FrodoKEM" if is(&["640"]) => 1,
+        "FrodoKEM" | "eFrodoKEM" if is(&["1344"]) => 5,
+        "FrodoKEM" | "eFrodoKEM" if is(&["976"]) => 3,
+        "FrodoKEM" | "eFrodoKEM" if is(&["640"]) => 1,
+        "BIKE" if is(&["L5"]) => 5,
+        "BIKE" if is(&["L3"]) => 3,
+        "BIKE" if is(&["L1"]) => 1,
         "Classic-McEliece" if is(&["6688128", "6960119", "8192128"]) => 5,
         "Classic-McEliece" if is(&["460896"]) => 3,
         "Classic-McEliece" if is(&["348864"]) => 1,

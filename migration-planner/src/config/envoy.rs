@@ -12,7 +12,9 @@ use crate::scan::{Piece, Scanner, Trigger};
 pub struct Envoy;
 
 /// What makes a document worth parsing.
-const WORDS: [&str; 6] = [
+const WORDS: [&str; 7] = [
+    // Of the types' names, which stand alone where nothing of them is configured.
+    "streamTlsContext",
     "common_tls_context",
     "commonTlsContext",
     "tls_certificate",
@@ -27,7 +29,7 @@ impl Scanner for Envoy {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -49,13 +51,16 @@ impl Scanner for Envoy {
         let Some(text) = text::of(file, found) else { return };
         let wanted = |part: &str| WORDS.iter().any(|word| part.contains(word));
         for document in yaml::documents(&text, file.budget, found, &wanted) {
+            document.note_template(found);
             let mut contexts = 0;
             document.root().maps(&mut |map, around| {
                 document.note_holes(found);
                 if contexts > 10_000 || file.budget.is_spent() {
                     return;
                 }
-                if let Some(common) = map.get("common_tls_context") {
+                let kind = map.text_at(&["@type"]).unwrap_or_default();
+                let common = map.get("common_tls_context");
+                if common.is_some() || kind.ends_with("streamTlsContext") {
                     contexts += 1;
                     context(map, common, around, found);
                 } else if let Some(certificate) = map.get("tls_certificate") {
@@ -75,26 +80,12 @@ impl Scanner for Envoy {
 }
 
 /// A `DownstreamTlsContext`, an `UpstreamTlsContext`.
-fn context(map: View<'_>, common: View<'_>, around: &[View<'_>], found: &mut Fragment) {
+fn context(map: View<'_>, common: Option<View<'_>>, around: &[View<'_>], found: &mut Fragment) {
     let kind = map.text_at(&["@type"]).unwrap_or_default();
     let has = |key: &str| around.iter().any(|view| view.get(key).is_some());
     let upstream =
         kind.contains("Upstream") || (kind.is_empty() && has("load_assignment")) || map.get("sni").is_some();
-    // The nearest thing around it that has a name and an address or hosts is what it belongs to.
-    let owner = around.iter().rev().find(|view| {
-        view.get("name").is_some()
-            && [
-                "address",
-                "filter_chains",
-                "load_assignment",
-                "hosts",
-                "connect_timeout",
-                "type",
-                "default_filter_chain",
-            ]
-            .iter()
-            .any(|key| view.get(key).is_some())
-    });
+    let owner = owner(around);
     let name = owner.and_then(|view| view.text_at(&["name"])).unwrap_or_default();
     let what = if upstream {
         "Envoy cluster"
@@ -120,8 +111,30 @@ fn context(map: View<'_>, common: View<'_>, around: &[View<'_>], found: &mut Fra
     if let Some(sni) = map.text_at(&["sni"]) {
         service.fact("server-name", sni);
     }
+    let tls = match common {
+        Some(common) => told(common, &mut service),
+        None => Tls::default(),
+    };
+    tls.tell(service, found);
+}
+
+/// The nearest thing around a context that is a listener or a cluster: listeners need no name.
+fn owner<'a, 'b>(around: &'b [View<'a>]) -> Option<&'b View<'a>> {
+    let has = |view: &View<'_>, keys: &[&str]| keys.iter().any(|key| view.get(key).is_some());
+    let listens = |view: &View<'_>| {
+        has(view, &["filter_chains", "default_filter_chain"]) && has(view, &["name", "address"])
+    };
+    let clusters = ["address", "load_assignment", "hosts", "connect_timeout", "type"];
+    around
+        .iter()
+        .rev()
+        .find(|view| listens(view) || has(view, &["name"]) && has(view, &clusters))
+}
+
+/// Notes whom a context shows itself as, and whom it believes: what it speaks is the answer.
+fn told(common: View<'_>, service: &mut Service) -> Tls {
     for certificate in common.get("tls_certificates").into_iter().flat_map(View::items) {
-        pair(certificate, &mut service);
+        pair(certificate, service);
     }
     let named = [
         "tls_certificate_sds_secret_configs",
@@ -142,7 +155,7 @@ fn context(map: View<'_>, common: View<'_>, around: &[View<'_>], found: &mut Fra
         common.path(&["combined_validation_context", "default_validation_context"]),
     ];
     for validation in validation.into_iter().flatten() {
-        trusts(validation, &mut service);
+        trusts(validation, service);
     }
     for path in [
         &["validation_context_sds_secret_config", "name"][..],
@@ -166,7 +179,7 @@ fn context(map: View<'_>, common: View<'_>, around: &[View<'_>], found: &mut Fra
                 && let Some(text) = value.text()
                 && !text.eq_ignore_ascii_case("TLS_AUTO")
             {
-                command::bound(&mut tls, &mut service, lowest, text, value.line());
+                command::bound(&mut tls, service, lowest, text, value.line());
             }
         }
         tls.cipher_string = joined(params, "cipher_suites");
@@ -176,7 +189,7 @@ fn context(map: View<'_>, common: View<'_>, around: &[View<'_>], found: &mut Fra
             service.fact("compliance-policy", policies.value);
         }
     }
-    tls.tell(service, found);
+    tls
 }
 
 /// A list as one text with colons, and its line.

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::command;
-use super::report::{Names, Said, Service, Tls, version};
+use super::report::{Names, Service};
 use super::text;
 use crate::inventory::{Fragment, Reason};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 mod list;
+mod options;
 mod stores;
+mod variables;
 
+use self::options::{Options, based};
 use self::stores::Stores;
+use self::variables::Variables;
 
 /// Configuration of HAProxy.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl Scanner for HaProxy {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -35,6 +38,7 @@ impl Scanner for HaProxy {
             Trigger::FileName("haproxy.cfg"),
             Trigger::FileName("haproxy.conf"),
             Trigger::Extension("haproxy"),
+            Trigger::Extension("cfg"),
             Trigger::PathContains("/haproxy/"),
             Trigger::FileName(CERTIFICATE_LISTS[0]),
             Trigger::FileName(CERTIFICATE_LISTS[1]),
@@ -62,13 +66,7 @@ impl Scanner for HaProxy {
         if listed {
             return list::read(&text, file, found);
         }
-        let has_sections = text::lines(&text).any(|line| {
-            matches!(
-                line.text.split_whitespace().next(),
-                Some("global" | "defaults" | "frontend" | "backend" | "listen" | "crt-store")
-            )
-        });
-        if has_sections {
+        if is_haproxy(&text) {
             let mut reading = Reading::default();
             for line in text::lines(&text) {
                 if line.number % 256 == 0 && file.budget.is_spent() {
@@ -81,8 +79,27 @@ impl Scanner for HaProxy {
     }
 }
 
+/// Whether it has sections of HAProxy: many programs call their configuration `.cfg`.
+fn is_haproxy(text: &str) -> bool {
+    let mut section = false;
+    for line in text::lines(text) {
+        let mut words = line.text.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("global" | "defaults"), None)
+            | (Some("defaults" | "frontend" | "backend" | "listen" | "crt-store"), Some(_)) => section = true,
+            (Some("bind" | "server" | "default-server" | "load"), Some(_)) if section => return true,
+            (Some(word), Some(_)) if section && (word.starts_with("ssl-") || word.ends_with("-base")) => {
+                return true;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
 #[derive(Default)]
 struct Reading {
+    variables: Variables,
     section: String,
     name: String,
     bind: Options,
@@ -102,20 +119,10 @@ struct Reading {
     files: Vec<(Names, String, u64, &'static str)>,
 }
 
-/// What options of one line, or the defaults for them, say.
-#[derive(Clone, Default)]
-struct Options {
-    tls: Tls,
-    ssl: bool,
-    verify: Option<String>,
-    files: Vec<(Names, String, &'static str)>,
-    facts: Vec<(&'static str, String)>,
-}
-
 impl Reading {
     fn line(&mut self, text: &str, number: u64, found: &mut Fragment) {
-        let plain = text::before_comment(text, '#');
-        let Some(words) = text::words(plain) else {
+        let plain = self.variables.fill(text::before_comment(text, '#'));
+        let Some(words) = text::words(&plain) else {
             return found.unread(Reason::Malformed, Some(number), "a quote without its end");
         };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -160,6 +167,7 @@ impl Reading {
                     self.keep_defaults();
                 }
             }
+            "setenv" | "presetenv" | "unsetenv" | "resetenv" => self.variables.take(first, rest),
             name if self.section == "global" => self.global(name, rest, number, found),
             _ => {}
         }
@@ -295,97 +303,6 @@ impl Reading {
             }
             options.tell(Options::default(), service, line, found);
         }
-    }
-}
-
-/// A path with the directory that relative ones are in.
-fn based(base: &str, path: &str) -> String {
-    if base.is_empty() || path.starts_with(['/', '@', '$']) {
-        return path.to_owned();
-    }
-    format!("{}/{path}", base.trim_end_matches('/'))
-}
-
-impl Options {
-    /// Reads words of which some take a value.
-    fn read(
-        &mut self,
-        words: &[&str],
-        line: u64,
-        [certificates, trust, keys]: [&str; 3],
-        found: &mut Fragment,
-    ) {
-        let mut words = words.iter().copied();
-        let value_of = |words: &mut dyn Iterator<Item = &str>| words.next().unwrap_or_default().to_owned();
-        while let Some(word) = words.next() {
-            match word {
-                "ssl" => self.ssl = true,
-                "ciphers" => self.tls.cipher_string = Some(Said::new(value_of(&mut words), line)),
-                "ciphersuites" => {
-                    self.tls.suites = Some(Said::new(command::names(&value_of(&mut words)), line));
-                }
-                "curves" | "ecdhe" => self.tls.groups = Some(Said::new(value_of(&mut words), line)),
-                "sigalgs" => self.tls.schemes = Some(Said::new(value_of(&mut words), line)),
-                "client-sigalgs" => self
-                    .facts
-                    .push(("client-signature-schemes", value_of(&mut words))),
-                "verify" => self.verify = Some(value_of(&mut words)),
-                "crt" => self.files.push((
-                    Names::Certificate,
-                    based(certificates, &value_of(&mut words)),
-                    "crt",
-                )),
-                "key" => self
-                    .files
-                    .push((Names::Key, based(keys, &value_of(&mut words)), "key")),
-                "ca-file" | "ca-verify-file" => {
-                    self.files
-                        .push((Names::Trust, based(trust, &value_of(&mut words)), "ca-file"));
-                }
-                "crl-file" => {
-                    self.files
-                        .push((Names::Other, based(trust, &value_of(&mut words)), "crl-file"));
-                }
-                "crt-list" => self.files.push((Names::Other, value_of(&mut words), "crt-list")),
-                "ssl-min-ver" | "ssl-max-ver" => {
-                    let value = value_of(&mut words);
-                    let Some(at) = version(&value) else {
-                        let what = format!("the version {}", super::report::shortened(value));
-                        found.unread(Reason::Unsupported, Some(line), what);
-                        continue;
-                    };
-                    let bound = match word {
-                        "ssl-min-ver" => &mut self.tls.lowest,
-                        _ => &mut self.tls.highest,
-                    };
-                    *bound = Some(Said { value: at, line });
-                }
-                "allow-0rtt" => self.facts.push(("early-data", "on".to_owned())),
-                _ => {
-                    if let Some(at) = word.strip_prefix("force-").and_then(version) {
-                        self.tls.lowest = Some(Said { value: at, line });
-                        self.tls.highest = Some(Said { value: at, line });
-                    } else if let Some(at) = word.strip_prefix("no-").and_then(version) {
-                        self.tls.off.insert(at);
-                    }
-                }
-            }
-        }
-    }
-
-    fn tell(self, defaults: Self, mut service: Service, line: u64, found: &mut Fragment) {
-        for (names, path, directive) in &self.files {
-            service.file(*names, path, line, directive);
-        }
-        for (name, value) in self.facts.into_iter().chain(defaults.facts) {
-            service.fact(name, value);
-        }
-        let mut tls = self.tls.or(&defaults.tls);
-        // HAProxy ignores `no-tlsv1x` beside a lowest or highest version, and says so when it starts.
-        if tls.lowest.is_some() || tls.highest.is_some() {
-            tls.off.clear();
-        }
-        tls.tell(service, found);
     }
 }
 

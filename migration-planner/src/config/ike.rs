@@ -39,13 +39,14 @@ fn read(proposal: &str) -> (CipherSuite, Vec<String>) {
         .split(['-', ';', '+'])
         .filter(|word| !word.is_empty())
         .take(64);
-    let words: Vec<String> = words
-        .map(|word| {
-            word.to_ascii_lowercase()
-                .replace("sha2_", "sha")
-                .replace("dh", "modp_group")
-        })
-        .collect();
+    let mut words: Vec<String> = words.map(plain).collect();
+    // Beside a cipher that authenticates `null` says that nothing else does.
+    if words
+        .first()
+        .is_some_and(|word| ["gcm", "ccm", "chacha"].iter().any(|mode| word.contains(mode)))
+    {
+        words.retain(|word| word != "null");
+    }
     let mut algorithms: Vec<String> = Vec::new();
     let mut groups: Vec<String> = Vec::new();
     let has_prf = words.iter().any(|word| word.starts_with("prf"));
@@ -68,6 +69,19 @@ fn read(proposal: &str) -> (CipherSuite, Vec<String>) {
         identifiers: Vec::new(),
     };
     (suite, groups)
+}
+
+/// A word as strongSwan would write it. Libreswan puts what it is before some (`addke1=ml_kem_768`), and numbers before
+/// groups (`dh19`).
+fn plain(word: &str) -> String {
+    let lower = word.to_ascii_lowercase();
+    let (what, value) = lower.split_once('=').unwrap_or(("", &lower));
+    let value = value.replace("sha2_", "sha").replace("ml_kem_", "mlkem");
+    match (what, value.strip_prefix("dh")) {
+        (_, Some(number)) => format!("modp_group{number}"),
+        ("prf", None) => format!("prf{value}"),
+        _ => value,
+    }
 }
 
 enum Transform {
@@ -112,8 +126,8 @@ fn transform(word: &str, has_prf: bool) -> Transform {
         return Algorithm(cipher);
     }
     match word {
-        "aesxcbc" => text("AES-128-XCBC_MAC"),
-        "aescmac" => text("AES-128-CMAC"),
+        "aesxcbc" | "aes_xcbc" => text("AES-128-XCBC_MAC"),
+        "aescmac" | "aes_cmac" => text("AES-128-CMAC"),
         "aes128gmac" | "aes192gmac" | "aes256gmac" => {
             Algorithm(format!("AES-{}-GMAC", word.get(3..6).unwrap_or_default()))
         }
@@ -236,6 +250,14 @@ mod tests {
             ("3des-md5-modp1024", "3DES-168-CBC HMAC-MD5 modp1024"),
             ("aes_gcm256-sha2_512;dh19", "AES-256-GCM HMAC-SHA-512 ecp256"),
             ("null-sha1", "NULL HMAC-SHA-1"),
+            ("aes_gcm256-null", "AES-256-GCM"),
+            ("aes-aes_xcbc;modp2048", "AES-CBC AES-128-XCBC_MAC modp2048"),
+            (
+                "aes128-sha2-dh31;addke1=ml_kem_768+none;addke2=dh20",
+                "AES-128-CBC HMAC-SHA-256 curve25519 mlkem768 ecp384",
+            ),
+            ("aes;ke=ml_kem_1024", "AES-CBC mlkem1024"),
+            ("aes_gcm;prf=sha2_512;modp2048", "AES-GCM HMAC-SHA-512 modp2048"),
             ("aes192ccm12-frob", "AES-192-CCM frob"),
         ] {
             assert_eq!(algorithms(proposal), expected, "{proposal}");

@@ -26,7 +26,7 @@ impl Scanner for JavaSecurity {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {

@@ -31,7 +31,7 @@ impl Scanner for Nginx {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {

@@ -28,7 +28,7 @@ impl Scanner for OpenSsl {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {

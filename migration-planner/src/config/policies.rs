@@ -19,7 +19,7 @@ impl Scanner for CryptoPolicies {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {

@@ -21,7 +21,7 @@ impl Scanner for StrongSwan {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {

@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser};
+use saphyr_parser::{Event, Parser, ScalarStyle};
 
+use self::template::{HOLE, filled};
 use crate::inventory::{Fragment, Reason};
 use crate::scan::Budget;
+
+mod template;
 
 /// The most nodes of one document.
 const MAX_NODES: usize = 500_000;
@@ -16,9 +19,6 @@ const MAX_NODES: usize = 500_000;
 const MAX_DEPTH: usize = 64;
 /// The most nodes that one walk visits: aliases can make a small document stand for a huge tree.
 const MAX_VISITS: usize = 1_000_000;
-/// What stands where a template will put something.
-const HOLE: &str = "\u{fffd}";
-
 enum Kind {
     Scalar(String),
     Map(Vec<(usize, usize)>),
@@ -28,6 +28,8 @@ enum Kind {
 struct Node {
     line: u64,
     kind: Kind,
+    /// A scalar that keeps its lines, of which this is the first that is not empty.
+    literal: bool,
 }
 
 /// One document.
@@ -35,6 +37,8 @@ pub(super) struct Document {
     nodes: Vec<Node>,
     /// The line of a value that was asked for and is put in later.
     hole: Cell<Option<u64>>,
+    /// The line of the first thing that was left out to be able to read it.
+    template: Option<u64>,
 }
 
 /// A place in a document.
@@ -64,11 +68,11 @@ pub(super) fn documents(
             .split('\n')
             .position(|line| line.contains("{{") && !line.trim_start().starts_with('"'));
         let template = template.map(|line| offset + 1 + line as u64);
+        let mut left_out = None;
         let read = match (parse(part, offset, budget), template) {
             (Err(_), Some(line)) => match parse(&filled(part), offset, budget) {
                 Ok(document) => {
-                    let what = "a template: what steers it was left out, the rest was read as it stands";
-                    found.unread(Reason::Unsupported, Some(line), what);
+                    left_out = Some(line);
                     Ok(document)
                 }
                 Err((line, why)) => {
@@ -90,6 +94,7 @@ pub(super) fn documents(
                 documents.push(Document {
                     nodes,
                     hole: Cell::new(None),
+                    template: left_out,
                 });
             }
             Err((line, why)) => found.unread(
@@ -120,44 +125,6 @@ fn parts(text: &str) -> Vec<(&str, u64)> {
     parts
 }
 
-/// A template with holes where something is put in, and without what only steers it.
-fn filled(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut inside = false;
-    for line in text.split_inclusive('\n') {
-        let mut kept = String::new();
-        let mut rest = line.trim_end_matches(['\n', '\r']);
-        let mut holes = 0_usize;
-        loop {
-            if inside {
-                match rest.split_once("}}") {
-                    Some((_, after)) => (inside, rest) = (false, after),
-                    None => break,
-                }
-            }
-            match rest.split_once("{{") {
-                Some((before, after)) => {
-                    kept.push_str(before);
-                    kept.push_str(HOLE);
-                    holes += 1;
-                    (inside, rest) = (true, after);
-                }
-                None => {
-                    kept.push_str(rest);
-                    break;
-                }
-            }
-        }
-        // A line with nothing but holes steers, or puts in whole blocks.
-        let bare = kept.replace(HOLE, "");
-        if !(holes > 0 && bare.trim().is_empty()) {
-            out.push_str(&kept);
-        }
-        out.push('\n');
-    }
-    out
-}
-
 type Tree = (Vec<Node>, Option<(u64, String)>);
 
 fn parse(text: &str, offset: u64, budget: Budget) -> Result<Tree, (u64, String)> {
@@ -179,6 +146,7 @@ fn parse(text: &str, offset: u64, budget: Budget) -> Result<Tree, (u64, String)>
             cut = Some((line, format!("only the first {MAX_NODES} values are read")));
             break;
         }
+        let literal = matches!(event, Event::Scalar(_, ScalarStyle::Literal, ..));
         let (kind, anchor, opens) = match event {
             Event::Scalar(value, _, anchor, _) => (Kind::Scalar(value.into_owned()), anchor, false),
             Event::SequenceStart(anchor, _) => (Kind::List(Vec::new()), anchor, true),
@@ -207,6 +175,7 @@ fn parse(text: &str, offset: u64, budget: Budget) -> Result<Tree, (u64, String)>
                 nodes.push(Node {
                     line,
                     kind: Kind::Scalar(String::new()),
+                    literal: false,
                 });
                 let at = nodes.len() - 1;
                 attach(&mut nodes, &mut open, at);
@@ -214,7 +183,7 @@ fn parse(text: &str, offset: u64, budget: Budget) -> Result<Tree, (u64, String)>
             skipped += usize::from(opens);
             continue;
         }
-        nodes.push(Node { line, kind });
+        nodes.push(Node { line, kind, literal });
         let at = nodes.len() - 1;
         if anchor != 0 {
             anchors.insert(anchor, at);
@@ -251,6 +220,19 @@ impl Document {
         }
     }
 
+    /// Notes that it is a template of which only a part was read, for those who wanted something of it.
+    pub(super) fn note_template(&self, found: &mut Fragment) {
+        if let Some(line) = self.template {
+            let what = "a template: what steers it was left out, the rest was read as it stands";
+            found.unread(Reason::Unsupported, Some(line), what);
+        }
+    }
+
+    /// Whether something was asked for that a template fills in.
+    pub(super) fn has_holes(&self) -> bool {
+        self.hole.get().is_some()
+    }
+
     /// Notes that something that was asked for is not known before a template is filled in.
     pub(super) fn note_holes(&self, found: &mut Fragment) {
         if let Some(line) = self.hole.get() {
@@ -281,6 +263,21 @@ impl<'a> View<'a> {
                 None
             }
             Kind::Scalar(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A file that stands in a value: its text, holes and all, and how many lines are before it. No lines are told for
+    /// text that did not keep its own.
+    pub(super) fn file(self) -> Option<(&'a str, Option<u64>)> {
+        let node = self.node()?;
+        match &node.kind {
+            Kind::Scalar(text) => {
+                // The parser tells the first line that is not empty.
+                let empty = text.bytes().take_while(|byte| *byte == b'\n').count() as u64;
+                let before = node.line.saturating_sub(1 + empty);
+                Some((text, node.literal.then_some(before)))
+            }
             _ => None,
         }
     }

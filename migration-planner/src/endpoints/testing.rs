@@ -13,7 +13,8 @@ pub(super) const QUICK: Settings = Settings {
     per_second: 10_000,
     tls_connections: 60,
     ssh_connections: 12,
-    patience: Duration::from_millis(300),
+    // Long enough for a machine that has other work.
+    patience: Duration::from_millis(1500),
 };
 
 /// What is found at an address.

@@ -23,6 +23,10 @@ impl Scanner for Der {
         "asn1"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         &[
             Trigger::Magic(&[0x30, 0x80]),
@@ -100,6 +104,10 @@ pub(crate) fn object(der: &[u8], here: Occurrence, found: &mut Fragment) -> Opti
         INTEGER => pkcs12::read(der, here.clone(), found).or_else(|| {
             if let Some(public) = spki::pkcs1(der) {
                 return Some(public.add("PKCS#1", without_access(here), found));
+            }
+            if let Some(bits) = spki::dh_bits(der) {
+                let group = crate::algorithm::sized("FFDHE", Some(bits));
+                return Some(found.algorithm(group, without_access(here)));
             }
             let held = keys::pkcs8(der)
                 .or_else(|| keys::pkcs1(der))

@@ -122,11 +122,24 @@ pub fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<PublicKey> {
 pub(crate) fn pkcs1(der: &[u8]) -> Option<PublicKey> {
     let mut inside = Reader::new(der).enter(SEQUENCE)?;
     let (modulus, exponent) = (inside.body(INTEGER)?, inside.body(INTEGER)?);
-    // A signature of DSA or ECDSA is two numbers, too, but of about one size.
-    let plausible = asn1::bit_len(modulus) >= 512 && exponent.len() <= 8;
+    // A signature of DSA or ECDSA is two numbers, too, but of about one size; and so are Diffie-Hellman's parameters,
+    // whose generator is 2 as a rule, which no exponent can be.
+    let odd = exponent.last().is_some_and(|last| last % 2 == 1);
+    let plausible = asn1::bit_len(modulus) >= 512 && exponent.len() <= 8 && odd;
     (plausible && inside.rest().is_empty())
         .then(|| of_rsa(modulus, exponent))
         .flatten()
+}
+
+/// The bits of the prime in Diffie-Hellman's parameters (PKCS#3): a prime, a generator, perhaps the length of a secret.
+pub(crate) fn dh_bits(der: &[u8]) -> Option<usize> {
+    let mut inside = Reader::new(der).enter(SEQUENCE)?;
+    let (prime, generator) = (inside.body(INTEGER)?, inside.body(INTEGER)?);
+    inside.optional(INTEGER);
+    let bits = asn1::bit_len(prime);
+    let odd = prime.last().is_some_and(|last| last % 2 == 1);
+    let small = generator == [2];
+    (inside.rest().is_empty() && bits >= 512 && odd && small).then_some(bits)
 }
 
 /// The SubjectPublicKeyInfo of a DSA key from its parameters and its value.
@@ -265,6 +278,18 @@ mod tests {
         assert_eq!((key.algorithm.name.as_str(), key.bits), ("RSA-2048", Some(2048)));
         assert_eq!(key.der.len(), 294); // what `openssl rsa -pubout` gives for 2048 bits
         assert_eq!(read(&key.der), Some(key));
+    }
+
+    #[test]
+    fn parameters_of_diffie_hellman_are_no_key() {
+        let prime = [&[0xff; 255][..], &[0xfb]].concat();
+        let two = wrap(SEQUENCE, &[unsigned(&prime), unsigned(&[2])].concat());
+        assert_eq!((pkcs1(&two), dh_bits(&two)), (None, Some(2048)));
+        let exponent = wrap(SEQUENCE, &[unsigned(&prime), unsigned(&[1, 0, 1])].concat());
+        assert!(pkcs1(&exponent).is_some() && dh_bits(&exponent).is_none());
+        let more = [unsigned(&prime), unsigned(&[2]), unsigned(&[224]), unsigned(&[1])];
+        assert_eq!(dh_bits(&wrap(SEQUENCE, &more.concat())), None);
+        assert_eq!(dh_bits(&wrap(SEQUENCE, &more[..3].concat())), Some(2048));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Asset, AssetId, CertificateDetail, Detail, Edge, KeyDetail, KeyKind, Occurrence, Protection,
+    Asset, AssetId, CertificateDetail, Detail, Edge, Evidence, KeyDetail, KeyKind, Occurrence, Protection,
     ProtocolDetail, Reason, Role, Unread,
 };
 use crate::algorithm::{Algorithm, Function, alias};
@@ -92,6 +92,27 @@ impl Fragment {
     #[must_use]
     pub fn unread_entries(&self) -> &[Unread] {
         &self.unread
+    }
+
+    /// How much there is by now.
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.assets.len(), self.unread.len())
+    }
+
+    /// Puts everything that came since then on one line, where that is all that is known of its place.
+    pub(crate) fn put_on_line(&mut self, since: (usize, usize), line: u64) {
+        for asset in self.assets.iter_mut().skip(since.0) {
+            let mut evidence = Evidence::default();
+            for place in asset.evidence.iter() {
+                let mut place = place.clone().line(line);
+                place.offset = None;
+                evidence.add(place);
+            }
+            asset.evidence = evidence;
+        }
+        for unread in self.unread.iter_mut().skip(since.1) {
+            unread.line = Some(line);
+        }
     }
 
     /// An occurrence at this place, to be given a line and so on.

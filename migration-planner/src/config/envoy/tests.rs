@@ -34,3 +34,22 @@ fn chains_by_name_and_secrets_that_only_trust() {
          TLS @8 {} groups[] schemes[]\nservice Envoy secret roots @9 []\n  trust-file=/etc/ca.pem",
     );
 }
+
+#[test]
+fn a_listener_needs_no_name_and_a_context_no_settings() {
+    let sample = "static_resources:\n  listeners:\n  - address: {socket_address: {address: 0.0.0.0, port_value: 10000}}\n    \
+        filter_chains:\n    - transport_socket:\n        typed_config:\n          common_tls_context: \
+        {tls_certificates: [{certificate_chain: {filename: a.pem}, private_key: {filename: a.key}}]}\n  \
+        clusters:\n  - name: out\n    type: LOGICAL_DNS\n    transport_socket:\n      \
+        name: envoy.transport_sockets.tls\n      typed_config:\n        \"@type\": \
+        type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n        sni: out.example.org\n";
+    finds(
+        &Envoy,
+        "envoy.yaml",
+        sample,
+        "service Envoy listener @7 [tls://*:10000]\n  certificate-file=a.pem\n  key-file=a.key\n\
+         TLS @7 {} groups[] schemes[]\nservice Envoy cluster out @14 []\n  server-name=out.example.org\n\
+         TLS @14 {} groups[] schemes[]",
+    );
+    stands(&Envoy, "envoy.yaml", sample, &[]);
+}

@@ -14,13 +14,15 @@ pub(super) fn read(text: &str, file: &File<'_>, found: &mut Fragment) {
         }
         let (path, rest) = plain.split_once(char::is_whitespace).unwrap_or((plain, ""));
         let rest = rest.trim_start();
-        let (inner, names) = match rest.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        // Names before the options are taken as well, with a warning.
+        let (before, options) = rest.split_once('[').map_or((rest, None), |(a, b)| (a, Some(b)));
+        let (inner, names) = match options.map(|rest| rest.split_once(']')) {
             Some(Some((inner, names))) => (inner, names),
             Some(None) => {
                 found.unread(Reason::Malformed, Some(line.number), "a bracket without its end");
                 continue;
             }
-            None => ("", rest),
+            None => ("", ""),
         };
         let words: Vec<&str> = inner.split_whitespace().collect();
         let mut options = Options::default();
@@ -28,8 +30,11 @@ pub(super) fn read(text: &str, file: &File<'_>, found: &mut Fragment) {
         options.files.push((Names::Certificate, path.to_owned(), "crt"));
         let mut service = Service::new("HAProxy certificate", path, line.number);
         service.authenticated = options.verify.as_ref().map(|verify| verify != "none");
-        for name in names
+        // HAProxy has no comments at the end of a line, and people write them.
+        for name in before
             .split_whitespace()
+            .chain(names.split_whitespace())
+            .take_while(|name| !name.starts_with('#'))
             .filter(|name| !name.starts_with('!'))
             .take(256)
         {

@@ -71,3 +71,41 @@ fn a_section_has_the_defaults_that_it_names() {
     );
     stands(&HaProxy, "haproxy.cfg", sample, &[]);
 }
+
+#[test]
+fn variables_and_a_name_that_others_have_too() {
+    let sample = "global\n    setenv SUITES ECDHE-RSA-AES128-GCM-SHA256\n    presetenv CERT /etc/ssl/a.pem\n    \
+        ssl-default-bind-ciphers \"${SUITES}\"\n    ssl-default-bind-curves \"$CURVES\"\nfrontend in\n    \
+        bind \"*:${PORT-8443}\" ssl crt \"$CERT\" ssl-min-ver \"${LEAST}\"\n";
+    finds(
+        &HaProxy,
+        "edge.cfg",
+        sample,
+        "service HAProxy bind in *:8443 @7 [tls://*:8443]\n  certificate-file=/etc/ssl/a.pem\n  \
+         cipher-string=ECDHE-RSA-AES128-GCM-SHA256\n\
+         TLS @7 {ECDHE_RSA_WITH_AES_128_GCM_SHA256} groups[] schemes[]\n\
+         service HAProxy bind defaults @4 []\n  cipher-string=ECDHE-RSA-AES128-GCM-SHA256\n\
+         TLS @4 {ECDHE_RSA_WITH_AES_128_GCM_SHA256} groups[] schemes[]\n\
+         unread unsupported @5 what the environment sets `curves` to\n\
+         unread unsupported @7 what the environment sets `ssl-min-ver` to",
+    );
+    stands(&HaProxy, "edge.cfg", sample, &[]);
+    for other in [
+        "[metadata]\nname = x\ndescription = \"ssl\n",
+        "define service {\n  server ssl\n}\n",
+        "global\n  listen_port ssl\n",
+    ] {
+        finds(&HaProxy, "setup.cfg", other, "");
+    }
+}
+
+#[test]
+fn a_list_with_names_before_its_options() {
+    finds(
+        &HaProxy,
+        "crt-list.txt",
+        "a.pem !no.example.org a.example.org [ssl-min-ver TLSv1.3] # of the shop\n",
+        "service HAProxy certificate a.pem @1 []\n  certificate-file=a.pem\n  server-name=a.example.org\n\
+         TLS 1.3 @1 {} groups[] schemes[]",
+    );
+}

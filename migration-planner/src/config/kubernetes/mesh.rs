@@ -1,6 +1,6 @@
-//! Istio's and the Gateway API's objects.
+//! Istio's objects.
 
-use super::{Fragment, Names, Said, Service, Tls, View, bounds, name_of, texts, version};
+use super::{Fragment, Names, Said, Service, Tls, View, bounds, name_of, texts};
 
 /// `Gateway` of Istio: its servers.
 pub(super) fn istio_gateway(object: View<'_>, found: &mut Fragment) {
@@ -17,12 +17,12 @@ pub(super) fn istio_gateway(object: View<'_>, found: &mut Fragment) {
             let host = host.rsplit('/').next().unwrap_or(host);
             service.endpoints.insert(format!("tls://{host}:{port}"));
         }
-        settings(tls, service, found);
+        tls_of(tls, service, found);
     }
 }
 
 /// The TLS of a gateway or of a destination.
-fn settings(view: View<'_>, mut service: Service, found: &mut Fragment) {
+fn tls_of(view: View<'_>, mut service: Service, found: &mut Fragment) {
     service.seen(view.line(), "tls");
     let mode = view.text_at(&["mode"]);
     match mode {
@@ -80,19 +80,25 @@ pub(super) fn destination_rule(object: View<'_>, found: &mut Fragment) {
         if let Some(sni) = tls.text_at(&["sni"]) {
             service.fact("server-name", sni);
         }
-        settings(tls, service, found);
+        tls_of(tls, service, found);
+    }
+}
+
+/// `meshConfig` in an object.
+pub(super) fn settings_of_all(object: View<'_>, path: &[&str], found: &mut Fragment) {
+    if let Some(config) = object.path(path) {
+        settings(config, &name_of(object), found);
     }
 }
 
 /// `meshConfig`: what all proxies speak to each other, and what gateways speak that say nothing else.
-pub(super) fn settings_of_all(object: View<'_>, path: &[&str], found: &mut Fragment) {
-    let Some(config) = object.path(path) else { return };
+pub(super) fn settings(config: View<'_>, name: &str, found: &mut Fragment) {
     for (key, what) in [
         ("meshMTLS", "Istio mesh"),
         ("tlsDefaults", "Istio mesh defaults outside of mutual TLS"),
     ] {
         let Some(view) = config.get(key) else { continue };
-        let mut service = Service::new(what, name_of(object), view.line());
+        let mut service = Service::new(what, name, view.line());
         service.authenticated = (key == "meshMTLS").then_some(true);
         let tls = spoken(view, &mut service);
         tls.tell(service, found);
@@ -151,51 +157,4 @@ pub(super) fn peer_authentication(object: View<'_>, found: &mut Fragment) {
         Some(("DISABLE", _)) => service.tell(found),
         _ => Tls::default().tell(service, found),
     };
-}
-
-/// `Gateway` of the Gateway API: its listeners.
-pub(super) fn gateway(object: View<'_>, found: &mut Fragment) {
-    for listener in object
-        .path(&["spec", "listeners"])
-        .into_iter()
-        .flat_map(View::items)
-    {
-        let Some(block) = listener.get("tls") else {
-            continue;
-        };
-        let name = match listener.text_at(&["name"]) {
-            Some(listener) => format!("{} {listener}", name_of(object)),
-            None => name_of(object),
-        };
-        let mut service = Service::new("Kubernetes Gateway", name, listener.line());
-        let host = listener.text_at(&["hostname"]).unwrap_or("*");
-        let port = listener.text_at(&["port"]).unwrap_or("443");
-        service.endpoints.insert(format!("tls://{host}:{port}"));
-        service.seen(block.line(), "tls");
-        for reference in block.get("certificateRefs").into_iter().flat_map(View::items) {
-            if let Some(name) = reference.text_at(&["name"]) {
-                service.fact("certificate-secret", name);
-            }
-        }
-        let mut tls = Tls::default();
-        for (option, value) in block.get("options").into_iter().flat_map(View::entries) {
-            let Some(text) = value.text() else { continue };
-            service.fact("option", format!("{option}: {text}"));
-            if let Some(at) = version(text).filter(|_| option.contains("min")) {
-                tls.lowest = Some(Said {
-                    value: at,
-                    line: value.line(),
-                });
-            }
-        }
-        match block.text_at(&["mode"]) {
-            Some("Passthrough") => {
-                service.fact("tls-mode", "Passthrough");
-                service.tell(found);
-            }
-            _ => {
-                tls.tell(service, found);
-            }
-        }
-    }
 }

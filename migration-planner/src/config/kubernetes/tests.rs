@@ -93,3 +93,74 @@ fn a_policy_of_a_cloud_is_told_by_its_name() {
         "{outline:?}"
     );
 }
+
+#[test]
+fn a_load_balancer_of_a_cloud_is_told_with_its_ports() {
+    let sample = "apiVersion: v1\nkind: Service\nmetadata:\n  name: shop\n  annotations:\n    \
+        service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:1:certificate/x\n    \
+        service.beta.kubernetes.io/aws-load-balancer-ssl-negotiation-policy: ELBSecurityPolicy-TLS13-1-3-2021-06\n    \
+        service.beta.kubernetes.io/aws-load-balancer-ssl-ports: \"https, 9443\"\nspec:\n  type: LoadBalancer\n  \
+        ports:\n  - {name: http, port: 80}\n  - {name: https, port: 443}\n  - {name: other, port: 9443}\n";
+    finds(
+        &Kubernetes,
+        "service.yaml",
+        sample,
+        "service Kubernetes load balancer shop @1 [tls://*:443 tls://*:9443]\n  \
+         annotation=service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:aws:acm:eu-west-1:1:certificate/x\n  \
+         policy=ELBSecurityPolicy-TLS13-1-3-2021-06\nTLS @1 {} groups[] schemes[]",
+    );
+    stands(&Kubernetes, "service.yaml", sample, &[]);
+    let plain = sample.replace("aws-load-balancer-ssl-", "aws-load-balancer-x-");
+    finds(&Kubernetes, "service.yaml", &plain, "");
+}
+
+#[test]
+fn files_in_a_config_map_are_read_by_those_who_know_them() {
+    let sample = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\ndata:\n  mesh: |-\n    \
+        tlsDefaults:\n      minProtocolVersion: TLSV1_3\n  readme.txt: ssl_protocols TLSv1;\n  nginx.conf: |\n\n    \
+        server {\n      listen 443 ssl;\n      server_name a.example.org;\n      ssl_protocols TLSv1.2;\n    }\n  \
+        haproxy.cfg: \"frontend in\\n  bind :8443 ssl crt a.pem\\n\"\n";
+    finds(
+        &Kubernetes,
+        "configmap.yaml",
+        sample,
+        "service Istio mesh defaults outside of mutual TLS istio-system/istio @7 []\nTLS 1.3 @7 {} groups[] schemes[]\n\
+         service nginx server a.example.org @11 [tls://a.example.org:443]\nTLS 1.2 @14 {} groups[] schemes[]\n\
+         service HAProxy bind in :8443 @16 [tls://*:8443]\n  certificate-file=a.pem\nTLS @16 {} groups[] schemes[]",
+    );
+    stands(&Kubernetes, "configmap.yaml", sample, &[]);
+}
+
+#[test]
+fn the_gateway_api_asks_clients_and_speaks_to_servers() {
+    let sample = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\nspec:\n  tls:\n    \
+        frontend:\n      default: {validation: {caCertificateRefs: [{name: roots}]}}\n      perPort:\n      - port: 8443\n        \
+        tls: {validation: {mode: AllowInsecureFallback, caCertificateRefs: [{name: others}]}}\n  listeners:\n  \
+        - name: a\n    port: 443\n    tls:\n      options:\n        \
+        gateway.istio.io/tls-cipher-suites: ECDHE-ECDSA-AES128-GCM-SHA256, ECDHE-RSA-AES128-GCM-SHA256\n  - name: b\n    \
+        port: 8443\n    tls: {certificateRefs: [{name: b-tls}]}\n---\napiVersion: gateway.networking.k8s.io/v1\n\
+        kind: BackendTLSPolicy\nmetadata: {name: p}\nspec:\n  targetRefs: [{kind: Service, name: db}]\n  \
+        validation: {hostname: db.example.org, wellKnownCACertificates: System}\n";
+    finds(
+        &Kubernetes,
+        "gateway.yaml",
+        sample,
+        "service Kubernetes Gateway g a @7 [tls://*:443] asks\n  \
+         cipher-string=ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256\n  \
+         option=gateway.istio.io/tls-cipher-suites: ECDHE-ECDSA-AES128-GCM-SHA256, ECDHE-RSA-AES128-GCM-SHA256\n  \
+         trust-secret=roots\n\
+         TLS @12 {ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 ECDHE_RSA_WITH_AES_128_GCM_SHA256} groups[] schemes[]\n\
+         service Kubernetes Gateway g b @10 [tls://*:8443] does-not-ask\n  certificate-secret=b-tls\n  \
+         trust-secret=others\nTLS @17 {} groups[] schemes[]\n\
+         service Kubernetes backend p @21 []\n  connects-to=db\n  server-name=db.example.org\n  trust-secret=System\n  \
+         verifies-server=yes\nTLS @21 {} groups[] schemes[]",
+    );
+    stands(&Kubernetes, "gateway.yaml", sample, &[]);
+}
+
+#[test]
+fn a_template_that_hides_nothing_is_no_gap() {
+    let sample = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: x\n  labels:\n    istio.io/rev: y\n    \
+        {{- include \"labels\" . | nindent 4 }}\n";
+    finds(&Kubernetes, "deployment.yaml", sample, "");
+}

@@ -31,13 +31,16 @@ fn a_broken_document_does_not_hide_the_others() {
 #[test]
 fn templates_are_read_as_far_as_they_go() {
     let text = "{{- if .Values.tls }}\nkind: Thing\nname: {{ .Values.name }}\nfixed: yes\n{{- end }}\n";
-    let (documents, found) = read(text);
-    let root = documents.first().unwrap().root();
+    let (documents, mut found) = read(text);
+    let document = documents.first().unwrap();
+    let root = document.root();
     assert_eq!(
         (root.text_at(&["fixed"]), root.text_at(&["name"])),
         (Some("yes"), None)
     );
     assert_eq!(root.get("fixed").unwrap().line(), 4);
+    assert!(found.is_empty() && document.has_holes());
+    document.note_template(&mut found);
     assert_eq!(
         found
             .unread_entries()
