@@ -10,6 +10,7 @@ mod check;
 mod examine;
 mod federation;
 mod gate;
+mod listen;
 mod read;
 mod retention;
 mod stores;
@@ -37,6 +38,7 @@ pub use self::check::{Problem, Warning};
 pub use self::examine::{Examination, Finding};
 pub use self::federation::{FederationConfig, FederationConfigError};
 pub use self::gate::{AuthorizationConfig, LimitsConfig};
+pub use self::listen::ListenConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
@@ -107,31 +109,6 @@ pub struct ServerConfig {
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
-}
-
-/// The TCP listener.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct ListenConfig {
-    /// Address and port; port 0 takes a free one. Default: [`DEFAULT_ADDRESS`].
-    pub address: SocketAddr,
-    /// Accept clients that know no hybrid key exchange. Default: no.
-    pub allow_classical_kex: bool,
-    /// After this long, give or take a tenth, a connection is asked to end. Default: 3 minutes.
-    pub max_connection_age: HumanDuration,
-    /// How long calls in progress may then take. Default: 10 seconds.
-    pub max_connection_grace: HumanDuration,
-}
-
-impl Default for ListenConfig {
-    fn default() -> Self {
-        Self {
-            address: DEFAULT_ADDRESS,
-            allow_classical_kex: false,
-            max_connection_age: HumanDuration(Duration::from_secs(3 * 60)),
-            max_connection_grace: HumanDuration(Duration::from_secs(10)),
-        }
-    }
 }
 
 /// How long things live.

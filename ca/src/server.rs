@@ -272,6 +272,7 @@ impl Server {
         endpoints.spawn(endpoints::serve_tcp(
             tcp,
             acceptor,
+            config.listen.proxies()?,
             Arc::clone(&core),
             gate.clone(),
             Age {

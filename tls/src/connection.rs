@@ -1,6 +1,5 @@
 //! An established connection, with what its handshake settled.
 
-use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,23 +15,11 @@ use crate::session::ConnectionInfo;
 pub struct Connection<IO> {
     stream: TlsStream<IO>,
     info: Arc<ConnectionInfo>,
-    /// Dropped with it.
-    kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl<IO> Connection<IO> {
     pub(crate) fn new(stream: TlsStream<IO>, info: Arc<ConnectionInfo>) -> Self {
-        Self {
-            stream,
-            info,
-            kept: None,
-        }
-    }
-
-    /// With something that is dropped when the connection is.
-    pub(crate) fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
-        self.kept = Some(Box::new(kept));
-        self
+        Self { stream, info }
     }
 
     /// Who the peer is and which cryptography is in use.

@@ -2,17 +2,23 @@
 //! calls end.
 
 mod authority;
+mod calls;
 mod channel;
 mod ending;
 mod incoming;
 mod limits;
+mod proxy;
+mod served;
 
 pub use authority::AnyAuthority;
+pub use calls::{Call, Calls};
 pub(crate) use channel::tcp_channel;
 pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
 pub use ending::{code_name, until_end};
-pub use incoming::{Incoming, TlsConnectInfo, incoming, incoming_within};
+pub use incoming::{Incoming, incoming, incoming_behind, incoming_within};
 pub use limits::IncomingLimits;
+pub use proxy::{IpNetwork, NotANetwork, TrustedProxies};
+pub use served::{Served, TlsConnectInfo};
 
 /// The application protocol of gRPC (RFC 7301), for `alpn` in the options of both sides.
 pub const ALPN_H2: &[u8] = b"h2";

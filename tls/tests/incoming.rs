@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use common::*;
 use rustls_pki_types::ServerName;
-use symbolon_tls::grpc::{Incoming, IncomingLimits, incoming_within};
+use symbolon_tls::grpc::{Incoming, IncomingLimits, IpNetwork, TlsConnectInfo, incoming_behind};
 use symbolon_tls::{
     Acceptor, ClientAuth, ClientOptions, Connection, Connector, HandshakeError, ListenerOptions, StaticSource,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_stream::StreamExt;
+use tonic::transport::server::Connected as _;
 
 /// Longer than any test may take.
 const LONG: Duration = Duration::from_secs(600);
@@ -48,6 +49,11 @@ struct Site {
 impl Site {
     /// A listener whose handshakes may last longer than the test.
     async fn new(limits: IncomingLimits) -> Self {
+        Self::behind(limits, None).await
+    }
+
+    /// The same behind proxies in a network.
+    async fn behind(limits: IncomingLimits, proxies: Option<&str>) -> Self {
         let domain = Domain::new("example.org");
         let source = source(domain.svids("one", &FORMS), domain.bundles(&FORMS));
         let options = ListenerOptions {
@@ -63,7 +69,10 @@ impl Site {
             options,
             clock(),
         );
-        let incoming = incoming_within(listener, acceptor, limits);
+        let proxies = proxies
+            .into_iter()
+            .map(|network| network.parse::<IpNetwork>().unwrap());
+        let incoming = incoming_behind(listener, acceptor, limits, proxies.collect());
         Self {
             domain,
             source,
@@ -90,10 +99,21 @@ impl Site {
 
     /// A client at this address, without a certificate.
     async fn stranger_from(&self, client: Ipv4Addr) -> Result<Connection<TcpStream>, HandshakeError> {
+        self.stranger_over(self.call_from(client).await).await
+    }
+
+    /// A client whose address ends so, without a certificate, behind a proxy.
+    async fn stranger_behind(&self, client: u8) -> Result<Connection<TcpStream>, HandshakeError> {
+        let mut tcp = self.call_from(BAD).await;
+        let line = format!("PROXY TCP4 192.0.2.{client} 127.0.0.1 12345 8081\r\n");
+        tcp.write_all(line.as_bytes()).await.unwrap();
+        self.stranger_over(tcp).await
+    }
+
+    async fn stranger_over(&self, tcp: TcpStream) -> Result<Connection<TcpStream>, HandshakeError> {
         let source = source(vec![], self.domain.bundles(&FORMS));
         let connector =
             Connector::without_identity(source, self.domain.any(), clock(), ClientOptions::default());
-        let tcp = self.call_from(client).await;
         connector
             .connect(ServerName::try_from("server.invalid").unwrap(), tcp)
             .await
@@ -105,7 +125,7 @@ impl Site {
         let local = tcp.local_addr().unwrap();
         let _end = soon(self.handshake_over(tcp)).await.unwrap();
         let admitted = soon(self.incoming.next()).await.unwrap().unwrap();
-        assert_eq!(admitted.transport().peer_addr().unwrap(), local);
+        assert_eq!(admitted.client(), local);
     }
 }
 
@@ -165,7 +185,7 @@ async fn handshakes_that_stall_leave_room_for_other_addresses() {
     let local = late.local_addr().unwrap();
     let _end = soon(site.handshake_over(late)).await.unwrap();
     let admitted = soon(site.incoming.next()).await.unwrap().unwrap();
-    assert_eq!(admitted.transport().peer_addr().unwrap(), local);
+    assert_eq!(admitted.client(), local);
 }
 
 #[tokio::test]
@@ -224,4 +244,100 @@ async fn connections_without_a_certificate_are_counted_for_as_long_as_they_last(
     drop(admitted);
     let _third = soon(site.stranger_from(BAD)).await.unwrap();
     soon(site.incoming.next()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_whose_a_connection_is() {
+    let mut site = Site::behind(limits(2), Some("127.0.0.2/32")).await;
+    for said in [
+        &b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 8081\r\n"[..],
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x7f\0\0\x01\x30\x39\x1f\x91",
+    ] {
+        let mut tcp = site.call_from(BAD).await;
+        tcp.write_all(said).await.unwrap();
+        let _end = soon(site.handshake_over(tcp)).await.unwrap();
+        let served = soon(site.incoming.next()).await.unwrap().unwrap();
+        assert_eq!(served.client(), "192.0.2.7:12345".parse().unwrap());
+        let TlsConnectInfo { remote_addr, .. } = served.connect_info();
+        assert_eq!(remote_addr, Some(served.client()));
+    }
+    // One that says nothing of the kind speaks for itself, and nobody else is heard.
+    site.admits(BAD).await;
+    let mut liar = site.call_from(GOOD).await;
+    liar.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 8081\r\n")
+        .await
+        .unwrap();
+    closed(&mut liar).await;
+    site.admits(GOOD).await;
+}
+
+#[tokio::test]
+async fn clients_behind_one_proxy_are_counted_by_themselves() {
+    let mut narrow = limits(2);
+    narrow.strangers_per_address = 1;
+    let mut site = Site::behind(narrow, Some("127.0.0.0/24")).await;
+    let first = soon(site.stranger_behind(7)).await.unwrap();
+    let served = soon(site.incoming.next()).await.unwrap().unwrap();
+    if let Ok(mut second) = soon(site.stranger_behind(7)).await {
+        let mut rest = Vec::new();
+        let _ = soon(second.read_to_end(&mut rest)).await;
+    }
+    let _other = soon(site.stranger_behind(8)).await.unwrap();
+    let other = soon(site.incoming.next()).await.unwrap().unwrap();
+    assert_eq!(other.client(), "192.0.2.8:12345".parse().unwrap());
+    drop((first, served));
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_finish_is_sent_away() {
+    let mut quick = limits(2);
+    quick.first_byte = Duration::from_millis(50);
+    let mut site = Site::behind(quick, Some("127.0.0.2/32")).await;
+    for said in [
+        &b""[..],
+        b"PROXY TCP4 ",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c",
+        b"PROXY nonsense\r\n",
+    ] {
+        let mut tcp = site.call_from(BAD).await;
+        tcp.write_all(said).await.unwrap();
+        closed(&mut tcp).await;
+    }
+    site.admits(BAD).await;
+}
+
+#[tokio::test]
+async fn a_stranger_that_does_not_call_is_hung_up_on() {
+    let mut quick = limits(2);
+    quick.strangers_idle = Duration::from_millis(50);
+    let mut site = Site::new(quick).await;
+    let _idle = soon(site.stranger_from(BAD)).await.unwrap();
+    let mut served = soon(site.incoming.next()).await.unwrap().unwrap();
+    let mut byte = [0];
+    assert_eq!(
+        soon(served.read(&mut byte)).await.unwrap(),
+        0,
+        "as if it had hung up"
+    );
+    // Not while it waits for an answer; and whoever showed a certificate may be silent.
+    let mut calling = soon(site.stranger_from(BAD)).await.unwrap();
+    let mut served = soon(site.incoming.next()).await.unwrap().unwrap();
+    let call = served.connect_info().calls.begin();
+    let tcp = site.call_from(GOOD).await;
+    let mut known = soon(site.handshake_over(tcp)).await.unwrap();
+    let mut silent = soon(site.incoming.next()).await.unwrap().unwrap();
+    let longer = Duration::from_millis(200);
+    let (mut of_first, mut of_second) = ([0], [0]);
+    let (first, second) = tokio::join!(
+        tokio::time::timeout(longer, served.read(&mut of_first)),
+        tokio::time::timeout(longer, silent.read(&mut of_second)),
+    );
+    assert!(first.is_err() && second.is_err(), "both go on");
+    for (end, served) in [(&mut calling, &mut served), (&mut known, &mut silent)] {
+        end.write_all(b"x").await.unwrap();
+        end.flush().await.unwrap();
+        assert_eq!(soon(served.read(&mut byte)).await.unwrap(), 1);
+    }
+    drop(call);
+    assert_eq!(soon(served.read(&mut byte)).await.unwrap(), 0, "its call is over");
 }

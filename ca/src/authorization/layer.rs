@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use symbolon_tls::grpc::TlsConnectInfo;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{Extensions, Request, Response};
 use tower::{Layer, Service};
 use tracing::Span;
 
@@ -97,6 +97,8 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let request_id = request_id(&request);
         let caller = Caller::of(request.extensions(), gate.own_uid());
+        let connection = request.extensions().get::<TlsConnectInfo>();
+        let on_connection = connection.map(|connection| connection.calls.begin());
         let path = request.uri().path().to_owned();
         Span::current().record("caller", tracing::field::display(&caller));
         let work = async move {
@@ -108,7 +110,7 @@ where
                     if went_well && meter.is_some_and(|meter| !meter.was_used()) {
                         tracing::error!(method = path, "a batch was not counted; this is a defect");
                     }
-                    Ok(Held::reply(reply, place, bounds.reply))
+                    Ok(Held::reply(reply, place.with(on_connection), bounds.reply))
                 }
                 Err(status) => Ok(status.into_http()),
             }
@@ -132,7 +134,7 @@ async fn let_in(
     let asking = Asking {
         path,
         caller,
-        address: source_address(request),
+        address: source_address(request.extensions()),
         metadata: request.headers(),
         request_id,
     };
@@ -162,7 +164,8 @@ fn request_id(request: &Request<Body>) -> Arc<str> {
     }
 }
 
-fn source_address(request: &Request<Body>) -> Option<IpAddr> {
-    let connection = request.extensions().get::<TlsConnectInfo>()?;
+/// Where a call comes from; `None` for one from this machine.
+pub(crate) fn source_address(extensions: &Extensions) -> Option<IpAddr> {
+    let connection = extensions.get::<TlsConnectInfo>()?;
     connection.remote_addr.map(|address| address.ip())
 }

@@ -83,6 +83,7 @@ impl ServerConfig {
         for (name, store) in &self.effective_stores() {
             problems.extend(store.check(name, self.default_key_file()).err());
         }
+        problems.extend(self.listen.proxies().err());
         problems.extend(self.check_gate().err());
         problems.extend(self.federation.check().err());
         problems.extend(self.attestors.check().err());

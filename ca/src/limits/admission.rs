@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use symbolon_api::resource_exhausted;
 use symbolon_crypto::random;
+use symbolon_tls::grpc::Call;
 use tonic::Status;
 
 use super::Source;
@@ -52,6 +53,15 @@ struct Taken {
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     _taking: Option<Taking>,
+    /// Its connection is of use for as long.
+    _call: Option<Call>,
+}
+
+impl Place {
+    /// The place of a call on this connection.
+    pub(crate) fn with(self, call: Option<Call>) -> Self {
+        Self { _call: call, ..self }
+    }
 }
 
 #[derive(Debug)]
@@ -110,6 +120,7 @@ impl Admission {
                     class,
                     key: key.clone(),
                 }),
+                _call: None,
             }),
             false => Err(self.refuse(caller)),
         }

@@ -19,7 +19,7 @@ use symbolon_api::symbolon::server::v1::certificates_server::CertificatesServer;
 use symbolon_api::symbolon::server::v1::server_server::ServerServer;
 use symbolon_api::{FILE_DESCRIPTOR_SET, MAX_MESSAGE};
 use symbolon_pki::time::Clock;
-use symbolon_tls::grpc::{ALPN_H2, AnyAuthority, incoming};
+use symbolon_tls::grpc::{ALPN_H2, AnyAuthority, IncomingLimits, TrustedProxies, incoming_behind};
 use symbolon_tls::{Acceptor, AuthorizeId, ClientAuth, IdentitySource, ListenerOptions};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::StreamExt as _;
@@ -82,12 +82,14 @@ fn authorize(config: &ServerConfig) -> AuthorizeId {
 pub(super) async fn serve_tcp(
     listener: TcpListener,
     acceptor: Acceptor,
+    proxies: TrustedProxies,
     core: Arc<Core>,
     gate: AuthorizationLayer,
     age: Age,
     stop: CancellationToken,
 ) -> Result<(), ServerError> {
-    let connections = incoming(listener, acceptor, MAX_HANDSHAKES);
+    let limits = IncomingLimits::new(MAX_HANDSHAKES);
+    let connections = incoming_behind(listener, acceptor, limits, proxies);
     let routes = routes(&core);
     let served = ageing::serve(connections, age, stop, |age, connections, stop| {
         builder(&core, gate.clone())

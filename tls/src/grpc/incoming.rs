@@ -11,13 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::Stream;
-use tonic::transport::server::Connected;
 
 use super::limits::{Addresses, IncomingLimits, Seat, Strangers};
+use super::proxy::{self, TrustedProxies};
+use super::served::Served;
 use crate::connection::Connection;
 use crate::error::HandshakeError;
 use crate::server::Acceptor;
-use crate::session::ConnectionInfo;
 
 /// How long accepting pauses after it failed, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,31 +25,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Content type of the record that a ClientHello comes in.
 const HANDSHAKE_RECORD: u8 = 22;
 
-/// In the extensions of every tonic request that came over [`Incoming`].
-#[derive(Clone, Debug)]
-pub struct TlsConnectInfo {
-    /// Where the client connected from. `None` if the socket was gone already.
-    pub remote_addr: Option<SocketAddr>,
-    /// Who the client is and which cryptography is in use.
-    pub connection: Arc<ConnectionInfo>,
-}
-
-impl Connected for Connection<TcpStream> {
-    type ConnectInfo = TlsConnectInfo;
-
-    fn connect_info(&self) -> TlsConnectInfo {
-        TlsConnectInfo {
-            remote_addr: self.transport().peer_addr().ok(),
-            connection: self.info().clone(),
-        }
-    }
-}
-
 /// The connections of a listener, in the order in which their handshakes finished. Endless and without errors: what
 /// goes wrong with one client is logged, and the next is served. Dropping it closes the listener and breaks off the
 /// handshakes in progress.
 pub struct Incoming {
-    connections: mpsc::Receiver<Connection<TcpStream>>,
+    connections: mpsc::Receiver<Served>,
     accepting: JoinHandle<()>,
 }
 
@@ -61,11 +41,23 @@ pub fn incoming(listener: TcpListener, acceptor: Acceptor, max_handshakes: usize
 
 /// [`incoming`] with limits of the caller's.
 pub fn incoming_within(listener: TcpListener, acceptor: Acceptor, limits: IncomingLimits) -> Incoming {
+    incoming_behind(listener, acceptor, limits, TrustedProxies::default())
+}
+
+/// [`incoming_within`], where the proxies of some networks may say in front of a connection whose it is, by the PROXY
+/// protocol. From everybody else that is not taken.
+pub fn incoming_behind(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    limits: IncomingLimits,
+    proxies: TrustedProxies,
+) -> Incoming {
     let (sender, connections) = mpsc::channel(1);
     let listening = Listening {
         listener,
         acceptor,
         limits,
+        proxies,
         sender,
         addresses: Addresses::new(limits),
         strangers: Strangers::new(limits),
@@ -78,7 +70,7 @@ pub fn incoming_within(listener: TcpListener, acceptor: Acceptor, limits: Incomi
 }
 
 impl Stream for Incoming {
-    type Item = io::Result<Connection<TcpStream>>;
+    type Item = io::Result<Served>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.connections
@@ -105,7 +97,8 @@ struct Listening {
     listener: TcpListener,
     acceptor: Acceptor,
     limits: IncomingLimits,
-    sender: mpsc::Sender<Connection<TcpStream>>,
+    proxies: TrustedProxies,
+    sender: mpsc::Sender<Served>,
     addresses: Arc<Addresses>,
     strangers: Arc<Strangers>,
     handshakes: Arc<Semaphore>,
@@ -114,6 +107,7 @@ struct Listening {
 impl Listening {
     async fn accept_all(self) {
         let waiting = Arc::new(Semaphore::new(self.limits.waiting.max(1)));
+        let this = Arc::new(self);
         let mut clients = JoinSet::new();
         // The semaphore is never closed, so this ends with the task alone.
         while let Ok(place) = waiting.clone().acquire_owned().await {
@@ -122,7 +116,7 @@ impl Listening {
                     tracing::error!(%error, "a TLS handshake task failed");
                 }
             }
-            let (tcp, client) = match self.listener.accept().await {
+            let (tcp, client) = match this.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -130,22 +124,65 @@ impl Listening {
                     continue;
                 }
             };
-            let Some(seat) = self.addresses.seat(client.ip()) else {
-                continue;
-            };
-            let newcomer = Newcomer {
-                tcp,
-                client,
-                seat,
-                place,
-            };
-            clients.spawn(newcomer.receive(
-                self.acceptor.clone(),
-                self.limits.first_byte,
-                self.handshakes.clone(),
-                self.strangers.clone(),
-                self.sender.clone(),
-            ));
+            let newcomer = Newcomer { tcp, client, place };
+            if this.proxies.have(client.ip()) {
+                clients.spawn(Arc::clone(&this).receive_behind(newcomer));
+            } else if let Some(seat) = this.addresses.seat(client.ip()) {
+                clients.spawn(Arc::clone(&this).receive(newcomer, seat));
+            }
+        }
+    }
+
+    /// A connection from a trusted proxy, which may say whose it is: then it counts as that client's.
+    async fn receive_behind(self: Arc<Self>, mut newcomer: Newcomer) {
+        let proxy = newcomer.client;
+        let hearing = newcomer.behind(self.limits.first_byte);
+        match hearing.await {
+            Ok(Some(client)) => newcomer.client = client,
+            Ok(None) => {}
+            Err(problem) => {
+                tracing::debug!(%proxy, problem, "what a proxy says is not taken");
+                return;
+            }
+        }
+        if let Some(seat) = self.addresses.seat(newcomer.client.ip()) {
+            self.receive(newcomer, seat).await;
+        }
+    }
+
+    async fn receive(self: Arc<Self>, Newcomer { tcp, client, place }: Newcomer, seat: Seat) {
+        // Whoever says nothing has no handshake to do, and must not keep others from theirs.
+        if let Err(problem) = begins(&tcp, self.limits.first_byte).await {
+            tracing::debug!(%client, problem, "not a TLS client");
+            return;
+        }
+        // Its address's turn first: waiting for that, it must not hold what others could use. Neither is ever closed.
+        let Ok(_of_address) = seat.handshakes.acquire().await else {
+            return;
+        };
+        let Ok(_permit) = self.handshakes.acquire().await else {
+            return;
+        };
+        drop(place);
+        match handshake(tcp, &self.acceptor).await {
+            // Delivered under the permit, so that a server that falls behind is not sent ever more.
+            Ok(connection) => self.deliver(connection, client).await,
+            Err(error) => log_failure(client, &error),
+        }
+    }
+
+    async fn deliver(&self, connection: Connection<TcpStream>, client: SocketAddr) {
+        let stranger = if connection.info().peer.is_some() {
+            None
+        } else if let Some(stranger) = self.strangers.admit(client.ip()) {
+            Some((stranger, self.limits.strangers_idle))
+        } else {
+            tracing::debug!(%client, "too many connections without a certificate; closing this one");
+            return;
+        };
+        let served = Served::new(connection, client, stranger);
+        if self.sender.send(served).await.is_err() {
+            tracing::debug!(%client, "the listener closed during a handshake");
         }
     }
 }
@@ -154,56 +191,24 @@ impl Listening {
 struct Newcomer {
     tcp: TcpStream,
     client: SocketAddr,
-    seat: Seat,
     /// Its place among those who wait, until its handshake begins.
     place: OwnedSemaphorePermit,
 }
 
 impl Newcomer {
-    async fn receive(
-        self,
-        acceptor: Acceptor,
-        first_byte: Duration,
-        handshakes: Arc<Semaphore>,
-        strangers: Arc<Strangers>,
-        sender: mpsc::Sender<Connection<TcpStream>>,
-    ) {
-        let Self {
-            tcp,
-            client,
-            seat,
-            place,
-        } = self;
-        // Whoever says nothing has no handshake to do, and must not keep others from theirs.
-        if let Err(problem) = begins(&tcp, first_byte).await {
-            tracing::debug!(%client, problem, "not a TLS client");
-            return;
-        }
-        // Its address's turn first: waiting for that, it must not hold what others could use. Neither is ever closed.
-        let Ok(_of_address) = seat.handshakes.acquire().await else {
-            return;
-        };
-        let Ok(_permit) = handshakes.acquire().await else {
-            return;
-        };
-        drop(place);
-        match handshake(tcp, &acceptor).await {
-            // Delivered under the permit, so that a server that falls behind is not sent ever more.
-            Ok(connection) => {
-                let connection = if connection.info().peer.is_some() {
-                    connection
-                } else if let Some(stranger) = strangers.admit(client.ip()) {
-                    connection.keeping(stranger)
-                } else {
-                    tracing::debug!(%client, "too many connections without a certificate; closing this one");
-                    return;
-                };
-                if sender.send(connection).await.is_err() {
-                    tracing::debug!(%client, "the listener closed during a handshake");
-                }
+    /// What a proxy says of it, if that says something.
+    async fn behind(&mut self, within: Duration) -> Result<Option<SocketAddr>, &'static str> {
+        let hear = async {
+            let mut first = [0];
+            match self.tcp.peek(&mut first).await {
+                Ok(1) if proxy::is_beginning(first[0]) => proxy::read(&mut self.tcp).await,
+                // What else it may be is seen later.
+                _ => Ok(None),
             }
-            Err(error) => log_failure(client, &error),
-        }
+        };
+        tokio::time::timeout(within, hear)
+            .await
+            .unwrap_or(Err("it says nothing, or not all of it"))
     }
 }
 

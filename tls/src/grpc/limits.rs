@@ -36,6 +36,8 @@ pub struct IncomingLimits {
     pub strangers: usize,
     /// Such connections of one client's address. A sixteenth of [`strangers`](Self::strangers) by default.
     pub strangers_per_address: usize,
+    /// How long such a connection may be without a [call](super::Calls). 10 s by default.
+    pub strangers_idle: Duration,
 }
 
 impl IncomingLimits {
@@ -57,6 +59,7 @@ impl IncomingLimits {
             first_byte: Duration::from_secs(3),
             strangers: waiting.saturating_mul(4),
             strangers_per_address: waiting.div_ceil(4),
+            strangers_idle: Duration::from_secs(10),
         }
     }
 }
