@@ -5,7 +5,13 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use spiffe::TrustDomain;
 
-use crate::{AttestationError, Attested, Challenger, MAX_MESSAGE, Prover, Verifier};
+use crate::{AttestationError, Attested, Challenger, MAX_MESSAGE, Occasion, Prover, Verifier};
+
+/// What nodes ask for here.
+const OCCASION: Occasion = Occasion {
+    csr_sha256: [0xc5; 32],
+    address: None,
+};
 
 /// One method, set up so that one node can prove itself.
 #[async_trait]
@@ -22,6 +28,11 @@ pub trait Scenario: Send + Sync {
 
     /// The moment at which everything is valid.
     fn now(&self) -> SystemTime;
+
+    /// Whether the node's answers are bound to its request for a certificate.
+    fn binds_request(&self) -> bool {
+        false
+    }
 }
 
 /// A rule that a method breaks.
@@ -46,7 +57,7 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
         found: format!("{found:?}"),
     };
 
-    let mut prover = scenario.honest().await;
+    let mut prover = honest(scenario).await;
     if prover.method() != method {
         return Err(broken("both halves have one name", &prover.method()));
     }
@@ -88,7 +99,7 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
     }
     // One bit of good evidence changed, at each end: another node's evidence, or nobody's.
     for position in [0, usize::MAX] {
-        let mut prover = scenario.honest().await;
+        let mut prover = honest(scenario).await;
         let evidence = prover
             .evidence()
             .await
@@ -109,6 +120,13 @@ pub async fn run(scenario: &dyn Scenario) -> Result<(), Violation> {
             .map_err(|error| broken("a failed attempt uses nothing up", &error))?;
     }
     Ok(())
+}
+
+/// A node with its request.
+async fn honest(scenario: &dyn Scenario) -> Box<dyn Prover> {
+    let mut prover = scenario.honest().await;
+    prover.bind(OCCASION.csr_sha256);
+    prover
 }
 
 /// Lets a node prove itself; returns what it opened with, what it answered, and how it went.
@@ -158,6 +176,12 @@ async fn check_answers(
             Meddling::Saying(vec![b'a'; MAX_MESSAGE + 1]),
         ),
     ];
+    if scenario.binds_request() {
+        meddlers.push((
+            "an answer counts for its own request alone",
+            Meddling::Asking([0xc6; 32]),
+        ));
+    }
     // Both ends, and places between them. The first quarter may have names that nobody reads.
     for part in [0].into_iter().chain(4..=16) {
         let position = longest.saturating_sub(1) * part / 16;
@@ -209,6 +233,10 @@ impl<'a> Honest<'a> {
 
 #[async_trait]
 impl Challenger for Honest<'_> {
+    fn occasion(&self) -> Occasion {
+        OCCASION
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         let answer = self.prover.respond(&challenge).await;
         let answer = answer.map_err(|_| AttestationError::Abandoned)?;
@@ -230,15 +258,31 @@ enum Meddling {
     Saying(Vec<u8>),
     /// Changes one bit of the byte at this place, if the answer is so long.
     Changing(usize),
+    /// Puts its own request for a certificate in the place of the node's.
+    Asking([u8; 32]),
 }
 
 #[async_trait]
 impl Challenger for Meddler<'_> {
+    fn occasion(&self) -> Occasion {
+        match self.meddling {
+            Meddling::Asking(csr_sha256) => Occasion {
+                csr_sha256,
+                ..OCCASION
+            },
+            _ => OCCASION,
+        }
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         match &mut self.meddling {
             Meddling::Overheard(answers) if answers.is_empty() => Err(AttestationError::Abandoned),
             Meddling::Overheard(answers) => Ok(answers.remove(0)),
             Meddling::Saying(answer) => Ok(answer.clone()),
+            Meddling::Asking(_) => {
+                let answer = self.prover.respond(&challenge).await;
+                answer.map_err(|_| AttestationError::Abandoned)
+            }
             Meddling::Changing(position) => {
                 let answer = self.prover.respond(&challenge).await;
                 let mut answer = answer.map_err(|_| AttestationError::Abandoned)?;
@@ -257,6 +301,10 @@ struct Silent;
 
 #[async_trait]
 impl Challenger for Silent {
+    fn occasion(&self) -> Occasion {
+        OCCASION
+    }
+
     async fn challenge(&mut self, _challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         Err(AttestationError::Abandoned)
     }

@@ -7,6 +7,7 @@
 //! This crate must not know how messages travel, where records are kept, or what an SVID is: what a method needs to
 //! look up or use up is passed in as a trait of its own.
 
+mod aside;
 mod bytes;
 mod certificates;
 pub mod conformance;
@@ -20,6 +21,7 @@ pub mod x509pop;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -58,6 +60,11 @@ pub trait Prover: Send {
     /// [`ProverError`] when the node does not have what the method needs.
     async fn evidence(&mut self) -> Result<Zeroizing<Vec<u8>>, ProverError>;
 
+    /// Tells it before anything else which request for a certificate comes with its evidence, by SHA-256 of its DER. A
+    /// method whose messages have room for that binds its answers to it: nobody in between can then put another request in
+    /// its place.
+    fn bind(&mut self, _csr_sha256: [u8; 32]) {}
+
     /// Answers a challenge of the server.
     ///
     /// # Errors
@@ -65,9 +72,21 @@ pub trait Prover: Send {
     async fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, ProverError>;
 }
 
+/// What a node wants, and where it comes from, beside its evidence.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Occasion {
+    /// SHA-256 of the DER of its request for a certificate.
+    pub csr_sha256: [u8; 32],
+    /// Where it calls from, as far as that is known.
+    pub address: Option<IpAddr>,
+}
+
 /// The verifier's way to the node while attestation goes on.
 #[async_trait]
 pub trait Challenger: Send {
+    /// What the node wants, and where it comes from.
+    fn occasion(&self) -> Occasion;
+
     /// Sends a challenge and waits for the answer.
     ///
     /// # Errors

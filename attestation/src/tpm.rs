@@ -3,9 +3,10 @@
 //! The node shows the TPM's endorsement key, with its maker's certificate if it has one, and an attestation key. The
 //! server believes the endorsement key for a certificate under a configured root, or for standing on a list; draws a
 //! secret, and encrypts it so that only a TPM that holds both keys gives it out (credential activation, TPM 2.0 Library,
-//! part 1, section 24). The node answers with a hash of the secret, the server's nonce and the trust domain that it attests
-//! to, so that the server of another one to which it attests as well cannot pass for it here. Where PCRs are demanded, the
-//! attestation key quotes them over the nonce and the trust domain.
+//! part 1, section 24). The node answers with a hash of the secret, the server's nonce, the trust domain that it attests to and
+//! its request for a certificate: so the server of another trust domain to which it attests as well cannot pass for it here,
+//! and nobody in between gets a certificate for a key of their own. Where PCRs are demanded, the attestation key quotes them
+//! over the same.
 //!
 //! The messages are JSON, with bytes in base64:
 //!
@@ -16,7 +17,8 @@
 //! ```
 //!
 //! `proof` is SHA-256 of `Symbolon tpm activation, version 1`, a zero, the length of the trust domain's name in one byte,
-//! that name, SHA-256 of the nonce, and the secret.
+//! that name, SHA-256 of the DER of the request for a certificate, SHA-256 of the nonce, and the secret. A quote is about
+//! SHA-256 of `Symbolon tpm attestation, version 1`, a zero, and the same up to SHA-256 of the nonce.
 //!
 //! The server's side needs no TPM and none of its libraries. The node's side comes with the cargo feature `tpm`.
 

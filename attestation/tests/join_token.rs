@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use spiffe::TrustDomain;
 use symbolon_attestation::conformance::{self, Scenario};
 use symbolon_attestation::join_token::{JoinToken, TokenProver, TokenStore, TokenUse, TokenVerifier};
-use symbolon_attestation::{AttestationError, Attested, Challenger, Prover, Verifier};
+use symbolon_attestation::{AttestationError, Attested, Challenger, Occasion, Prover, Verifier};
 
 /// Tokens in memory, with their ends.
 #[derive(Debug, Default)]
@@ -54,6 +54,13 @@ struct Nobody;
 
 #[async_trait]
 impl Challenger for Nobody {
+    fn occasion(&self) -> Occasion {
+        Occasion {
+            csr_sha256: [7; 32],
+            address: None,
+        }
+    }
+
     async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         panic!("join_token has no challenges")
     }

@@ -21,7 +21,7 @@ use symbolon_attestation::x509pop::{
     BundleSource, DEFAULT_SPIFFE_TEMPLATE, DEFAULT_SVID_PREFIX, DEFAULT_TEMPLATE, Evidence, NodeKey, Trust,
     X509PopConfig, X509PopProver, X509PopVerifier, path_template,
 };
-use symbolon_attestation::{AttestationError, Attested, Challenger, Prover, ProverError, Verifier};
+use symbolon_attestation::{AttestationError, Attested, Challenger, Occasion, Prover, ProverError, Verifier};
 use symbolon_issuance::{
     Authority, AuthoritySpec, Beside, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
 };
@@ -95,6 +95,21 @@ impl Scenario for Method {
     fn now(&self) -> SystemTime {
         now()
     }
+
+    fn binds_request(&self) -> bool {
+        match self.node.chain[0].subject_key().unwrap() {
+            SubjectKey::Rsa(_) => false,
+            SubjectKey::Suite(key) => !matches!(key.suite(), Suite::EcdsaP256 | Suite::EcdsaP384),
+        }
+    }
+}
+
+/// What nodes ask for here.
+fn occasion() -> Occasion {
+    Occasion {
+        csr_sha256: [7; 32],
+        address: None,
+    }
 }
 
 /// The node at the other end of a challenge.
@@ -102,12 +117,17 @@ struct Asked<'a>(&'a mut dyn Prover);
 
 #[async_trait]
 impl Challenger for Asked<'_> {
+    fn occasion(&self) -> Occasion {
+        occasion()
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         Ok(self.0.respond(&challenge).await.unwrap())
     }
 }
 
 async fn attest(verifier: &X509PopVerifier, prover: &mut dyn Prover) -> Result<Attested, AttestationError> {
+    prover.bind(occasion().csr_sha256);
     let evidence = prover.evidence().await.unwrap();
     verifier.verify(&evidence, &mut Asked(prover), now()).await
 }
@@ -117,6 +137,10 @@ struct NeverAsked;
 
 #[async_trait]
 impl Challenger for NeverAsked {
+    fn occasion(&self) -> Occasion {
+        occasion()
+    }
+
     async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         panic!("it is known without asking")
     }
@@ -486,11 +510,82 @@ async fn a_policy_refuses_classical_paths() {
     }
 }
 
+/// A node that calls from somewhere.
+struct From<'a>(&'a mut dyn Prover, Option<&'static str>);
+
+#[async_trait]
+impl Challenger for From<'_> {
+    fn occasion(&self) -> Occasion {
+        Occasion {
+            address: self.1.map(|address| address.parse().unwrap()),
+            ..occasion()
+        }
+    }
+
+    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
+        Ok(self.0.respond(&challenge).await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_compared_with_the_certificate_where_that_is_wanted() {
+    let root = Ca::root("root");
+    let key = KeyPair::generate().unwrap();
+    let mut params = node_params("node 7", URIS);
+    for address in ["192.0.2.7", "2001:db8::7"] {
+        let address = address.parse().unwrap();
+        params.subject_alt_names.push(rcgen::SanType::IpAddress(address));
+    }
+    let node = |chain| Node {
+        chain: vec![chain],
+        key: key.serialize_pem(),
+    };
+    let with = node(root.sign(&params, &key));
+    let without = node(root.sign(&node_params("node 7", URIS), &key));
+    let trust = Trust::ExternalPki(vec![root.authority()]);
+    for (node, address, is_let_in) in [
+        (&with, Some("192.0.2.7"), true),
+        (&with, Some("::ffff:192.0.2.7"), true),
+        (&with, Some("2001:db8::7"), true),
+        (&with, Some("192.0.2.8"), false),
+        (&with, Some("2001:db8::8"), false),
+        (&with, None, false),
+        (&without, Some("192.0.2.7"), false),
+    ] {
+        for verify_client_ip in [true, false] {
+            let verifier = X509PopVerifier::new(X509PopConfig {
+                verify_client_ip,
+                ..X509PopConfig::new(
+                    trust_domain(),
+                    trust.clone(),
+                    path_template(DEFAULT_TEMPLATE).unwrap(),
+                )
+            });
+            let mut prover = node.prover();
+            let evidence = prover.evidence().await.unwrap();
+            let outcome = verifier
+                .verify(&evidence, &mut From(&mut prover, address), now())
+                .await;
+            match outcome {
+                Ok(_) => assert!(is_let_in || !verify_client_ip, "{address:?}"),
+                Err(AttestationError::Denied(reason)) => {
+                    assert!(!is_let_in && verify_client_ip, "{address:?}: {reason}");
+                }
+                other => panic!("{address:?}: {other:?}"),
+            }
+        }
+    }
+}
+
 /// Answers each challenge by what a function makes of it.
 struct Answering<F>(F);
 
 #[async_trait]
 impl<F: Fn(Value) -> Value + Send> Challenger for Answering<F> {
+    fn occasion(&self) -> Occasion {
+        occasion()
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         let challenge: Value = serde_json::from_slice(&challenge).unwrap();
         Ok(serde_json::to_vec(&(self.0)(challenge)).unwrap())

@@ -16,6 +16,7 @@ use spiffe::SpiffeId;
 use tonic::{Request, Status};
 
 pub use self::gate::{Asking, Gate};
+pub(crate) use self::layer::source_address;
 pub use self::layer::{AuthorizationLayer, Authorized};
 pub use self::policy::{Policy, PolicyError};
 use crate::caller::Caller;

@@ -11,6 +11,7 @@ mod extensions;
 mod parse;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -132,6 +133,12 @@ impl Certificate {
     #[must_use]
     pub fn dns_sans(&self) -> &[String] {
         &self.0.extensions.dns_sans
+    }
+
+    /// Every IP address among the subject's alternative names, in order. What is neither of 4 nor of 16 bytes is none.
+    #[must_use]
+    pub fn ip_sans(&self) -> &[IpAddr] {
+        &self.0.extensions.ip_sans
     }
 
     /// The certified key.

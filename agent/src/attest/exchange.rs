@@ -9,6 +9,7 @@ use symbolon_api::spire::api::server::agent::v1::{
 use symbolon_api::spire::api::types;
 use symbolon_api::{MAX_MESSAGE, forms};
 use symbolon_attestation::Prover;
+use symbolon_crypto::digest::sha256;
 use symbolon_pki::suite::Form;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -34,6 +35,7 @@ pub(crate) async fn attest_agent(
     form: Form,
     csr: Vec<u8>,
 ) -> Result<Granted, CallError> {
+    prover.bind(sha256(&csr));
     let evidence = prover.evidence().await.map_err(CallError::answer)?;
     let opening = attest_agent_request::Step::Params(attest_agent_request::Params {
         data: Some(types::AttestationData {

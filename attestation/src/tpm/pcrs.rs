@@ -172,23 +172,33 @@ fn pcr(name: &str) -> Option<(Bank, u8)> {
     (read <= LAST && read.to_string() == number).then_some((bank, read))
 }
 
-/// What a quote has to be about: this attestation and no other.
-pub(super) fn about(trust_domain: &TrustDomain, nonce: &[u8]) -> [u8; 32] {
-    bound(LABEL, trust_domain, &[nonce])
+/// One attestation, told apart from every other: to which trust domain, for which request, by which nonce.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Occurrence<'a> {
+    pub(super) trust_domain: &'a TrustDomain,
+    /// SHA-256 of the DER of the request for a certificate.
+    pub(super) csr_sha256: &'a [u8; 32],
+    pub(super) nonce: &'a [u8],
 }
 
-/// What proves that the secret in a credential is known, to the servers of one trust domain and of no other: whoever has it
-/// from a node that attests to somebody else cannot tell what was in the credential.
-pub(super) fn opened(trust_domain: &TrustDomain, nonce: &[u8], secret: &[u8]) -> [u8; 32] {
-    bound(OPENED, trust_domain, &[&sha256(nonce), secret])
-}
+impl Occurrence<'_> {
+    /// What a quote has to be about.
+    pub(super) fn quoted(&self) -> [u8; 32] {
+        self.bound(LABEL, &[])
+    }
 
-fn bound(label: &[u8], trust_domain: &TrustDomain, parts: &[&[u8]]) -> [u8; 32] {
-    let name = trust_domain.as_str().as_bytes();
-    let len = [u8::try_from(name.len()).unwrap_or(u8::MAX)];
-    let mut all = vec![label, &len, name];
-    all.extend(parts);
-    sha256_of(&all)
+    /// What proves that the secret in a credential is known, here and for this: whoever has it from a node that attests to
+    /// somebody else cannot tell what was in the credential, and whoever is between the node and its server gets no
+    /// certificate of their own by it.
+    pub(super) fn opened(&self, secret: &[u8]) -> [u8; 32] {
+        self.bound(OPENED, secret)
+    }
+
+    fn bound(&self, label: &[u8], secret: &[u8]) -> [u8; 32] {
+        let name = self.trust_domain.as_str().as_bytes();
+        let len = [u8::try_from(name.len()).unwrap_or(u8::MAX)];
+        sha256_of(&[label, &len, name, self.csr_sha256, &sha256(self.nonce), secret])
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use symbolon_pki::certificate::Certificate;
 use zeroize::Zeroizing;
 
 use super::message::{Answer, Challenge, Evidence, Quote};
-use super::pcrs::{about, opened};
+use super::pcrs::Occurrence;
 use super::{MAX_CERTIFICATES, METHOD};
 use crate::bytes::Bytes;
 use crate::x509pop::message::{read, write};
@@ -20,6 +20,7 @@ pub struct TpmProver {
     trust_domain: TrustDomain,
     tpm: TpmIdentity,
     certificates: Vec<Certificate>,
+    csr_sha256: [u8; 32],
 }
 
 impl TpmProver {
@@ -43,6 +44,7 @@ impl TpmProver {
             trust_domain,
             tpm,
             certificates,
+            csr_sha256: [0; 32],
         })
     }
 }
@@ -74,6 +76,10 @@ impl Prover for TpmProver {
         Ok(Zeroizing::new(evidence.to_json()))
     }
 
+    fn bind(&mut self, csr_sha256: [u8; 32]) {
+        self.csr_sha256 = csr_sha256;
+    }
+
     async fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, ProverError> {
         let challenge: Challenge =
             read("the challenge", challenge).map_err(|error| unusable(error.to_string()))?;
@@ -83,17 +89,21 @@ impl Prover for TpmProver {
             .map(str::parse)
             .transpose()
             .map_err(|error| unusable(format!("the server asks for PCRs that there are not: {error}")))?;
-        let about = about(&self.trust_domain, challenge.nonce.as_slice());
-        let (tpm, trust_domain) = (self.tpm.clone(), self.trust_domain.clone());
+        let (tpm, trust_domain, csr_sha256) = (self.tpm.clone(), self.trust_domain.clone(), self.csr_sha256);
         let answer = in_the_background(METHOD, move || {
             let secret = Zeroizing::new(tpm.activate(
                 &AttestationKey::Endorsed,
                 challenge.credential.as_slice(),
                 challenge.secret.as_slice(),
             )?);
-            let proof = opened(&trust_domain, challenge.nonce.as_slice(), &secret);
+            let occurrence = Occurrence {
+                trust_domain: &trust_domain,
+                csr_sha256: &csr_sha256,
+                nonce: challenge.nonce.as_slice(),
+            };
+            let proof = occurrence.opened(&secret);
             let quote = match pcrs {
-                Some(pcrs) => Some(quote(&tpm, &about, &pcrs)?),
+                Some(pcrs) => Some(quote(&tpm, &occurrence.quoted(), &pcrs)?),
                 None => None,
             };
             Ok(Answer {

@@ -1,6 +1,7 @@
 //! The server's half.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -11,13 +12,14 @@ use symbolon_pki::bundle::X509Authority;
 use symbolon_pki::key::SubjectKey;
 
 use super::message::{Answer, Challenge, Evidence};
-use super::pcrs::{PcrPolicy, about, opened};
+use super::pcrs::{Occurrence, PcrPolicy};
 use super::structure::Public;
 use super::{MAX_CERTIFICATES, METHOD, check_certificate, endorsed_path, make_credential};
+use crate::aside::aside;
 use crate::bytes::Bytes;
 use crate::certificates::{chain, fingerprint};
 use crate::x509pop::message::{read, write};
-use crate::{AttestationError, Attested, Challenger, Verifier};
+use crate::{AttestationError, Attested, Challenger, Verifier, check_len};
 
 pub(crate) const PAYLOAD: &str = "params.data.payload";
 pub(crate) const ANSWER: &str = "challenge_response";
@@ -41,13 +43,22 @@ pub fn endorsement_key_hash(key: &SubjectKey) -> [u8; 32] {
 }
 
 /// Lets in machines by their TPMs.
-#[derive(Debug)]
-pub struct TpmVerifier(TpmVerifierConfig);
+#[derive(Clone, Debug)]
+pub struct TpmVerifier(Arc<TpmVerifierConfig>);
+
+/// What a TPM is asked, and who it is if it can answer.
+struct Opening {
+    key: Public,
+    attested: Attested,
+    secret: [u8; 32],
+    nonce: [u8; 32],
+    challenge: Vec<u8>,
+}
 
 impl TpmVerifier {
     /// A verifier that is configured so.
     pub fn new(config: TpmVerifierConfig) -> Self {
-        Self(config)
+        Self(Arc::new(config))
     }
 
     /// Whether the endorsement key is one that is let in, and what is known of it.
@@ -87,6 +98,98 @@ impl TpmVerifier {
         }
         Ok(values.into_iter().map(selector).collect())
     }
+
+    /// Everything that is known before the node is asked.
+    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<Opening, AttestationError> {
+        let evidence = Evidence::parse(evidence)?;
+        let endorsement = public("the endorsement key", &evidence.ek_public)?;
+        let key = public("the attestation key", &evidence.ak_public)?;
+        if !endorsement.is_endorsement() {
+            return Err(denied(
+                "the endorsement key is no decryption key that its TPM made and keeps",
+            ));
+        }
+        if !key.is_attestation() {
+            return Err(denied(
+                "the attestation key is no restricted signing key that its TPM made and keeps",
+            ));
+        }
+        let selectors = self.endorsed(&evidence, &endorsement, now)?;
+        let hash = hex::encode(endorsement_key_hash(endorsement.key()));
+        let agent_id = SpiffeId::new(format!(
+            "spiffe://{}/spire/agent/{METHOD}/{hash}",
+            self.0.trust_domain
+        ));
+        let attested = Attested {
+            agent_id: agent_id.map_err(|error| denied(error.to_string()))?,
+            siblings: Vec::new(),
+            selectors,
+            can_reattest: true,
+        };
+        let [secret, nonce] = fresh()?;
+        let credential = make_credential(&endorsement, &key.name(), &secret)
+            .map_err(|reason| denied(format!("no credential can be made for the TPM: {reason}")))?;
+        let pcrs = &self.0.pcrs;
+        let challenge = write(&Challenge {
+            credential: Bytes(credential.credential),
+            secret: Bytes(credential.secret),
+            nonce: Bytes::from(&nonce[..]),
+            pcrs: (!pcrs.is_empty()).then(|| pcrs.selection()),
+        });
+        Ok(Opening {
+            key,
+            attested,
+            secret,
+            nonce,
+            challenge,
+        })
+    }
+
+    /// Who the node is, by its answer.
+    fn attested(
+        &self,
+        opening: Opening,
+        csr_sha256: &[u8; 32],
+        answer: &[u8],
+    ) -> Result<Attested, AttestationError> {
+        let Opening {
+            key,
+            mut attested,
+            secret,
+            nonce,
+            ..
+        } = opening;
+        let answer: Answer = read(ANSWER, answer)?;
+        let occurrence = Occurrence {
+            trust_domain: &self.0.trust_domain,
+            csr_sha256,
+            nonce: &nonce,
+        };
+        if !is_same(answer.proof.as_slice(), &occurrence.opened(&secret)) {
+            return Err(denied(
+                "the credential was not activated: the attestation key and the endorsement key are not in one TPM, or the \
+                 answer is to another server or for another request",
+            ));
+        }
+        if !self.0.pcrs.is_empty() {
+            let quote = answer.quote.as_ref().ok_or_else(|| AttestationError::Malformed {
+                field: ANSWER,
+                reason: "it has no quote, and PCRs were asked for".to_owned(),
+            })?;
+            let found = self.0.pcrs.check(&key, &occurrence.quoted(), quote);
+            attested.selectors.extend(
+                found
+                    .map_err(denied)?
+                    .into_iter()
+                    .map(|(pcr, value)| selector(format!("pcr:{pcr}:{value}"))),
+            );
+        }
+        Ok(attested)
+    }
+}
+
+fn denied(reason: impl Into<String>) -> AttestationError {
+    AttestationError::Denied(reason.into())
 }
 
 fn selector(value: String) -> (String, String) {
@@ -105,66 +208,15 @@ impl Verifier for TpmVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        let denied = |reason: String| AttestationError::Denied(reason);
-        let evidence = Evidence::parse(evidence)?;
-        let endorsement = public("the endorsement key", &evidence.ek_public)?;
-        let key = public("the attestation key", &evidence.ak_public)?;
-        if !endorsement.is_endorsement() {
-            return Err(denied(
-                "the endorsement key is no decryption key that its TPM made and keeps".to_owned(),
-            ));
-        }
-        if !key.is_attestation() {
-            return Err(denied(
-                "the attestation key is no restricted signing key that its TPM made and keeps".to_owned(),
-            ));
-        }
-        let mut selectors = self.endorsed(&evidence, &endorsement, now)?;
-        let config = &self.0;
-        let hash = hex::encode(endorsement_key_hash(endorsement.key()));
-        let agent_id = SpiffeId::new(format!(
-            "spiffe://{}/spire/agent/{METHOD}/{hash}",
-            config.trust_domain
-        ));
-        let agent_id = agent_id.map_err(|error| denied(error.to_string()))?;
-
-        let [secret, nonce] = fresh()?;
-        let credential = make_credential(&endorsement, &key.name(), &secret)
-            .map_err(|reason| denied(format!("no credential can be made for the TPM: {reason}")))?;
-        let challenge = Challenge {
-            credential: Bytes(credential.credential),
-            secret: Bytes(credential.secret),
-            nonce: Bytes::from(&nonce[..]),
-            pcrs: (!config.pcrs.is_empty()).then(|| config.pcrs.selection()),
-        };
-        let answer = challenger.challenge(write(&challenge)).await?;
-        let answer: Answer = read(ANSWER, &answer)?;
-        let proof = opened(&config.trust_domain, &nonce, &secret);
-        if !is_same(answer.proof.as_slice(), &proof) {
-            return Err(denied(
-                "the credential was not activated: the attestation key and the endorsement key are not in one TPM"
-                    .to_owned(),
-            ));
-        }
-        if !config.pcrs.is_empty() {
-            let quote = answer.quote.as_ref().ok_or_else(|| AttestationError::Malformed {
-                field: ANSWER,
-                reason: "it has no quote, and PCRs were asked for".to_owned(),
-            })?;
-            let about = about(&config.trust_domain, &nonce);
-            let found = config.pcrs.check(&key, &about, quote).map_err(denied)?;
-            selectors.extend(
-                found
-                    .into_iter()
-                    .map(|(pcr, value)| selector(format!("pcr:{pcr}:{value}"))),
-            );
-        }
-        Ok(Attested {
-            agent_id,
-            siblings: Vec::new(),
-            selectors,
-            can_reattest: true,
-        })
+        check_len(PAYLOAD, evidence)?;
+        let (verifier, evidence) = (self.clone(), evidence.to_vec());
+        let mut opening = aside(move || verifier.opening(&evidence, now)).await?;
+        let answer = challenger
+            .challenge(std::mem::take(&mut opening.challenge))
+            .await?;
+        check_len(ANSWER, &answer)?;
+        let (verifier, csr_sha256) = (self.clone(), challenger.occasion().csr_sha256);
+        aside(move || verifier.attested(opening, &csr_sha256, &answer)).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server's half.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use symbolon_pki::verify::{VerifyOptions, verify_plain_chain};
 
 use super::message::{Activation, Answer, Challenge, Evidence};
 use super::{MAX_CERTIFICATES, METHOD};
+use crate::aside::aside;
 use crate::bytes::Bytes;
 use crate::certificates::{chain, common_name, fingerprint, other_fingerprint};
 use crate::tpm::verifier::{ANSWER, PAYLOAD, fresh, is_same, public};
@@ -21,7 +23,7 @@ use crate::tpm::{
     Attest, Attested as TpmAttested, Public, check_certificate, endorsed_path, make_credential,
 };
 use crate::x509pop::message::{read, write};
-use crate::{AttestationError, Attested, Challenger, Verifier};
+use crate::{AttestationError, Attested, Challenger, Verifier, check_len};
 
 /// Which devices are let in.
 #[derive(Clone, Debug)]
@@ -35,13 +37,76 @@ pub struct DevIdConfig {
 }
 
 /// Lets in devices by their identities in TPMs.
-#[derive(Debug)]
-pub struct DevIdVerifier(DevIdConfig);
+#[derive(Clone, Debug)]
+pub struct DevIdVerifier(Arc<DevIdConfig>);
+
+/// What a device is asked, and who it is if it can answer.
+struct Opening {
+    device: Certificate,
+    attested: Attested,
+    nonce: [u8; 32],
+    secret: [u8; 32],
+    challenge: Vec<u8>,
+}
 
 impl DevIdVerifier {
     /// A verifier that is configured so.
     pub fn new(config: DevIdConfig) -> Self {
-        Self(config)
+        Self(Arc::new(config))
+    }
+
+    /// Everything that is known before the node is asked.
+    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<Opening, AttestationError> {
+        let evidence = Evidence::parse(evidence)?;
+        for (part, bytes) in [
+            ("AKPub", &evidence.attestation_public),
+            ("DevIDPub", &evidence.device_public),
+            ("EKCert", &evidence.endorsement_certificate),
+            ("EKPub", &evidence.endorsement_public),
+        ] {
+            if bytes.is_empty() {
+                let reason = format!("{part} is missing");
+                return Err(AttestationError::Malformed {
+                    field: PAYLOAD,
+                    reason,
+                });
+            }
+        }
+        let chain = chain(PAYLOAD, evidence.certificates(), MAX_CERTIFICATES)?;
+        let path = self.device(&chain, now)?;
+        let device = chain
+            .first()
+            .ok_or_else(|| refused("there is no DevID certificate"))?;
+        let (endorsement, key) = self.residency(&evidence, device, now)?;
+        let named = |fingerprint: String| {
+            let domain = &self.0.trust_domain;
+            SpiffeId::new(format!("spiffe://{domain}/spire/agent/{METHOD}/{fingerprint}"))
+                .map_err(|error| refused(error.to_string()))
+        };
+        let other = path.get(1).and_then(|issuer| other_fingerprint(device, issuer));
+        let attested = Attested {
+            agent_id: named(fingerprint(device))?,
+            siblings: other.map(named).transpose()?.into_iter().collect(),
+            selectors: selectors(&path)?,
+            can_reattest: true,
+        };
+        let [nonce, secret] = fresh()?;
+        let credential = make_credential(&endorsement, &key.name(), &secret)
+            .map_err(|reason| refused(format!("no credential can be made for the TPM: {reason}")))?;
+        let challenge = write(&Challenge {
+            device: Bytes::from(&nonce[..]),
+            activation: Some(Activation {
+                credential: Bytes(credential.credential),
+                secret: Bytes(credential.secret),
+            }),
+        });
+        Ok(Opening {
+            device: device.clone(),
+            attested,
+            nonce,
+            secret,
+            challenge,
+        })
     }
 
     /// The device's chain up to its authority.
@@ -152,60 +217,22 @@ impl Verifier for DevIdVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        let evidence = Evidence::parse(evidence)?;
-        for (part, bytes) in [
-            ("AKPub", &evidence.attestation_public),
-            ("DevIDPub", &evidence.device_public),
-            ("EKCert", &evidence.endorsement_certificate),
-            ("EKPub", &evidence.endorsement_public),
-        ] {
-            if bytes.is_empty() {
-                let reason = format!("{part} is missing");
-                return Err(AttestationError::Malformed {
-                    field: PAYLOAD,
-                    reason,
-                });
-            }
-        }
-        let chain = chain(PAYLOAD, evidence.certificates(), MAX_CERTIFICATES)?;
-        let path = self.device(&chain, now)?;
-        let device = chain
-            .first()
-            .ok_or_else(|| refused("there is no DevID certificate"))?;
-        let (endorsement, key) = self.residency(&evidence, device, now)?;
-        let named = |fingerprint: String| {
-            let domain = &self.0.trust_domain;
-            SpiffeId::new(format!("spiffe://{domain}/spire/agent/{METHOD}/{fingerprint}"))
-                .map_err(|error| refused(error.to_string()))
-        };
-        let agent_id = named(fingerprint(device))?;
-        let other = path.get(1).and_then(|issuer| other_fingerprint(device, issuer));
-        let siblings = other.map(named).transpose()?.into_iter().collect();
-        let selectors = selectors(&path)?;
-
-        let [nonce, secret] = fresh()?;
-        let credential = make_credential(&endorsement, &key.name(), &secret)
-            .map_err(|reason| refused(format!("no credential can be made for the TPM: {reason}")))?;
-        let challenge = Challenge {
-            device: Bytes::from(&nonce[..]),
-            activation: Some(Activation {
-                credential: Bytes(credential.credential),
-                secret: Bytes(credential.secret),
-            }),
-        };
-        let answer = challenger.challenge(write(&challenge)).await?;
+        check_len(PAYLOAD, evidence)?;
+        let (verifier, evidence) = (self.clone(), evidence.to_vec());
+        let mut opening = aside(move || verifier.opening(&evidence, now)).await?;
+        let answer = challenger
+            .challenge(std::mem::take(&mut opening.challenge))
+            .await?;
         let answer: Answer = read(ANSWER, &answer)?;
-        verify_possession(device, &nonce, answer.device.as_slice())?;
-        if !is_same(answer.activated.as_slice(), &secret) {
-            return Err(refused(
-                "the credential was not activated: the attestation key is not in the endorsed TPM",
-            ));
-        }
-        Ok(Attested {
-            agent_id,
-            siblings,
-            selectors,
-            can_reattest: true,
+        aside(move || {
+            verify_possession(&opening.device, &opening.nonce, answer.device.as_slice())?;
+            if !is_same(answer.activated.as_slice(), &opening.secret) {
+                return Err(refused(
+                    "the credential was not activated: the attestation key is not in the endorsed TPM",
+                ));
+            }
+            Ok(opening.attested)
         })
+        .await
     }
 }

@@ -68,6 +68,7 @@ impl NodeKey {
         &self,
         trust_domain: &TrustDomain,
         leaf: &Certificate,
+        csr_sha256: &[u8; 32],
         challenge: &Challenge,
     ) -> Result<Answer, String> {
         let node = fresh_nonce().map_err(|error| error.to_string())?;
@@ -102,7 +103,7 @@ impl NodeKey {
             }
             Held::Suite { signer, .. } => {
                 let server = server_nonce(challenge.symbolon_signature.as_ref(), "symbolon_signature")?;
-                let message = signed_message(trust_domain, leaf, server, &node);
+                let message = signed_message(trust_domain, leaf, csr_sha256, server, &node);
                 let signature = signer.sign(&message).map_err(|error| error.to_string())?;
                 answer.symbolon_signature = Some(Signature {
                     nonce: Bytes::from(&node[..]),

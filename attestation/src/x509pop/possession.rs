@@ -20,11 +20,12 @@ pub(super) const NONCE_LEN: usize = 32;
 const LABEL: &[u8] = b"Symbolon x509pop proof of possession, version 1\0";
 
 /// What a node signs with a key that SPIRE does not know: the label (48 bytes, the last one zero), the length of the trust
-/// domain's name (one byte) and the name, SHA-256 of the leaf's DER, the server's nonce, the node's nonce (32 bytes each).
-/// ML-DSA and composites sign it with an empty context.
+/// domain's name (one byte) and the name, SHA-256 of the leaf's DER, SHA-256 of the DER of the request for a certificate that
+/// came with it, the server's nonce, the node's nonce (32 bytes each). ML-DSA and composites sign it with an empty context.
 pub fn signed_message(
     trust_domain: &TrustDomain,
     leaf: &Certificate,
+    csr_sha256: &[u8; 32],
     server_nonce: &[u8],
     node_nonce: &[u8],
 ) -> Vec<u8> {
@@ -32,7 +33,7 @@ pub fn signed_message(
     // Names have at most 255 bytes (SPIFFE-ID, section 2.3).
     let len = u8::try_from(name.len()).unwrap_or(u8::MAX);
     let leaf = sha256(leaf.der());
-    [LABEL, &[len], name, &leaf, server_nonce, node_nonce].concat()
+    [LABEL, &[len], name, &leaf, csr_sha256, server_nonce, node_nonce].concat()
 }
 
 /// What a node signs with a key that SPIRE knows: both nonces, the server's first. The signature's hash is SHA-256.
@@ -94,6 +95,7 @@ pub(super) fn verify(
     trust_domain: &TrustDomain,
     leaf: &Certificate,
     key: &SubjectKey,
+    csr_sha256: &[u8; 32],
     server_nonce: &[u8; NONCE_LEN],
     answer: &Answer,
 ) -> Result<(), AttestationError> {
@@ -131,7 +133,8 @@ pub(super) fn verify(
                 .symbolon_signature
                 .as_ref()
                 .ok_or_else(|| missing("symbolon_signature"))?;
-            let message = signed_message(trust_domain, leaf, server_nonce, node_nonce(&answer.nonce)?);
+            let node_nonce = node_nonce(&answer.nonce)?;
+            let message = signed_message(trust_domain, leaf, csr_sha256, server_nonce, node_nonce);
             key.verify(&message, answer.signature.as_slice())
                 .map_err(|error| denied(&error.to_string()))
         }

@@ -17,6 +17,7 @@ pub struct X509PopProver {
     leaf: Certificate,
     payload: Vec<u8>,
     key: NodeKey,
+    csr_sha256: [u8; 32],
 }
 
 impl X509PopProver {
@@ -45,6 +46,7 @@ impl X509PopProver {
             leaf: leaf.clone(),
             payload: Evidence::new(chain.iter().map(Certificate::der)).to_json(),
             key,
+            csr_sha256: [0; 32],
         })
     }
 }
@@ -59,10 +61,17 @@ impl Prover for X509PopProver {
         Ok(Zeroizing::new(self.payload.clone()))
     }
 
+    /// Only what is signed with keys that SPIRE does not know has room for it.
+    fn bind(&mut self, csr_sha256: [u8; 32]) {
+        self.csr_sha256 = csr_sha256;
+    }
+
     async fn respond(&mut self, challenge: &[u8]) -> Result<Vec<u8>, ProverError> {
         let challenge: Challenge =
             read("the challenge", challenge).map_err(|error| unusable(error.to_string()))?;
-        let answer = self.key.answer(&self.trust_domain, &self.leaf, &challenge);
+        let answer = self
+            .key
+            .answer(&self.trust_domain, &self.leaf, &self.csr_sha256, &challenge);
         answer.map(|answer| write(&answer)).map_err(unusable)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,14 +10,16 @@ use async_trait::async_trait;
 use spiffe::TrustDomain;
 use symbolon_pki::bundle::{BundleSet, X509Authority};
 use symbolon_pki::certificate::Certificate;
+use symbolon_pki::key::SubjectKey;
 use symbolon_pki::verify::{PathPolicy, Policy, VerifyOptions, verify_plain_chain, verify_x509_svid_with};
 
 use super::message::{Answer, Evidence, read, write};
 use super::possession::{self, Scheme};
 use super::{DEFAULT_MAX_INTERMEDIATES, MAX_RSA_BITS, METHOD, selectors};
+use crate::aside::aside;
 use crate::certificates::{chain, common_name, fingerprint, limit_rsa, other_fingerprint, serial_hex};
 use crate::path_template::PathTemplate;
-use crate::{AttestationError, Attested, Challenger, Verifier};
+use crate::{AttestationError, Attested, Challenger, Occasion, Verifier, check_len};
 
 const PAYLOAD: &str = "params.data.payload";
 pub(super) const ANSWER: &str = "challenge_response";
@@ -56,6 +59,8 @@ pub struct X509PopConfig {
     pub max_rsa_bits: usize,
     /// What every key on the path must be worth.
     pub policy: PathPolicy,
+    /// Whether the certificate has to have the address that the node calls from among its IP addresses.
+    pub verify_client_ip: bool,
 }
 
 impl X509PopConfig {
@@ -68,15 +73,26 @@ impl X509PopConfig {
             max_intermediates: DEFAULT_MAX_INTERMEDIATES,
             max_rsa_bits: MAX_RSA_BITS,
             policy: PathPolicy::default(),
+            verify_client_ip: false,
         }
     }
 }
 
 /// Lets in the nodes that have a certificate and its key.
+#[derive(Clone, Debug)]
+pub struct X509PopVerifier(Arc<Inside>);
+
 #[derive(Debug)]
-pub struct X509PopVerifier {
+struct Inside {
     config: X509PopConfig,
     options: VerifyOptions,
+}
+
+/// Who a node is, once it has shown that it has the leaf's key.
+struct Opening {
+    leaf: Certificate,
+    key: SubjectKey,
+    attested: Attested,
 }
 
 /// A chain that was believed.
@@ -96,9 +112,11 @@ impl X509PopVerifier {
         // Whoever has the key of a tainted authority could sign SVIDs of any path, and what they are exchanged for would
         // outlive it.
         options.refuse_tainted = matches!(config.trust, Trust::Spiffe { .. });
-        Self { config, options }
+        Self(Arc::new(Inside { config, options }))
     }
+}
 
+impl Inside {
     fn believe(&self, chain: &[Certificate], now: SystemTime) -> Result<Believed, AttestationError> {
         let denied = |error: &dyn std::fmt::Display| {
             AttestationError::Denied(format!("the certificate is not accepted: {error}"))
@@ -168,6 +186,62 @@ impl X509PopVerifier {
             can_reattest: true,
         })
     }
+
+    /// Who the node would be, which is known before it is asked anything.
+    fn opening(
+        &self,
+        evidence: &[u8],
+        address: Option<IpAddr>,
+        now: SystemTime,
+    ) -> Result<Opening, AttestationError> {
+        let denied = |reason: String| AttestationError::Denied(reason);
+        let evidence = Evidence::parse(evidence)?;
+        let chain = chain(
+            PAYLOAD,
+            evidence.certificates(),
+            self.config.max_intermediates + 1,
+        )?;
+        limit_rsa(PAYLOAD, &chain, self.config.max_rsa_bits)?;
+        let believed = self.believe(&chain, now)?;
+        let Some(leaf) = chain.into_iter().next() else {
+            return Err(denied("there is no certificate".to_owned()));
+        };
+        if !leaf.key_usage().is_some_and(|usage| usage.digital_signature()) {
+            return Err(denied(
+                "the certificate is not for signing: its key usage lacks digitalSignature".to_owned(),
+            ));
+        }
+        if self.config.verify_client_ip {
+            check_address(&leaf, address)?;
+        }
+        let uris = selectors::of_uris(&leaf, &self.config.trust_domain);
+        let attested = self.attested(&leaf, &believed, &uris)?;
+        let key = leaf
+            .subject_key()
+            .map_err(|error| denied(format!("the certificate's key cannot be used: {error}")))?;
+        Ok(Opening {
+            key: key.clone(),
+            leaf,
+            attested,
+        })
+    }
+}
+
+/// Whether the certificate is one for a node at this address.
+fn check_address(leaf: &Certificate, address: Option<IpAddr>) -> Result<(), AttestationError> {
+    let denied = |reason: String| Err(AttestationError::Denied(reason));
+    let Some(address) = address.map(|address| address.to_canonical()) else {
+        return denied(
+            "where the node calls from is not known, and its certificate has to say it".to_owned(),
+        );
+    };
+    let mut certified = leaf.ip_sans().iter().map(IpAddr::to_canonical);
+    if certified.any(|one| one == address) {
+        return Ok(());
+    }
+    denied(format!(
+        "the node calls from {address}, which is not among the IP addresses in its certificate"
+    ))
 }
 
 #[async_trait]
@@ -182,34 +256,23 @@ impl Verifier for X509PopVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        let evidence = Evidence::parse(evidence)?;
-        let chain = chain(
-            PAYLOAD,
-            evidence.certificates(),
-            self.config.max_intermediates + 1,
-        )?;
-        limit_rsa(PAYLOAD, &chain, self.config.max_rsa_bits)?;
-        let believed = self.believe(&chain, now)?;
-        let Some(leaf) = chain.first() else {
-            return Err(AttestationError::Denied("there is no certificate".to_owned()));
-        };
-        if !leaf.key_usage().is_some_and(|usage| usage.digital_signature()) {
-            return Err(AttestationError::Denied(
-                "the certificate is not for signing: its key usage lacks digitalSignature".to_owned(),
-            ));
-        }
-        let uris = selectors::of_uris(leaf, &self.config.trust_domain);
-        // Who it would be is known before it is asked anything.
-        let attested = self.attested(leaf, &believed, &uris)?;
+        // No evidence that is too long is copied.
+        check_len(PAYLOAD, evidence)?;
+        let Occasion { csr_sha256, address } = challenger.occasion();
+        let (inside, evidence) = (Arc::clone(&self.0), evidence.to_vec());
+        let opening = aside(move || inside.opening(&evidence, address, now)).await?;
 
-        let key = leaf.subject_key().map_err(|error| {
-            AttestationError::Denied(format!("the certificate's key cannot be used: {error}"))
-        })?;
         let nonce = possession::fresh_nonce().map_err(|error| AttestationError::Unavailable(error.into()))?;
-        let challenge = possession::challenge(Scheme::of(key), &nonce);
+        let challenge = possession::challenge(Scheme::of(&opening.key), &nonce);
         let answer = challenger.challenge(write(&challenge)).await?;
         let answer: Answer = read(ANSWER, &answer)?;
-        possession::verify(&self.config.trust_domain, leaf, key, &nonce, &answer)?;
-        Ok(attested)
+        let inside = Arc::clone(&self.0);
+        aside(move || {
+            let Opening { leaf, key, attested } = opening;
+            let trust_domain = &inside.config.trust_domain;
+            possession::verify(trust_domain, &leaf, &key, &csr_sha256, &nonce, &answer)?;
+            Ok(attested)
+        })
+        .await
     }
 }

@@ -7,7 +7,7 @@ use spiffe::TrustDomain;
 use symbolon_attestation::tpm::{
     Evidence, PcrPolicy, Public, TpmProver, TpmVerifier, TpmVerifierConfig, endorsement_key_hash,
 };
-use symbolon_attestation::{AttestationError, Challenger, Prover, Verifier, conformance};
+use symbolon_attestation::{AttestationError, Challenger, Occasion, Prover, Verifier, conformance};
 use symbolon_test_tokens::Swtpm;
 
 use super::pki::{Ca, now};
@@ -99,6 +99,7 @@ async fn a_tpm_on_the_list_is_let_in_whatever_its_certificate_is() {
         vec![Ca::root("maker").authority()],
     );
     let mut node = prover(&tpm);
+    node.bind(super::occasion().csr_sha256);
     let evidence = node.evidence().await.unwrap();
     let mut evidence: serde_json::Value = serde_json::from_slice(&evidence).unwrap();
     evidence["ek_certificates"] = serde_json::json!(["MAA="]);
@@ -165,6 +166,7 @@ async fn another_tpms_key_is_not_let_in() {
     // Neither of the two can open the credential, and a node that says something all the same is not believed.
     for tpm in [&tpm, &other] {
         let mut node = prover(tpm);
+        node.bind(super::occasion().csr_sha256);
         let outcome = verifier
             .verify(&payload, &mut super::Asked(node.as_mut()), now())
             .await;
@@ -184,6 +186,10 @@ struct Insistent<'a>(&'a mut dyn Prover);
 
 #[async_trait]
 impl Challenger for Insistent<'_> {
+    fn occasion(&self) -> Occasion {
+        super::occasion()
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         let answer = self.0.respond(&challenge).await;
         let guess = format!("{{\"proof\":\"{}=\"}}", "A".repeat(43));

@@ -20,7 +20,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use spiffe::TrustDomain;
 use symbolon_attestation::conformance::Scenario;
 use symbolon_attestation::tpm::Public;
-use symbolon_attestation::{AttestationError, Attested, Challenger, Prover, Verifier};
+use symbolon_attestation::{AttestationError, Attested, Challenger, Occasion, Prover, Verifier};
 use symbolon_hsm::tpm::identity::TpmIdentity;
 use symbolon_pki::certificate::Certificate;
 use symbolon_test_tokens::Swtpm;
@@ -104,6 +104,7 @@ impl<V: Verifier, F: Fn() -> Box<dyn Prover> + Send + Sync> Method<V, F> {
 
     async fn attest(&self) -> Result<Attested, AttestationError> {
         let mut prover = (self.prover)();
+        prover.bind(occasion().csr_sha256);
         let evidence = prover.evidence().await.unwrap();
         self.verifier
             .verify(&evidence, &mut Asked(prover.as_mut()), now())
@@ -128,6 +129,19 @@ impl<V: Verifier, F: Fn() -> Box<dyn Prover> + Send + Sync> Scenario for Method<
     fn now(&self) -> SystemTime {
         now()
     }
+
+    /// SPIRE's protocol has no room for it.
+    fn binds_request(&self) -> bool {
+        self.verifier.method() == "tpm"
+    }
+}
+
+/// What nodes ask for here.
+fn occasion() -> Occasion {
+    Occasion {
+        csr_sha256: [7; 32],
+        address: None,
+    }
 }
 
 /// The node at the other end of a challenge.
@@ -135,6 +149,10 @@ struct Asked<'a>(&'a mut dyn Prover);
 
 #[async_trait]
 impl Challenger for Asked<'_> {
+    fn occasion(&self) -> Occasion {
+        occasion()
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         self.0
             .respond(&challenge)
@@ -148,6 +166,10 @@ struct NeverAsked;
 
 #[async_trait]
 impl Challenger for NeverAsked {
+    fn occasion(&self) -> Occasion {
+        occasion()
+    }
+
     async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         panic!("it is known without asking")
     }

@@ -78,6 +78,8 @@ pub struct X509PopSection {
     /// What every key of a chain must be worth. Default: `classical-ok`.
     #[serde(deserialize_with = "from_text")]
     pub policy: PathPolicy,
+    /// Whether a node's certificate has to have the address that it calls from among its IP addresses. Default: no.
+    pub verify_client_ip: bool,
 }
 
 impl Default for X509PopSection {
@@ -90,6 +92,7 @@ impl Default for X509PopSection {
             max_intermediates: x509pop::DEFAULT_MAX_INTERMEDIATES,
             max_rsa_key_size: MAX_RSA_BITS,
             policy: PathPolicy::default(),
+            verify_client_ip: false,
         }
     }
 }

@@ -114,7 +114,16 @@ pub trait AgentStore: Send + Sync {
     /// # Errors
     /// [`DatastoreError::Conflict`] when it is banned;
     /// [`DatastoreError::Invalid`] when `agent.banned` is set.
-    async fn attest_agent(&self, agent: &AgentRecord) -> Result<()>;
+    async fn attest_agent(&self, agent: &AgentRecord) -> Result<()> {
+        self.attest_agent_alone(agent, &[]).await
+    }
+
+    /// [`attest_agent`](Self::attest_agent) for one that could have had other names by the same evidence: none of them may
+    /// be on record, banned or not, for it is the same node.
+    ///
+    /// # Errors
+    /// As there; [`DatastoreError::Conflict`] for a sibling that is on record, naming it.
+    async fn attest_agent_alone(&self, agent: &AgentRecord, siblings: &[SpiffeId]) -> Result<()>;
 
     /// Changes an agent's record and returns it as it is now.
     ///

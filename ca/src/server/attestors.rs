@@ -75,6 +75,7 @@ fn x509pop(
         max_intermediates: section.max_intermediates,
         max_rsa_bits: section.max_rsa_key_size,
         policy: section.policy,
+        verify_client_ip: section.verify_client_ip,
         ..X509PopConfig::new(config.trust_domain.clone(), trust, template)
     }))
 }

@@ -18,7 +18,7 @@ use tracing::Instrument;
 use self::filter::{counted, read_filter};
 use super::Core;
 use super::paging::{Wanted, page};
-use crate::authorization::calling_agent;
+use crate::authorization::{calling_agent, source_address};
 use crate::datastore::{AgentChange, RecordKind};
 use crate::telemetry::{AGENT_BANNED, AGENT_DELETED};
 use crate::wire::{agent_id, agent_message, forms_of, mask_agent};
@@ -101,12 +101,13 @@ impl api::agent_server::Agent for AgentService {
         request: Request<Streaming<api::AttestAgentRequest>>,
     ) -> Result<Response<Self::AttestAgentStream>, Status> {
         let forms = forms_of(request.metadata())?;
+        let address = source_address(request.extensions());
         let (sender, replies) = mpsc::channel(1);
         let core = Arc::clone(&self.0);
         let work = async move {
             let stopping = core.stopping.clone();
             let done = tokio::select! {
-                done = attest::run(&core, request.into_inner(), sender.clone(), forms) => done,
+                done = attest::run(&core, request.into_inner(), sender.clone(), forms, address) => done,
                 () = stopping.cancelled() => Err(Status::unavailable("the server is stopping")),
             };
             if let Err(status) = &done {

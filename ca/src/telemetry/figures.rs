@@ -246,7 +246,7 @@ impl Counted {
         self.issuance_seconds.observe([what.kind()], took);
     }
 
-    /// A node attested, or did not. `method` is the name of a method that this server knows.
+    /// A node attested, or did not. `method` is the name of a method that this server knows, or `none`.
     pub(crate) fn attestation(&self, method: &'static str, outcome: Outcome) {
         self.attestations.count([method, outcome.of_attestation()]);
     }

@@ -12,6 +12,7 @@ use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_attestation::Prover as _;
 use symbolon_attestation::x509pop::{NodeKey, X509PopProver};
 use symbolon_ca::config::{X509PopMode, X509PopSection};
+use symbolon_crypto::digest::sha256;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
 use symbolon_pki::encode::element;
@@ -44,7 +45,11 @@ struct Node {
 
 impl Node {
     async fn new(server: &TestServer) -> Self {
-        let key = PrivateKey::generate(Suite::EcdsaP256).unwrap();
+        Self::with_key(server, Suite::EcdsaP256).await
+    }
+
+    async fn with_key(server: &TestServer, suite: Suite) -> Self {
+        let key = PrivateKey::generate(suite).unwrap();
         let signer = key.signer().unwrap();
         let csr = CsrBuilder::new(&signer)
             .spiffe_id(&id("/spire-exchange/rack"))
@@ -78,16 +83,27 @@ impl Node {
         server: &TestServer,
         answer: impl FnOnce(Vec<u8>) -> Vec<u8>,
     ) -> Result<answer::Result, Status> {
+        let csr = Key::new(Form::Classical).csr(None);
+        self.attest_for(server, csr.clone(), csr, answer).await
+    }
+
+    /// Attests for one request for a certificate, and another one arrives.
+    async fn attest_for(
+        &self,
+        server: &TestServer,
+        own: Vec<u8>,
+        csr: Vec<u8>,
+        answer: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Result<answer::Result, Status> {
         let key = NodeKey::from_pem(self.key.as_bytes()).unwrap();
         let mut prover = X509PopProver::new(domain(), &self.chain, key).unwrap();
+        prover.bind(sha256(&own));
         let params = ask::Params {
             data: Some(AttestationData {
                 r#type: "x509pop".to_owned(),
                 payload: prover.evidence().await.unwrap().to_vec(),
             }),
-            params: Some(AgentX509svidParams {
-                csr: Key::new(Form::Classical).csr(None),
-            }),
+            params: Some(AgentX509svidParams { csr }),
         };
         let (say, said) = mpsc::channel(2);
         let step = |step| AttestAgentRequest { step: Some(step) };
@@ -169,6 +185,36 @@ async fn a_banned_node_does_not_come_back_with_its_certificate_written_otherwise
     }
     server.client.delete_agent(&agent_id).await.unwrap();
     other.attest(&server, as_it_is).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_in_between_has_a_certificate_for_a_key_of_their_own() {
+    let server = server().await;
+    let node = Node::with_key(&server, Suite::Ed25519).await;
+    let csr = || Key::new(Form::Classical).csr(None);
+    let status = node
+        .attest_for(&server, csr(), csr(), as_it_is)
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    assert!(status.message().contains("proof of possession"), "{status}");
+    node.attest(&server, as_it_is).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_a_node_calls_from_has_to_be_in_its_certificate_if_that_is_wanted() {
+    let server = TestServer::start_with(|config| {
+        config.attestors.x509pop = Some(X509PopSection {
+            mode: X509PopMode::Spiffe,
+            verify_client_ip: true,
+            ..X509PopSection::default()
+        });
+    })
+    .await;
+    let node = Node::new(&server).await;
+    let status = node.attest(&server, as_it_is).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    assert!(status.message().contains("calls from 127.0.0.1"), "{status}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use symbolon_attestation::tpm_devid::{self, DevIdConfig, DevIdVerifier};
 use symbolon_attestation::x509pop::{
     self, DEFAULT_TEMPLATE, NodeKey, Trust, X509PopConfig, X509PopVerifier, path_template,
 };
-use symbolon_attestation::{AttestationError, Challenger, Verifier};
+use symbolon_attestation::{AttestationError, Challenger, Occasion, Verifier};
 use symbolon_crypto::{Component, HeldKey as _};
 use symbolon_pki::suite::Suite;
 
@@ -133,6 +133,13 @@ struct Saying<'a>(&'a [u8]);
 
 #[tonic::async_trait]
 impl Challenger for Saying<'_> {
+    fn occasion(&self) -> Occasion {
+        Occasion {
+            csr_sha256: [7; 32],
+            address: None,
+        }
+    }
+
     async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         Ok(self.0.to_vec())
     }

@@ -1,5 +1,7 @@
 //! The extensions that this software understands, read strictly; the others are noted.
 
+use std::net::IpAddr;
+
 use const_oid::db::rfc5280::{ID_CE_CERTIFICATE_POLICIES, ID_CE_NAME_CONSTRAINTS};
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
@@ -24,6 +26,7 @@ pub(super) struct Extensions {
     pub(super) key_usage: Option<KeyUsage>,
     pub(super) extended_key_usages: Vec<ObjectIdentifier>,
     pub(super) uri_sans: Vec<String>,
+    pub(super) ip_sans: Vec<IpAddr>,
     pub(super) dns_sans: Vec<String>,
     pub(super) skid: Option<Skid>,
     pub(super) skid_bytes: Option<Box<[u8]>>,
@@ -84,6 +87,7 @@ impl Extensions {
                             self.uri_sans.push(uri.as_str().to_owned());
                         }
                         GeneralName::DnsName(name) => self.dns_sans.push(name.as_str().to_owned()),
+                        GeneralName::IpAddress(octets) => self.ip_sans.extend(ip_address(octets.as_bytes())),
                         _ => {}
                     }
                 }
@@ -119,6 +123,14 @@ impl Extensions {
             },
         }
         Ok(())
+    }
+}
+
+/// An address as RFC 5280, section 4.2.1.6, writes it.
+fn ip_address(octets: &[u8]) -> Option<IpAddr> {
+    match octets.len() {
+        4 => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
     }
 }
 

@@ -4,7 +4,7 @@ use symbolon_crypto::{Component, HeldKey as _, MlDsaContext, SoftwareKey};
 
 use super::super::message::Quote;
 use super::*;
-use crate::ecdsa;
+use crate::{Occasion, ecdsa};
 
 /// TPMA_OBJECT: fixedTPM, fixedParent, sensitiveDataOrigin and restricted; then decrypt, and sign.
 const FIXED: u32 = 0x0001_0032;
@@ -72,7 +72,7 @@ impl Machine {
             &0xff54_4347_u32.to_be_bytes()[..],
             &numbers(&[0x8018]),
             &sized(b"signer"),
-            &sized(&about(&trust_domain(), challenge.nonce.as_slice())),
+            &sized(&occurrence(&trust_domain(), challenge.nonce.as_slice()).quoted()),
             &[0; 25],
             &[0, 0, 0, 1, 0, 0x0b, 3, 0x80, 0, 0],
             &sized(&sha256(&[0; 32])),
@@ -108,15 +108,19 @@ struct Node<'a> {
 
 #[async_trait]
 impl Challenger for Node<'_> {
+    fn occasion(&self) -> Occasion {
+        Occasion {
+            csr_sha256: CSR,
+            address: None,
+        }
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         let challenge: Challenge = read("the challenge", &challenge)?;
         let proof = match self.proof {
-            b"the nonce" => opened(
-                &trust_domain(),
-                challenge.nonce.as_slice(),
-                challenge.nonce.as_slice(),
-            )
-            .to_vec(),
+            b"the nonce" => occurrence(&trust_domain(), challenge.nonce.as_slice())
+                .opened(challenge.nonce.as_slice())
+                .to_vec(),
             b"the credential" => challenge.credential.0.clone(),
             other => other.to_vec(),
         };
@@ -124,6 +128,16 @@ impl Challenger for Node<'_> {
             proof: Bytes(proof),
             quote: self.has_quote.then(|| self.machine.quote(&challenge)),
         }))
+    }
+}
+
+const CSR: [u8; 32] = [7; 32];
+
+fn occurrence<'a>(trust_domain: &'a TrustDomain, nonce: &'a [u8]) -> Occurrence<'a> {
+    Occurrence {
+        trust_domain,
+        csr_sha256: &CSR,
+        nonce,
     }
 }
 
@@ -166,19 +180,27 @@ async fn a_right_quote_does_not_stand_in_for_it() {
     let key = Public::parse(Evidence::parse(&machine.evidence).unwrap().ak_public.as_slice()).unwrap();
     let policy = &machine.verifier.0.pcrs;
     policy
-        .check(&key, &about(&trust_domain(), &[7; 32]), &quote)
+        .check(&key, &occurrence(&trust_domain(), &[7; 32]).quoted(), &quote)
         .unwrap();
 }
 
 #[test]
-fn a_proof_is_of_one_trust_domain_one_attestation_and_one_secret() {
-    let other = TrustDomain::new("other.org").unwrap();
+fn a_proof_is_of_one_trust_domain_one_request_one_attestation_and_one_secret() {
+    let (own, other) = (trust_domain(), TrustDomain::new("other.org").unwrap());
+    let right = occurrence(&own, &[1; 32]);
+    let for_other_key = Occurrence {
+        csr_sha256: &[3; 32],
+        ..right
+    };
     let proofs = [
-        opened(&trust_domain(), &[1; 32], &[2; 32]),
-        opened(&other, &[1; 32], &[2; 32]),
-        opened(&trust_domain(), &[2; 32], &[2; 32]),
-        opened(&trust_domain(), &[1; 32], &[1; 32]),
-        about(&trust_domain(), &[1; 32]),
+        right.opened(&[2; 32]),
+        occurrence(&other, &[1; 32]).opened(&[2; 32]),
+        occurrence(&own, &[2; 32]).opened(&[2; 32]),
+        for_other_key.opened(&[2; 32]),
+        right.opened(&[1; 32]),
+        right.quoted(),
+        for_other_key.quoted(),
+        occurrence(&other, &[1; 32]).quoted(),
     ];
     assert_eq!(BTreeSet::from(proofs).len(), proofs.len());
 }

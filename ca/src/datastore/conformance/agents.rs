@@ -163,8 +163,22 @@ pub(super) async fn a_banned_agent_cannot_come_back_until_deleted(store: Store) 
         DatastoreError::Conflict { .. }
     );
     expect_eq!(store.agent(&one.spiffe_id).await?, Some(banned));
+    let (other, siblings) = (agent("b", 2)?, [one.spiffe_id.clone()]);
+    expect_error!(
+        store.attest_agent_alone(&other, &siblings).await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.agent(&other.spiffe_id).await?, None);
     store.delete_agent(&one.spiffe_id).await?;
     store.attest_agent(&one).await?;
+    // Not banned, and the same node all the same.
+    expect_error!(
+        store.attest_agent_alone(&other, &siblings).await,
+        DatastoreError::Conflict { .. }
+    );
+    store.delete_agent(&one.spiffe_id).await?;
+    store.attest_agent_alone(&other, &siblings).await?;
+    expect_eq!(store.agent(&other.spiffe_id).await?, Some(other));
     Ok(())
 }
 

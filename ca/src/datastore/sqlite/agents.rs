@@ -26,8 +26,14 @@ const SELECT: &str = "SELECT a.*, \
 
 #[async_trait]
 impl AgentStore for SqliteDatastore {
-    async fn attest_agent(&self, agent: &AgentRecord) -> Result<()> {
+    async fn attest_agent_alone(&self, agent: &AgentRecord, siblings: &[SpiffeId]) -> Result<()> {
         let mut transaction = self.begin().await?;
+        for sibling in siblings {
+            if find(&mut transaction, sibling).await?.is_some() {
+                let reason = "an agent of this name is on record by the same evidence";
+                return Err(DatastoreError::conflict(RecordKind::Agent, sibling, reason));
+            }
+        }
         attest(&mut transaction, agent).await?;
         commit(transaction).await
     }

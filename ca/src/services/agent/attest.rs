@@ -1,5 +1,7 @@
 //! `AttestAgent`: a node proves itself and becomes an agent.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +11,8 @@ use symbolon_api::spire::api::server::agent::v1::{
 };
 use symbolon_api::spire::api::types::AttestationData;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
-use symbolon_attestation::{AttestationError, Attested, Challenger, Verifier, check_len};
+use symbolon_attestation::{AttestationError, Attested, Challenger, Occasion, Verifier, check_len};
+use symbolon_crypto::digest::sha256;
 use symbolon_issuance::SvidProfile;
 use symbolon_pki::csr::MAX_CSR_LEN;
 use symbolon_pki::suite::Form;
@@ -28,6 +31,8 @@ use crate::wire::check_length;
 /// How long a node may take over its next message.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// In the figures, the method of who never came to one.
+const NO_METHOD: &str = "none";
 /// Longest name that a method has.
 const MAX_METHOD: usize = 64;
 /// Longest reason for a refusal in the log, in characters.
@@ -47,10 +52,36 @@ pub(super) async fn run(
     mut requests: Streaming<AttestAgentRequest>,
     replies: Sender,
     forms: Vec<Form>,
+    address: Option<IpAddr>,
 ) -> Result<answer::Step, Status> {
-    let opening = Opening::read(next(&mut requests).await?)?;
-    let wanted = &opening.data.r#type;
-    let verifier = core.verifiers.get(wanted.as_str()).ok_or_else(|| {
+    let opened = match next(&mut requests).await {
+        Ok(first) => Opening::read(first),
+        Err(status) => Err(status),
+    };
+    let opened = opened.and_then(|opening| Ok((verifier(core, &opening.data.r#type)?, opening)));
+    if opened.is_err() {
+        core.counted.attestation(NO_METHOD, Outcome::of_status(&opened));
+    }
+    let (verifier, opening) = opened?;
+
+    let node = Node {
+        requests,
+        replies,
+        occasion: Occasion {
+            csr_sha256: sha256(&opening.csr),
+            address,
+        },
+        failed: None,
+    };
+    let outcome = attest(core, verifier.as_ref(), opening, node, &forms).await;
+    core.counted
+        .attestation(verifier.method(), Outcome::of_status(&outcome));
+    outcome
+}
+
+/// The server's half of a method.
+fn verifier<'a>(core: &'a Core, wanted: &str) -> Result<&'a Arc<dyn Verifier>, Status> {
+    core.verifiers.get(wanted).ok_or_else(|| {
         let known: Vec<_> = core.verifiers.keys().copied().collect();
         let message = format!(
             "params.data.type: {:?} is no method of this server; known: {}",
@@ -58,17 +89,7 @@ pub(super) async fn run(
             known.join(", ")
         );
         Status::failed_precondition(message)
-    })?;
-
-    let node = Node {
-        requests,
-        replies,
-        failed: None,
-    };
-    let outcome = attest(core, verifier.as_ref(), opening, node, &forms).await;
-    core.counted
-        .attestation(verifier.method(), Outcome::of_status(&outcome));
-    outcome
+    })
 }
 
 async fn attest(
@@ -228,7 +249,11 @@ async fn record(
         attested_at: now,
     };
     let recorded = match token {
-        None => core.datastore.attest_agent(&agent).await,
+        None => {
+            core.datastore
+                .attest_agent_alone(&agent, &attested.siblings)
+                .await
+        }
         Some(token) => match core
             .datastore
             .consume_join_token(token.sha256(), now, &agent)
@@ -245,8 +270,11 @@ async fn record(
         },
     };
     match recorded {
-        // Banned in the meantime.
-        Err(DatastoreError::Conflict { .. }) => Err(banned()),
+        // Banned in the meantime, or let in under its other name.
+        Err(DatastoreError::Conflict { .. }) => refuse_banned(core, attested).await.and(Err(banned())),
+        Err(DatastoreError::AlreadyExists { .. }) => Err(Status::permission_denied(
+            "an agent has attested with this evidence at the same moment, and it lets a node in once",
+        )),
         other => Ok(other?),
     }
 }
@@ -261,12 +289,17 @@ async fn next(requests: &mut Streaming<AttestAgentRequest>) -> Result<Option<Att
 struct Node {
     requests: Streaming<AttestAgentRequest>,
     replies: Sender,
+    occasion: Occasion,
     /// What came in place of an answer.
     failed: Option<Status>,
 }
 
 #[async_trait]
 impl Challenger for Node {
+    fn occasion(&self) -> Occasion {
+        self.occasion
+    }
+
     async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
         let challenge = AttestAgentResponse {
             step: Some(answer::Step::Challenge(challenge)),
