@@ -8,12 +8,22 @@
 //! look up or use up is passed in as a trait of its own.
 
 mod aside;
+pub mod aws_iid;
+pub mod azure_msi;
 mod bytes;
 mod certificates;
 pub mod conformance;
 mod ecdsa;
+mod first_use;
+pub mod gcp_iit;
+pub mod http;
+pub mod http_challenge;
 pub mod join_token;
+pub mod k8s_psat;
+mod key_set;
 mod path_template;
+mod selectors;
+pub mod sshpop;
 pub mod tpm;
 pub mod tpm_devid;
 pub mod x509pop;
@@ -28,6 +38,7 @@ use async_trait::async_trait;
 use spiffe::SpiffeId;
 use zeroize::Zeroizing;
 
+pub use self::first_use::KnownAgents;
 pub use self::path_template::{PathTemplate, TemplateError};
 
 /// Longest evidence, challenge or response in bytes. The longest of a method in sight is a TPM's: a few certificates

@@ -31,7 +31,9 @@ use symbolon_pki::suite::{Family, Form, Suite};
 
 pub(crate) use self::attestors::authorities as authorities_in;
 pub use self::attestors::{
-    AttestorError, AttestorsConfig, TpmDevIdSection, TpmSection, X509PopMode, X509PopSection,
+    AttestorError, AttestorsConfig, AwsIidSection, AzureMsiSection, ClusterSection, GcpIitSection,
+    HttpChallengeSection, K8sPsatSection, SshPopSection, TenantSection, TpmDevIdSection, TpmSection,
+    X509PopMode, X509PopSection,
 };
 pub use self::change::Changes;
 pub use self::check::{Problem, Warning};

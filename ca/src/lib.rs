@@ -34,6 +34,7 @@ pub mod journal;
 pub mod limits;
 pub mod offline;
 pub mod record;
+mod outside;
 mod records;
 pub mod registrations;
 pub mod server;

@@ -246,7 +246,7 @@ impl Server {
             authorities: Arc::clone(&authorities),
             federation: Arc::clone(&federation),
             issuer,
-            verifiers: attestors::verifiers(config, &join_tokens, &authorities)?,
+            verifiers: attestors::verifiers(config, &join_tokens, &authorities, &datastore, &clock)?,
             join_tokens,
             identity: Arc::clone(&identity),
             log,

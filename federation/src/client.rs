@@ -67,7 +67,7 @@ impl BundleClient {
     pub fn new(options: ClientOptions, clock: Arc<dyn Clock>) -> Result<Self, FetchError> {
         let web = options
             .web_roots
-            .config(&options.kex, &clock)
+            .client_config(&options.kex, &clock)
             .map_err(FetchError::Tls)?;
         Ok(Self {
             options,

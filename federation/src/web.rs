@@ -57,8 +57,11 @@ impl WebRoots {
         }
     }
 
-    /// TLS 1.3 that believes them, hybrid key exchange first.
-    pub(crate) fn config(&self, kex: &KexPolicy, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String> {
+    /// TLS 1.3 that believes them, hybrid key exchange first, for HTTP/1.1 and without a certificate of the client's.
+    ///
+    /// # Errors
+    /// Why TLS cannot be set up so.
+    pub fn client_config(&self, kex: &KexPolicy, clock: &Arc<dyn Clock>) -> Result<ClientConfig, String> {
         let provider = crypto_provider(kex);
         let verifier = WebPkiServerVerifier::builder_with_provider(self.0.clone(), provider.clone())
             .build()

@@ -11,7 +11,8 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Uri};
+pub use hyper::Method;
+use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
@@ -221,7 +222,8 @@ where
 
 fn request(place: &Place, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, ExchangeError> {
     // The value is not repeated: it may be a secret.
-    let unusable = |name: &str| ExchangeError::Request(format!("the field {name} has a value that no header can have"));
+    let unusable =
+        |name: &str| ExchangeError::Request(format!("the field {name} has a value that no header can have"));
     let mut request = Request::new(Full::from(ask.body.clone()));
     *request.method_mut() = ask.method.clone();
     *request.uri_mut() = place
@@ -258,11 +260,20 @@ mod tests {
     fn urls_are_taken_apart() {
         for (text, is_secure, address, target) in [
             ("https://example.com", true, "example.com:443", "/"),
-            ("http://169.254.169.254/a?b=c", false, "169.254.169.254:80", "/a?b=c"),
+            (
+                "http://169.254.169.254/a?b=c",
+                false,
+                "169.254.169.254:80",
+                "/a?b=c",
+            ),
             ("https://[::1]:9/x", true, "[::1]:9", "/x"),
         ] {
             let place = place(text);
-            assert_eq!((place.is_secure, &*place.address()), (is_secure, address), "{text}");
+            assert_eq!(
+                (place.is_secure, &*place.address()),
+                (is_secure, address),
+                "{text}"
+            );
             assert_eq!((&*place.target, place.as_str()), (target, text));
         }
         for (text, wrong) in [
@@ -298,7 +309,10 @@ mod tests {
         });
         let ask = Ask {
             method: Method::POST,
-            fields: vec![("authorization", "Bearer secret"), ("content-type", "application/json")],
+            fields: vec![
+                ("authorization", "Bearer secret"),
+                ("content-type", "application/json"),
+            ],
             body: b"{}".to_vec(),
             most,
         };
@@ -312,7 +326,11 @@ mod tests {
         let told = told.unwrap();
         assert_eq!((told.status, &told.body[..]), (201, &b"ok"[..]));
         assert!(asked.starts_with("POST /review?x=y HTTP/1.1\r\n"), "{asked}");
-        for field in ["host: api.example.com:6443\r\n", "authorization: Bearer secret\r\n", "connection: close\r\n"] {
+        for field in [
+            "host: api.example.com:6443\r\n",
+            "authorization: Bearer secret\r\n",
+            "connection: close\r\n",
+        ] {
             assert!(asked.contains(field), "{asked}");
         }
     }
@@ -337,6 +355,9 @@ mod tests {
             most: 1,
         };
         let error = request(&place, &ask).unwrap_err().to_string();
-        assert!(error.contains("authorization") && !error.contains("sec"), "{error}");
+        assert!(
+            error.contains("authorization") && !error.contains("sec"),
+            "{error}"
+        );
     }
 }

@@ -19,17 +19,18 @@ pub(super) const READY: &[u8] = b"\n";
 /// A page on the node, over plain HTTP. It goes when this is dropped.
 #[async_trait]
 pub trait ChallengePage: Send + Debug {
-    /// Begins to listen, and returns the port. What was listening before stops.
+    /// Begins to listen, with nothing to show at `path` yet and nothing anywhere else, and returns the port. What was
+    /// listening before stops.
     ///
     /// # Errors
     /// What is wrong, in words.
-    async fn listen(&mut self) -> Result<u16, String>;
+    async fn listen(&mut self, path: &str) -> Result<u16, String>;
 
-    /// Shows `body` at `path`, and nothing anywhere else.
+    /// Shows `body` at the path.
     ///
     /// # Errors
     /// What is wrong, in words.
-    async fn show(&mut self, path: &str, body: String) -> Result<(), String>;
+    async fn show(&mut self, body: String) -> Result<(), String>;
 }
 
 /// Proves a node by a page on it.
@@ -70,7 +71,11 @@ impl Prover for HttpChallengeProver {
     }
 
     async fn evidence(&mut self) -> Result<Zeroizing<Vec<u8>>, ProverError> {
-        let listening = self.page.listen().await.map_err(unusable)?;
+        let listening = self
+            .page
+            .listen(&path(&self.agent_name))
+            .await
+            .map_err(unusable)?;
         let port = self.advertised_port.unwrap_or(listening);
         let evidence = Evidence::new(&self.host_name, &self.agent_name, port).map_err(unusable)?;
         Ok(Zeroizing::new(evidence.to_json()))
@@ -87,8 +92,7 @@ impl Prover for HttpChallengeProver {
         {
             return Err(unusable("the server's nonce is no base64".to_owned()));
         }
-        let path = path(&self.agent_name);
-        let shown = self.page.show(&path, format!("{}\n", challenge.nonce));
+        let shown = self.page.show(format!("{}\n", challenge.nonce));
         shown.await.map_err(unusable)?;
         Ok(READY.to_vec())
     }

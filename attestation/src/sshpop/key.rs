@@ -182,3 +182,29 @@ pub(super) fn signature(blob: &[u8]) -> Option<(&str, &[u8])> {
     reader.end()?;
     Some((format, signature))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stock agents with an RSA host key make; OpenSSL made this one.
+    #[test]
+    fn a_signature_with_sha1_proves_possession_and_nothing_else() {
+        let line = include_str!("../../tests/outside/ssh/host_rsa.pub");
+        let authority = Authority::parse(line).unwrap();
+        let key = Key::parse(&authority.0).unwrap();
+        let signature = STANDARD
+            .decode(include_str!("../../tests/outside/ssh/sha1.b64"))
+            .unwrap();
+        let message = b"two nonces, hashed to 32 bytes!!";
+        assert!(key.verifies(Purpose::Possession, message, "ssh-rsa", &signature));
+        assert!(!key.verifies(Purpose::Certificate, message, "ssh-rsa", &signature));
+        assert!(!key.verifies(Purpose::Possession, b"another", "ssh-rsa", &signature));
+        for format in ["rsa-sha2-256", "rsa-sha2-512", "ssh-ed25519", ""] {
+            assert!(
+                !key.verifies(Purpose::Possession, message, format, &signature),
+                "{format}"
+            );
+        }
+    }
+}

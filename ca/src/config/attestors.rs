@@ -4,6 +4,10 @@
 #![doc = include_str!("attestors.toml")]
 //! ```
 
+mod cloud;
+mod cluster;
+mod named;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
@@ -18,6 +22,9 @@ use symbolon_pki::bundle::{MAX_BUNDLE_LEN, X509Authority};
 use symbolon_pki::pem;
 use symbolon_pki::verify::PathPolicy;
 
+pub use self::cloud::{AwsIidSection, AzureMsiSection, GcpIitSection, TenantSection};
+pub use self::cluster::{ClusterSection, K8sPsatSection};
+pub use self::named::{HttpChallengeSection, SshPopSection};
 use super::check::{Problem, problem};
 
 /// The shortest RSA key that is verified with, in bits.
@@ -35,6 +42,18 @@ pub struct AttestorsConfig {
     pub tpm: Option<TpmSection>,
     /// By a device identity in a TPM.
     pub tpm_devid: Option<TpmDevIdSection>,
+    /// By an answer at a name of the DNS.
+    pub http_challenge: Option<HttpChallengeSection>,
+    /// By an SSH host certificate and its key.
+    pub sshpop: Option<SshPopSection>,
+    /// By a pod's service account token.
+    pub k8s_psat: Option<K8sPsatSection>,
+    /// By a token of a virtual machine of Google's.
+    pub gcp_iit: Option<GcpIitSection>,
+    /// By a token of a virtual machine of Azure's.
+    pub azure_msi: Option<AzureMsiSection>,
+    /// By a document of a virtual machine of Amazon's.
+    pub aws_iid: Option<AwsIidSection>,
 }
 
 impl Default for AttestorsConfig {
@@ -44,6 +63,12 @@ impl Default for AttestorsConfig {
             x509pop: None,
             tpm: None,
             tpm_devid: None,
+            http_challenge: None,
+            sshpop: None,
+            k8s_psat: None,
+            gcp_iit: None,
+            azure_msi: None,
+            aws_iid: None,
         }
     }
 }
@@ -158,7 +183,20 @@ impl AttestorsConfig {
                 }
             }
         }
-        let any = self.join_token || self.x509pop.is_some() || self.tpm.is_some() || self.tpm_devid.is_some();
+        let checked = [
+            self.http_challenge.as_ref().map(HttpChallengeSection::check),
+            self.sshpop.as_ref().map(SshPopSection::check),
+            self.k8s_psat.as_ref().map(K8sPsatSection::check),
+            self.gcp_iit.as_ref().map(GcpIitSection::check),
+            self.azure_msi.as_ref().map(AzureMsiSection::check),
+            self.aws_iid.as_ref().map(AwsIidSection::check),
+        ];
+        let mut any =
+            self.join_token || self.x509pop.is_some() || self.tpm.is_some() || self.tpm_devid.is_some();
+        for checked in checked.into_iter().flatten() {
+            checked?;
+            any = true;
+        }
         if any {
             Ok(())
         } else {
@@ -264,11 +302,17 @@ pub(crate) fn authorities(key: &'static str, files: &[PathBuf]) -> Result<Vec<X5
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<Vec<X509Authority>, String> {
+/// What a file has in it, up to what is refused for its length.
+fn content(path: &Path) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_BUNDLE_LEN as u64 + 1).read_to_end(&mut content))
         .map_err(|error| error.to_string())?;
+    Ok(content)
+}
+
+fn read(path: &Path) -> Result<Vec<X509Authority>, String> {
+    let content = content(path)?;
     let certificates = pem::certificates(&content)
         .and_then(|blocks| blocks.into_iter().collect::<Result<Vec<_>, _>>())
         .map_err(|error| error.to_string())?;
@@ -276,127 +320,4 @@ fn read(path: &Path) -> Result<Vec<X509Authority>, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<AttestorsConfig, String> {
-        let config: AttestorsConfig = toml::from_str(text).map_err(|error| error.to_string())?;
-        config
-            .check()
-            .map(|()| config)
-            .map_err(|problem| problem.to_string())
-    }
-
-    #[test]
-    fn the_documented_defaults_are_the_defaults() {
-        #[derive(Deserialize)]
-        struct File {
-            attestors: AttestorsConfig,
-        }
-        let documented: File = toml::from_str(include_str!("attestors.toml")).unwrap();
-        documented.attestors.check().unwrap();
-        let mut x509pop = documented.attestors.x509pop.unwrap();
-        assert_eq!(
-            x509pop.agent_path_template.take().unwrap(),
-            x509pop::DEFAULT_TEMPLATE
-        );
-        assert_eq!(x509pop.ca_bundles.len(), 1);
-        x509pop.ca_bundles.clear();
-        assert_eq!(x509pop, X509PopSection::default());
-        assert_eq!(
-            documented.attestors.join_token,
-            AttestorsConfig::default().join_token
-        );
-        assert_eq!(parse("").unwrap(), AttestorsConfig::default());
-    }
-
-    #[test]
-    fn each_mistake_is_named() {
-        let hash = "0".repeat(63);
-        for (text, words) in [
-            ("join_token = false", "`attestors.join_token`"),
-            ("[sshpop]", "sshpop"),
-            ("[x509pop]", "`attestors.x509pop.ca_bundles`"),
-            ("[x509pop]\nmode = \"other\"", "external_pki"),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nca_bundles = [\"/a\"]",
-                "`attestors.x509pop.ca_bundles`",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nagent_path_template = \"/a\"",
-                "must begin with /x509pop/",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nmax_intermediates = 0",
-                "max_intermediates` is 0",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nmax_intermediates = 8",
-                "max_intermediates` is 8",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nmax_rsa_key_size = 8192",
-                "max_rsa_key_size` is 8192",
-            ),
-            ("[x509pop]\nmode = \"spiffe\"\npolicy = \"any\"", "policy"),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"\"",
-                "`attestors.x509pop.svid_prefix`",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"/\"",
-                "`attestors.x509pop.svid_prefix`",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"//\"",
-                "`attestors.x509pop.svid_prefix`",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"/spire\"",
-                "`attestors.x509pop.svid_prefix`",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"/spire/agent/\"",
-                "`attestors.x509pop.svid_prefix`",
-            ),
-            (
-                "[x509pop]\nmode = \"spiffe\"\nsvid_prefix = \"spire-exchange\"",
-                "`attestors.x509pop.svid_prefix`",
-            ),
-            ("[tpm]", "lets nobody in"),
-            (&format!("[tpm]\nallowed = [\"{hash}\"]"), "64 hex digits"),
-            (
-                "[tpm]\nendorsement_cas = [\"/a\"]\npcrs = {\"sha1:7\" = []}",
-                "names no PCR",
-            ),
-            ("[tpm_devid]", "`attestors.tpm_devid.devid_cas`"),
-            (
-                "[tpm_devid]\ndevid_cas = [\"/a\"]",
-                "`attestors.tpm_devid.endorsement_cas`",
-            ),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(words), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn files_that_are_no_authorities_are_named() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("ca.pem");
-        let refusal =
-            || authorities("attestors.x509pop.ca_bundles", std::slice::from_ref(&path)).unwrap_err();
-        assert!(refusal().to_string().contains("ca.pem"));
-        for content in [
-            "",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
-            std::fs::write(&path, content).unwrap();
-            let error = refusal().to_string();
-            assert!(
-                error.contains("`attestors.x509pop.ca_bundles`: ") && error.contains("ca.pem"),
-                "{error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -125,6 +125,12 @@ pub trait AgentStore: Send + Sync {
     /// As there; [`DatastoreError::Conflict`] for a sibling that is on record, naming it.
     async fn attest_agent_alone(&self, agent: &AgentRecord, siblings: &[SpiffeId]) -> Result<()>;
 
+    /// Records that an agent has attested for the first time: adds it. However many try at once, one does.
+    ///
+    /// # Errors
+    /// [`DatastoreError::AlreadyExists`] when it is there; else as [`attest_agent`](Self::attest_agent).
+    async fn attest_agent_once(&self, agent: &AgentRecord) -> Result<()>;
+
     /// Changes an agent's record and returns it as it is now.
     ///
     /// # Errors

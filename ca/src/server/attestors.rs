@@ -1,5 +1,7 @@
 //! The node attestation methods of a server, as its configuration has them.
 
+mod outside;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,10 +11,13 @@ use symbolon_attestation::tpm::{TpmVerifier, TpmVerifierConfig};
 use symbolon_attestation::tpm_devid::{DevIdConfig, DevIdVerifier};
 use symbolon_attestation::x509pop::{BundleSource, Trust, X509PopConfig, X509PopVerifier};
 use symbolon_pki::bundle::BundleSet;
+use symbolon_pki::time::Clock;
 
+use self::outside::Surroundings;
 use super::ServerError;
 use crate::authorities::Authorities;
 use crate::config::{ServerConfig, TpmDevIdSection, TpmSection, X509PopMode, X509PopSection, authorities_in};
+use crate::datastore::Datastore;
 use crate::services::JoinTokens;
 
 /// The trust domain's own authorities, as they are when a node comes.
@@ -33,6 +38,8 @@ pub(super) fn verifiers(
     config: &ServerConfig,
     join_tokens: &Arc<JoinTokens>,
     own: &Arc<Authorities>,
+    datastore: &Arc<dyn Datastore>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<BTreeMap<&'static str, Arc<dyn Verifier>>, ServerError> {
     let attestors = &config.attestors;
     let mut verifiers: Vec<Arc<dyn Verifier>> = Vec::new();
@@ -49,6 +56,12 @@ pub(super) fn verifiers(
     if let Some(section) = &attestors.tpm_devid {
         verifiers.push(Arc::new(tpm_devid(config, section)?));
     }
+    let surroundings = Surroundings {
+        config,
+        datastore,
+        clock,
+    };
+    verifiers.extend(surroundings.verifiers()?);
     Ok(verifiers
         .into_iter()
         .map(|verifier| (verifier.method(), verifier))

@@ -132,7 +132,10 @@ impl Algorithm {
     }
 
     /// Checks a JOSE signature. The key's type must be the algorithm's: the token does not choose how a key is used.
-    pub(crate) fn verify(self, key: &SubjectKey, signed: &[u8], signature: &[u8]) -> Result<(), JwtError> {
+    ///
+    /// # Errors
+    /// [`JwtError::OtherKeyType`] and [`JwtError::Signature`].
+    pub fn verify(self, key: &SubjectKey, signed: &[u8], signature: &[u8]) -> Result<(), JwtError> {
         let other_type = || JwtError::OtherKeyType {
             algorithm: self.name(),
             key: key.algorithm_name(),

@@ -182,6 +182,33 @@ pub(super) async fn a_banned_agent_cannot_come_back_until_deleted(store: Store) 
     Ok(())
 }
 
+pub(super) async fn who_attests_once_is_added_once(store: Store) -> Outcome {
+    let first = agent("a", 1)?;
+    let again = agent("a", 2)?;
+    let (one, other) = tokio::join!(store.attest_agent_once(&first), store.attest_agent_once(&again));
+    let (refused, kept) = match (one, other) {
+        (Ok(()), Err(refused)) => (refused, &first),
+        (Err(refused), Ok(())) => (refused, &again),
+        both => anyhow::bail!("one of two is added, and not: {both:?}"),
+    };
+    expect_error!(
+        Err::<(), _>(refused),
+        DatastoreError::AlreadyExists {
+            kind: RecordKind::Agent,
+            ..
+        }
+    );
+    expect_eq!(store.agent(&first.spiffe_id).await?, Some(kept.clone()));
+    store.change_agent(&first.spiffe_id, &AgentChange::Banned).await?;
+    expect_error!(
+        store.attest_agent_once(&again).await,
+        DatastoreError::Conflict { .. }
+    );
+    store.delete_agent(&first.spiffe_id).await?;
+    store.attest_agent_once(&again).await?;
+    Ok(())
+}
+
 pub(super) async fn filters_select_and_pages_cut(store: Store) -> Outcome {
     store.attest_agent(&agent("a", 1)?).await?;
     let current = AgentCertificate {

@@ -79,6 +79,7 @@ const CHECKS: &[Check] = &[
     check!(agents::filters_select_and_pages_cut),
     check!(federation::a_bundle_reads_back_with_everything_in_it),
     check!(federation::parts_of_a_bundle_are_replaced_and_no_others),
+    check!(agents::who_attests_once_is_added_once),
     check!(federation::a_bundle_that_is_too_long_is_refused),
     check!(federation::entries_decide_whether_a_bundle_may_go),
     check!(federation::a_relationship_reads_back_and_changes),

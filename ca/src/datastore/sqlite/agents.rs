@@ -38,6 +38,20 @@ impl AgentStore for SqliteDatastore {
         commit(transaction).await
     }
 
+    async fn attest_agent_once(&self, agent: &AgentRecord) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        if let Some((_, known)) = find(&mut transaction, &agent.spiffe_id).await?
+            && !known.banned
+        {
+            return Err(DatastoreError::already_exists(
+                RecordKind::Agent,
+                &agent.spiffe_id,
+            ));
+        }
+        attest(&mut transaction, agent).await?;
+        commit(transaction).await
+    }
+
     async fn change_agent(&self, spiffe_id: &SpiffeId, change: &AgentChange) -> Result<AgentRecord> {
         let mut transaction = self.begin().await?;
         let (_, before) = must_find(&mut transaction, spiffe_id).await?;
