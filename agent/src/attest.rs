@@ -5,6 +5,7 @@ mod evidence;
 mod exchange;
 mod insecure;
 mod methods;
+mod outside;
 
 pub(crate) use self::bootstrap::trusted_bundle;
 pub use self::evidence::{ConfiguredEvidence, EvidenceError, EvidenceSource};

@@ -19,7 +19,10 @@ use symbolon_host::logging::LogFormat;
 use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_pki::suite::Form;
 
-pub use self::attestor::{AttestorConfig, TpmDevIdSection, TpmSection, X509PopSection};
+pub use self::attestor::{
+    AttestorConfig, AwsIidSection, AzureMsiSection, GcpIitSection, HttpChallengeSection, K8sPsatSection, SshPopSection,
+    TpmDevIdSection, TpmSection, X509PopSection,
+};
 pub use self::change::Changes;
 pub use self::check::{Finding, Problem};
 

@@ -9,7 +9,7 @@ use symbolon_attestation::join_token::{InvalidToken, JoinToken, TokenProver};
 use symbolon_hsm::{PassphraseError, SecretSource};
 use zeroize::Zeroizing;
 
-use super::methods;
+use super::{methods, outside};
 use crate::config::{AgentConfig, AttestorConfig};
 
 /// Where evidence comes from. It is asked each time that the node has to attest.
@@ -93,7 +93,7 @@ impl ConfiguredEvidence {
             trust_domain,
             attestor,
         } = self;
-        let has_one = attestor.x509pop.is_some() || attestor.tpm.is_some() || attestor.tpm_devid.is_some();
+        let has_one = attestor.sections().any(|(_, is_there)| is_there);
         let (trust_domain, attestor) = (trust_domain.clone(), attestor.clone());
         has_one.then_some(move || lasting(&trust_domain, &attestor))
     }
@@ -136,6 +136,9 @@ fn lasting(
 ) -> Result<Box<dyn Prover>, EvidenceError> {
     if let Some(section) = &attestor.x509pop {
         return methods::x509pop(trust_domain, section);
+    }
+    if let Some(prover) = outside::prover(attestor) {
+        return prover;
     }
     #[cfg(feature = "tpm")]
     {

@@ -15,7 +15,7 @@ use super::EvidenceError;
 use crate::config::X509PopSection;
 
 /// Longest private key that is read, in bytes of PEM.
-const MAX_KEY_LEN: usize = 64 * 1024;
+pub(super) const MAX_KEY_LEN: usize = 64 * 1024;
 
 /// By a certificate and its key.
 pub(super) fn x509pop(
@@ -44,7 +44,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, EvidenceError> {
         .map_err(|error| unusable(path, error.to_string()))
 }
 
-fn content(path: &Path, most: usize) -> Result<Vec<u8>, EvidenceError> {
+pub(super) fn content(path: &Path, most: usize) -> Result<Vec<u8>, EvidenceError> {
     let mut content = Vec::new();
     let read = File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut content));
     match read {
@@ -54,7 +54,7 @@ fn content(path: &Path, most: usize) -> Result<Vec<u8>, EvidenceError> {
     }
 }
 
-fn unusable(path: &Path, reason: String) -> EvidenceError {
+pub(super) fn unusable(path: &Path, reason: String) -> EvidenceError {
     EvidenceError::Unusable {
         from: path.display().to_string(),
         reason,

@@ -4,6 +4,8 @@
 #![doc = include_str!("attestors.toml")]
 //! ```
 
+mod outside;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +13,9 @@ use serde::Deserialize;
 use symbolon_host::duration::HumanDuration;
 use symbolon_hsm::{SecretSource, Tcti};
 
+pub use self::outside::{
+    AwsIidSection, AzureMsiSection, GcpIitSection, HttpChallengeSection, K8sPsatSection, SshPopSection,
+};
 use super::check::Problem;
 
 /// What the node attests with: a join token, or one of the sections.
@@ -27,6 +32,18 @@ pub struct AttestorConfig {
     pub tpm: Option<TpmSection>,
     /// A device identity in the machine's TPM.
     pub tpm_devid: Option<TpmDevIdSection>,
+    /// A name of the DNS that the node answers at.
+    pub http_challenge: Option<HttpChallengeSection>,
+    /// An SSH host certificate and its key.
+    pub sshpop: Option<SshPopSection>,
+    /// The pod's service account token.
+    pub k8s_psat: Option<K8sPsatSection>,
+    /// The identity token of a virtual machine of Google's.
+    pub gcp_iit: Option<GcpIitSection>,
+    /// The managed identity of a virtual machine of Azure's.
+    pub azure_msi: Option<AzureMsiSection>,
+    /// The identity document of a virtual machine of Amazon's.
+    pub aws_iid: Option<AwsIidSection>,
 }
 
 /// A certificate and its key.
@@ -103,6 +120,22 @@ fn deadline() -> HumanDuration {
 }
 
 impl AttestorConfig {
+    /// The methods that have sections, and whether each is there.
+    pub(crate) fn sections(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        [
+            ("x509pop", self.x509pop.is_some()),
+            ("tpm", self.tpm.is_some()),
+            ("tpm_devid", self.tpm_devid.is_some()),
+            ("http_challenge", self.http_challenge.is_some()),
+            ("sshpop", self.sshpop.is_some()),
+            ("k8s_psat", self.k8s_psat.is_some()),
+            ("gcp_iit", self.gcp_iit.is_some()),
+            ("azure_msi", self.azure_msi.is_some()),
+            ("aws_iid", self.aws_iid.is_some()),
+        ]
+        .into_iter()
+    }
+
     /// Checks what is said, without opening a file.
     pub(super) fn check(&self) -> Result<(), Problem> {
         let problem = |key, reason: String| Err(Problem { key, reason });
@@ -110,16 +143,19 @@ impl AttestorConfig {
             let reason = "contradicts `attestor.join_token_file`; give one";
             return problem("attestor.join_token_env", reason.to_owned());
         }
-        let given = [
-            self.join_token_file.is_some() || self.join_token_env.is_some(),
-            self.x509pop.is_some(),
-            self.tpm.is_some(),
-            self.tpm_devid.is_some(),
-        ];
-        if given.into_iter().filter(|given| *given).count() > 1 {
-            let reason = "has more than one method; give a join token, or one of the sections x509pop, tpm and tpm_devid";
-            return problem("attestor", reason.to_owned());
+        let has_token = self.join_token_file.is_some() || self.join_token_env.is_some();
+        let given = self.sections().filter(|(_, is_there)| *is_there).count() + usize::from(has_token);
+        if given > 1 {
+            let names: Vec<_> = self.sections().map(|(name, _)| name).collect();
+            let names = names.join(", ");
+            let reason = format!("has more than one method; give a join token, or one of the sections {names}");
+            return problem("attestor", reason);
         }
+        self.http_challenge.as_ref().map_or(Ok(()), HttpChallengeSection::check)?;
+        self.k8s_psat.as_ref().map_or(Ok(()), K8sPsatSection::check)?;
+        self.gcp_iit.as_ref().map_or(Ok(()), GcpIitSection::check)?;
+        self.azure_msi.as_ref().map_or(Ok(()), AzureMsiSection::check)?;
+        self.aws_iid.as_ref().map_or(Ok(()), AwsIidSection::check)?;
         for (key, section) in [
             ("attestor.tpm", self.tpm.is_some()),
             ("attestor.tpm_devid", self.tpm_devid.is_some()),
@@ -193,6 +229,41 @@ mod tests {
         let device = documented.tpm_devid.unwrap();
         assert_eq!((device.tcti, device.deadline), (tpm.tcti, tpm.deadline));
         assert_eq!(parse("").unwrap(), AttestorConfig::default());
+    }
+
+    #[test]
+    fn the_documented_defaults_of_methods_outside_are_the_defaults() {
+        #[derive(Deserialize)]
+        struct File {
+            attestor: AttestorConfig,
+        }
+        let documented: File = toml::from_str(include_str!("attestor/outside.toml")).unwrap();
+        let documented = documented.attestor;
+        assert_eq!(documented.http_challenge.unwrap(), HttpChallengeSection::default());
+        assert_eq!(documented.sshpop.unwrap(), SshPopSection::default());
+        assert_eq!(documented.gcp_iit.unwrap(), GcpIitSection::default());
+        assert_eq!(documented.azure_msi.unwrap(), AzureMsiSection::default());
+        assert_eq!(documented.aws_iid.unwrap(), AwsIidSection::default());
+        let named = parse("[k8s_psat]\ncluster = \"example\"").unwrap();
+        assert_eq!(documented.k8s_psat, named.k8s_psat);
+    }
+
+    #[test]
+    fn each_mistake_of_methods_outside_is_named() {
+        for (text, words) in [
+            ("[k8s_psat]", "cluster"),
+            ("[k8s_psat]\ncluster = \"\"", "`attestor.k8s_psat.cluster`"),
+            ("[http_challenge]\nhostname = \"127.0.0.1\"", "`attestor.http_challenge` cannot be used: the host name"),
+            ("[http_challenge]\nagentname = \"a b\"", "agent's name"),
+            ("[http_challenge]\nadvertised_port = 0", "port is 0"),
+            ("[gcp_iit]\nidentity_token_host = \"a b\"", "`attestor.gcp_iit.identity_token_host`"),
+            ("[azure_msi]\nmetadata_endpoint = \"https://169.254.169.254\"", "`attestor.azure_msi.metadata_endpoint`"),
+            ("[aws_iid]\nec2_metadata_endpoint = \"nowhere\"", "`attestor.aws_iid.ec2_metadata_endpoint`"),
+            ("[aws_iid]\n[sshpop]", "more than one method"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
     }
 
     #[test]
