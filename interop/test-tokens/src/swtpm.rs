@@ -74,8 +74,31 @@ impl Swtpm {
         assert!(self.try_start(), "swtpm does not start again");
     }
 
+    /// Turns it off in an orderly way, and on again behind a Unix socket where each command is a connection of its own:
+    /// what Go's go-tpm takes for a TPM. The tools reach it there no more.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn move_to(&mut self, socket: &Path) {
+        self.tool("tpm2_shutdown", &["--clear"]);
+        self.kill();
+        let server = format!("type=unixio,path={}", socket.display());
+        assert!(
+            self.launch(&["--server", &server]),
+            "swtpm does not start at {}",
+            socket.display()
+        );
+    }
+
     fn try_start(&mut self) -> bool {
-        // It writes this once it has its ports, so that nobody else's ports are taken for them.
+        let server = format!("type=tcp,port={}", self.port);
+        let control = format!("type=tcp,port={}", self.port + 1);
+        self.launch(&["--server", &server, "--ctrl", &control])
+    }
+
+    /// Starts it with these channels, and says whether it did.
+    fn launch(&mut self, channels: &[&str]) -> bool {
+        // It writes this once it has its channels, so that nobody else's ports are taken for them.
         let pid_file = self.state.path().join("pid");
         if let Err(error) = std::fs::remove_file(&pid_file) {
             assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
@@ -83,10 +106,7 @@ impl Swtpm {
         let mut process = command("swtpm")
             .args(["socket", "--tpm2", "--flags", "startup-clear", "--tpmstate"])
             .arg(format!("dir={}", self.state.path().display()))
-            .arg("--server")
-            .arg(format!("type=tcp,port={}", self.port))
-            .arg("--ctrl")
-            .arg(format!("type=tcp,port={}", self.port + 1))
+            .args(channels)
             .arg("--pid")
             .arg(format!("file={}", pid_file.display()))
             .stdin(Stdio::null())
