@@ -1,4 +1,4 @@
-//! A real `symbolon server run` and real `symbolon-agent`s, as services run them.
+//! A real `symbolon server run`, as a service runs it.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::chain::TRUST_DOMAIN;
+use crate::own_agent::{Node, OwnAgent, agent_program, join_token};
 use crate::programs;
 use crate::running::{Running, free_address};
 use crate::up;
@@ -191,72 +192,34 @@ impl Server {
             .pointer("/token")
             .and_then(serde_json::Value::as_str)
             .with_context(|| format!("no token in {token}"))?;
-        OwnAgent::start(self, token, sync)
-    }
-}
-
-/// A running `symbolon-agent`.
-#[derive(Debug)]
-pub struct OwnAgent {
-    process: Running,
-    spiffe_id: String,
-    socket: PathBuf,
-}
-
-impl OwnAgent {
-    fn start(server: &Server, token: &str, sync: &str) -> Result<Self> {
-        let home = server.home().join("own");
-        fs::create_dir(&home)?;
-        let token_file = home.join("token");
-        File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&token_file)
-            .and_then(|mut file| file.write_all(token.as_bytes()))
-            .with_context(|| format!("cannot write {}", token_file.display()))?;
-        let config = home.join("agent.toml");
-        let socket = home.join("api.sock");
-        let text = format!(
-            "trust_domain = \"{trust_domain}\"\ndata_dir = \"{home}/data\"\n[server]\naddress = \"{address}\"\n\
-             [bootstrap]\nbundle = \"{bundle}\"\n[attestor]\njoin_token_file = \"{token_file}\"\n\
-             [workload_api]\nsocket = \"{socket}\"\n[svids]\nprefetch = [\"classical\", \"composite\"]\nmax_x509 = 10000\n\
-             [sync]\ninterval = \"{sync}\"\n",
-            trust_domain = server.trust_domain(),
-            home = home.display(),
-            address = server.address(),
-            bundle = server.bundle()?.display(),
-            token_file = token_file.display(),
-            socket = socket.display(),
-        );
-        fs::write(&config, text)?;
-        let program = up::program()?.with_file_name("symbolon-agent");
-        ensure!(program.exists(), "{} is not there", program.display());
-        let mut command = bare(&program, &home);
-        command.args(["run", "--config"]).arg(&config);
-        let mut process = Running::start("our agent", &mut command, home.join("log"))?;
-        process.until("our agent serves", || Ok(socket.exists().then_some(())))?;
-        Ok(Self {
-            process,
-            spiffe_id: server.id_of(&format!("/spire/agent/join_token/{token}")),
-            socket,
+        let home = self.home().join("own");
+        OwnAgent::start(&Node {
+            server: self.address,
+            trust_domain: self.trust_domain(),
+            bundle: self.bundle()?,
+            attestor: join_token(&home, token)?,
+            sections: format!(
+                "[svids]\nprefetch = [\"classical\", \"composite\"]\nmax_x509 = 10000\n[sync]\ninterval = \"{sync}\"\n"
+            ),
+            program: agent_program()?,
+            spiffe_id: self.id_of(&format!("/spire/agent/join_token/{token}")),
+            home,
         })
     }
+}
 
-    /// Its SPIFFE ID.
-    pub fn spiffe_id(&self) -> &str {
-        &self.spiffe_id
-    }
-
-    /// The socket of its Workload API.
-    pub fn socket(&self) -> &Path {
-        &self.socket
-    }
-
-    /// What it has said.
-    pub fn said(&self) -> String {
-        self.process.said()
-    }
+/// Writes a new file that its owner alone can read.
+///
+/// # Errors
+/// If it cannot be written, or is there already.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(content))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A program with nothing of the user's in its environment.

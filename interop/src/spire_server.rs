@@ -27,6 +27,14 @@ impl SpireServer {
     /// # Errors
     /// If the program is not there, ends, or does not come so far; with what it said.
     pub fn start(plugins: &str) -> Result<Self> {
+        Self::start_with("", plugins)
+    }
+
+    /// Starts one with keys of its section `server` too.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(keys: &str, plugins: &str) -> Result<Self> {
         // Short, because a socket's path has at most 107 bytes.
         let home = tempfile::Builder::new()
             .prefix("sp")
@@ -34,7 +42,7 @@ impl SpireServer {
             .context("cannot make a temporary folder")?;
         let address = free_address()?;
         let config = home.path().join("server.conf");
-        fs::write(&config, configuration(home.path(), address, plugins))?;
+        fs::write(&config, configuration(home.path(), address, keys, plugins))?;
         let mut command = spire::program("spire-server", home.path())?;
         command.arg("run").arg("-config").arg(&config);
         let process = Running::start("spire-server", &mut command, home.path().join("log"))?;
@@ -81,7 +89,7 @@ impl SpireServer {
     }
 }
 
-fn configuration(home: &Path, address: SocketAddr, plugins: &str) -> String {
+fn configuration(home: &Path, address: SocketAddr, keys: &str, plugins: &str) -> String {
     format!(
         r#"server {{
     bind_address = "{ip}"
@@ -90,6 +98,7 @@ fn configuration(home: &Path, address: SocketAddr, plugins: &str) -> String {
     data_dir = "{home}"
     socket_path = "{home}/api.sock"
     log_level = "WARN"
+    {keys}
     ratelimit {{
         attestation = false
         signing = false

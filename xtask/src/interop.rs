@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, ensure};
 use self::matrix::{Cell, Directions, Matrix};
 use self::page::Section;
 use crate::outside::Outside;
-use crate::suites::PROGRAMS;
+use crate::suites::{self, PROGRAMS};
 use crate::workspace::Workspace;
 use crate::{maven, needs, node, process, python, spire, tally, trixie};
 
@@ -69,6 +69,7 @@ enum Needs {
     Liboqs,
     Pqcrypto,
     Spire,
+    Tpm,
 }
 
 struct Peer {
@@ -112,8 +113,9 @@ const PEERS: &[Peer] = &[
     },
     Peer {
         name: "spire",
-        proves: "SPIRE's agent, commands and OIDC discovery provider, unmodified, on our server",
-        needs: &[Needs::Spire],
+        proves: "SPIRE's agent, commands, OIDC discovery provider and controller manager, unmodified, on our server; our agent \
+                 on its server",
+        needs: &[Needs::Spire, Needs::Tpm],
         in_table: true,
     },
     Peer {
@@ -334,6 +336,10 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
         Needs::Spire => {
             needs::ensure(&[needs::TO_BUILD_SPIRE])?;
             vec![(spire::VARIABLE, spire::programs(workspace, &go()?)?.into())]
+        }
+        Needs::Tpm => {
+            needs::ensure(&[needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
+            vec![(suites::AGENT_WITH_TPM, suites::agent_with_tpm(workspace)?.into())]
         }
         Needs::Noble => vec![(NOBLE, node::modules(workspace, "noble")?.into())],
         Needs::Node => vec![(node::VARIABLE, node::program(workspace)?.into())],

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: everything that has to hold, with what it needs installed first.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::Workspace;
@@ -14,6 +14,9 @@ use crate::{book_test, needs, pq_token, process, python, tally};
 /// The environment variable by which tests outside a program's own crate find it: the folder with `symbolon` and
 /// `symbolon-agent`.
 pub(crate) const PROGRAMS: &str = "SYMBOLON_BIN_DIR";
+
+/// The environment variable by which tests find a `symbolon-agent` with the cargo feature `tpm`.
+pub(crate) const AGENT_WITH_TPM: &str = "SYMBOLON_AGENT_WITH_TPM";
 
 /// With `1`, tests of keys on tokens and TPMs fail, rather than say that they are skipped, when those are missing.
 const REQUIRE_TOKENS: &str = "SYMBOLON_REQUIRE_TOKENS";
@@ -67,11 +70,13 @@ pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
         rows.push(cargo_test(workspace, part)?);
     }
     if matches!(part, Part::All | Part::Unit) {
-        rows.push(tpm_test(workspace, "tpm", &TPM_UNIT)?);
-        rows.push(tpm_test(workspace, "tpm ceremony", &TPM_CEREMONY)?);
+        rows.push(tpm_test(workspace, "tpm", &TPM_UNIT, None)?);
+        rows.push(tpm_test(workspace, "tpm ceremony", &TPM_CEREMONY, None)?);
     }
     if matches!(part, Part::All | Part::E2e) {
-        rows.push(tpm_test(workspace, "tpm e2e", &TPM_E2E)?);
+        needs::ensure(&[needs::TO_BUILD_TPM])?;
+        let agent = agent_with_tpm(workspace)?;
+        rows.push(tpm_test(workspace, "tpm e2e", &TPM_E2E, Some(agent))?);
     }
     if matches!(part, Part::All | Part::Book) {
         if part == Part::Book {
@@ -123,15 +128,30 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
 }
 
 /// The cargo feature `tpm`, which links libtss2, and so is no default that `--workspace` would build.
-fn tpm_test(workspace: &Workspace, name: &'static str, selection: &[&str]) -> Result<Row> {
+fn tpm_test(
+    workspace: &Workspace,
+    name: &'static str,
+    selection: &[&str],
+    agent: Option<PathBuf>,
+) -> Result<Row> {
     needs::ensure(&[needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
     let mut command = workspace.cargo(&["test", "--no-fail-fast", "--features", "tpm"]);
     command
         .args(selection)
+        .envs(agent.map(|agent| (AGENT_WITH_TPM, agent)))
         .env(REQUIRE_TOKENS, "1")
         // What libtss2 has to say about TPMs that are killed and cleared on purpose hides what matters.
         .env("TSS2_LOG", "all+none");
     counted(name, &mut command, Instant::now())
+}
+
+/// The agent with the cargo feature `tpm`, kept apart from the one without it, which the next build puts into its place.
+pub(crate) fn agent_with_tpm(workspace: &Workspace) -> Result<PathBuf> {
+    process::run(&mut workspace.cargo(&["build", "--package", "symbolon-agent", "--features", "tpm"]))?;
+    let built = workspace.debug_programs().join("symbolon-agent");
+    let kept = built.with_file_name("symbolon-agent-with-tpm");
+    std::fs::copy(&built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
+    Ok(kept)
 }
 
 /// Runs tests, and makes a row of what they come to.

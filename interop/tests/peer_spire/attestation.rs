@@ -1,123 +1,13 @@
 //! `spire-agent` by x509pop, with certificates that OpenSSL made: it can attest again, and has selectors.
 
-use std::fs;
-use std::path::PathBuf;
-
-use openssl::asn1::Asn1Time;
-use openssl::bn::BigNum;
-use openssl::ec::{EcGroup, EcKey};
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
-use openssl::x509::extension::{BasicConstraints, KeyUsage};
-use openssl::x509::{X509, X509Builder, X509Name};
-use symbolon_interop::server::{Server, Settings};
-use symbolon_interop::spire::{self, Agent, Evidence};
+use symbolon_interop::server::Server;
+use symbolon_interop::spire::{self, Agent};
 
 use crate::agent::until_given;
+use crate::nodes::{Nodes, ec_key, sha1};
 use crate::{entry, is_ok, shows};
-
-/// Certificates of nodes, under a root that the server is told of and one in between.
-struct Nodes {
-    folder: tempfile::TempDir,
-    root: (X509, PKey<Private>),
-    between: (X509, PKey<Private>),
-}
-
-fn ec_key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
-}
-
-fn certificate(
-    name: &str,
-    serial: u32,
-    key: &PKey<Private>,
-    issuer: Option<&(X509, PKey<Private>)>,
-    is_ca: bool,
-) -> X509 {
-    let subject = {
-        let mut subject = X509Name::builder().unwrap();
-        subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
-        subject.build()
-    };
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    builder
-        .set_serial_number(&BigNum::from_u32(serial).unwrap().to_asn1_integer().unwrap())
-        .unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder
-        .set_issuer_name(issuer.map_or(&*subject, |(issuer, _)| issuer.subject_name()))
-        .unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
-        .unwrap();
-    let mut usage = KeyUsage::new();
-    usage.critical();
-    if is_ca {
-        builder
-            .append_extension(BasicConstraints::new().critical().ca().build().unwrap())
-            .unwrap();
-        usage.key_cert_sign();
-    } else {
-        usage.digital_signature();
-    }
-    builder.append_extension(usage.build().unwrap()).unwrap();
-    builder
-        .sign(issuer.map_or(key, |(_, key)| key), MessageDigest::sha256())
-        .unwrap();
-    builder.build()
-}
-
-impl Nodes {
-    fn new() -> Self {
-        let root_key = ec_key();
-        let root = (certificate("nodes", 1, &root_key, None, true), root_key);
-        let key = ec_key();
-        let between = (certificate("nodes in the east", 2, &key, Some(&root), true), key);
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("root.pem"), root.0.to_pem().unwrap()).unwrap();
-        fs::write(folder.path().join("between.pem"), between.0.to_pem().unwrap()).unwrap();
-        Self {
-            folder,
-            root,
-            between,
-        }
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            sections: format!(
-                "[attestors.x509pop]\nca_bundles = [\"{}\"]\n\n[lifetimes]\nagent = \"40s\"\n",
-                self.folder.path().join("root.pem").display()
-            ),
-            ..Settings::default()
-        }
-    }
-
-    /// A node's evidence, and its certificate's SHA-1 as SPIRE has it in the agent's id.
-    fn node(&self, name: &str, key: &PKey<Private>, issuer: &(X509, PKey<Private>)) -> (Evidence, String) {
-        let leaf = certificate(name, 0x2a, key, Some(issuer), false);
-        let write = |suffix: &str, pem: Vec<u8>| -> PathBuf {
-            let path = self.folder.path().join(format!("{name}.{suffix}"));
-            fs::write(&path, pem).unwrap();
-            path
-        };
-        let evidence = Evidence::X509pop {
-            certificate: write("pem", leaf.to_pem().unwrap()),
-            key: write("key", key.private_key_to_pem_pkcs8().unwrap()),
-            intermediates: Some(self.folder.path().join("between.pem")),
-        };
-        let digest = leaf.digest(MessageDigest::sha1()).unwrap();
-        (evidence, hex::encode(digest))
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "builds SPIRE; run by cargo xtask interop"]
@@ -139,15 +29,13 @@ async fn an_agent_attests_by_certificate_and_again_when_it_is_evicted() {
     selectors.sort();
     let mut expected = vec!["subject:cn:node-1".to_owned(), "serialnumber:2a".to_owned()];
     for (authority, _) in [&nodes.root, &nodes.between] {
-        let digest = authority.digest(MessageDigest::sha1()).unwrap();
-        expected.push(format!("ca:fingerprint:{}", hex::encode(digest)));
+        expected.push(format!("ca:fingerprint:{}", sha1(authority)));
     }
     expected.sort();
     assert_eq!(selectors, expected, "{shown}");
 
     // An alias for every node of the east.
     let alias = server.id_of("/nodes/east");
-    let east = nodes.between.0.digest(MessageDigest::sha1()).unwrap();
     let created = spire::json(
         &server,
         &[
@@ -157,7 +45,7 @@ async fn an_agent_attests_by_certificate_and_again_when_it_is_evicted() {
             "-spiffeID",
             &alias,
             "-selector",
-            &format!("x509pop:ca:fingerprint:{}", hex::encode(east)),
+            &format!("x509pop:ca:fingerprint:{}", sha1(&nodes.between.0)),
         ],
     )
     .unwrap();

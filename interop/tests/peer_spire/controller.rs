@@ -1,6 +1,6 @@
-//! The calls of spire-controller-manager, as it makes them on the private socket: in pages and batches, without masks.
-//!
-//! It runs in Kubernetes only, so this is its part of the conversation and not the program.
+//! The calls that spire-controller-manager makes in Kubernetes, as it makes them on the private socket: for entries of pods
+//! with ids of its own, and for its webhook. This is its part of the conversation and not the program, which runs in
+//! `controller_manager`.
 
 use std::collections::BTreeSet;
 
@@ -209,7 +209,7 @@ async fn the_controller_manager_keeps_entries_as_it_wants_them() {
         }
     }
     assert_eq!(list(&mut client).await, []);
-    shows("controller-manager/entries");
+    shows("controller-manager/calls for entries");
 }
 
 /// An entry without what the server says of it beside what was wanted.
@@ -250,5 +250,5 @@ async fn the_controller_manager_serves_its_webhook_with_an_svid() {
         .unwrap();
     let leaf = symbolon_pki::certificate::Certificate::from_der(&minted.cert_chain[0]).unwrap();
     assert_eq!(leaf.spiffe_id().unwrap(), name);
-    shows("controller-manager/webhook");
+    shows("controller-manager/calls for its webhook");
 }

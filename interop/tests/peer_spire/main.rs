@@ -1,4 +1,5 @@
-//! SPIRE 1.15: its agent, its commands and its OIDC discovery provider, unmodified, on a server of ours.
+//! SPIRE 1.15: its agent, its commands, its OIDC discovery provider and its controller manager, unmodified, on a server of
+//! ours; and agents of ours on its server.
 //!
 //! Each test has a server of its own. What the stock programs say is held against what SPIRE's documentation and its
 //! own integration suites promise, so that a difference is ours.
@@ -8,14 +9,22 @@
 
 mod agent;
 mod attestation;
+mod away;
 mod commands;
 mod controller;
+mod controller_manager;
+mod devices;
 mod entries;
 mod federated;
 mod import;
+mod moving;
 mod nested;
+mod nodes;
+mod on_time;
 mod provider;
 mod rotation;
+mod sizes;
+mod stock_server;
 
 use std::sync::LazyLock;
 

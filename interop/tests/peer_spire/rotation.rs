@@ -25,7 +25,7 @@ const ROTATIONS: usize = 10;
 const SHORT: &str = "[lifetimes]\nsvid = \"30s\"\nagent = \"60s\"\n";
 
 /// Verifies all SVIDs of an answer with the bundles that came with it, and gives who issued them, by their form.
-fn issuers(context: &X509Context) -> Result<BTreeSet<(Form, String)>> {
+pub(crate) fn issuers(context: &X509Context) -> Result<BTreeSet<(Form, String)>> {
     context
         .svids
         .iter()
@@ -42,7 +42,7 @@ fn issuers(context: &X509Context) -> Result<BTreeSet<(Form, String)>> {
         .collect()
 }
 
-async fn own_agents(socket: &Path) -> Result<X509Context> {
+pub(crate) async fn own_agents(socket: &Path) -> Result<X509Context> {
     let client = WorkloadApiClient::connect(&Endpoint::unix(socket)?).await?;
     Ok(client.fetch_x509(&[Form::Classical, Form::Composite]).await?)
 }
@@ -89,7 +89,7 @@ impl Watch {
 }
 
 /// The id of the authority that a stock command answers with.
-fn authority(server: &Server, words: &[&str], member: &str) -> String {
+pub(crate) fn authority(server: &Server, words: &[&str], member: &str) -> String {
     let answer = spire::json(server, words).unwrap();
     let id = answer[member]["authority_id"].as_str();
     id.unwrap_or_else(|| panic!("{words:?}: {answer}")).to_owned()
@@ -97,7 +97,7 @@ fn authority(server: &Server, words: &[&str], member: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "builds SPIRE; run by cargo xtask interop"]
-async fn svids_stay_valid_through_ten_rotations() {
+async fn svids_stay_valid_through_ten_rotations_by_command() {
     let settings = Settings {
         sections: SHORT.to_owned(),
         ..Settings::default()
@@ -182,6 +182,8 @@ async fn svids_stay_valid_through_ten_rotations() {
     assert!(looks >= ROTATIONS, "{looks} looks are too few to say anything");
     let shown = spire::json(&server, &["localauthority", "x509", "show"]).unwrap();
     assert_eq!(shown["active"]["authority_id"], before, "{shown}");
-    shows("agent/ten rotations");
-    SPIRE.shows("beside", "composite", "ok").unwrap();
+    shows("agent/ten rotations by command");
+    SPIRE
+        .shows("beside/ten rotations by command", "composite", "ok")
+        .unwrap();
 }
