@@ -187,8 +187,9 @@ fn keys_and_certificates_go_together() {
     let error = SshPopProver::new(other, key).unwrap_err().to_string();
     assert!(error.contains("not the certificate's"), "{error}");
     for (text, words) in [
-        ("", "no private key"),
-        (ssh!("host_rsa-cert.pub"), "no private key"),
+        ("", "no PEM block"),
+        (ssh!("host_rsa-cert.pub"), "no PEM block"),
+        (include_str!("aws/openssl.pem"), "no private key"),
     ] {
         let error = HostKey::from_pem(text.as_bytes()).unwrap_err();
         assert!(error.contains(words), "{error}");
