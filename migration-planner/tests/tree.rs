@@ -398,3 +398,25 @@ fn a_cache_keeps_what_holds_when_something_changes_and_is_used_by_one_scan_at_a_
     assert!(matches!(error, ScanError::Cache { .. }), "{error}");
     assert!(error.to_string().contains("another scan"), "{error}");
 }
+
+#[test]
+fn a_template_is_read_as_what_it_becomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ssh = "KexAlgorithms curve25519-sha256\nCiphers {{ ssh_ciphers }}\n";
+    write(folder.path(), "templates/sshd_config.j2", ssh);
+    write(folder.path(), "templates/notes.j2", ssh);
+    let inventory = scan(&request(folder.path())).unwrap();
+    let places: Vec<&str> = inventory
+        .assets()
+        .filter(|asset| asset.name == "x25519")
+        .flat_map(|asset| asset.evidence.iter())
+        .map(|place| place.location.as_str())
+        .collect();
+    assert!(
+        matches!(places.as_slice(), [place] if place.ends_with("templates/sshd_config.j2")),
+        "{places:?}"
+    );
+    assert_eq!(count(&inventory, Reason::Unsupported), 1);
+    let names = inventory.assets().filter(|asset| asset.name.contains("ciphers"));
+    assert_eq!(names.count(), 0);
+}

@@ -231,6 +231,11 @@ impl Block {
                 continue;
             };
             service.seen(*line, kind);
+            if text::has_variables(value) {
+                let what = format!("the {kind}, which a template or a variable fills in");
+                found.unread(Reason::Unsupported, Some(*line), what);
+                continue;
+            }
             let names = read_list(kind, value, &mut service);
             match kind {
                 KEX => detail.groups = names,

@@ -183,7 +183,17 @@ fn property(line: &str) -> Option<(&str, &str)> {
 
 /// Whether a value is filled in by something else before the program reads it: `${…}`, `{{ … }}`, `%(…)s`, `<%= … %>`.
 pub(super) fn is_template(value: &str) -> bool {
-    value.contains("${") || value.contains("{{") || value.contains("<%") || value.starts_with("%(")
+    ["${", "{{", "{%", "<%"].iter().any(|mark| value.contains(mark)) || value.starts_with("%(")
+}
+
+/// The same of a list of names, in which `$name` and `@NAME@` are no names either.
+pub(super) fn has_variables(list: &str) -> bool {
+    let variable = |part: &str| {
+        let name = part.strip_prefix('$').unwrap_or_default();
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            || (part.len() > 2 && part.starts_with('@') && part.ends_with('@'))
+    };
+    is_template(list) || list.split([':', ',', ' ', '/']).any(variable)
 }
 
 #[cfg(test)]

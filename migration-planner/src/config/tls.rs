@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::ciphers::{self, Resolved};
 use super::groups;
 use super::report::{MAX_LIST, Said, Service, shortened};
+use super::text::has_variables;
 use crate::algorithm::suite::{self, Since};
 use crate::inventory::{
     AssetId, CipherSuite, Fragment, Occurrence, ProtocolDetail, ProtocolPart, Reason, Role,
@@ -139,6 +140,7 @@ impl Tls {
 
     /// Notes on the service what is said and what is not, adds the service and its protocols, one a version.
     pub(super) fn tell(mut self, mut service: Service, found: &mut Fragment) -> AssetId {
+        self.leave_out_templates(found);
         self.settle(&mut service);
         let resolved = self
             .cipher_string
@@ -172,6 +174,25 @@ impl Tls {
             found.connect(&service, Role::Offers, &id);
         }
         service
+    }
+
+    /// What is filled in by something else later names no suite and no group: it is listed, and left open.
+    fn leave_out_templates(&mut self, found: &mut Fragment) {
+        let mut lines = Vec::new();
+        for said in [&mut self.cipher_string, &mut self.groups, &mut self.schemes] {
+            lines.extend(
+                said.take_if(|said| has_variables(&said.value))
+                    .map(|said| said.line),
+            );
+        }
+        let suites = self
+            .suites
+            .take_if(|said| said.value.iter().any(|name| has_variables(name)));
+        lines.extend(suites.map(|said| said.line));
+        for line in lines {
+            let what = "a value that a template or a variable fills in";
+            found.unread(Reason::Unsupported, Some(line), what);
+        }
     }
 
     fn note(&self, resolved: Option<&Resolved>, service: &mut Service, found: &mut Fragment) {
@@ -282,6 +303,26 @@ impl Tls {
 mod tests {
     use super::*;
     use crate::inventory::Detail;
+
+    #[test]
+    fn what_is_filled_in_later_is_no_name() {
+        let tls = Tls {
+            cipher_string: Some(Said::new("{{ ciphers }}", 3)),
+            suites: Some(Said::new(vec!["${SUITES}".to_owned()], 4)),
+            groups: Some(Said::new("X25519:$curves", 5)),
+            ..Tls::default()
+        };
+        let mut found = Fragment::at("x");
+        tls.tell(Service::new("thing", "one", 1), &mut found);
+        let lines: Vec<_> = found.unread_entries().iter().map(|unread| unread.line).collect();
+        assert_eq!(lines, [Some(3), Some(5), Some(4)]);
+        assert!(
+            found
+                .assets()
+                .iter()
+                .all(|asset| asset.detail.kind() != "algorithm")
+        );
+    }
 
     #[test]
     fn each_version_has_what_it_can_have() {

@@ -11,6 +11,9 @@ use super::tree::{self, text};
 /// The most nodes looked at in one file.
 const MAX_NODES: usize = 4_000_000;
 
+/// The most values that branches give a variable.
+const MAX_VALUES: usize = 4;
+
 /// A variable's value, in the part of the file in which it can be seen.
 #[derive(Clone, Copy, Debug)]
 struct Bound<'t> {
@@ -245,14 +248,49 @@ impl<'t, 's> Index<'t, 's> {
 
     /// The value of a variable as it is seen at a byte: the last one before it in the innermost scope that has any.
     pub(super) fn variable(&self, name: &str, byte: usize) -> Option<Node<'t>> {
+        let (bounds, at) = self.bound(name, byte)?;
+        bounds.get(at).map(|bound| bound.value)
+    }
+
+    /// The values that a variable may have at a byte: those that branches before it gave it, or the one that it has.
+    pub(super) fn values(&self, name: &str, byte: usize) -> Vec<Node<'t>> {
+        let Some((bounds, at)) = self.bound(name, byte) else {
+            return Vec::new();
+        };
+        let before = bounds.get(..=at).unwrap_or_default();
+        let Some(last) = before.last() else {
+            return Vec::new();
+        };
+        let branches = tree::branches_before(last.value, byte).map(|node| node.byte_range());
+        let among = |bound: &&Bound<'t>| {
+            branches
+                .as_ref()
+                .is_some_and(|range| range.contains(&bound.at) && last.at < byte)
+        };
+        let mut values: Vec<Node<'t>> = before
+            .iter()
+            .rev()
+            .take_while(among)
+            .take(MAX_VALUES)
+            .map(|bound| bound.value)
+            .collect();
+        if values.is_empty() {
+            values.push(last.value);
+        }
+        values.reverse();
+        values
+    }
+
+    /// All that a variable gets in the innermost scope that gives it anything before a byte, and the last of those.
+    fn bound<'i>(&'i self, name: &'i str, byte: usize) -> Option<(&'i [Bound<'t>], usize)> {
         let mut scope = self.scope_at(byte);
         loop {
-            if let Some(bound) = self.variables.get(&(scope, name)) {
-                let before = bound.partition_point(|bound| bound.at < byte).checked_sub(1);
+            if let Some(bounds) = self.variables.get(&(scope, name)) {
+                let before = bounds.partition_point(|bound| bound.at < byte).checked_sub(1);
                 // A constant of the file or the class may stand below its use.
                 let at = before.or((scope == 0).then_some(0));
-                if let Some(bound) = at.and_then(|at| bound.get(at)) {
-                    return Some(bound.value);
+                if let Some(at) = at.filter(|at| *at < bounds.len()) {
+                    return Some((bounds, at));
                 }
             }
             if scope == 0 {
@@ -260,6 +298,17 @@ impl<'t, 's> Index<'t, 's> {
             }
             scope = self.scopes.get(scope)?.parent;
         }
+    }
+
+    /// The value of a field as it is seen in a class: its own, or else that of the last class of the file that has one.
+    pub(super) fn field(&self, name: &str, from: Node<'t>) -> Option<Node<'t>> {
+        let own = tree::class_around(from).and_then(|class| {
+            let bound = self.variables.get(&(self.scope_at(class.start_byte()), name))?;
+            let inside = |bound: &&Bound<'t>| class.byte_range().contains(&bound.at);
+            bound.iter().rev().find(inside)
+        });
+        own.map(|bound| bound.value)
+            .or_else(|| self.variable(name, usize::MAX))
     }
 
     /// The variable that gets the value of this node.

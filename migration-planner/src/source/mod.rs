@@ -178,6 +178,10 @@ impl Scanner for Source {
         self.0.name
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         self.0.triggers
     }

@@ -126,7 +126,7 @@ impl<'t> Reader<'_, 't, '_> {
         if let Some((object, name)) = tree::member(node) {
             let name = text(name, self.index.source);
             if matches!(text(object, self.index.source), "self" | "this" | "Self") {
-                let value = self.index.variable(name, usize::MAX)?;
+                let value = self.index.field(name, node)?;
                 return self.path_of(value, depth + 1);
             }
             return Some(format!("{}.{name}", self.path_of(object, depth + 1)?));
@@ -170,12 +170,15 @@ impl<'t> Reader<'_, 't, '_> {
         }
         let kind = node.kind();
         if tree::is_name(kind) {
-            return match self.index.variable(text(node, source), node.start_byte()) {
-                Some(value) => match self.eval(value, depth + 1) {
-                    Value::Unknown => self.path_value(node, depth),
-                    value => value,
-                },
-                None => self.path_value(node, depth),
+            let (name, at) = (text(node, source), node.start_byte());
+            // Deeper down one value has to do, or branches of branches would come to very many.
+            let values = match depth {
+                0..=2 => self.index.values(name, at),
+                _ => self.index.variable(name, at).into_iter().collect(),
+            };
+            return match one_of(values.into_iter().map(|value| self.eval(value, depth + 1))) {
+                Value::Unknown => self.path_value(node, depth),
+                value => value,
             };
         }
         if let Some((object, name)) = tree::member(node) {
@@ -231,9 +234,14 @@ impl<'t> Reader<'_, 't, '_> {
             return Value::Path(path.clone());
         }
         // A constant of a class or an enumeration of this file: `Algorithms.HASH`, `Kind.AES.value`.
-        let constant = self.index.variable(field, usize::MAX).filter(|_| {
+        let object_name = text(object, self.index.source);
+        let constant = match object_name {
+            "self" | "this" | "Self" => self.index.field(field, node),
+            _ => self.index.variable(field, usize::MAX),
+        };
+        let constant = constant.filter(|_| {
             // Nothing that was imported has its constants here.
-            let object = text(object, self.index.source);
+            let object = object_name;
             self.index
                 .imports
                 .get(object.split('.').next().unwrap_or_default())

@@ -225,9 +225,16 @@ impl<'t> Reader<'_, 't, '_> {
             Value::Path(path) => self.path_as(&path, kind, depth),
             Value::Call(node) => self.call_as(node, kind, depth),
             Value::Map(pairs) => {
-                let value = pairs
-                    .into_iter()
-                    .find(|(key, _)| matches!(key.as_str(), "name" | "hash"));
+                // `{ name: "HMAC", hash: "SHA-256" }`, and a hash by itself as `{ name: "SHA-256" }`.
+                let keys = if kind == "hash" {
+                    ["hash", "name"]
+                } else {
+                    ["name", "hash"]
+                };
+                let at = keys
+                    .iter()
+                    .find_map(|wanted| pairs.iter().position(|(key, _)| key == wanted));
+                let value = at.and_then(|at| pairs.into_iter().nth(at));
                 value.map_or_else(Vec::new, |(_, value)| self.as_kind(value, kind, depth + 1))
             }
             Value::List(values) | Value::OneOf(values) => {

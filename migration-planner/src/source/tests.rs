@@ -115,6 +115,40 @@ func f(p, s []byte) {
 "#;
 
 #[test]
+fn a_field_has_the_value_of_its_own_class() {
+    let text = "from hashlib import sha256, sha384\nfrom cryptography.hazmat.primitives.asymmetric import ec\n\
+        class A:\n    curve = ec.SECP256R1()\n    hash = sha256\n    def f(self):\n        \
+        ec.generate_private_key(self.curve)\n        self.hash(b'')\nclass B(A):\n    curve = ec.SECP384R1()\n    \
+        hash = sha384\n    def g(self):\n        self.hash(b'')\n";
+    let seen = seen(&PYTHON, "a.py", text);
+    for line in ["7 EC-P-256", "8 SHA-256", "13 SHA-384"] {
+        assert!(seen.contains(&line.to_owned()), "{line} in {seen:?}");
+    }
+    assert!(
+        !seen
+            .iter()
+            .any(|line| line.starts_with("7 EC-P-384") || line.starts_with("8 SHA-384"))
+    );
+}
+
+#[test]
+fn what_branches_give_a_variable_may_all_be_it() {
+    let text = "package a\nimport (\"crypto/ecdsa\"; \"crypto/elliptic\"; \"crypto/rand\")\n\
+        func f(n string) {\n\tvar c elliptic.Curve\n\tswitch n {\n\tcase \"a\":\n\t\tc = elliptic.P256()\n\t\
+        case \"b\":\n\t\tc = elliptic.P384()\n\t}\n\tecdsa.GenerateKey(c, rand.Reader)\n\t\
+        c = elliptic.P521()\n\tecdsa.GenerateKey(c, rand.Reader)\n}\n";
+    let seen = seen(&GO, "a.go", text);
+    for line in ["11 ECDSA-P-256", "11 ECDSA-P-384", "13 ECDSA-P-521"] {
+        assert!(seen.contains(&line.to_owned()), "{line} in {seen:?}");
+    }
+    let wrong = ["11 ECDSA-P-521", "13 ECDSA-P-256", "13 ECDSA-P-384"];
+    assert!(
+        !wrong.iter().any(|line| seen.contains(&(*line).to_owned())),
+        "{seen:?}"
+    );
+}
+
+#[test]
 fn go() {
     assert_eq!(
         seen(&GO, "a.go", GO_SAMPLE),
@@ -166,6 +200,7 @@ async function f() {
   await crypto.subtle.generateKey({
     name: 'RSA-PSS', modulusLength: 4096,
     hash: 'SHA-512' }, true, []);
+  await crypto.subtle.importKey('raw', key, { hash: 'SHA-256', name: 'HMAC' }, true, ['sign']);
 }
 other.createHash('sha1');
 "#;
@@ -179,6 +214,8 @@ fn javascript_and_typescript() {
                 "11 RSA-PSS-4096-SHA-512",
                 "11 SHA-512",
                 "12 SHA-512",
+                "13 HMAC-SHA-256",
+                "13 SHA-256",
                 "5 SHA-512",
                 "6 AES-128-CTR",
                 "7 EC-P-384",

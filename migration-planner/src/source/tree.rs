@@ -142,6 +142,47 @@ pub(super) fn is_scope(kind: &str) -> bool {
     )
 }
 
+/// How far up a class is looked for.
+const MAX_UP: usize = 256;
+
+/// The class that a node is in.
+pub(super) fn class_around(node: Node<'_>) -> Option<Node<'_>> {
+    let up = std::iter::successors(node.parent(), Node::parent).take(MAX_UP);
+    let mut classes = up.filter(|node| {
+        matches!(
+            node.kind(),
+            "class_definition"
+                | "class_declaration"
+                | "class"
+                | "enum_declaration"
+                | "class_specifier"
+                | "struct_specifier"
+                | "impl_item"
+        )
+    });
+    classes.next()
+}
+
+/// The outermost statement of branches that this node is in, and that ends before a byte.
+pub(super) fn branches_before(node: Node<'_>, byte: usize) -> Option<Node<'_>> {
+    let up = std::iter::successors(node.parent(), Node::parent).take(MAX_UP);
+    let ended = up.take_while(|node| node.end_byte() <= byte && !is_scope(node.kind()));
+    let branches = ended.filter(|node| {
+        matches!(
+            node.kind(),
+            "if_statement"
+                | "switch_statement"
+                | "switch_expression"
+                | "expression_switch_statement"
+                | "type_switch_statement"
+                | "match_statement"
+                | "if_expression"
+                | "match_expression"
+        )
+    });
+    branches.last()
+}
+
 /// Whether it imports: names inside of it are no uses.
 pub(super) fn is_import(kind: &str) -> bool {
     matches!(

@@ -100,13 +100,18 @@ impl Worker<'_> {
         let decoded = from_utf16(raw);
         let bytes = decoded.as_ref().map_or(raw, String::as_bytes);
         let classifier = &self.shared.classifier;
-        let set = classifier.by_content(bytes, wanted | classifier.by_name(name));
+        let by_name = match classifier.by_name(name) {
+            0 => classifier.by_name(of_template(name)),
+            set => set,
+        };
+        let set = classifier.by_content(bytes, wanted | by_name);
         self.found.reset(&self.shown);
         if set != 0 {
             let shown = std::mem::take(&mut self.shown);
+            let own = shown.get(start..).unwrap_or_default();
             let file = File {
                 path: &shown,
-                name: shown.get(start..).unwrap_or_default(),
+                name: own.get(..of_template(own.as_bytes()).len()).unwrap_or(own),
                 bytes,
                 access: Access {
                     mode: stat.st_mode & 0o7777,
@@ -132,6 +137,31 @@ impl Worker<'_> {
         self.keep();
     }
 }
+
+/// What a file is called that another one becomes: `sshd_config` of `sshd_config.j2`.
+fn of_template(name: &[u8]) -> &[u8] {
+    let Some(dot) = memchr::memrchr(b'.', name).filter(|dot| *dot > 0) else {
+        return name;
+    };
+    let (before, after) = name.split_at(dot);
+    match TEMPLATES.contains(&after) {
+        true => before,
+        false => name,
+    }
+}
+
+/// Extensions of files that become others when they are filled in.
+const TEMPLATES: [&[u8]; 9] = [
+    b".j2",
+    b".jinja",
+    b".jinja2",
+    b".erb",
+    b".epp",
+    b".tmpl",
+    b".tpl",
+    b".template",
+    b".in",
+];
 
 /// Reads to the end, or to `limit`: false when there is more.
 pub(super) fn read_whole(
