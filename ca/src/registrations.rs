@@ -5,7 +5,6 @@
 
 mod index;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -17,7 +16,7 @@ use tracing::Instrument;
 use self::index::Index;
 use crate::datastore::{
     AgentRecord, Datastore, DatastoreError, DeleteMode, EntryCreation, EntryFilter, EntryRecord,
-    MAX_PAGE_SIZE, PageRequest, Result as StoreResult, Selector,
+    MAX_PAGE_SIZE, PageRequest, Result as StoreResult,
 };
 
 pub use crate::wire::new_entry;
@@ -187,8 +186,31 @@ impl Registrations {
     /// apply to the agent are among them.
     pub fn authorized(&self, agent: &AgentRecord, now: SystemTime) -> Vec<Arc<EntryRecord>> {
         let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
-        let selectors: BTreeSet<Selector> = agent.selectors.clone();
-        index.reachable(&agent.spiffe_id, &selectors, self.server_id.as_ref(), now)
+        index.reachable(&agent.spiffe_id, &agent.selectors, self.server_id.as_ref(), now)
+    }
+
+    /// Of the entries with these ids, in their order, those that an agent may serve at the moment `now`; `None` for what is
+    /// not there or not the agent's.
+    pub fn authorized_of<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        agent: &AgentRecord,
+        now: SystemTime,
+    ) -> Vec<Option<Arc<EntryRecord>>> {
+        let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.reachable_of(
+            ids,
+            &agent.spiffe_id,
+            &agent.selectors,
+            self.server_id.as_ref(),
+            now,
+        )
+    }
+
+    /// Every entry, ordered by id.
+    pub fn all(&self) -> Vec<Arc<EntryRecord>> {
+        let index = self.shared.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.all()
     }
 
     /// The entries that make this identity a server below this one at the moment `now`, ordered by id.
@@ -269,7 +291,7 @@ mod tests {
 
     use super::*;
     use crate::datastore::sqlite::SqliteDatastore;
-    use crate::datastore::{BundleParts, EntryStore as _, FederationStore as _};
+    use crate::datastore::{BundleParts, EntryStore as _, FederationStore as _, Selector};
 
     #[tokio::test]
     async fn a_change_whose_caller_leaves_is_made_to_the_end() {

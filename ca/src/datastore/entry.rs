@@ -10,7 +10,7 @@ use symbolon_crypto::digest::sha256;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::unix_seconds;
 
-use super::{Page, PageRequest, Result, SetFilter};
+use super::{Page, PageRequest, Result, Selectors, SetFilter};
 
 /// Something that an attestor found out: `unix:uid:1000` has the kind `unix` and the value `uid:1000`.
 #[derive(Clone, Debug, Eq, PartialEq, Ord, PartialOrd, Hash)]
@@ -47,7 +47,7 @@ pub struct EntryRecord {
     /// The agent, or the node alias, whose workloads it is about.
     pub parent_id: SpiffeId,
     /// What a workload must all have; never empty.
-    pub selectors: BTreeSet<Selector>,
+    pub selectors: Selectors,
     /// Lifetime of its X.509-SVIDs, whole seconds; `None` for the server's default.
     pub x509_svid_ttl: Option<Duration>,
     /// Lifetime of its JWT-SVIDs, whole seconds; `None` for the server's default.
@@ -99,7 +99,7 @@ impl EntryRecord {
             id: id.into(),
             spiffe_id,
             parent_id,
-            selectors,
+            selectors: selectors.into(),
             x509_svid_ttl: None,
             jwt_svid_ttl: None,
             federates_with: BTreeSet::new(),

@@ -23,6 +23,7 @@ mod error;
 mod federation;
 mod join_token;
 mod page;
+mod selectors;
 mod serial;
 pub mod sqlite;
 
@@ -48,6 +49,7 @@ pub use federation::{
 };
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
 pub use page::{MAX_PAGE_SIZE, Page, PageRequest, PageToken, SetFilter, SetMatch};
+pub use selectors::Selectors;
 pub use serial::SerialNumber;
 
 /// Keys of the facts that a server keeps about itself ([`MetadataStore`]).

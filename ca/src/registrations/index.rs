@@ -1,66 +1,66 @@
 //! The entries in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod keys;
+mod reach;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use spiffe::{SpiffeId, TrustDomain};
 
+use self::keys::{ById, ByIdentity, ByParent};
+use self::reach::Reach;
 use super::Grants;
 use crate::datastore::{DeleteMode, EntryRecord, Selector};
 
-/// Entries by id, with the ways to them.
+/// Entries by id, with the ways to them. An entry is in memory once: what leads to it are pointers, since there may be
+/// a great many.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    by_id: HashMap<String, Arc<EntryRecord>>,
-    by_parent: HashMap<SpiffeId, BTreeSet<String>>,
-    by_spiffe_id: HashMap<SpiffeId, BTreeSet<String>>,
+    by_id: HashSet<ById>,
+    by_parent: HashMap<ByParent, BTreeSet<ById>>,
+    by_spiffe_id: HashMap<ByIdentity, BTreeSet<ById>>,
 }
 
 impl Index {
     /// Adds an entry, or replaces the one with its id.
     pub(super) fn put(&mut self, entry: EntryRecord) {
         self.remove(&entry.id);
-        self.by_parent
-            .entry(entry.parent_id.clone())
-            .or_default()
-            .insert(entry.id.clone());
-        self.by_spiffe_id
-            .entry(entry.spiffe_id.clone())
-            .or_default()
-            .insert(entry.id.clone());
-        self.by_id.insert(entry.id.clone(), Arc::new(entry));
+        let entry = Arc::new(entry);
+        add(&mut self.by_parent, ByParent(Arc::clone(&entry)), &entry);
+        add(&mut self.by_spiffe_id, ByIdentity(Arc::clone(&entry)), &entry);
+        self.by_id.insert(ById(entry));
     }
 
     /// Removes the entry with this id, if there is one.
     pub(super) fn remove(&mut self, id: &str) {
-        let Some(entry) = self.by_id.remove(id) else {
+        let Some(ById(entry)) = self.by_id.take(id) else {
             return;
         };
-        for (map, key) in [
-            (&mut self.by_parent, &entry.parent_id),
-            (&mut self.by_spiffe_id, &entry.spiffe_id),
-        ] {
-            if let Some(ids) = map.get_mut(key) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    map.remove(key);
-                }
-            }
-        }
+        take(&mut self.by_parent, ByParent, &entry);
+        take(&mut self.by_spiffe_id, ByIdentity, &entry);
+    }
+
+    /// Every entry, ordered by id.
+    pub(super) fn all(&self) -> Vec<Arc<EntryRecord>> {
+        let mut entries: Vec<_> = self.by_id.iter().map(|entry| Arc::clone(&entry.0)).collect();
+        entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        entries
     }
 
     /// The entry with this id.
     #[cfg(test)]
     pub(super) fn get(&self, id: &str) -> Option<Arc<EntryRecord>> {
-        self.by_id.get(id).cloned()
+        self.by_id.get(id).map(|entry| Arc::clone(&entry.0))
     }
 
     /// Does what the datastore did about entries that federated with a trust domain whose bundle is gone.
     pub(super) fn part_from(&mut self, trust_domain: &TrustDomain, mode: DeleteMode) {
-        let federates = |entry: &&Arc<EntryRecord>| entry.federates_with.contains(trust_domain);
-        let entries: Vec<_> = self.by_id.values().filter(federates).cloned().collect();
-        for entry in entries {
+        let federates = |entry: &&ById| entry.0.federates_with.contains(trust_domain);
+        let entries: Vec<_> = self.by_id.iter().filter(federates).cloned().collect();
+        for ById(entry) in entries {
             if mode == DeleteMode::Delete {
                 self.remove(&entry.id);
                 continue;
@@ -74,7 +74,7 @@ impl Index {
 
     /// What the entries of an identity grant it.
     pub(super) fn grants(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Grants {
-        let entries = self.entries(self.by_spiffe_id.get(spiffe_id), now);
+        let entries = self.of_identity(spiffe_id, now);
         entries.fold(Grants::default(), |grants, entry| Grants {
             admin: grants.admin || entry.admin,
             downstream: grants.downstream || entry.downstream,
@@ -83,7 +83,7 @@ impl Index {
 
     /// The entries that make an identity a server below this one, ordered by id.
     pub(super) fn downstream(&self, spiffe_id: &SpiffeId, now: SystemTime) -> Vec<Arc<EntryRecord>> {
-        let entries = self.entries(self.by_spiffe_id.get(spiffe_id), now);
+        let entries = self.of_identity(spiffe_id, now);
         entries.filter(|entry| entry.downstream).cloned().collect()
     }
 
@@ -95,16 +95,14 @@ impl Index {
         server: Option<&SpiffeId>,
         now: SystemTime,
     ) -> Vec<Arc<EntryRecord>> {
-        let mut found: BTreeMap<&str, Arc<EntryRecord>> = BTreeMap::new();
+        let mut found: Vec<&Arc<EntryRecord>> = Vec::new();
         let mut seen: HashSet<&SpiffeId> = HashSet::new();
         let mut parents = vec![agent];
-        let nodes = server.and_then(|server| self.by_parent.get(server));
-        for alias in self
-            .entries(nodes, now)
-            .filter(|alias| alias.selectors.is_subset(selectors))
-        {
-            parents.push(&alias.spiffe_id);
-            found.insert(&alias.id, Arc::clone(alias));
+        for alias in server.into_iter().flat_map(|server| self.below(server, now)) {
+            if alias.selectors.is_subset(selectors) {
+                parents.push(&alias.spiffe_id);
+                found.push(alias);
+            }
         }
         while let Some(parent) = parents.pop() {
             // Entries may name each other as parents; each identity is walked once.
@@ -115,23 +113,64 @@ impl Index {
             if Some(parent) == server {
                 continue;
             }
-            for entry in self.entries(self.by_parent.get(parent), now) {
+            for entry in self.below(parent, now) {
                 parents.push(&entry.spiffe_id);
-                found.insert(&entry.id, Arc::clone(entry));
+                found.push(entry);
             }
         }
-        found.into_values().collect()
+        // An entry has one parent, so none is found twice.
+        found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        found.into_iter().cloned().collect()
     }
 
-    /// The entries with these ids that are in effect.
-    fn entries<'a>(
-        &'a self,
-        ids: Option<&'a BTreeSet<String>>,
+    /// Of the entries with these ids those that such an agent may serve, as [`reachable`](Self::reachable) has it, and
+    /// `None` for the others. It looks at what leads to these alone, however many there are beside them.
+    pub(super) fn reachable_of<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        agent: &SpiffeId,
+        selectors: &BTreeSet<Selector>,
+        server: Option<&SpiffeId>,
         now: SystemTime,
-    ) -> impl Iterator<Item = &'a Arc<EntryRecord>> {
-        let ids = ids.into_iter().flatten();
-        ids.filter_map(|id| self.by_id.get(id))
-            .filter(move |entry| entry.is_in_effect(now))
+    ) -> Vec<Option<Arc<EntryRecord>>> {
+        let mut reach = Reach::new(self, agent, selectors, server, now);
+        let entries = ids.map(|id| self.by_id.get(id).map(|entry| &entry.0));
+        let reached = entries.map(|entry| entry.filter(|entry| reach.has(entry)));
+        reached.map(|entry| entry.cloned()).collect()
+    }
+
+    /// The entries in effect that have this parent, ordered by id.
+    fn below(&self, parent: &SpiffeId, now: SystemTime) -> impl Iterator<Item = &Arc<EntryRecord>> {
+        in_effect(self.by_parent.get(parent), now)
+    }
+
+    /// The entries in effect that give this identity, ordered by id.
+    fn of_identity(&self, spiffe_id: &SpiffeId, now: SystemTime) -> impl Iterator<Item = &Arc<EntryRecord>> {
+        in_effect(self.by_spiffe_id.get(spiffe_id), now)
+    }
+}
+
+fn in_effect(entries: Option<&BTreeSet<ById>>, now: SystemTime) -> impl Iterator<Item = &Arc<EntryRecord>> {
+    let entries = entries.into_iter().flatten().map(|entry| &entry.0);
+    entries.filter(move |entry| entry.is_in_effect(now))
+}
+
+fn add<K: Eq + Hash>(groups: &mut HashMap<K, BTreeSet<ById>>, key: K, entry: &Arc<EntryRecord>) {
+    groups.entry(key).or_default().insert(ById(Arc::clone(entry)));
+}
+
+/// Takes an entry out of its group. The group may be kept under the very entry that goes, so another stands in for it.
+fn take<K: Eq + Hash>(
+    groups: &mut HashMap<K, BTreeSet<ById>>,
+    key: impl Fn(Arc<EntryRecord>) -> K,
+    entry: &Arc<EntryRecord>,
+) {
+    let Some(mut left) = groups.remove(&key(Arc::clone(entry))) else {
+        return;
+    };
+    left.remove(entry.id.as_str());
+    if let Some(ById(other)) = left.first() {
+        groups.insert(key(Arc::clone(other)), left);
     }
 }
 
@@ -163,8 +202,20 @@ mod tests {
 
     fn reachable(index: &Index, agent: &str, values: &[&str]) -> Vec<String> {
         let server = id("/spire/server");
-        let found = index.reachable(&id(agent), &selectors(values), Some(&server), NOW);
-        found.iter().map(|entry| entry.id.clone()).collect()
+        let (agent, selectors) = (id(agent), selectors(values));
+        let found = index.reachable(&agent, &selectors, Some(&server), NOW);
+        let found: Vec<String> = found.iter().map(|entry| entry.id.clone()).collect();
+        // From wherever one looks.
+        let mut all: Vec<&str> = index.by_id.iter().map(|entry| entry.0.id.as_str()).collect();
+        all.sort_unstable();
+        let one_by_one = index.reachable_of(all.into_iter(), &agent, &selectors, Some(&server), NOW);
+        let one_by_one: Vec<String> = one_by_one
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.id.clone())
+            .collect();
+        assert_eq!(found, one_by_one);
+        found
     }
 
     const A: &str = "/spire/agent/x/a";

@@ -180,7 +180,7 @@ impl api::entry_server::Entry for EntryService {
         let core = Arc::clone(&self.0);
         let stopping = core.stopping.clone();
         let work = async move {
-            let authorized = || asking.authorized(&core);
+            let authorized = |about| asking.authorized(&core, about);
             let done = tokio::select! {
                 done = sync::run(authorized, request.into_inner(), &sender) => done,
                 () = stopping.cancelled() => Err(Status::unavailable("the server is stopping")),

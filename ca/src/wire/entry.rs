@@ -186,7 +186,7 @@ pub(crate) fn apply_entry(
     }
     if mask.selectors {
         bounded("selectors", message.selectors.len(), MAX_SELECTORS)?;
-        entry.selectors = read_selectors("selectors", &message.selectors)?;
+        entry.selectors = read_selectors("selectors", &message.selectors)?.into();
         if entry.selectors.is_empty() {
             return Err(Status::invalid_argument(
                 "selectors: there are none, which would match everything",

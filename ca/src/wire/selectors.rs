@@ -17,12 +17,14 @@ const MAX_TYPE: usize = 64;
 const MAX_VALUE: usize = 4096;
 
 /// Selectors as messages.
-pub(crate) fn selector_messages(selectors: &BTreeSet<Selector>) -> Vec<types::Selector> {
+pub(crate) fn selector_messages<'a>(
+    selectors: impl IntoIterator<Item = &'a Selector>,
+) -> Vec<types::Selector> {
     let message = |selector: &Selector| types::Selector {
         r#type: selector.kind.clone(),
         value: selector.value.clone(),
     };
-    selectors.iter().map(message).collect()
+    selectors.into_iter().map(message).collect()
 }
 
 /// Reads selectors. A selector that is there twice counts once.

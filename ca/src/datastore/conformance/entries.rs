@@ -56,7 +56,8 @@ pub(super) async fn a_like_entry_is_returned_instead_of_created(store: Store) ->
     expect_eq!(store.entry("first").await?, Some(first));
     // One selector more or less, another parent, another identity: not alike.
     let mut other = full_entry("more")?;
-    other.selectors.insert(Selector::new("unix", "gid:5"));
+    let one_more = Selector::new("unix", "gid:5");
+    other.selectors = other.selectors.iter().cloned().chain([one_more]).collect();
     create(&store, &other).await?;
     create(
         &store,
@@ -389,7 +390,7 @@ pub(super) async fn concurrent_creations_make_one(store: Store) -> Outcome {
     for number in 0..16 {
         let store = store.clone();
         let entry = EntryRecord {
-            selectors: selectors(&["unix:uid:1"]),
+            selectors: selectors(&["unix:uid:1"]).into(),
             ..full_entry(&format!("e{number}"))?
         };
         attempts.spawn(async move { store.create_entry(&entry).await });

@@ -109,7 +109,7 @@ pub(super) fn full_entry(id: &str) -> anyhow::Result<EntryRecord> {
         id: id.to_owned(),
         spiffe_id: "spiffe://example.org/billing".parse()?,
         parent_id: "spiffe://example.org/spire/agent/join_token/abc".parse()?,
-        selectors: selectors(&["unix:uid:1000", "unix:path:/usr/bin/\"billing\" ü"]),
+        selectors: selectors(&["unix:uid:1000", "unix:path:/usr/bin/\"billing\" ü"]).into(),
         x509_svid_ttl: Some(Duration::from_secs(600)),
         jwt_svid_ttl: Some(Duration::from_secs(60)),
         federates_with: ["a.test".parse()?, "b.test".parse()?].into(),

@@ -1,6 +1,5 @@
 //! Building the WHERE clause of a listing.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use sqlx::{Encode, QueryBuilder, Sqlite, SqliteConnection, Type};
@@ -148,11 +147,11 @@ pub(super) fn bind_selector(query: &mut QueryBuilder<Sqlite>, selector: &Selecto
 }
 
 /// Makes the set that `table` holds for `owner` be `members`.
-pub(super) async fn replace_set<T>(
+pub(super) async fn replace_set<'a, T: 'a>(
     connection: &mut SqliteConnection,
     table: SetTable,
     owner: i64,
-    members: &BTreeSet<T>,
+    members: impl IntoIterator<Item = &'a T>,
     bind: impl Fn(&mut QueryBuilder<Sqlite>, &T),
 ) -> Result<()> {
     /// Rows in one statement, so that it stays well below SQLite's limit on parameters.
@@ -169,7 +168,7 @@ pub(super) async fn replace_set<T>(
         .execute(&mut *connection)
         .await
         .map_err(failed("replace a set"))?;
-    let members: Vec<&T> = members.iter().collect();
+    let members: Vec<&T> = members.into_iter().collect();
     for group in members.chunks(GROUP) {
         let mut insert = QueryBuilder::new(format!(
             "INSERT INTO {name} ({set_owner}, {}) VALUES ",

@@ -3,6 +3,7 @@
 //! The gate let the call in once. A stream lasts, and in the meantime entries change, and agents are banned, deleted or
 //! renewed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use symbolon_api::permission_denied;
@@ -14,6 +15,15 @@ use crate::caller::{Caller, Svid};
 use crate::datastore::{AgentRecord, EntryRecord};
 use crate::services::Core;
 use crate::telemetry::AGENT_DENIED;
+
+/// Which entries an agent's turn is about.
+#[derive(Clone, Debug)]
+pub(super) enum About {
+    /// All that it may serve.
+    All,
+    /// Those with these ids.
+    These(BTreeSet<String>),
+}
 
 /// An agent on a stream.
 #[derive(Debug)]
@@ -39,18 +49,32 @@ impl Asking {
         }
     }
 
-    /// The entries that it may serve now.
+    /// The entries that it may serve now, of those that are asked about, ordered by id.
     ///
     /// # Errors
     /// `PermissionDenied`, with the reason that SPIRE's agents act on, if it is no agent any more, and the datastore's.
-    pub(super) async fn authorized(&self, core: &Core) -> Result<Vec<Arc<EntryRecord>>, Status> {
+    pub(super) async fn authorized(
+        &self,
+        core: &Core,
+        about: About,
+    ) -> Result<Vec<Arc<EntryRecord>>, Status> {
         let now = core.clock.now();
         let agent = core.datastore.agent(&self.svid.spiffe_id).await?;
         let denial = match &agent {
             _ if now > self.svid.not_after => (Reason::AgentExpired, "its SVID has expired"),
             None => (Reason::AgentNotAttested, "it is not attested any more"),
             Some(agent) if agent.banned => (Reason::AgentBanned, "it is banned"),
-            Some(agent) if self.is_one_of(agent) => return Ok(core.registrations.authorized(agent, now)),
+            Some(agent) if self.is_one_of(agent) => {
+                let registrations = &core.registrations;
+                return Ok(match about {
+                    About::All => registrations.authorized(agent, now),
+                    About::These(ids) => {
+                        let ids = ids.iter().map(String::as_str);
+                        let entries = registrations.authorized_of(ids, agent, now);
+                        entries.into_iter().flatten().collect()
+                    }
+                });
+            }
             Some(_) => (Reason::AgentNotActive, "its SVID is not the one in use any more"),
         };
         let (reason, words) = denial;

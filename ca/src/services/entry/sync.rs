@@ -1,6 +1,5 @@
 //! `SyncAuthorizedEntries`: an agent's entries without resending what it has.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
+use super::asking::About;
 use crate::datastore::EntryRecord;
 use crate::services::MAX_REPLY;
 use crate::services::paging::framed;
@@ -25,12 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Sender = mpsc::Sender<Result<SyncAuthorizedEntriesResponse, Status>>;
 
 /// Talks with one agent, until it has what it wants. Each turn is about the entries that `authorized` says it may serve
-/// by then.
+/// by then, in the order of their ids.
 ///
 /// # Errors
 /// What the agent does wrong, for it to be told, or why it may not go on.
 pub(super) async fn run<F>(
-    authorized: impl Fn() -> F,
+    authorized: impl Fn(About) -> F,
     mut requests: impl Stream<Item = Result<SyncAuthorizedEntriesRequest, Status>> + Unpin,
     replies: &Sender,
 ) -> Result<(), Status>
@@ -49,7 +49,7 @@ where
             "output_mask leaves out revision_number, by which the agent sees what is new",
         ));
     }
-    let entries = authorized().await?;
+    let entries = authorized(About::All).await?;
     if let Some(whole) = fitting(&entries, mask.as_ref()) {
         return reply(replies, whole).await;
     }
@@ -57,14 +57,11 @@ where
     drop(entries);
 
     while let Some(request) = next(&mut requests).await? {
-        let entries = authorized().await?;
-        let by_id: HashMap<&str, &Arc<EntryRecord>> =
-            entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
         // As in SPIRE they come in the order of their ids. What is there no more, or never was the agent's, is left out
         // without a word; what is named twice comes once.
-        let ids: BTreeSet<&str> = request.ids.iter().map(String::as_str).collect();
-        let wanted = ids.into_iter().filter_map(|id| by_id.get(id));
-        send_entries(wanted.map(|entry| show(entry, mask.as_ref())), replies).await?;
+        let ids = request.ids.into_iter().collect();
+        let entries = authorized(About::These(ids)).await?;
+        send_entries(entries.iter().map(|entry| show(entry, mask.as_ref())), replies).await?;
     }
     Ok(())
 }
@@ -202,9 +199,13 @@ mod tests {
         let requests = tokio_stream::iter(requests.into_iter().map(Ok));
         let turn = AtomicUsize::new(0);
         let server = tokio::spawn(async move {
-            let authorized = || {
+            let authorized = |about: About| {
                 let at = turn.fetch_add(1, Ordering::Relaxed).min(turns.len() - 1);
-                std::future::ready(turns[at].clone())
+                let mut entries = turns[at].clone();
+                if let (About::These(ids), Ok(entries)) = (about, &mut entries) {
+                    entries.retain(|entry| ids.contains(&entry.id));
+                }
+                std::future::ready(entries)
             };
             run(authorized, requests, &sender).await
         });
@@ -274,7 +275,7 @@ mod tests {
         let before = entries(MAX_PAGE + 1, 0);
         let mut changed = EntryRecord::clone(&before[1]);
         changed.revision_number = 4;
-        let after = [&before[2..], &[Arc::new(changed)]].concat();
+        let after = [&[Arc::new(changed)], &before[2..]].concat();
         let asked = vec![ask(&[]), ask(&["00000", "00001", "00002"]), ask(&["00002"])];
         let banned = Status::permission_denied("banned");
         let (replies, end) = talk_about(vec![Ok(before), Ok(after), Err(banned)], asked).await;

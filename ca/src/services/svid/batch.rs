@@ -1,8 +1,5 @@
 //! `BatchNewX509SVID`: many certificates from an agent's entries, in parallel.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use symbolon_api::spire::api::server::svid::v1::{NewX509svidParams, batch_new_x509svid_response};
 use symbolon_issuance::{Authority, SvidProfile};
 use symbolon_pki::csr::Csr;
@@ -32,19 +29,16 @@ pub(super) async fn run(
     params: Vec<NewX509svidParams>,
     forms: &[Form],
 ) -> Vec<batch_new_x509svid_response::Result> {
-    let authorized = core.registrations.authorized(agent, core.clock.now());
-    let by_id: HashMap<&str, &Arc<EntryRecord>> = authorized
-        .iter()
-        .map(|entry| (entry.id.as_str(), entry))
-        .collect();
+    let wanted = params.iter().map(|params| params.entry_id.as_str());
+    let authorized = core.registrations.authorized_of(wanted, agent, core.clock.now());
 
     // Whether a request is for an entry of the agent's is settled before anything is verified for it.
     let mut ids = Vec::with_capacity(params.len());
     let mut items: Vec<Result<Item<'_>, Status>> = Vec::with_capacity(params.len());
     let mut requests = Vec::new();
     let mut room = MAX_REPLY;
-    for params in params {
-        let item = Item::new(&params, &by_id);
+    for (params, entry) in params.into_iter().zip(&authorized) {
+        let item = Item::new(&params, entry.as_deref());
         match &item {
             Ok(_) => requests.push(params.csr),
             Err(status) => room = room.saturating_sub(length_of(status)),
@@ -97,7 +91,7 @@ struct Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn new(params: &NewX509svidParams, by_id: &HashMap<&str, &'a Arc<EntryRecord>>) -> Result<Self, Status> {
+    fn new(params: &NewX509svidParams, entry: Option<&'a EntryRecord>) -> Result<Self, Status> {
         check_entry_id(&params.entry_id)?;
         check_length("form", &params.form, MAX_NAME)?;
         let form = match params.form.as_str() {
@@ -109,7 +103,6 @@ impl<'a> Item<'a> {
                 Some(form)
             }
         };
-        let entry = by_id.get(params.entry_id.as_str());
         let entry = entry.ok_or_else(|| no_entry(&params.entry_id))?;
         Ok(Self { entry, form })
     }

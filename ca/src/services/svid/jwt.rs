@@ -23,10 +23,10 @@ pub(super) async fn new(
 ) -> Result<types::Jwtsvid, Status> {
     let NewJwtsvidRequest { entry_id, audience } = request;
     let now = core.clock.now();
-    let authorized = core.registrations.authorized(agent, now);
     let found = check_entry_id(&entry_id).and_then(|()| {
-        let entry = authorized.iter().find(|entry| entry.id == entry_id);
-        entry.ok_or_else(|| no_entry(&entry_id))
+        let wanted = std::iter::once(entry_id.as_str());
+        let entry = core.registrations.authorized_of(wanted, agent, now).pop();
+        entry.flatten().ok_or_else(|| no_entry(&entry_id))
     });
     let entry = found.inspect_err(|status| {
         let (entry_id, code, reason) = (printable(&entry_id), status.code(), status.message());

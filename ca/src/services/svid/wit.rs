@@ -2,9 +2,6 @@
 //!
 //! The holder's key comes as it is: to possess it is proven by whoever uses the token, every time, and not here.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use symbolon_api::spire::api::server::svid::v1::{
     MintWitsvidRequest, NewWitsvidParams, batch_new_witsvid_response,
 };
@@ -71,15 +68,13 @@ pub(super) async fn run(
 ) -> Result<Vec<batch_new_witsvid_response::Result>, Status> {
     check_enabled(core)?;
     let now = core.clock.now();
-    let authorized = core.registrations.authorized(agent, now);
-    let by_id: HashMap<&str, &Arc<EntryRecord>> = authorized
-        .iter()
-        .map(|entry| (entry.id.as_str(), entry))
-        .collect();
+    let wanted = params.iter().map(|params| params.entry_id.as_str());
+    let authorized = core.registrations.authorized_of(wanted, agent, now);
     let items: Vec<Result<(&EntryRecord, WitOrder), Status>> = params
         .iter()
-        .map(|params| {
-            let entry = entry_of(params, &by_id)?;
+        .zip(&authorized)
+        .map(|(params, entry)| {
+            let entry = entry_of(params, entry.as_deref())?;
             let order = WitOrder {
                 spiffe_id: entry.spiffe_id.clone(),
                 confirmation: confirmation(&params.public_key, &params.signing_algorithm)?,
@@ -121,13 +116,10 @@ pub(super) async fn run(
 
 fn entry_of<'a>(
     params: &NewWitsvidParams,
-    by_id: &HashMap<&str, &'a Arc<EntryRecord>>,
+    entry: Option<&'a EntryRecord>,
 ) -> Result<&'a EntryRecord, Status> {
     check_entry_id(&params.entry_id)?;
-    let entry = by_id.get(params.entry_id.as_str()).copied();
-    entry
-        .map(|entry| &**entry)
-        .ok_or_else(|| no_entry(&params.entry_id))
+    entry.ok_or_else(|| no_entry(&params.entry_id))
 }
 
 /// The holder's key with what it is used for.
