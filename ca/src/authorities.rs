@@ -18,6 +18,7 @@ mod making;
 mod settings;
 mod slots;
 mod snapshot;
+mod upstream;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +68,8 @@ pub struct Authorities {
     published: watch::Sender<u64>,
     /// Held while the journal is being changed, so that changes do not overlap.
     changing: Mutex<()>,
+    /// When upstreams that failed are asked again.
+    waits: upstream::Waits,
     /// Whether a key may be left that nobody needs any more, since a store could not be reached.
     keys_are_left: AtomicBool,
 }
@@ -97,6 +100,7 @@ impl Authorities {
             published: watch::Sender::new(0),
             changing: Mutex::new(()),
             keys_are_left: AtomicBool::new(false),
+            waits: upstream::Waits::default(),
         };
         authorities.refuse_a_clock_in_the_past().await?;
         authorities.find_signing_keys().await?;
@@ -207,6 +211,7 @@ impl Authorities {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(TICK) => {}
             }
+            self.follow_upstreams().await;
             if let Err(error) = self.rotate_due().await {
                 log_failure(&error);
             }
@@ -247,9 +252,11 @@ impl Authorities {
                 signing.place(loaded);
             }
         }
+        let awaited = self.datastore.authority_requests().await?;
         let component_keys = journal
             .iter()
             .flat_map(|record| &record.keys)
+            .chain(awaited.iter().flat_map(|request| &request.keys))
             .map(|key| key.spki_sha256)
             .collect();
         let bundle = Arc::new(bundle);

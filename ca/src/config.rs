@@ -14,6 +14,7 @@ mod listen;
 mod read;
 mod retention;
 mod stores;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -44,7 +45,9 @@ pub use self::listen::ListenConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
+pub use self::upstream::{DiskUpstreamConfig, NestedUpstreamConfig, UpstreamConfig};
 use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
+use crate::upstream::UpstreamName;
 
 /// Where the API listens unless configured otherwise; SPIRE's port, so that stock agents find it.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -90,6 +93,9 @@ pub struct ServerConfig {
     /// [`DEFAULT_STORE`].
     #[serde(default, deserialize_with = "one_or_many")]
     pub key_stores: Vec<StoreName>,
+    /// Who certifies this server's authorities, by name. Default: nobody.
+    #[serde(default)]
+    pub upstreams: BTreeMap<UpstreamName, UpstreamConfig>,
     /// What issues.
     #[serde(default)]
     pub families: FamiliesConfig,
@@ -170,6 +176,8 @@ pub struct FamilyConfig {
     /// The store of the key, or one for each of its components. Default: as [`key_stores`](ServerConfig::key_stores) says.
     #[serde(deserialize_with = "one_or_many")]
     pub store: Vec<StoreName>,
+    /// Who certifies them, or publishes them if they sign tokens. Default: nobody above this server.
+    pub upstream: Option<UpstreamName>,
 }
 
 /// How authorities with an alternative key are made.
@@ -185,6 +193,8 @@ pub struct CatalystConfig {
     /// The store of both keys, or one for each. Default: as [`key_stores`](ServerConfig::key_stores) says.
     #[serde(deserialize_with = "one_or_many")]
     pub store: Vec<StoreName>,
+    /// Who certifies them. Default: nobody above this server.
+    pub upstream: Option<UpstreamName>,
 }
 
 /// Logs.
@@ -221,6 +231,7 @@ impl ServerConfig {
             retention: RetentionConfig::default(),
             stores: BTreeMap::new(),
             key_stores: Vec::new(),
+            upstreams: BTreeMap::new(),
             families: FamiliesConfig::default(),
             attestors: AttestorsConfig::default(),
             federation: FederationConfig::default(),
@@ -277,6 +288,7 @@ impl ServerConfig {
                 suite: plan.suite,
                 alternative: plan.alternative,
                 stores: Vec::new(),
+                upstream: None,
             };
             match &plan.place {
                 Place::In(names) => settings.stores.clone_from(names),

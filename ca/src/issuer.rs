@@ -20,14 +20,13 @@ use futures_util::future::join_all;
 use rayon::ThreadPoolBuildError;
 use rayon::prelude::*;
 use spiffe::SpiffeId;
-use symbolon_issuance::IssuedCertificate;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use tokio::sync::Notify;
 
 pub use self::error::IssueError;
 pub use self::order::{CaOrder, Companion, X509Order};
-use self::prepared::Prepared;
+use self::prepared::{Prepared, Signed};
 use self::signers::{Lane, Signers};
 pub use self::tokens::{JwtOrder, WitOrder};
 use crate::authorities::Authorities;
@@ -139,10 +138,7 @@ impl Issuer {
     }
 
     /// Signs each on the threads that are for its authority's key.
-    async fn sign(
-        &self,
-        intended: Vec<Result<Prepared, IssueError>>,
-    ) -> Vec<Result<IssuedCertificate, IssueError>> {
+    async fn sign(&self, intended: Vec<Result<Prepared, IssueError>>) -> Vec<Result<Signed, IssueError>> {
         let mut signed = Vec::with_capacity(intended.len());
         let mut lanes: BTreeMap<Lane, Vec<(usize, Prepared)>> = BTreeMap::new();
         for (position, item) in intended.into_iter().enumerate() {
@@ -206,9 +202,9 @@ impl Issuer {
     /// Records the signed bytes, in one commit, and only then lets go of them.
     async fn record_issued(
         &self,
-        signed: Vec<Result<IssuedCertificate, IssueError>>,
+        signed: Vec<Result<Signed, IssueError>>,
     ) -> Vec<Result<IssuedX509, IssueError>> {
-        let bytes = |issued: &IssuedCertificate| issued_record(issued).map(CertificateWrite::Issued);
+        let bytes = |signed: &Signed| issued_record(&signed.certificate).map(CertificateWrite::Issued);
         let recorded = self.record(signed, bytes).await;
         recorded
             .into_iter()
@@ -255,11 +251,14 @@ impl Issuer {
     }
 }
 
-impl From<IssuedCertificate> for IssuedX509 {
-    fn from(issued: IssuedCertificate) -> Self {
-        let facts = issued.facts().clone();
+impl From<Signed> for IssuedX509 {
+    fn from(signed: Signed) -> Self {
+        let Signed { certificate, above } = signed;
+        let facts = certificate.facts().clone();
         Self {
-            chain: vec![issued.into_der()],
+            chain: std::iter::once(certificate.into_der())
+                .chain(above.iter().cloned())
+                .collect(),
             form: facts.form,
             serial_hex: facts.serial.hex(),
             serial_decimal: facts.serial.decimal(),

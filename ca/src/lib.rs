@@ -41,5 +41,6 @@ pub mod server;
 mod services;
 mod status;
 pub mod telemetry;
+pub mod upstream;
 pub mod views;
 mod wire;

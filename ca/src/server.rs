@@ -198,6 +198,10 @@ impl Server {
         }
         let stores = Arc::new(stores::open(config, prompt).await?);
         let mut settings = config.authority_settings(&stores)?;
+        let mut upstreams = config.open_upstreams(&clock);
+        for family in &mut settings.families {
+            family.upstream = upstreams.remove(&family.family);
+        }
         let sqlite = SqliteDatastore::open(&file).await?;
         let datastore: Arc<dyn Datastore> = Arc::new(sqlite.clone());
         // Servers of one name may share a token, and a datastore may be lost and begun anew: the keys that are this

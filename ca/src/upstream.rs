@@ -6,6 +6,7 @@
 //! verified. An upstream must not know what an authority's life is, or where keys are kept.
 
 mod disk;
+mod nested;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +20,7 @@ use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Family;
 
 pub use self::disk::{Disk, DiskFiles};
+pub use self::nested::{Nested, NestedOptions};
 use crate::datastore::{AppendedAuthorities, AuthorityKind};
 
 /// The name of an upstream in the configuration: 1 to 32 of `a` to `z`, digits and `-`.

@@ -119,6 +119,34 @@ pub enum CommandError {
         /// Which authority.
         authority_id: String,
     },
+    /// It stands below an authority that is none of this server's.
+    #[error(
+        "{authority_id} stands below another authority, and what it signed is believed for that one's sake: prepare and \
+         activate another, and where the one above is not to be trusted either, taint and revoke that"
+    )]
+    BelowUpstream {
+        /// Which authority.
+        authority_id: String,
+    },
+    /// Nobody stands above this server.
+    #[error("upstream authority is not configured")]
+    NoUpstream,
+    /// No authority of that subject key identifier stands above this server.
+    #[error("{root_id:?} is no upstream authority in this server's bundle")]
+    UnknownUpstream {
+        /// The subject key identifier, cut to a printable length.
+        root_id: String,
+    },
+    /// An authority above this server's that it still needs.
+    #[error("{root_id} is above the {state} authority {authority_id}; activate one below another root first")]
+    UpstreamInUse {
+        /// The subject key identifier of the one above.
+        root_id: String,
+        /// Which one is below it.
+        authority_id: String,
+        /// Where that one stands.
+        state: AuthorityState,
+    },
     /// A key store or the datastore failed, or something in the journal is wrong.
     #[error(transparent)]
     Failed(#[from] AuthoritiesError),
@@ -197,6 +225,11 @@ impl Authorities {
                 step,
                 authority_id: record.authority_id,
                 state: record.state,
+            });
+        }
+        if step != Step::Activate && record.upstream.is_some() {
+            return Err(CommandError::BelowUpstream {
+                authority_id: record.authority_id,
             });
         }
         let now = self.clock.now();

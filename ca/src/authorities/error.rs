@@ -11,6 +11,7 @@ use symbolon_pki::time::rfc3339;
 
 use crate::datastore::DatastoreError;
 use crate::record::RecordError;
+use crate::upstream::{UpstreamError, UpstreamName};
 
 /// Why the authorities could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +172,25 @@ pub enum AuthoritiesError {
         family: Family,
         /// Why.
         source: Box<IssuanceError>,
+    },
+    /// Whoever is to certify the family's authorities did not, or its certificate is of no use.
+    #[error("the upstream {upstream} made no {family} authority")]
+    Upstream {
+        /// The family.
+        family: Family,
+        /// The upstream.
+        upstream: UpstreamName,
+        /// Why.
+        source: UpstreamError,
+    },
+    /// Somebody is to bring the certificate of the family's next authority.
+    #[error(
+        "the certificate of the next {family} authority is awaited: take its request with `symbolon authority request`, \
+         have it signed, and bring the certificate with `symbolon authority import`"
+    )]
+    Awaited {
+        /// The family.
+        family: Family,
     },
     /// The datastore failed.
     #[error(transparent)]

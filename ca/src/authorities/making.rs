@@ -13,12 +13,14 @@ use symbolon_issuance::wit::WitAuthority as WitSigner;
 use symbolon_issuance::{
     Authority, AuthorityKeys, AuthoritySpec, BACKDATE, IssuanceError, Linted, Serial, prepare_authority,
 };
+use symbolon_pki::bundle::JwtAuthority;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{SubjectKey, SuiteSigner, component_spki_hash};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::settings::FamilySettings;
 use super::snapshot::Loaded;
+use super::upstream::Candidate;
 use super::{Authorities, AuthoritiesError};
 use crate::datastore::{
     AuthorityMaterial, AuthorityRecord, AuthorityState, CertificateProfile, KeyReference, KeyRole,
@@ -59,7 +61,7 @@ fn spki_hashes(keys: &AuthorityKeys) -> Vec<[u8; 32]> {
 }
 
 /// Runs what blocks (key stores, signing) off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AuthoritiesError> + Send + 'static,
 ) -> Result<T, AuthoritiesError> {
     tokio::task::spawn_blocking(work)
@@ -86,11 +88,17 @@ impl Authorities {
         settings: &FamilySettings,
         now: SystemTime,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
-        let MadeKey { signers, keys } = self.make_key(settings).await?;
         let family = settings.family;
+        if self.is_awaited(settings).await? {
+            return Err(AuthoritiesError::Awaited { family });
+        }
+        let MadeKey { signers, keys } = self.make_key(settings).await?;
         if family.signs_tokens() {
             let key = SubjectKey::Suite(signers.signer().public_key().clone());
             let (key_id, spki) = (key.skid().to_string(), key.spki_der());
+            let mut published = JwtAuthority::from_spki_der(&key_id, &spki)?;
+            published.expires_at = Some(now + self.settings.ttl);
+            self.publish_above(settings, &published).await?;
             Ok(AuthorityRecord {
                 authority_id: key_id.clone(),
                 family,
@@ -104,7 +112,11 @@ impl Authorities {
                 created_at: now,
                 changed_at: now,
                 activated_at: None,
+                upstream: None,
             })
+        } else if let Some(above) = &settings.upstream {
+            let candidate = Candidate { signers, keys };
+            self.certify_above(settings, above, candidate, now).await
         } else {
             self.certify(settings, signers, keys, now).await
         }
@@ -150,6 +162,7 @@ impl Authorities {
             created_at: now,
             changed_at: now,
             activated_at: None,
+            upstream: None,
         })
     }
 
@@ -204,22 +217,39 @@ impl Authorities {
 
     /// Opens the key of an authority and checks that it is the one the journal names.
     pub(super) async fn load(&self, record: &AuthorityRecord) -> Result<Loaded, AuthoritiesError> {
+        let signers = self
+            .open_keys(
+                &record.authority_id,
+                (record.family, record.suite, record.alternative),
+                &record.keys,
+            )
+            .await?;
+        let record = record.clone();
+        let trust_domain = self.settings.trust_domain.clone();
+        blocking(move || open(&trust_domain, &record, signers)).await
+    }
+
+    /// Opens the keys that an authority has or is to have; `name` is what errors call it.
+    pub(super) async fn open_keys(
+        &self,
+        name: &str,
+        (family, suite, alternative): (Family, Suite, Option<Suite>),
+        keys: &[KeyReference],
+    ) -> Result<AuthorityKeys, AuthoritiesError> {
         let mut plan: Vec<(KeyReference, Arc<dyn KeyStore>)> = Vec::new();
-        for key in &record.keys {
+        for key in keys {
             let store = self
                 .stores
                 .get(&key.store)
-                .map_err(|source| AuthoritiesError::UnknownStore {
-                    family: record.family,
-                    source,
-                })?;
+                .map_err(|source| AuthoritiesError::UnknownStore { family, source })?;
             plan.push((key.clone(), Arc::clone(store)));
         }
-        let record = record.clone();
-        let trust_domain = self.settings.trust_domain.clone();
+        let name = name.to_owned();
         blocking(move || {
             let mut held: Vec<Arc<dyn HeldKey>> = Vec::new();
-            for ((key, store), expected) in plan.iter().zip(record.components()) {
+            let suites = [Some(suite), alternative].into_iter().flatten();
+            let components = suites.flat_map(|suite| suite.components()).copied();
+            for ((key, store), expected) in plan.iter().zip(components) {
                 let opened = store
                     .open(&key.key_id)
                     .map_err(|source| AuthoritiesError::Store {
@@ -229,7 +259,7 @@ impl Authorities {
                 let found = opened.component();
                 if found != expected {
                     return Err(AuthoritiesError::WrongKeyType {
-                        authority_id: record.authority_id.clone(),
+                        authority_id: name,
                         store: key.store.clone(),
                         key_id: key.key_id.clone(),
                         found,
@@ -238,17 +268,17 @@ impl Authorities {
                 }
                 held.push(opened);
             }
-            let signers = authority_keys(record.family, record.suite, record.alternative, held)?;
+            let signers = authority_keys(family, suite, alternative, held)?;
             for ((key, _), hash) in plan.iter().zip(spki_hashes(&signers)) {
                 if key.spki_sha256 != hash {
                     return Err(AuthoritiesError::WrongKey {
-                        authority_id: record.authority_id,
+                        authority_id: name,
                         store: key.store.clone(),
                         key_id: key.key_id.clone(),
                     });
                 }
             }
-            open(&trust_domain, &record, signers)
+            Ok(signers)
         })
         .await
     }
@@ -261,10 +291,12 @@ impl Authorities {
     pub(super) async fn destroy_orphaned_keys(&self) -> Result<(), AuthoritiesError> {
         self.keys_are_left.store(true, Ordering::Relaxed);
         let journal = self.datastore.authorities(None).await?;
+        let awaited = self.datastore.authority_requests().await?;
         let named: HashSet<[u8; 32]> = journal
             .into_iter()
             .filter(|record| record.state != AuthorityState::Revoked)
             .flat_map(|record| record.keys)
+            .chain(awaited.into_iter().flat_map(|request| request.keys))
             .map(|key| key.spki_sha256)
             .collect();
         let prefix = self.label_prefix();
@@ -322,9 +354,12 @@ fn open(
                 authority_id: record.authority_id.clone(),
                 reason: e.to_string(),
             })?;
-            Authority::new(certificate, signers)
-                .map(|a| Loaded::X509(Arc::new(a)))
-                .map_err(failed)
+            let chain = above(record)?;
+            let authority = Authority::new(certificate, signers).map_err(failed)?;
+            Ok(Loaded::X509(Arc::new(match chain {
+                Some(chain) => authority.below(&chain),
+                None => authority,
+            })))
         }
         AuthorityMaterial::Jwt { key_id, .. } => {
             let damaged = || AuthoritiesError::Journal {
@@ -342,6 +377,18 @@ fn open(
             .map_err(failed)
         }
     }
+}
+
+/// The certificates between an authority's own and the root above it; `None` for one that signed itself.
+fn above(record: &AuthorityRecord) -> Result<Option<Vec<Certificate>>, AuthoritiesError> {
+    let read = |der: &Vec<u8>| {
+        Certificate::from_der(der).map_err(|error| AuthoritiesError::Journal {
+            authority_id: record.authority_id.clone(),
+            reason: error.to_string(),
+        })
+    };
+    let path = record.upstream.as_ref();
+    path.map(|path| path.chain.iter().map(read).collect()).transpose()
 }
 
 /// The role of each component's key, in the order of the suites' components.

@@ -8,7 +8,8 @@ use symbolon_hsm::{StoreName, Stores};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::AuthoritiesError;
-use crate::datastore::KeyReference;
+use crate::datastore::{AuthorityRecord, KeyReference};
+use crate::upstream::NamedUpstream;
 
 /// How a server's authorities are to be.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct FamilySettings {
     /// Where its key is kept: one store for every component, or one for each in the order of the suite, and then of
     /// the alternative one.
     pub stores: Vec<StoreName>,
+    /// Who certifies it, or publishes its key if it signs tokens; `None` for nobody above this server.
+    pub upstream: Option<NamedUpstream>,
 }
 
 impl AuthoritySettings {
@@ -53,7 +56,13 @@ impl FamilySettings {
             suite,
             alternative: None,
             stores,
+            upstream: None,
         }
+    }
+
+    /// Whether the roots of its chains are somebody else's.
+    pub(super) fn has_root_above(&self) -> bool {
+        self.upstream.is_some() && !self.family.signs_tokens()
     }
 
     /// Puts each component's key in the first of `names` that offers it.
@@ -97,9 +106,25 @@ impl FamilySettings {
     }
 
     /// Whether `keys` are where this says that they belong.
-    pub(super) fn is_place_of(&self, keys: &[KeyReference]) -> bool {
+    fn is_place_of(&self, keys: &[KeyReference]) -> bool {
         let places: Vec<&StoreName> = keys.iter().map(|key| &key.store).collect();
         self.placement().map(|(_, store)| store).eq(places)
+    }
+
+    /// Whether an authority is what this makes.
+    pub(super) fn is_like(&self, record: &AuthorityRecord) -> bool {
+        self.is_shape_of(record.suite, record.alternative, &record.keys)
+            && self.has_root_above() == record.upstream.is_some()
+    }
+
+    /// Whether what this makes has these suites and keys in these places.
+    pub(super) fn is_shape_of(
+        &self,
+        suite: Suite,
+        alternative: Option<Suite>,
+        keys: &[KeyReference],
+    ) -> bool {
+        suite == self.suite && alternative == self.alternative && self.is_place_of(keys)
     }
 
     fn check(&self, stores: &Stores) -> Result<(), AuthoritiesError> {

@@ -115,20 +115,27 @@ impl Authorities {
 
         // One that expired while it waited, in a server that was off, and one whose suite or place is no longer what is
         // configured: neither ever signed, and neither will.
-        let is_wanted = |record: &AuthorityRecord| {
-            is_valid(record, now)
-                && record.suite == settings.suite
-                && record.alternative == settings.alternative
-                && settings.is_place_of(&record.keys)
-        };
+        let is_wanted = |record: &AuthorityRecord| is_valid(record, now) && settings.is_like(record);
         if let Some(stale) = prepared.take_if(|record| !is_wanted(record)) {
             self.retire(&stale, "it expired, or the configuration changed", now)
                 .await?;
         }
+        // Below a root that is not to be trusted any more nothing is to be signed, now or later.
+        if let Some(waiting) = &prepared
+            && self.has_fallen(waiting).await?
+        {
+            self.retire(waiting, "the root above it is not trusted any more", now)
+                .await?;
+            prepared = None;
+        }
+        let has_fallen = match &active {
+            Some(active) => self.has_fallen(active).await?,
+            None => false,
+        };
         let kind = match &active {
             None => Some(ChangeKind::Activated),
             Some(active) if !is_valid(active, now) => Some(ChangeKind::ReplacedExpired),
-            Some(active) if is_activate_due(active, now) => Some(ChangeKind::Rotated),
+            Some(active) if has_fallen || is_activate_due(active, now) => Some(ChangeKind::Rotated),
             Some(_) => None,
         };
         // There is no way back from signing: whoever is to has to have its key.
@@ -151,12 +158,26 @@ impl Authorities {
         }
         let needed = active
             .as_ref()
-            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now));
+            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now))
+            || has_fallen;
         if needed && prepared.is_none() {
             tracing::debug!(event = "authority.preparing", family = %settings.family, suite = %settings.suite);
-            let made = self.make(settings, now).await?;
-            changes.push(Change::of(ChangeKind::Prepared, &made));
-            prepared = Some(made);
+            // One that signs can wait for an upstream that does not answer.
+            let can_wait = active.as_ref().is_some_and(|active| is_valid(active, now));
+            if can_wait && !self.waits.is_over(settings.family, now) {
+                return Ok(());
+            }
+            let made = self.make(settings, now).await;
+            let failed = matches!(made, Err(AuthoritiesError::Upstream { .. }));
+            self.waits.note(settings.family, failed, now);
+            prepared = match made {
+                Ok(made) => {
+                    changes.push(Change::of(ChangeKind::Prepared, &made));
+                    Some(made)
+                }
+                Err(AuthoritiesError::Awaited { .. }) => None,
+                Err(error) => return Err(error),
+            };
         }
         if let (Some(kind), Some(next)) = (kind, prepared) {
             let ready = match ready {

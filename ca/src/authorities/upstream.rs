@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use spiffe::SpiffeId;
 use symbolon_crypto::random;
-use symbolon_issuance::{
-    Authority, AuthorityKeys, Beside, Serial, SvidProfile, SvidRequest, prepare_svid,
-};
+use symbolon_issuance::{Authority, AuthorityKeys, Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
 use symbolon_pki::bundle::{BundleSet, JwtAuthority, TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
@@ -22,8 +20,8 @@ use super::making::blocking;
 use super::settings::FamilySettings;
 use super::{Authorities, AuthoritiesError, CommandError, Step, is_valid, log_failure};
 use crate::datastore::{
-    AppendedAuthorities, AuthorityKind, AuthorityMaterial, AuthorityRecord, AuthorityRequest,
-    AuthorityState, KeyReference, UpstreamPath, UpstreamRoot,
+    AppendedAuthorities, AuthorityKind, AuthorityMaterial, AuthorityRecord, AuthorityRequest, AuthorityState,
+    KeyReference, UpstreamPath, UpstreamRoot,
 };
 use crate::upstream::{Answer, MintOrder, Minted, NamedUpstream, UpstreamError};
 
@@ -193,7 +191,10 @@ impl Authorities {
         let Some(request) = requests.into_iter().find(|it| it.family == settings.family) else {
             return Ok(false);
         };
-        let offline = settings.upstream.as_ref().is_some_and(|above| above.upstream.is_offline());
+        let offline = settings
+            .upstream
+            .as_ref()
+            .is_some_and(|above| above.upstream.is_offline());
         if offline && settings.is_shape_of(request.suite, request.alternative, &request.keys) {
             return Ok(true);
         }
@@ -278,7 +279,9 @@ impl Authorities {
             };
             self.settings.families.iter().filter(of_it)
         };
-        let first = families().next().map_or(Family::Classical, |settings| settings.family);
+        let first = families()
+            .next()
+            .map_or(Family::Classical, |settings| settings.family);
         let Some(bundle) = above.upstream.bundle().await.map_err(failed(first))? else {
             return Ok(false);
         };
@@ -356,7 +359,11 @@ impl Authorities {
                 state: root.state,
             });
         }
-        let journal = self.datastore.authorities(None).await.map_err(AuthoritiesError::from)?;
+        let journal = self
+            .datastore
+            .authorities(None)
+            .await
+            .map_err(AuthoritiesError::from)?;
         let needed = journal.iter().find(|record| {
             let in_use = matches!(record.state, AuthorityState::Active | AuthorityState::Prepared);
             let path = record.upstream.as_ref();
@@ -455,7 +462,10 @@ impl Trial {
                 rfc3339(short.not_after())
             ));
         }
-        let authority_id = certificate.skid().ok_or("it has no subject key identifier")?.to_string();
+        let authority_id = certificate
+            .skid()
+            .ok_or("it has no subject key identifier")?
+            .to_string();
         Ok(Passed {
             authority_id,
             path: UpstreamPath {
@@ -512,7 +522,8 @@ impl Trial {
         let alternative = form.default_alternative().map(key).transpose()?;
         let request = SvidRequest {
             profile: SvidProfile::Workload,
-            spiffe_id: &SpiffeId::new(format!("spiffe://{}/symbolon/trial", self.trust_domain)).map_err(told)?,
+            spiffe_id: &SpiffeId::new(format!("spiffe://{}/symbolon/trial", self.trust_domain))
+                .map_err(told)?,
             key: &own,
             beside: alternative.as_ref().map_or(Beside::Nothing, Beside::Alternative),
             dns_names: &[],
@@ -536,7 +547,10 @@ impl Trial {
         let verified = verify_x509_svid(&chain, &BundleSet::from(bundle), self.now)
             .map_err(|error| format!("what it signs would not be believed: {error}"))?;
         if verified.form.family() != self.family {
-            return Err(format!("what it signs would be worth no more than {}", verified.form));
+            return Err(format!(
+                "what it signs would be worth no more than {}",
+                verified.form
+            ));
         }
         Ok(verified.authority_id.to_string())
     }

@@ -94,9 +94,10 @@ impl ServerConfig {
                 .into_iter()
                 .filter_map(|family| self.check_family(family).err()),
         );
+        let (wrong, mut warnings) = self.check_upstreams();
+        problems.extend(wrong);
         let watched = watch::faults(&self.health, &self.metrics, &self.traces);
         problems.extend(watched.into_iter().map(|(key, reason)| problem(key, reason)));
-        let mut warnings = Vec::new();
         self.check_lifetimes(&mut problems, &mut warnings);
         let open = watch::advice(&self.health, &self.metrics).into_iter();
         warnings.extend(open.map(|(key, reason)| Warning {

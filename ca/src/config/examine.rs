@@ -93,6 +93,8 @@ impl ServerConfig {
             Err(error) => problems.push(problem("data_dir", format!("is no use: {error}"))),
         }
         problems.extend(self.federation.check_file().err());
+        problems.extend(self.attestors.check_files());
+        problems.extend(self.check_upstream_files());
         if let Err(error) = logging::check(&self.log.filter) {
             problems.push(problem("log.filter", format!("is wrong: {error}")));
         }
@@ -200,6 +202,22 @@ mod tests {
         assert_eq!(keys(&text), ["federation.web_ca_file"], "there is none");
         std::fs::write(&file, "no certificate").expect("a file");
         assert_eq!(keys(&text), ["federation.web_ca_file"], "it is none");
+    }
+
+    #[test]
+    fn files_of_attestors_that_are_no_use_are_found() {
+        let text = "trust_domain = \"example.org\"\ndata_dir = \"/nonexistent/symbolon\"\n\
+                    [attestors.sshpop]\ncert_authorities_path = \"/nonexistent/a\"\n\
+                    [attestors.gcp_iit]\nprojectid_allow_list = [\"p\"]\nweb_ca_file = \"/nonexistent/b\"\n\
+                    [attestors.k8s_psat.clusters.c]\nservice_account_allow_list = [\"a:b\"]\nca_file = \"/nonexistent/c\"\n";
+        assert_eq!(
+            keys(text),
+            [
+                "attestors.gcp_iit.web_ca_file",
+                "attestors.k8s_psat.clusters.*.ca_file",
+                "attestors.sshpop.cert_authorities_path",
+            ]
+        );
     }
 
     #[test]

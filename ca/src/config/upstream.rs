@@ -5,16 +5,22 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
+use spiffe::SpiffeId;
+use symbolon_host::config::optional_from_text;
+use symbolon_host::duration::HumanDuration;
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock;
+use symbolon_tls::workload_api::Endpoint;
 
 use super::ServerConfig;
 use super::check::{Problem, Warning, problem};
-use crate::upstream::{Disk, DiskFiles, NamedUpstream, Upstream, UpstreamName};
+use crate::upstream::{Disk, DiskFiles, NamedUpstream, Nested, NestedOptions, Upstream, UpstreamName};
 
 /// One authority above this server's.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -23,6 +29,10 @@ use crate::upstream::{Disk, DiskFiles, NamedUpstream, Upstream, UpstreamName};
 pub enum UpstreamConfig {
     /// A certificate and its key in files.
     Disk(DiskUpstreamConfig),
+    /// A Symbolon server of the same trust domain.
+    Symbolon(NestedUpstreamConfig),
+    /// A SPIRE server of the same trust domain.
+    Spire(NestedUpstreamConfig),
 }
 
 /// An authority in files.
@@ -39,11 +49,54 @@ pub struct DiskUpstreamConfig {
     pub bundle_file: Option<PathBuf>,
 }
 
+/// A server above this one.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct NestedUpstreamConfig {
+    /// Host and port of its API.
+    pub address: String,
+    /// The Workload API socket of an agent of its, where this server is a workload.
+    pub workload_api_socket: PathBuf,
+    /// Who this server is there. Default: whom the agent names first.
+    #[serde(default, deserialize_with = "optional_from_text")]
+    pub spiffe_id: Option<SpiffeId>,
+    /// Longest time for reaching the agent, for reaching the server, and for a call. Default: 15 seconds.
+    #[serde(default = "default_timeout")]
+    pub timeout: HumanDuration,
+}
+
+fn default_timeout() -> HumanDuration {
+    HumanDuration(Duration::from_secs(15))
+}
+
+/// What a timeout may be.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
+impl NestedUpstreamConfig {
+    fn check(&self, name: &UpstreamName) -> Vec<Problem> {
+        let key = |field: &str| format!("upstreams.{name}.{field}");
+        let mut problems = Vec::new();
+        let port = self.address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        if !matches!(port, Some((host, Ok(port))) if !host.is_empty() && port != 0) {
+            problems.push(problem(key("address"), "must be a host and a port, as in ca.example.org:8081"));
+        }
+        if let Err(error) = Endpoint::unix(&self.workload_api_socket) {
+            problems.push(problem(key("workload_api_socket"), format!("is no use: {error}")));
+        }
+        if !TIMEOUTS.contains(&self.timeout.0) {
+            problems.push(problem(key("timeout"), format!("is {}; it may be 1s to 60s", self.timeout)));
+        }
+        problems
+    }
+}
+
 impl UpstreamConfig {
     /// Its name in files.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Disk(_) => "disk",
+            Self::Symbolon(_) => "symbolon",
+            Self::Spire(_) => "spire",
         }
     }
 
@@ -56,10 +109,16 @@ impl UpstreamConfig {
             (Self::Disk(disk), Family::Catalyst) if disk.alternative_key_file.is_none() => {
                 Some("has no `alternative_key_file`, which a catalyst authority needs")
             }
-            (Self::Disk(disk), family) if family != Family::Catalyst && disk.alternative_key_file.is_some() => {
+            (Self::Disk(disk), family)
+                if family != Family::Catalyst && disk.alternative_key_file.is_some() =>
+            {
                 Some("has an `alternative_key_file`, so it certifies the catalyst family alone")
             }
-            (Self::Disk(_), _) => None,
+            (Self::Spire(_), Family::Wit) => Some("keeps no keys that sign WIT-SVIDs"),
+            (Self::Spire(_), family) if !matches!(family, Family::Classical | Family::Jwt) => {
+                Some("certifies classical authorities alone")
+            }
+            (Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_), _) => None,
         }
     }
 
@@ -81,13 +140,24 @@ impl UpstreamConfig {
                     .map(|(field, _)| problem(key(field), "is empty"))
                     .collect()
             }
+            Self::Symbolon(nested) | Self::Spire(nested) => nested.check(name),
         }
     }
 
-    fn open(&self, config: &ServerConfig) -> Arc<dyn Upstream> {
-        match self {
-            Self::Disk(disk) => Arc::new(disk.open(config)),
-        }
+    fn open(&self, config: &ServerConfig, clock: &Arc<dyn Clock>) -> Arc<dyn Upstream> {
+        let (nested, has_forms) = match self {
+            Self::Disk(disk) => return Arc::new(disk.open(config)),
+            Self::Symbolon(nested) => (nested, true),
+            Self::Spire(nested) => (nested, false),
+        };
+        let options = NestedOptions {
+            address: nested.address.clone(),
+            workload_api_socket: nested.workload_api_socket.clone(),
+            spiffe_id: nested.spiffe_id.clone(),
+            has_forms,
+            timeout: nested.timeout.0,
+        };
+        Arc::new(Nested::new(config.trust_domain.clone(), options, Arc::clone(clock)))
     }
 }
 
@@ -149,7 +219,10 @@ impl ServerConfig {
                 }
             }
         }
-        let idle = self.upstreams.keys().filter(|name| !named.iter().any(|(_, it)| it == name));
+        let idle = self
+            .upstreams
+            .keys()
+            .filter(|name| !named.iter().any(|(_, it)| it == name));
         let warnings = idle.map(|name| Warning {
             key: format!("upstreams.{name}"),
             reason: "is the upstream of no family".to_owned(),
@@ -163,23 +236,28 @@ impl ServerConfig {
         for (name, upstream) in &self.upstreams {
             let checked = match upstream {
                 UpstreamConfig::Disk(disk) => disk.open(self).check(),
+                // A server need not be up for a configuration to be right.
+                UpstreamConfig::Symbolon(_) | UpstreamConfig::Spire(_) => Ok(()),
             };
             if let Err(error) = checked {
-                problems.push(problem(format!("upstreams.{name}"), format!("is no use: {error}")));
+                problems.push(problem(
+                    format!("upstreams.{name}"),
+                    format!("is no use: {error}"),
+                ));
             }
         }
         problems
     }
 
     /// The upstream of each family that has one.
-    pub(crate) fn open_upstreams(&self, _clock: &Arc<dyn Clock>) -> BTreeMap<Family, NamedUpstream> {
+    pub(crate) fn open_upstreams(&self, clock: &Arc<dyn Clock>) -> BTreeMap<Family, NamedUpstream> {
         let mut opened: BTreeMap<&UpstreamName, Arc<dyn Upstream>> = BTreeMap::new();
         let mut families = BTreeMap::new();
         for (family, name) in self.named_upstreams() {
             let Some(config) = self.upstreams.get(name) else {
                 continue;
             };
-            let upstream = opened.entry(name).or_insert_with(|| config.open(self));
+            let upstream = opened.entry(name).or_insert_with(|| config.open(self, clock));
             let named = NamedUpstream {
                 name: name.clone(),
                 upstream: Arc::clone(upstream),
@@ -208,12 +286,17 @@ mod tests {
             include_str!("upstreams.toml")
         );
         let config: ServerConfig = toml::from_str(&text).expect("a configuration");
-        assert!(config.check_upstreams().0.is_empty(), "{:?}", config.check_upstreams());
+        assert!(
+            config.check_upstreams().0.is_empty(),
+            "{:?}",
+            config.check_upstreams()
+        );
     }
 
     #[test]
     fn an_upstream_has_to_be_there_and_fit_its_family() {
-        const ROOT: &str = "[upstreams.root]\nkind = \"disk\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\n";
+        const ROOT: &str =
+            "[upstreams.root]\nkind = \"disk\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\n";
         let with = |text: &str| problems(&format!("{ROOT}{text}"));
         assert!(with("[families.classical]\nupstream = \"root\"\n").is_empty());
         let missing = with("[families.classical]\nupstream = \"rot\"\n");

@@ -161,6 +161,32 @@ pub struct KeyReference {
     pub role: KeyRole,
 }
 
+/// What leads from an authority up to the root of the one above it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UpstreamPath {
+    /// The certificates between its own and the root, DER, its issuer's first; none where the root signed it.
+    pub chain: Vec<Vec<u8>>,
+    /// The root's subject key identifier in hex.
+    pub root_id: String,
+}
+
+/// An authority whose key was made, and whose certificate others are to bring.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthorityRequest {
+    /// The family in whose succession it is to stand.
+    pub family: Family,
+    /// What it is to sign with.
+    pub suite: Suite,
+    /// What it is to sign with beside that.
+    pub alternative: Option<Suite>,
+    /// Where its key is held, as in [`AuthorityRecord::keys`].
+    pub keys: Vec<KeyReference>,
+    /// What is to be certified: PKCS#10, DER.
+    pub csr: Vec<u8>,
+    /// When it was requested.
+    pub created_at: SystemTime,
+}
+
 /// One line of the journal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AuthorityRecord {
@@ -174,8 +200,10 @@ pub struct AuthorityRecord {
     pub alternative: Option<Suite>,
     /// Where it stands in its life.
     pub state: AuthorityState,
-    /// What it publishes.
+    /// What it publishes; nothing where it stands below another authority, whose root is published instead.
     pub material: AuthorityMaterial,
+    /// Where it stands below an authority that is none of this server's; `None` for one that signed itself.
+    pub upstream: Option<UpstreamPath>,
     /// Where its key is held, in the order of [`components`](Self::components). Empty for an authority whose key
     /// another server holds.
     pub keys: Vec<KeyReference>,
@@ -273,6 +301,16 @@ pub trait AuthorityStore: Send + Sync {
     /// their keys can be destroyed. The sequence number advances when one of them was published. The claims on
     /// their component keys stay: no key is ever used twice.
     async fn prune_authorities(&self, expired_before: SystemTime) -> Result<Vec<AuthorityRecord>>;
+
+    /// Notes that a certificate is awaited for a family, in place of what was awaited for it before. It is forgotten when
+    /// an authority with its key is added.
+    async fn request_authority(&self, request: &AuthorityRequest) -> Result<()>;
+
+    /// Awaits no certificate for a family any more.
+    async fn forget_authority_request(&self, family: Family) -> Result<()>;
+
+    /// The certificates that are awaited, at most one in a family.
+    async fn authority_requests(&self) -> Result<Vec<AuthorityRequest>>;
 
     /// Claims component keys, all or none, for `owner`. A claim that `owner` holds already is no error.
     ///

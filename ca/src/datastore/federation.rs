@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle, X509Authority};
+use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Form;
 
 use super::{AuthorityState, DatastoreError, Page, PageRequest, Result};
@@ -247,6 +248,33 @@ impl AppendedAuthorities {
     }
 }
 
+/// An X.509 authority that stands above one of this server's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UpstreamRoot {
+    /// Its subject key identifier in hex.
+    pub root_id: String,
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Where it stands: old until it is tainted, then tainted or revoked.
+    pub state: AuthorityState,
+}
+
+/// What became of a bundle that was fetched.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FetchedBundle {
+    /// It is held now.
+    Set {
+        /// As it is held.
+        bundle: TrustBundle,
+        /// Whether it is another than before.
+        changed: bool,
+    },
+    /// A newer one is held, with this number.
+    Older(u64),
+    /// The relationship ended, or is another by now.
+    NoRelationship,
+}
+
 /// Bundles of other trust domains, relationships with them, and additions to the trust domain's own bundle.
 ///
 /// A bundle reads back as it was written, but for fractions of seconds. One of another trust domain that has more than
@@ -342,6 +370,28 @@ pub trait FederationStore: Send + Sync {
         added: &AppendedAuthorities,
         now: SystemTime,
     ) -> Result<()>;
+
+    /// Adds what an upstream authority of this name has to the trust domain's own bundle, and marks what it has tainted. Where
+    /// `is_all` says that it has nothing else, what it had before and no longer has is taken out. What was tainted or revoked
+    /// here stays so, and authorities of this server's own that come back are passed over; so is a key under whose `kid`
+    /// there is another one. Whether the bundle changed, in which case its sequence number advanced.
+    async fn follow_upstream(
+        &self,
+        upstream: &str,
+        found: &AppendedAuthorities,
+        is_all: bool,
+    ) -> Result<bool>;
+
+    /// The X.509 authorities in the own bundle that upstream authorities have, revoked ones too, oldest first.
+    async fn upstream_roots(&self) -> Result<Vec<UpstreamRoot>>;
+
+    /// Taints an upstream X.509 authority in the own bundle, or revokes one that is tainted, with every certificate of its
+    /// key, and advances the bundle's sequence number. A revoked one is in the bundle no more, and does not come back.
+    ///
+    /// # Errors
+    /// [`DatastoreError::NotFound`]; [`DatastoreError::Conflict`] for a step that [`AuthorityState::may_become`] does not
+    /// allow.
+    async fn change_upstream_root(&self, root_id: &str, next: AuthorityState) -> Result<()>;
 
     /// What was added to the trust domain's own bundle.
     async fn appended_authorities(&self) -> Result<AppendedAuthorities>;

@@ -33,8 +33,8 @@ use async_trait::async_trait;
 
 pub use agent::{AgentCertificate, AgentChange, AgentFilter, AgentRecord, AgentStore};
 pub use authority::{
-    AuthorityMaterial, AuthorityRecord, AuthorityState, AuthorityStore, AuthorityTransition,
-    ComponentKeyClaim, KeyReference, KeyRole, PublishedAuthorities,
+    AuthorityMaterial, AuthorityRecord, AuthorityRequest, AuthorityState, AuthorityStore,
+    AuthorityTransition, ComponentKeyClaim, KeyReference, KeyRole, PublishedAuthorities, UpstreamPath,
 };
 pub use certificate::{
     CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord, CertificateState,
@@ -45,7 +45,8 @@ pub use error::{DatastoreError, RecordKind, Result};
 pub(crate) use federation::is_seen;
 pub use federation::{
     AppendedAuthorities, AuthorityKind, BundleParts, DeleteMode, FederationChange, FederationProfile,
-    FederationRecord, FederationStore, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, X509Part,
+    FederationRecord, FederationStore, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, UpstreamRoot,
+    X509Part,
 };
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
 pub use page::{MAX_PAGE_SIZE, Page, PageRequest, PageToken, SetFilter, SetMatch};

@@ -8,6 +8,7 @@ use symbolon_issuance::{
     Authority, Beside, IntermediateRequest, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest,
     prepare_intermediate, prepare_svid,
 };
+use symbolon_pki::suite::Family;
 
 use super::IssueError;
 use super::order::{CaOrder, Companion, X509Order, lifetime};
@@ -31,12 +32,8 @@ impl Prepared {
         order: X509Order,
         now: SystemTime,
     ) -> Result<Self, IssueError> {
-        let family = order.form().family();
-        let authority = authorities
-            .active(family)
-            .ok_or(IssueError::NoAuthority(family))?;
         let claim = order.claim();
-        refuse_authority_keys(authorities, &claim)?;
+        let authority = who_signs(authorities, order.form().family(), &claim)?;
         let serial = Serial::random(random::fill)?;
         let linted = prepare_svid(
             &authority,
@@ -74,12 +71,8 @@ impl Prepared {
         order: CaOrder,
         now: SystemTime,
     ) -> Result<Self, IssueError> {
-        let family = order.form().family();
-        let authority = authorities
-            .active(family)
-            .ok_or(IssueError::NoAuthority(family))?;
         let claim = order.claim();
-        refuse_authority_keys(authorities, &claim)?;
+        let authority = who_signs(authorities, order.form().family(), &claim)?;
         let request = IntermediateRequest {
             key: &order.key,
             alternative: order.alternative.as_ref(),
@@ -107,17 +100,38 @@ impl Prepared {
         Ok(CertificateWrite::IntentWithKey(intent, self.claim.clone()))
     }
 
-    pub(super) fn sign(self) -> Result<IssuedCertificate, IssueError> {
-        let signed = self.linted.sign(&*self.authority);
-        signed.map_err(|error| IssueError::signing(self.authority.family(), error))
+    pub(super) fn sign(self) -> Result<Signed, IssueError> {
+        let Self {
+            authority, linted, ..
+        } = self;
+        match linted.sign(&*authority) {
+            Ok(certificate) => Ok(Signed {
+                certificate,
+                above: Arc::clone(authority.presented()),
+            }),
+            Err(error) => Err(IssueError::signing(authority.family(), error)),
+        }
     }
 }
 
-/// No key of an authority, and no half of one, certifies anything else.
-fn refuse_authority_keys(authorities: &Authorities, claim: &SubjectKeyClaim) -> Result<(), IssueError> {
+/// What was signed, with the certificates that lead from it to a root of the bundle.
+pub(super) struct Signed {
+    pub(super) certificate: IssuedCertificate,
+    pub(super) above: Arc<[Vec<u8>]>,
+}
+
+/// The authority that signs for `family` what certifies these keys: no key of an authority, and no half of one, certifies
+/// anything else.
+fn who_signs(
+    authorities: &Authorities,
+    family: Family,
+    claim: &SubjectKeyClaim,
+) -> Result<Arc<Authority>, IssueError> {
+    let authority = authorities.active(family);
+    let authority = authority.ok_or(IssueError::NoAuthority(family))?;
     let is_authoritys = |hash| authorities.holds_component_key(hash);
-    if claim.components.iter().any(is_authoritys) {
-        return Err(IssueError::AuthorityKey);
+    match claim.components.iter().any(is_authoritys) {
+        true => Err(IssueError::AuthorityKey),
+        false => Ok(authority),
     }
-    Ok(())
 }

@@ -98,8 +98,14 @@ impl Issuer {
         let signed = self.signers.run(lane, move || prepared.sign()).await;
         let signed = signed.unwrap_or(Err(IssueError::Stopping));
         self.notice(&signed);
-        let certificate = Certificate::from_der(signed?.der()).map_err(RehearsalError::refused)?;
-        verify_x509_svid(&[certificate], &self.authorities().bundles(), now)
+        let signed = signed?;
+        let above = signed.above.iter().map(Vec::as_slice);
+        let chain: Result<Vec<_>, _> = std::iter::once(signed.certificate.der())
+            .chain(above)
+            .map(Certificate::from_der)
+            .collect();
+        let chain = chain.map_err(RehearsalError::refused)?;
+        verify_x509_svid(&chain, &self.authorities().bundles(), now)
             .map(|_| ())
             .map_err(RehearsalError::refused)
     }

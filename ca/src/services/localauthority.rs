@@ -137,9 +137,13 @@ impl api::local_authority_server::LocalAuthority for LocalAuthorityService {
 
     async fn taint_x509_upstream_authority(
         &self,
-        _request: Request<api::TaintX509UpstreamAuthorityRequest>,
+        request: Request<api::TaintX509UpstreamAuthorityRequest>,
     ) -> Result<Response<api::TaintX509UpstreamAuthorityResponse>, Status> {
-        no_upstream()
+        let id = request.get_ref().subject_key_id.clone();
+        let upstream_authority_subject_key_id = self.step_upstream(Step::Taint, &id, &request).await?;
+        Ok(Response::new(api::TaintX509UpstreamAuthorityResponse {
+            upstream_authority_subject_key_id,
+        }))
     }
 
     async fn revoke_x509_authority(
@@ -155,9 +159,13 @@ impl api::local_authority_server::LocalAuthority for LocalAuthorityService {
 
     async fn revoke_x509_upstream_authority(
         &self,
-        _request: Request<api::RevokeX509UpstreamAuthorityRequest>,
+        request: Request<api::RevokeX509UpstreamAuthorityRequest>,
     ) -> Result<Response<api::RevokeX509UpstreamAuthorityResponse>, Status> {
-        no_upstream()
+        let id = request.get_ref().subject_key_id.clone();
+        let upstream_authority_subject_key_id = self.step_upstream(Step::Revoke, &id, &request).await?;
+        Ok(Response::new(api::RevokeX509UpstreamAuthorityResponse {
+            upstream_authority_subject_key_id,
+        }))
     }
 
     async fn get_wit_authority_state(
@@ -255,6 +263,28 @@ impl LocalAuthorityService {
             .await
     }
 
+    /// A step with an authority above this server's: its subject key identifier as SPIRE writes it, in lower case.
+    async fn step_upstream<T>(
+        &self,
+        step: Step,
+        subject_key_id: &str,
+        request: &Request<T>,
+    ) -> Result<String, Status> {
+        let root_id = subject_key_id.to_ascii_lowercase();
+        let command = Command::new(step.name(), Family::Classical, &root_id, request);
+        let core = Arc::clone(&self.0);
+        let done = command.carry_out(async move {
+            let outcome = core.authorities.step_upstream(step, &root_id).await;
+            let state = api::AuthorityState {
+                authority_id: root_id.clone(),
+                expires_at: 0,
+                upstream_authority_subject_key_id: root_id,
+            };
+            outcome.map(|()| state).map_err(answer::of)
+        });
+        Ok(done.await?.upstream_authority_subject_key_id)
+    }
+
     async fn step<T>(
         &self,
         family: Family,
@@ -336,11 +366,4 @@ impl Command {
             }
         }
     }
-}
-
-/// There is nobody above this server whose authority could be tainted or revoked.
-fn no_upstream<T>() -> Result<T, Status> {
-    Err(Status::failed_precondition(
-        "upstream authority is not configured",
-    ))
 }

@@ -66,7 +66,10 @@ impl Disk {
 
     fn read(&self) -> Result<Held, UpstreamError> {
         let certificates = certificates(&self.files.certificate)?;
-        let own = certificates.first().cloned().ok_or_else(|| no_certificate(&self.files.certificate))?;
+        let own = certificates
+            .first()
+            .cloned()
+            .ok_or_else(|| no_certificate(&self.files.certificate))?;
         let signer = signer(&self.files.key)?;
         let of_certificate = |reason: String| material(&self.files.certificate, reason);
         let keys = match &self.files.alternative_key {
@@ -152,7 +155,11 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, UpstreamError> + Send + 'static,
 ) -> Result<T, UpstreamError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(UpstreamError::Unavailable("reading its files broke off".to_owned())))
+    done.unwrap_or_else(|_| {
+        Err(UpstreamError::Unavailable(
+            "reading its files broke off".to_owned(),
+        ))
+    })
 }
 
 fn material(file: &Path, reason: impl std::fmt::Display) -> UpstreamError {

@@ -151,6 +151,7 @@ async fn a_catalyst_authority_in_two_stores_has_its_keys_in_their_order_and_rota
         suite: Some(Suite::EcdsaP384),
         alternative: Some(Suite::MlDsa87),
         store: vec![name("native"), name("pq")],
+        upstream: None,
     });
     let server = start(&config, &clock).await;
     let catalyst = |server: &RunningServer| -> Vec<AuthorityRecord> {

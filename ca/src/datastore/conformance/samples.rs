@@ -65,6 +65,7 @@ pub(super) fn authority(id: &str, family: Family, number: u8) -> anyhow::Result<
         created_at: at(5),
         changed_at: at(5),
         activated_at: None,
+        upstream: None,
     })
 }
 

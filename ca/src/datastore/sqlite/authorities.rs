@@ -5,19 +5,20 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use symbolon_hsm::names::{KeyId, StoreName};
+use symbolon_pki::certificate::split_chain;
 use symbolon_pki::suite::{Family, Suite};
 
 use super::codec::{Columns, failed, position, seconds};
 use super::component_keys::{claim, claimed_by, used_up};
 use super::filter::Conditions;
 use super::published::appended;
+use super::upstream::{self, read_key};
 use super::{SqliteDatastore, commit};
 use crate::datastore::authority::claim_owner;
 use crate::datastore::{
-    AuthorityMaterial, AuthorityRecord, AuthorityState, AuthorityStore, AuthorityTransition,
-    ComponentKeyClaim, DatastoreError, KeyReference, KeyRole, PublishedAuthorities, RecordKind, Result,
-    checks,
+    AuthorityMaterial, AuthorityRecord, AuthorityRequest, AuthorityState, AuthorityStore,
+    AuthorityTransition, ComponentKeyClaim, DatastoreError, PublishedAuthorities, RecordKind, Result,
+    UpstreamPath, checks,
 };
 
 /// An authority with its keys, as one row.
@@ -61,6 +62,10 @@ impl AuthorityStore for SqliteDatastore {
             }
         }
         insert(&mut transaction, authority).await?;
+        let awaited = upstream::requests(&mut transaction).await?;
+        if awaited.iter().any(|request| request.keys == authority.keys) {
+            upstream::forget_request(&mut transaction, authority.family).await?;
+        }
         let sequence = advance(&mut transaction).await?;
         commit(transaction).await?;
         Ok(sequence)
@@ -151,6 +156,23 @@ impl AuthorityStore for SqliteDatastore {
         Ok(pruned)
     }
 
+    async fn request_authority(&self, request: &AuthorityRequest) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        upstream::request(&mut transaction, request).await?;
+        commit(transaction).await
+    }
+
+    async fn forget_authority_request(&self, family: Family) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        upstream::forget_request(&mut transaction, family).await?;
+        commit(transaction).await
+    }
+
+    async fn authority_requests(&self) -> Result<Vec<AuthorityRequest>> {
+        let mut reader = self.readers.acquire().await.map_err(failed("begin reading"))?;
+        upstream::requests(&mut reader).await
+    }
+
     async fn claim_component_keys(
         &self,
         owner: &str,
@@ -191,7 +213,7 @@ async fn insert(connection: &mut SqliteConnection, authority: &AuthorityRecord) 
     };
     let added = sqlx::query(
         "INSERT INTO authority (authority_id, family, suite, alternative, state, jwt_key_id, material, not_before, \
-         not_after, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         not_after, created_at, changed_at, chain, upstream_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&authority.authority_id)
     .bind(authority.family.name())
@@ -204,6 +226,8 @@ async fn insert(connection: &mut SqliteConnection, authority: &AuthorityRecord) 
     .bind(seconds(authority.not_after))
     .bind(seconds(authority.created_at))
     .bind(seconds(authority.changed_at))
+    .bind(authority.upstream.as_ref().map(|path| path.chain.concat()))
+    .bind(authority.upstream.as_ref().map(|path| path.root_id.as_str()))
     .execute(&mut *connection)
     .await
     .map_err(failed("add an authority"))?;
@@ -325,18 +349,26 @@ fn read(row: &SqliteRow) -> Result<AuthorityRecord> {
         created_at: columns.time("created_at")?,
         changed_at: columns.time("changed_at")?,
         activated_at: columns.time_option("activated_at")?,
+        upstream: match columns.get::<Option<String>>("upstream_id")? {
+            Some(root_id) => Some(UpstreamPath {
+                chain: read_chain(
+                    &columns,
+                    columns.get::<Option<&[u8]>>("chain")?.unwrap_or_default(),
+                )?,
+                root_id,
+            }),
+            None => None,
+        },
     })
 }
 
-fn read_key(columns: &Columns<'_>, [role, store, key_id, hash]: &[String; 4]) -> Result<KeyReference> {
-    let role = KeyRole::ALL.into_iter().find(|known| known.name() == role);
-    let mut spki_sha256 = [0; 32];
-    hex::decode_to_slice(hash, &mut spki_sha256)
-        .map_err(|e| columns.corrupt(format!("a key's hash: {e}")))?;
-    Ok(KeyReference {
-        store: StoreName::parse(store).map_err(|e| columns.corrupt(e))?,
-        key_id: KeyId::parse(key_id).map_err(|e| columns.corrupt(e))?,
-        spki_sha256,
-        role: role.ok_or_else(|| columns.corrupt("unknown role of a key"))?,
-    })
+fn read_chain(columns: &Columns<'_>, chain: &[u8]) -> Result<Vec<Vec<u8>>> {
+    if chain.is_empty() {
+        return Ok(Vec::new());
+    }
+    let certificates = split_chain(chain).map_err(|error| columns.corrupt(error))?;
+    Ok(certificates
+        .iter()
+        .map(|certificate| certificate.der().to_vec())
+        .collect())
 }

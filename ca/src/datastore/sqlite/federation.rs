@@ -14,11 +14,11 @@ use super::published::{
     Authority, By, append, appended, appended_key, change_appended_key, of_bundle, prune,
     read_bundle_authorities, write_bundle,
 };
-use super::{SqliteDatastore, commit};
+use super::{SqliteDatastore, commit, upstream};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode,
     FederationChange, FederationProfile, FederationRecord, FederationStore, Page, PageRequest, RecordKind,
-    Result, checks,
+    Result, UpstreamRoot, checks,
 };
 
 const BUNDLES: &str = "SELECT seq, trust_domain, sequence, refresh_hint FROM federated_bundle AS b";
@@ -200,6 +200,29 @@ impl FederationStore for SqliteDatastore {
     ) -> Result<()> {
         let mut transaction = self.begin().await?;
         append(&mut transaction, added, &By::server(publisher, now)).await?;
+        commit(transaction).await
+    }
+
+    async fn follow_upstream(
+        &self,
+        upstream: &str,
+        found: &AppendedAuthorities,
+        is_all: bool,
+    ) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        let changed = upstream::follow(&mut transaction, upstream, found, is_all).await?;
+        commit(transaction).await?;
+        Ok(changed)
+    }
+
+    async fn upstream_roots(&self) -> Result<Vec<UpstreamRoot>> {
+        let mut reader = self.readers.acquire().await.map_err(failed("begin reading"))?;
+        upstream::roots(&mut reader).await
+    }
+
+    async fn change_upstream_root(&self, root_id: &str, next: AuthorityState) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        upstream::change_root(&mut transaction, root_id, next).await?;
         commit(transaction).await
     }
 

@@ -17,6 +17,7 @@ mod join_tokens;
 mod metadata;
 mod published;
 mod schema;
+mod upstream;
 
 use std::fs;
 use std::io;

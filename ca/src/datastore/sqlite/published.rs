@@ -10,6 +10,7 @@ use symbolon_pki::certificate::Certificate;
 
 use super::authorities::advance;
 use super::codec::{Columns, failed, position, seconds};
+use super::upstream::UPSTREAM;
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, MAX_PUBLISHED,
     RecordKind, Result, checks,
@@ -17,7 +18,7 @@ use crate::datastore::{
 
 /// What the column `tainted` says of what others put into our bundle, beside no (0) and yes (1): that it was revoked, and
 /// is kept so that it does not come back.
-const REVOKED: i64 = 2;
+pub(super) const REVOKED: i64 = 2;
 
 /// One authority of a bundle.
 #[derive(Clone, Debug)]
@@ -28,12 +29,12 @@ pub(super) enum Authority {
 }
 
 /// The columns of one.
-struct Row {
-    kind: AuthorityKind,
-    key_id: Option<String>,
-    material: Vec<u8>,
-    expires_at: Option<i64>,
-    tainted: bool,
+pub(super) struct Row {
+    pub(super) kind: AuthorityKind,
+    pub(super) key_id: Option<String>,
+    pub(super) material: Vec<u8>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) tainted: bool,
 }
 
 impl From<&Authority> for Row {
@@ -197,10 +198,12 @@ pub(super) async fn append(
             keep_to_share(connection, publisher, *now).await?;
         }
         let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL) AND tainted <> ?",
+            "SELECT count(*) FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL) AND tainted <> ? \
+             AND coalesce(publisher, '') NOT LIKE ?",
         )
         .bind(by.publisher())
         .bind(REVOKED)
+        .bind(format!("{UPSTREAM}%"))
         .fetch_one(&mut *connection)
         .await
         .map_err(failed("count authorities"))?;

@@ -9,7 +9,7 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 6] = [
+const STEPS: [(i64, &str, &str); 7] = [
     (
         1,
         "initial",
@@ -39,6 +39,11 @@ const STEPS: [(i64, &str, &str); 6] = [
         6,
         "publishers",
         include_str!("../../../migrations/sqlite/0006_publisher.sql"),
+    ),
+    (
+        7,
+        "upstream authorities",
+        include_str!("../../../migrations/sqlite/0007_upstream.sql"),
     ),
 ];
 

@@ -3,9 +3,10 @@
 use symbolon_api::spire::api::server::localauthority::v1 as api;
 use symbolon_pki::bundle::JwtAuthority;
 use symbolon_pki::suite::Family;
+use symbolon_pki::text::printable;
 use tonic::Status;
 
-use crate::authorities::{CommandError, Step};
+use crate::authorities::{AuthoritiesError, CommandError, Step};
 use crate::datastore::{AuthorityRecord, AuthorityState};
 use crate::status::failure;
 use crate::wire::seconds;
@@ -17,12 +18,16 @@ pub(super) struct State {
     pub(super) old: Option<api::AuthorityState>,
 }
 
-/// An authority. Nobody above this server signed it.
+/// An authority.
 pub(super) fn message(record: &AuthorityRecord) -> api::AuthorityState {
     api::AuthorityState {
         authority_id: record.authority_id.clone(),
         expires_at: seconds(record.not_after),
-        upstream_authority_subject_key_id: String::new(),
+        upstream_authority_subject_key_id: record
+            .upstream
+            .as_ref()
+            .map(|path| path.root_id.clone())
+            .unwrap_or_default(),
     }
 }
 
@@ -54,11 +59,29 @@ pub(super) fn of(error: CommandError) -> Status {
                 false => Status::invalid_argument(message),
             }
         }
+        CommandError::NoUpstream => Status::failed_precondition(message),
+        CommandError::UnknownUpstream { .. } | CommandError::UpstreamInUse { .. } => {
+            Status::invalid_argument(format!("provided subject key id is not valid: {message}"))
+        }
+        CommandError::BelowUpstream { .. } => Status::failed_precondition(format!(
+            "local authority can't be tainted or revoked if there is an upstream authority: {message}"
+        )),
+        // Whoever gave the command is who can do something about it.
+        CommandError::Failed(error @ AuthoritiesError::Upstream { .. }) => {
+            Status::failed_precondition(in_full(&error))
+        }
+        CommandError::Failed(AuthoritiesError::Awaited { .. }) => Status::failed_precondition(message),
         CommandError::Expired { .. } | CommandError::NotYet { .. } => {
             Status::failed_precondition(format!("authority_id: {message}"))
         }
         other => failure("the authority could not be changed", &other),
     }
+}
+
+/// An error with everything below it, as one line.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    printable(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// Whether SPIRE would have begun with the step.

@@ -1,0 +1,15 @@
+//! Authorities that somebody above the server certifies.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod disk;
+mod refused;
+mod root;
+
+#[allow(dead_code, reason = "shared with the tests of a server by itself")]
+#[path = "../server/support.rs"]
+mod support;
