@@ -1,5 +1,6 @@
 //! The steps of the book's page on moving from SPIRE, in their order, on a deployment of stock software.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use symbolon_interop::own_agent::{Node, OwnAgent, agent_program};
@@ -42,8 +43,8 @@ fn believes(whom: &X509Context, who: &X509Context) -> bool {
 }
 
 /// The certificates of a PEM text, in no order.
-fn certificates(text: &str) -> std::collections::BTreeSet<[u8; 32]> {
-    pem::certificates(text.as_bytes())
+pub(crate) fn certificates(text: &[u8]) -> BTreeSet<[u8; 32]> {
+    pem::certificates(text)
         .unwrap()
         .into_iter()
         .map(|certificate| certificate.unwrap().sha256())
@@ -110,9 +111,9 @@ async fn a_deployment_moves_node_by_node_and_could_go_back() {
     let mut show = new.symbolon().unwrap();
     show.args(["bundle", "show", "--format", "pem", "--form", "classical"]);
     let ours = String::from_utf8(programs::run(&mut show).unwrap()).unwrap();
-    let imported = certificates(&bundle(&old, "pem"));
+    let imported = certificates(bundle(&old, "pem").as_bytes());
     for shown in [&theirs, &ours] {
-        assert!(certificates(shown).is_superset(&imported));
+        assert!(certificates(shown.as_bytes()).is_superset(&imported));
     }
 
     // 4. The first node: the address, the bundle, no memory. It has the name that it had, so its entries follow.

@@ -15,6 +15,7 @@ use symbolon_pki::pem;
 use symbolon_pki::verify::verify_x509_svid;
 
 use crate::agent::until_given;
+use crate::moving::certificates;
 use crate::{entry, shows, token};
 
 /// Our server's bundle, as the stock command shows it.
@@ -62,6 +63,12 @@ async fn a_stock_server_stands_below_ours() {
         assert_eq!(chain.len(), 2, "the SVID, and the authority that we certified");
         let verified = verify_x509_svid(&chain, &bundles(&server), SystemTime::now()).unwrap();
         assert_eq!(verified.spiffe_id.to_string(), name);
+
+        // Its workloads believe ours: our authorities are its own.
+        let shown = programs::run(&mut below.command(&["bundle", "show"]).unwrap()).unwrap();
+        let theirs = certificates(&shown);
+        let ours = certificates(spire::says(&server, &["bundle", "show"]).unwrap().as_bytes());
+        assert!(theirs.is_superset(&ours) && !ours.is_empty());
 
         // Its JWT keys are in our bundle, where everybody looks.
         let minted = programs::run(below.command(&["jwt", "mint"]).unwrap().args([
