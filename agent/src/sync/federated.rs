@@ -2,12 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use symbolon_pki::bundle::BundleSet;
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt as _};
+use spiffe::TrustDomain;
+use symbolon_pki::bundle::{BundleSet, TrustBundle};
 
 use crate::agent::Context;
 use crate::cache::Entries;
 use crate::server::{CallError, fetch_federated_bundle};
 use crate::telemetry;
+
+/// So many are asked for at a time, as by SPIRE's agent.
+const AT_ONCE: usize = 10;
 
 /// Fetches each. One that the server does not have is left out; one that it cannot give, or that cannot be read, stays what
 /// it was, since the rest of the sync is none the worse for it.
@@ -18,7 +24,9 @@ pub(super) async fn fetch(context: &Context, entries: &Entries) -> Result<Bundle
     let held = context.cache.federated();
     let names: BTreeSet<_> = entries.values().flat_map(|entry| &entry.federates_with).collect();
     let mut found = BundleSet::new();
-    for trust_domain in names {
+    let calls: Vec<_> = names.into_iter().map(|name| ask(context, name).boxed()).collect();
+    let mut answers = stream::iter(calls).buffer_unordered(AT_ONCE);
+    while let Some((trust_domain, fetched)) = answers.next().await {
         let known = held.get(trust_domain);
         let missing = |reason: &str| {
             tracing::warn!(
@@ -28,10 +36,6 @@ pub(super) async fn fetch(context: &Context, entries: &Entries) -> Result<Bundle
                 "workloads do not get the server's bundle of this trust domain"
             );
         };
-        let fetched = context
-            .link
-            .call(async |channel| fetch_federated_bundle(channel, trust_domain).await)
-            .await;
         match fetched {
             // Nothing is copied for what is as it was.
             Ok(Some(bundle)) => match known.filter(|known| ***known == bundle) {
@@ -53,4 +57,13 @@ pub(super) async fn fetch(context: &Context, entries: &Entries) -> Result<Bundle
         };
     }
     Ok(found)
+}
+
+/// What the server says of one, and of which.
+async fn ask<'a>(
+    context: &Context,
+    trust_domain: &'a TrustDomain,
+) -> (&'a TrustDomain, Result<Option<TrustBundle>, CallError>) {
+    let call = async |channel| fetch_federated_bundle(channel, trust_domain).await;
+    (trust_domain, context.link.call(call).await)
 }
