@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::schedule::Schedule;
 use crate::authorities::Authorities;
 use crate::datastore::{
-    BundleParts, Datastore, DatastoreError, FederationProfile, FederationRecord, MAX_PAGE_SIZE, PageRequest,
+    Datastore, DatastoreError, FederationProfile, FederationRecord, FetchedBundle, MAX_PAGE_SIZE, PageRequest,
 };
 use crate::telemetry::{BACKGROUND_FAILED, BUNDLE_REFRESH_FAILED, BUNDLE_REFRESHED};
 
@@ -268,29 +268,21 @@ impl Federation {
             url: without_query(&relationship.endpoint_url).to_owned(),
             source,
         })?;
-        let before = self.datastore.federated_bundle(trust_domain).await?;
         // The relationship may have ended, or lead elsewhere, while the endpoint took its time.
-        if self.datastore.federation(trust_domain).await?.as_ref() != Some(relationship) {
-            return Err(RefreshError::NoRelationship(trust_domain.clone()));
-        }
-        // Who publishes no number publishes 0.
-        let held = before.as_ref().map_or(0, |before| before.sequence);
-        if asker == Asker::Schedule && fetched.sequence != 0 && held > fetched.sequence {
-            return Err(RefreshError::Older {
+        let only_newer = asker == Asker::Schedule;
+        let set = self
+            .datastore
+            .set_fetched_bundle(&fetched, relationship, only_newer);
+        match set.await? {
+            FetchedBundle::Set { bundle, changed } => Ok(Refreshed { bundle, changed }),
+            FetchedBundle::NoRelationship => Err(RefreshError::NoRelationship(trust_domain.clone())),
+            FetchedBundle::Older(held) => Err(RefreshError::Older {
                 trust_domain: trust_domain.clone(),
                 url: without_query(&relationship.endpoint_url).to_owned(),
                 held,
                 fetched: fetched.sequence,
-            });
+            }),
         }
-        let bundle = self
-            .datastore
-            .set_federated_bundle(&fetched, &BundleParts::WHOLE)
-            .await?;
-        Ok(Refreshed {
-            changed: before.as_ref() != Some(&bundle),
-            bundle,
-        })
     }
 
     /// The bundle of any trust domain, the server's own included.

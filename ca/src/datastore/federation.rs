@@ -290,6 +290,15 @@ pub trait FederationStore: Send + Sync {
     /// Adds a bundle, or replaces these parts of the one that there is. Returns it as it is now.
     async fn set_federated_bundle(&self, bundle: &TrustBundle, parts: &BundleParts) -> Result<TrustBundle>;
 
+    /// Adds or replaces the bundle that was fetched by a relationship, as long as that is still the one there is. Where
+    /// `only_newer` says so, not one that is older by its number than what is held; 0 is no number.
+    async fn set_fetched_bundle(
+        &self,
+        bundle: &TrustBundle,
+        relationship: &FederationRecord,
+        only_newer: bool,
+    ) -> Result<FetchedBundle>;
+
     /// Replaces these parts of a bundle. Returns it as it is now.
     ///
     /// # Errors

@@ -24,6 +24,42 @@ pub(super) struct WithForeign {
     datastore: Arc<dyn Datastore>,
     trust_domains: BTreeSet<TrustDomain>,
     bundles: ArcSwap<Vec<Arc<TrustBundle>>>,
+    /// Put together when one of its parts is another, for every handshake asks for it.
+    all: ArcSwap<All>,
+}
+
+/// The own bundle and the others, and what they make together.
+#[derive(Debug)]
+struct All {
+    own: Arc<BundleSet>,
+    foreign: Arc<Vec<Arc<TrustBundle>>>,
+    together: Arc<BundleSet>,
+}
+
+impl All {
+    fn new(own: Arc<BundleSet>, foreign: Arc<Vec<Arc<TrustBundle>>>) -> Self {
+        let together = if foreign.is_empty() {
+            Arc::clone(&own)
+        } else {
+            let mut all = (*own).clone();
+            for bundle in foreign.iter() {
+                // No foreign bundle ever stands in for the server's own.
+                if own.get(&bundle.trust_domain).is_none() {
+                    all.insert(Arc::clone(bundle));
+                }
+            }
+            Arc::new(all)
+        };
+        Self {
+            own,
+            foreign,
+            together,
+        }
+    }
+
+    fn is_of(&self, own: &Arc<BundleSet>, foreign: &Arc<Vec<Arc<TrustBundle>>>) -> bool {
+        Arc::ptr_eq(&self.own, own) && Arc::ptr_eq(&self.foreign, foreign)
+    }
 }
 
 impl WithForeign {
@@ -38,6 +74,7 @@ impl WithForeign {
     ) -> Result<Arc<Self>, DatastoreError> {
         let trust_domains = config.foreign_admins().map(|id| id.trust_domain().clone());
         let source = Self {
+            all: ArcSwap::from_pointee(All::new(own.bundles(), Arc::default())),
             own,
             datastore,
             trust_domains: trust_domains.collect(),
@@ -85,17 +122,14 @@ impl IdentitySource for WithForeign {
     }
 
     fn bundles(&self) -> Arc<BundleSet> {
-        let (own, foreign) = (self.own.bundles(), self.bundles.load());
-        if foreign.is_empty() {
-            return own;
+        let (own, foreign) = (self.own.bundles(), self.bundles.load_full());
+        let known = self.all.load();
+        if known.is_of(&own, &foreign) {
+            return Arc::clone(&known.together);
         }
-        let mut all = (*own).clone();
-        for bundle in foreign.iter() {
-            // No foreign bundle ever stands in for the server's own.
-            if own.get(&bundle.trust_domain).is_none() {
-                all.insert(Arc::clone(bundle));
-            }
-        }
-        Arc::new(all)
+        let all = All::new(own, foreign);
+        let together = Arc::clone(&all.together);
+        self.all.store(Arc::new(all));
+        together
     }
 }

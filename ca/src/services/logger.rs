@@ -31,10 +31,18 @@ impl LoggerService {
         change: impl FnOnce(&LogControl) -> Result<(), LoggingError>,
     ) -> Result<Response<Logger>, Status> {
         let log = self.log()?;
-        // Before and after, so that one of the two is there whichever level is the quieter.
-        tracing::info!(event = LOG_LEVEL_CHANGED, from = log.current());
+        // As loud as can be, and before and after: one of the two is there unless the log was off and stays so.
+        tracing::error!(
+            event = LOG_LEVEL_CHANGED,
+            from = log.current(),
+            "the log's level is being changed"
+        );
         change(log).map_err(|error| failure("the log's level could not be changed", &error))?;
-        tracing::info!(event = LOG_LEVEL_CHANGED, to = log.current());
+        tracing::error!(
+            event = LOG_LEVEL_CHANGED,
+            to = log.current(),
+            "the log's level was changed"
+        );
         Ok(Response::new(logger(log)))
     }
 }
@@ -59,9 +67,9 @@ impl api::logger_server::Logger for LoggerService {
                     "new_level: there is no level {level}"
                 )));
             }
-            // Nothing here ends the process with a line in the log, so there is none of these weights.
-            Ok(LogLevel::Panic | LogLevel::Fatal) => "off",
-            Ok(LogLevel::Error) => "error",
+            // Nothing here ends the process with a line in the log, so there is none of these weights. No command silences
+            // the log altogether: it is the record of what was refused, and of who silenced it.
+            Ok(LogLevel::Panic | LogLevel::Fatal | LogLevel::Error) => "error",
             Ok(LogLevel::Warn) => "warn",
             Ok(LogLevel::Info) => "info",
             Ok(LogLevel::Debug) => "debug",

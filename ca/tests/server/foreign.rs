@@ -109,14 +109,19 @@ async fn an_administrator_of_a_federated_trust_domain_is_one_while_its_bundle_is
 async fn an_own_identity_under_a_foreign_root_is_nobody_s() {
     // Another server pretends to be of this trust domain, and its root is federated under another name.
     let pretender = TestServer::start().await;
+    let other =
+        TestServer::start_with(|config| config.trust_domain = TrustDomain::new("other.org").unwrap()).await;
     let ops: SpiffeId = "spiffe://other.org/ops".parse().unwrap();
     let server = TestServer::start_with(|config| config.authorization.admin_ids = vec![ops]).await;
-    let mut bundle = BundleClient::new(pretender.local().await)
-        .get_bundle(bundles::GetBundleRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
-    bundle.trust_domain = "other.org".to_owned();
+    let bundle_of = async |server: &TestServer| {
+        let get = bundles::GetBundleRequest::default();
+        let bundle = BundleClient::new(server.local().await).get_bundle(get).await;
+        bundle.unwrap().into_inner()
+    };
+    let mut bundle = bundle_of(&other).await;
+    bundle
+        .x509_authorities
+        .extend(bundle_of(&pretender).await.x509_authorities);
     let set = bundles::BatchSetFederatedBundleRequest {
         bundle: vec![types::Bundle {
             jwt_authorities: vec![],
@@ -132,6 +137,8 @@ async fn an_own_identity_under_a_foreign_root_is_nobody_s() {
         .results;
     assert_eq!(results[0].status.as_ref().unwrap().code, 0, "{results:?}");
     let server = server.restart(|_| {}).await.unwrap();
+    // The bundle is in force.
+    count(&server, &minted(&other, "/ops").await).await.unwrap();
     let forged = minted(&pretender, "/admin").await;
     assert_no_handshake(
         count(&server, &forged).await,

@@ -123,12 +123,20 @@ async fn a_right_opens_what_it_is_for_and_a_ban_closes_all() {
     let below = granted("/below", |spec| spec.downstream = true).await;
     let agent = server.agent(Form::Classical).await;
     server.client.ban_agent(&agent.spiffe_id).await.unwrap();
+    let evicted = server.agent(Form::Classical).await;
+    server.client.delete_agent(&evicted.spiffe_id).await.unwrap();
     for path in &methods() {
         let rule = rule_of(path).unwrap();
-        for (who, channel, may) in [
-            ("an administrator", &admin, rule.admin),
-            ("a server below", &below, rule.downstream),
-            ("a banned agent", &agent.channel, false),
+        for (who, channel, may, reason) in [
+            ("an administrator", &admin, rule.admin, None),
+            ("a server below", &below, rule.downstream, None),
+            ("a banned agent", &agent.channel, false, Some(Reason::AgentBanned)),
+            (
+                "an evicted agent",
+                &evicted.channel,
+                false,
+                Some(Reason::AgentNotAttested),
+            ),
         ] {
             // What they may they could do, too, and this is not about that.
             if may || rule.any {
@@ -136,12 +144,8 @@ async fn a_right_opens_what_it_is_for_and_a_ban_closes_all() {
             }
             let status = call(channel, path).await.unwrap_err();
             assert_eq!(status.code(), Code::PermissionDenied, "{path} of {who}: {status}");
-            if rule.agent && who == "a banned agent" {
-                assert_eq!(
-                    denial_reason(&status),
-                    Some(Reason::AgentBanned),
-                    "{path}: {status}"
-                );
+            if rule.agent && reason.is_some() {
+                assert_eq!(denial_reason(&status), reason, "{path} of {who}: {status}");
             }
         }
     }

@@ -14,8 +14,8 @@ use super::samples::{at, full_entry, plain_entry};
 use super::{Outcome, Store, all_pages, expect_eq, expect_error};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode, EntryFilter,
-    FederationChange, FederationProfile, FederationRecord, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED,
-    X509Part,
+    FederationChange, FederationProfile, FederationRecord, FetchedBundle, MAX_APPENDED, MAX_FEDERATED_BUNDLE,
+    MAX_PUBLISHED, X509Part,
 };
 
 fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
@@ -191,6 +191,67 @@ pub(super) async fn a_bundle_that_is_too_long_is_refused(store: Store) -> Outcom
         DatastoreError::Invalid { .. }
     );
     expect_eq!(store.federated_bundle(&first.trust_domain).await?, Some(first));
+    Ok(())
+}
+
+pub(super) async fn what_was_fetched_counts_while_its_relationship_does(store: Store) -> Outcome {
+    let (by, numbered) = (
+        relationship("a.test")?,
+        |sequence| -> anyhow::Result<TrustBundle> {
+            Ok(TrustBundle {
+                sequence,
+                ..empty("a.test")?
+            })
+        },
+    );
+    let second = numbered(2)?;
+    expect_eq!(
+        store.set_fetched_bundle(&second, &by, true).await?,
+        FetchedBundle::NoRelationship
+    );
+    expect_eq!(store.federated_bundle(&second.trust_domain).await?, None);
+    store.create_federation(&by, None).await?;
+    let set = |bundle: &TrustBundle, changed| FetchedBundle::Set {
+        bundle: bundle.clone(),
+        changed,
+    };
+    expect_eq!(
+        store.set_fetched_bundle(&second, &by, true).await?,
+        set(&second, true)
+    );
+    expect_eq!(
+        store.set_fetched_bundle(&second, &by, true).await?,
+        set(&second, false)
+    );
+    let first = numbered(1)?;
+    expect_eq!(
+        store.set_fetched_bundle(&first, &by, true).await?,
+        FetchedBundle::Older(2)
+    );
+    expect_eq!(
+        store.federated_bundle(&second.trust_domain).await?,
+        Some(second.clone())
+    );
+    // By order of an operator, and where there are no numbers.
+    expect_eq!(
+        store.set_fetched_bundle(&first, &by, false).await?,
+        set(&first, true)
+    );
+    let none = numbered(0)?;
+    expect_eq!(
+        store.set_fetched_bundle(&none, &by, true).await?,
+        set(&none, true)
+    );
+    // The one there is by now leads elsewhere.
+    let other = FederationRecord {
+        endpoint_url: "https://elsewhere.test/bundle".to_owned(),
+        ..by
+    };
+    expect_eq!(
+        store.set_fetched_bundle(&second, &other, false).await?,
+        FetchedBundle::NoRelationship
+    );
+    expect_eq!(store.federated_bundle(&second.trust_domain).await?, Some(none));
     Ok(())
 }
 

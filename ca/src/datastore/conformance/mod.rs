@@ -81,6 +81,7 @@ const CHECKS: &[Check] = &[
     check!(federation::parts_of_a_bundle_are_replaced_and_no_others),
     check!(agents::who_attests_once_is_added_once),
     check!(federation::a_bundle_that_is_too_long_is_refused),
+    check!(federation::what_was_fetched_counts_while_its_relationship_does),
     check!(federation::entries_decide_whether_a_bundle_may_go),
     check!(federation::a_relationship_reads_back_and_changes),
     check!(federation::what_others_append_is_published_once),

@@ -17,8 +17,8 @@ use super::published::{
 use super::{SqliteDatastore, commit, upstream};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode,
-    FederationChange, FederationProfile, FederationRecord, FederationStore, Page, PageRequest, RecordKind,
-    Result, UpstreamRoot, checks,
+    FederationChange, FederationProfile, FederationRecord, FederationStore, FetchedBundle, Page, PageRequest,
+    RecordKind, Result, UpstreamRoot, checks,
 };
 
 const BUNDLES: &str = "SELECT seq, trust_domain, sequence, refresh_hint FROM federated_bundle AS b";
@@ -49,6 +49,32 @@ impl FederationStore for SqliteDatastore {
         let set = set_bundle(&mut transaction, bundle, parts).await?;
         commit(transaction).await?;
         Ok(set)
+    }
+
+    async fn set_fetched_bundle(
+        &self,
+        bundle: &TrustBundle,
+        relationship: &FederationRecord,
+        only_newer: bool,
+    ) -> Result<FetchedBundle> {
+        checks::federated_bundle(bundle)?;
+        let mut transaction = self.begin().await?;
+        let present = find_federation(&mut transaction, &bundle.trust_domain).await?;
+        if present.as_ref() != Some(relationship) {
+            return Ok(FetchedBundle::NoRelationship);
+        }
+        let before = find_bundle(&mut transaction, &bundle.trust_domain).await?;
+        let before = before.map(|(_, before)| before);
+        let held = before.as_ref().map_or(0, |before| before.sequence);
+        if only_newer && bundle.sequence != 0 && held > bundle.sequence {
+            return Ok(FetchedBundle::Older(held));
+        }
+        let bundle = set_bundle(&mut transaction, bundle, &BundleParts::WHOLE).await?;
+        commit(transaction).await?;
+        Ok(FetchedBundle::Set {
+            changed: before.as_ref() != Some(&bundle),
+            bundle,
+        })
     }
 
     async fn update_federated_bundle(
