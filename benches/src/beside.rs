@@ -10,6 +10,7 @@ mod report;
 
 use std::time::{Duration, Instant};
 
+use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SuiteSigner};
 use symbolon_pki::suite::{Form, Suite};
 
@@ -81,11 +82,16 @@ impl Side {
         })
     }
 
-    /// One turn: some batches, and what the server's process spent on them.
-    async fn sign(&self, csrs: &[Vec<u8>], form: Form) -> Result<Signing, AnyError> {
+    /// One turn: some batches, and what the server's process spent on them. Each SVID is for a key of its own, as agents ask
+    /// for them; the requests are made before anything is measured.
+    async fn sign(&self, suite: Suite) -> Result<Signing, AnyError> {
+        let form = suite.form();
+        let batches = (0..BATCHES)
+            .map(|_| requests(suite))
+            .collect::<Result<Vec<_>, _>>()?;
         let before = self.peer.processor()?;
         let started = Instant::now();
-        for _ in 0..BATCHES {
+        for csrs in &batches {
             self.agent.batch(&self.entries, csrs, form).await?;
         }
         Ok(Signing {
@@ -93,6 +99,25 @@ impl Side {
             wall: started.elapsed(),
             processor: self.peer.processor()? - before,
         })
+    }
+
+    /// Whether an SVID from it is what the other's is: signed with P-256, by an authority that signed itself.
+    async fn is_like_the_other(&self) -> Result<(), AnyError> {
+        let csrs = requests(Suite::EcdsaP256)?;
+        for chain in self.agent.batch(&self.entries, &csrs, Form::Classical).await? {
+            let leaf = chain.first().ok_or("an SVID without a certificate")?;
+            let leaf = Certificate::from_der(leaf)?;
+            if chain.len() != 1 || leaf.signature_suite() != Some(Suite::EcdsaP256) {
+                let signed = leaf.signature_suite().map_or("another", Suite::name);
+                let message = format!(
+                    "{}: {} certificates, signed with {signed}",
+                    self.figures.version,
+                    chain.len()
+                );
+                return Err(message.into());
+            }
+        }
+        Ok(())
     }
 
     async fn attest(&mut self, count: usize) -> Result<(), AnyError> {
@@ -141,28 +166,27 @@ pub async fn run(extent: Extent) -> Result<Report, AnyError> {
     let mut spire = Side::ready(Peer::spire()?).await?;
     let mut ours = Side::ready(Peer::symbolon()?).await?;
 
-    let classical = requests(Suite::EcdsaP256)?;
-    let ml_dsa = requests(Suite::MlDsa65)?;
-    let composite = requests(Form::Composite.default_suite())?;
+    let (classical, composite) = (Suite::EcdsaP256, Form::Composite.default_suite());
     // Once before it counts: connections, caches, the first page of every file.
     for side in [&spire, &ours] {
-        side.sign(&classical, Form::Classical).await?;
+        side.is_like_the_other().await?;
+        side.sign(classical).await?;
     }
     for round in 0..extent.rounds {
         // Nobody always comes after the other.
         if round % 2 == 0 {
-            let turn = spire.sign(&classical, Form::Classical).await?;
+            let turn = spire.sign(classical).await?;
             spire.figures.classical.add(turn);
         }
-        let turn = ours.sign(&classical, Form::Classical).await?;
+        let turn = ours.sign(classical).await?;
         ours.figures.classical.add(turn);
         if round % 2 == 1 {
-            let turn = spire.sign(&classical, Form::Classical).await?;
+            let turn = spire.sign(classical).await?;
             spire.figures.classical.add(turn);
         }
-        let turn = ours.sign(&ml_dsa, Form::MlDsa).await?;
+        let turn = ours.sign(Suite::MlDsa65).await?;
         ours.figures.ml_dsa.add(turn);
-        let turn = ours.sign(&composite, Form::Composite).await?;
+        let turn = ours.sign(composite).await?;
         ours.figures.composite.add(turn);
     }
     for side in [&mut spire, &mut ours] {

@@ -210,13 +210,13 @@ impl Agent {
         &self.id
     }
 
-    /// One batch; every SVID of it has to be there.
+    /// One batch; every SVID of it has to be there. Returns their chains.
     pub(super) async fn batch(
         &self,
         entries: &[String],
         csrs: &[Vec<u8>],
         form: Form,
-    ) -> Result<(), AnyError> {
+    ) -> Result<Vec<Vec<Vec<u8>>>, AnyError> {
         // A form that stock servers do not know is asked for; what they know is asked for as stock agents do.
         let named = match form {
             Form::Classical => String::new(),
@@ -243,12 +243,17 @@ impl Agent {
             .await?
             .into_inner()
             .results;
-        let issued = results.iter().filter(|result| result.svid.is_some()).count();
-        if issued == csrs.len() {
-            return Ok(());
+        let mut chains = Vec::with_capacity(csrs.len());
+        for result in results {
+            let svid = result
+                .svid
+                .ok_or_else(|| format!("an SVID was refused: {:?}", result.status))?;
+            chains.push(svid.cert_chain);
         }
-        let refused = results.into_iter().find(|result| result.svid.is_none());
-        Err(format!("{issued} of {} SVIDs were issued: {refused:?}", csrs.len()).into())
+        match chains.len() == csrs.len() {
+            true => Ok(chains),
+            false => Err(format!("{} of {} SVIDs were issued", chains.len(), csrs.len()).into()),
+        }
     }
 
     /// Waits until as many entries are authorised: servers may look for new ones only now and then.
