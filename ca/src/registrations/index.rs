@@ -260,6 +260,30 @@ mod tests {
     }
 
     #[test]
+    fn looking_up_from_entries_and_down_from_the_agent_agree() {
+        let names = [A, "/spire/server", "/a", "/b", "/c", "/d"];
+        let mut state = 1_u64;
+        let mut pick = |count: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from((state >> 33) % count).unwrap()
+        };
+        let mut reached = 0;
+        for _ in 0..1000 {
+            let entries: Vec<_> = (0..1 + pick(10))
+                .map(|number| {
+                    let (parent, spiffe_id) = (names[pick(6)], names[pick(6)]);
+                    entry(&number.to_string(), parent, spiffe_id, &[["r1", "r2"][pick(2)]])
+                })
+                .collect();
+            // Which looks both ways.
+            reached += reachable(&index(entries), A, &["r1"]).len();
+        }
+        assert!(reached > 1000, "{reached}");
+    }
+
+    #[test]
     fn an_entry_that_has_ended_gives_nothing() {
         let mut ended = entry("1", A, "/a", &["u"]);
         ended.expires_at = Some(NOW);
