@@ -30,6 +30,11 @@ impl Selectors {
         self.0.iter()
     }
 
+    /// Whether this is one of them.
+    pub fn contains(&self, selector: &Selector) -> bool {
+        self.0.binary_search(selector).is_ok()
+    }
+
     /// Whether `others` has all of them.
     pub fn is_subset(&self, others: &BTreeSet<Selector>) -> bool {
         self.iter().all(|selector| others.contains(selector))
@@ -76,6 +81,8 @@ mod tests {
             [&selector("a"), &selector("b")]
         );
         assert_eq!(selectors, Selectors::from([selector("a"), selector("b")]));
+        assert!(selectors.contains(&selector("a")) && selectors.contains(&selector("b")));
+        assert!(!selectors.contains(&selector("c")));
         assert_eq!((selectors.len(), selectors.first()), (2, Some(&selector("a"))));
         for (others, has_all) in [
             (vec!["a", "b", "c"], true),
