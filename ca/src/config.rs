@@ -30,7 +30,7 @@ use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_hsm::{Pkcs11Config, StoreLocation, StoreName, Stores};
 use symbolon_pki::suite::{Family, Form, Suite};
 
-pub(crate) use self::attestors::authorities as authorities_in;
+pub(crate) use self::attestors::{AZURE_CA, CLUSTER_CA, GCP_CA, authorities as authorities_in, web_roots};
 pub use self::attestors::{
     AttestorError, AttestorsConfig, AwsIidSection, AzureMsiSection, ClusterSection, GcpIitSection,
     HttpChallengeSection, K8sPsatSection, SshPopSection, TenantSection, TpmDevIdSection, TpmSection,

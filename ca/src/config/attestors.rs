@@ -17,6 +17,7 @@ use serde::Deserialize;
 use symbolon_attestation::PathTemplate;
 use symbolon_attestation::tpm::PcrPolicy;
 use symbolon_attestation::x509pop::{self, MAX_CERTIFICATES, MAX_RSA_BITS};
+use symbolon_federation::WebRoots;
 use symbolon_host::config::from_text;
 use symbolon_pki::bundle::{MAX_BUNDLE_LEN, X509Authority};
 use symbolon_pki::pem;
@@ -208,6 +209,38 @@ impl AttestorsConfig {
     }
 }
 
+impl AttestorsConfig {
+    /// What is wrong with files that methods by names, clusters and clouds name.
+    pub(super) fn check_files(&self) -> Vec<Problem> {
+        let mut errors = Vec::new();
+        errors.extend(
+            self.sshpop
+                .as_ref()
+                .and_then(|section| section.authorities().err()),
+        );
+        errors.extend(self.aws_iid.as_ref().and_then(|section| section.signers().err()));
+        let clusters = self.k8s_psat.iter().flat_map(|section| section.clusters.values());
+        let gcp = self
+            .gcp_iit
+            .as_ref()
+            .and_then(|section| section.web_ca_file.as_ref());
+        let azure = self
+            .azure_msi
+            .as_ref()
+            .and_then(|section| section.web_ca_file.as_ref());
+        let roots = clusters
+            .map(|cluster| (CLUSTER_CA, &cluster.ca_file))
+            .chain(gcp.map(|path| (GCP_CA, path)))
+            .chain(azure.map(|path| (AZURE_CA, path)));
+        errors.extend(roots.filter_map(|(key, path)| web_roots(key, path).err()));
+        let problem_of = |error: AttestorError| {
+            let reason = format!("is no use: {}: {}", error.path.display(), error.reason);
+            problem(error.key, reason)
+        };
+        errors.into_iter().map(problem_of).collect()
+    }
+}
+
 impl X509PopSection {
     fn check(&self) -> Result<(), Problem> {
         match (self.mode, self.ca_bundles.is_empty()) {
@@ -286,6 +319,20 @@ impl TpmSection {
         PcrPolicy::new(values)
             .map_err(|error| problem("attestors.tpm.pcrs", format!("cannot be used: {error}")))
     }
+}
+
+/// The keys of files with the web's authorities, or with a cluster's.
+pub(crate) const CLUSTER_CA: &str = "attestors.k8s_psat.clusters.*.ca_file";
+pub(crate) const GCP_CA: &str = "attestors.gcp_iit.web_ca_file";
+pub(crate) const AZURE_CA: &str = "attestors.azure_msi.web_ca_file";
+
+/// Whom to believe when a service is asked.
+pub(crate) fn web_roots(key: &'static str, path: &Path) -> Result<WebRoots, AttestorError> {
+    WebRoots::from_file(path).map_err(|error| AttestorError {
+        key,
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// The authorities in files of PEM.

@@ -18,8 +18,8 @@ use symbolon_pki::time::Clock;
 use symbolon_tls::KexPolicy;
 
 use crate::config::{
-    AttestorError, AwsIidSection, AzureMsiSection, ClusterSection, GcpIitSection, HttpChallengeSection,
-    K8sPsatSection, ServerConfig, SshPopSection,
+    AZURE_CA, AttestorError, AwsIidSection, AzureMsiSection, CLUSTER_CA, ClusterSection, GCP_CA,
+    GcpIitSection, HttpChallengeSection, K8sPsatSection, ServerConfig, SshPopSection, web_roots,
 };
 use crate::datastore::Datastore;
 use crate::outside::{NodePages, OutsideClient, OutsideOptions};
@@ -101,7 +101,7 @@ impl Surroundings<'_> {
     fn k8s_psat(&self, section: &K8sPsatSection) -> Result<K8sPsatVerifier, ServerError> {
         let cluster = |(name, section): (&String, &ClusterSection)| {
             let client = self.client(
-                "attestors.k8s_psat.clusters.*.ca_file",
+                CLUSTER_CA,
                 Some(&section.ca_file),
                 section.allow_classical_kex,
                 Some(section.token_file.clone()),
@@ -124,7 +124,7 @@ impl Surroundings<'_> {
     }
 
     fn gcp_iit(&self, section: &GcpIitSection) -> Result<GcpIitVerifier, ServerError> {
-        let key = "attestors.gcp_iit.web_ca_file";
+        let key = GCP_CA;
         let client = self.client(
             key,
             section.web_ca_file.as_deref(),
@@ -142,7 +142,7 @@ impl Surroundings<'_> {
     }
 
     fn azure_msi(&self, section: &AzureMsiSection) -> Result<AzureMsiVerifier, ServerError> {
-        let key = "attestors.azure_msi.web_ca_file";
+        let key = AZURE_CA;
         let client = self.client(
             key,
             section.web_ca_file.as_deref(),
@@ -188,13 +188,8 @@ impl Surroundings<'_> {
         allow_classical: bool,
         token_file: Option<PathBuf>,
     ) -> Result<OutsideClient, ServerError> {
-        let refused = |path: &Path, reason: String| AttestorError {
-            key,
-            path: path.to_owned(),
-            reason,
-        };
         let roots = match ca_file {
-            Some(path) => WebRoots::from_file(path).map_err(|error| refused(path, error.to_string()))?,
+            Some(path) => web_roots(key, path)?,
             None => WebRoots::mozilla(),
         };
         let kex = match allow_classical {
@@ -207,6 +202,13 @@ impl Surroundings<'_> {
             token_file,
         };
         let client = OutsideClient::new(options, self.clock);
-        Ok(client.map_err(|reason| refused(ca_file.unwrap_or(Path::new("")), reason))?)
+        Ok(client.map_err(|reason| AttestorError {
+            key,
+            path: ca_file.unwrap_or(Path::new("")).to_owned(),
+            reason,
+        })?)
     }
 }
+
+#[cfg(test)]
+mod tests;
