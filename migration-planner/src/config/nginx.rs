@@ -63,7 +63,14 @@ impl Scanner for Nginx {
             found.unread(Reason::Malformed, Some(line), what);
         }
         let maps = maps::of(&directives);
-        Walk { file, found, maps }.block(&directives, &Scope::default(), "", 0);
+        let spent = false;
+        let mut walk = Walk {
+            file,
+            found,
+            maps,
+            spent,
+        };
+        walk.block(&directives, &Scope::default(), "", 0);
     }
 }
 
@@ -89,14 +96,19 @@ struct Walk<'a, 'f> {
     file: &'a File<'a>,
     found: &'f mut Fragment,
     maps: Maps,
+    /// Whether there is no time left, which is told once.
+    spent: bool,
 }
 
 impl Walk<'_, '_> {
     fn block(&mut self, directives: &[Directive], outer: &Scope, kind: &str, line: u64) {
+        if self.spent {
+            return;
+        }
         if self.file.budget.is_spent() {
-            return self
-                .found
-                .unread(Reason::TimedOut, Some(line), "the blocks from here on");
+            self.spent = true;
+            let what = "the blocks from here on";
+            return self.found.unread(Reason::TimedOut, Some(line), what);
         }
         let mut own = Scope::default();
         let mut listens: Vec<(&Directive, bool)> = Vec::new();
