@@ -291,3 +291,12 @@ async fn a_machine_without_a_document_says_why() {
         .to_string();
     assert!(error.contains("answered 403"), "{error}");
 }
+
+#[test]
+fn certificates_that_sign_no_documents_are_refused() {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::default().self_signed(&key).unwrap();
+    let certificate = Certificate::from_der(certificate.der()).unwrap();
+    let error = Signer::new(&certificate).unwrap_err().to_string();
+    assert!(error.contains("RSA") && error.contains("ecdsa-p256"), "{error}");
+}
