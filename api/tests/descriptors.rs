@@ -211,6 +211,18 @@ fn services_and_methods_are_complete() {
             ],
         ),
         (
+            "symbolon.server.v1.Authorities",
+            vec![
+                "ListAuthorities =>",
+                "GetAuthority =>",
+                "PrepareAuthority =>",
+                "ActivateAuthority =>",
+                "TaintAuthority =>",
+                "RevokeAuthority =>",
+                "RotateAuthority =>",
+            ],
+        ),
+        (
             "symbolon.server.v1.Certificates",
             vec!["ListCertificates =>", "GetCertificate =>"],
         ),

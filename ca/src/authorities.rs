@@ -11,6 +11,7 @@
 //! This module decides when and makes it durable. It does not know how a certificate is encoded, who may ask for
 //! a rotation, or what an SVID is.
 
+mod choosing;
 mod commands;
 mod error;
 mod looking;
@@ -18,6 +19,7 @@ mod making;
 mod settings;
 mod slots;
 mod snapshot;
+mod tally;
 mod upstream;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::datastore::{AuthorityRecord, AuthorityState, Datastore};
 use crate::record::Recorder;
 
+pub use choosing::{NOTICE, Plan, Rotating, Rotation};
 pub use commands::{CommandError, Step};
 pub use error::AuthoritiesError;
 pub use looking::UnwellStore;
@@ -46,8 +49,10 @@ pub use settings::{AuthoritySettings, FamilySettings};
 pub(crate) use settings::{may_be_alternative, may_sign};
 pub use slots::{Change, ChangeKind};
 
+use choosing::Wanted;
 pub(crate) use snapshot::bundle_of;
 use snapshot::{Loaded, Signing, Snapshot};
+use tally::Tally;
 
 /// How often a running server looks whether an authority is due for a change.
 const TICK: Duration = Duration::from_secs(10);
@@ -68,6 +73,9 @@ pub struct Authorities {
     published: watch::Sender<u64>,
     /// Held while the journal is being changed, so that changes do not overlap.
     changing: Mutex<()>,
+    /// What each family is to be; replaced as a whole.
+    wanted: ArcSwap<Vec<Wanted>>,
+    tally: Tally,
     /// When upstreams that failed are asked again.
     waits: upstream::Waits,
     /// Whether a key may be left that nobody needs any more, since a store could not be reached.
@@ -89,6 +97,7 @@ impl Authorities {
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, Vec<Change>), AuthoritiesError> {
         settings.check(&stores)?;
+        let wanted = choosing::wanted(&settings, &stores, datastore.as_ref()).await?;
         let empty = Snapshot::empty(&settings.trust_domain);
         let authorities = Self {
             settings,
@@ -99,6 +108,8 @@ impl Authorities {
             current: ArcSwap::from_pointee(empty),
             published: watch::Sender::new(0),
             changing: Mutex::new(()),
+            wanted: ArcSwap::from_pointee(wanted),
+            tally: Tally::default(),
             keys_are_left: AtomicBool::new(false),
             waits: upstream::Waits::default(),
         };
@@ -172,9 +183,12 @@ impl Authorities {
         let now = self.clock.now();
         // One after the other: the journal and the bundle keep their order. Between two a command may have its turn:
         // whoever revokes an authority does not wait for every token that another family's key is on.
-        for family in &self.settings.families {
+        for family in self.families() {
             let _changing = self.changing.lock().await;
-            let rotated = self.rotate_family(family, now, &mut changes, &mut opened).await;
+            let Some(wanted) = self.wanted(family) else {
+                continue;
+            };
+            let rotated = self.rotate_family(&wanted, now, &mut changes, &mut opened).await;
             failures.extend(rotated.err());
         }
         let _changing = self.changing.lock().await;

@@ -2,11 +2,13 @@
 //!
 //! [`Reader`] is the part that only looks; [`crate::offline`] does the same from a data directory without a server.
 
+mod authorities;
 mod entries;
 mod error;
 mod federation;
 mod foreign;
 mod request;
+mod results;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use symbolon_api::symbolon::server::v1::certificates_client::CertificatesClient;
 use symbolon_api::symbolon::server::v1::server_client::ServerClient;
 use symbolon_api::{MAX_MESSAGE, MAX_PAGE, forms};
 use symbolon_pki::bundle::TrustBundle;
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::{Clock, from_unix_seconds};
 use symbolon_tls::grpc::{ALPN_H2, ChannelOptions, channel, unix_channel};
 use symbolon_tls::{AuthorizeId, ClientOptions, Connector, IdentitySource};
@@ -34,13 +36,15 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use zeroize::Zeroizing;
 
+pub use self::authorities::RotationSpec;
 pub use self::error::ClientError;
 pub use self::federation::{FederationChanges, FederationSpec};
 pub use self::request::{
     CertificateQuery, EntryChanges, EntryPolicy, EntryQuery, EntrySpec, InvalidSelector, SelectorSpec,
 };
 use crate::views::{
-    AgentView, CertificateView, EntryView, FederationView, ServerView, TokenView, read_bundle,
+    AgentView, AuthoritiesView, CertificateView, EntryView, FederationView, ServerView, TokenView,
+    read_bundle,
 };
 
 /// What can be asked without changing anything.
@@ -111,6 +115,12 @@ pub trait Reader: Send + Sync {
     /// # Errors
     /// [`ClientError`]; not found is [`ClientError::Refused`].
     async fn relationship(&self, trust_domain: &TrustDomain) -> Result<FederationView, ClientError>;
+
+    /// The authorities of a family or of all, oldest first, and what the families are to be.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    async fn authorities(&self, family: Option<Family>) -> Result<AuthoritiesView, ClientError>;
 
     /// What the server says of itself.
     ///
@@ -339,6 +349,10 @@ impl Reader for Client {
 
     async fn relationship(&self, trust_domain: &TrustDomain) -> Result<FederationView, ClientError> {
         self.get_federation(trust_domain).await
+    }
+
+    async fn authorities(&self, family: Option<Family>) -> Result<AuthoritiesView, ClientError> {
+        self.list_authorities(family).await
     }
 
     async fn server(&self) -> Result<ServerView, ClientError> {

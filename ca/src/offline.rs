@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_host::data_dir::trust_domain_of;
 use symbolon_pki::bundle::TrustBundle;
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Family, Form};
 use tonic::Status;
 
 use crate::authorities::bundle_of;
@@ -18,7 +18,9 @@ use crate::datastore::{
     Page, PageRequest, RecordKind, Result as StoreResult, SerialNumber,
 };
 use crate::server::DATASTORE_FILE;
-use crate::views::{AgentView, AuthorityView, CertificateView, EntryView, FederationView, ServerView};
+use crate::views::{
+    AgentView, AuthoritiesView, AuthorityView, CertificateView, EntryView, FederationView, ServerView,
+};
 use crate::wire::{
     agent_message, authority_message, certificate_message, entry_message, federation_message, summary_message,
 };
@@ -172,6 +174,17 @@ impl Reader for Offline {
         let federation = self.datastore.federation(trust_domain).await?;
         let federation = federation.ok_or_else(|| missing(RecordKind::Federation, trust_domain))?;
         self.view(&federation).await
+    }
+
+    async fn authorities(&self, family: Option<Family>) -> Result<AuthoritiesView, ClientError> {
+        let authorities = self.datastore.authorities(family).await?;
+        Ok(AuthoritiesView {
+            authorities: authorities
+                .iter()
+                .map(|authority| authority_message(authority).into())
+                .collect(),
+            families: Vec::new(),
+        })
     }
 
     async fn server(&self) -> Result<ServerView, ClientError> {

@@ -292,11 +292,6 @@ impl Server {
         for (listener, pages) in watched {
             background.spawn(pages::serve(listener, pages, stop.clone().cancelled_owned()));
         }
-        background.spawn(watching::count_changes(
-            Arc::clone(&authorities),
-            counted,
-            stop.clone(),
-        ));
         background.spawn(source.run(stop.clone()));
         background.spawn(Arc::clone(&federation).run(stop.clone()));
         background.spawn(maintenance::run(

@@ -4,7 +4,9 @@
 //! [`crate::authorization`]; how a certificate comes about is [`crate::issuer`]'s business.
 
 mod agent;
+mod authorities;
 mod bundle;
+mod commanded;
 mod companion;
 mod csr;
 mod debug;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub(crate) use self::agent::AgentService;
+pub(crate) use self::authorities::AuthoritiesService;
 pub(crate) use self::bundle::BundleService;
 pub(crate) use self::debug::DebugService;
 pub(crate) use self::entry::EntryService;

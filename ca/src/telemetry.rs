@@ -52,7 +52,7 @@ pub const ENTRY_CREATED: &str = "entry.created";
 pub const ENTRY_UPDATED: &str = "entry.updated";
 /// An entry was removed: `entry_id`, `spiffe_id`.
 pub const ENTRY_DELETED: &str = "entry.deleted";
-/// An authority was changed by command: `step` (`prepare`, `activate`, `taint`, `revoke`), `family`, `authority_id`,
+/// An authority was changed by command: `step` (`prepare`, `activate`, `taint`, `revoke`, `rotate`), `family`, `authority_id`,
 /// `caller`.
 pub const AUTHORITY_COMMANDED: &str = "authority.commanded";
 /// A command to change an authority was refused: as above, and `reason`.

@@ -2,6 +2,7 @@
 //!
 //! They serialise to stable JSON. Moments are RFC 3339 there, lifetimes whole seconds.
 
+mod authorities;
 mod read;
 
 use std::fmt;
@@ -14,6 +15,9 @@ use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
 use zeroize::Zeroizing;
 
+pub use self::authorities::{
+    AuthoritiesView, AuthorityDetail, ChoiceView, FamilyView, KeyPlaceView, RotationView, ShapeView,
+};
 pub(crate) use self::read::read_bundle;
 
 /// A registration entry.

@@ -20,7 +20,7 @@ use tonic::Status;
 
 pub(crate) use self::agent::{agent_message, mask_agent};
 pub(crate) use self::bundle::{bundle_message, forms_of, mask_bundle};
-pub(crate) use self::certificate::{authority_message, certificate_message, summary_message};
+pub(crate) use self::certificate::{authority_message, certificate_message, plan_message, summary_message};
 pub(crate) use self::entry::MAX_ID as MAX_ENTRY_ID;
 pub use self::entry::new_entry;
 pub(crate) use self::entry::{ALL_FIELDS, STOCK_FIELDS, apply_entry, entry_message, mask_entry};

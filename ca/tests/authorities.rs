@@ -61,6 +61,8 @@ struct Run {
     recorder: Recorder,
     task: RecorderTask,
     store: Arc<Stubborn>,
+    /// Another one, in which nothing is by the settings.
+    spare: Arc<Stubborn>,
 }
 
 impl Run {
@@ -83,8 +85,11 @@ impl Run {
             SoftwareStore::open(&dir.join("keys"), &kek).unwrap(),
             Component::EcdsaP384Sha384,
         );
+        let spare = SoftwareStore::open(&dir.join("spare"), &kek).unwrap();
+        let spare = Stubborn::new(spare, Component::EcdsaP384Sha384);
         let mut stores = Stores::new();
         stores.add(store_name(), store.clone()).unwrap();
+        stores.add(spare_name(), spare.clone()).unwrap();
         let (authorities, changes) = Authorities::open(
             settings,
             Arc::new(stores),
@@ -100,6 +105,7 @@ impl Run {
             recorder,
             task,
             store,
+            spare,
         })
     }
 
@@ -140,6 +146,10 @@ fn kind(kind: ChangeKind) -> &'static str {
 
 fn store_name() -> StoreName {
     StoreName::parse("software").unwrap()
+}
+
+fn spare_name() -> StoreName {
+    StoreName::parse("spare").unwrap()
 }
 
 fn settings(classical: Suite) -> AuthoritySettings {

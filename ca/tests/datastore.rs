@@ -22,6 +22,7 @@ use symbolon_ca::datastore::{
 };
 use symbolon_ca::record::{Limits, Recorder};
 use symbolon_pki::suite::{Form, Suite};
+use symbolon_pki::time::unix_seconds;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -321,7 +322,9 @@ async fn a_datastore_of_the_first_version_is_brought_up_to_date() {
         .unwrap();
     sqlx::query(
         "INSERT INTO authority (authority_id, family, suite, state, material, not_before, not_after, created_at, \
-         changed_at) VALUES ('aa', 'classical', 'ecdsa-p256', 'active', x'30', 0, 1, 0, 0)",
+         changed_at) VALUES ('aa', 'classical', 'ecdsa-p256', 'active', x'30', 0, 1, 20, 30), \
+         ('replaced', 'classical', 'ecdsa-p256', 'old', x'31', 0, 1, 5, 30), \
+         ('dropped', 'classical', 'ecdsa-p256', 'old', x'32', 0, 1, 10, 20)",
     )
     .execute(&mut connection)
     .await
@@ -336,6 +339,16 @@ async fn a_datastore_of_the_first_version_is_brought_up_to_date() {
     let store = SqliteDatastore::open(&path).await.unwrap();
     let authority = store.authority("aa").await.unwrap().unwrap();
     assert_eq!((authority.suite, authority.alternative), (Suite::EcdsaP256, None));
+    let mut activated = Vec::new();
+    for id in ["aa", "replaced", "dropped"] {
+        let authority = store.authority(id).await.unwrap().unwrap();
+        activated.push(authority.activated_at.map(unix_seconds));
+    }
+    assert_eq!(
+        activated,
+        [Some(30), Some(5), None],
+        "which of the old ones never signed can be told"
+    );
     store.close().await;
     SqliteDatastore::open_read_only(&path).await.unwrap();
 }

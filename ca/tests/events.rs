@@ -14,22 +14,29 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use symbolon_api::spire::api::server::entry::v1::CountEntriesRequest;
+use symbolon_api::spire::api::server::bundle::v1::AppendBundleRequest;
+use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
+use symbolon_api::spire::api::server::entry::v1::{BatchCreateEntryRequest, CountEntriesRequest};
 use symbolon_api::spire::api::server::localauthority::v1::local_authority_client::LocalAuthorityClient;
 use symbolon_api::spire::api::server::localauthority::v1::{
     PrepareX509AuthorityRequest, TaintX509AuthorityRequest,
 };
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
-use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX509svidParams};
-use symbolon_ca::client::EntryChanges;
+use symbolon_api::spire::api::server::svid::v1::{
+    BatchNewX509svidRequest, MintJwtsvidRequest, MintX509svidRequest, NewDownstreamX509caRequest,
+    NewX509svidParams,
+};
+use symbolon_api::spire::api::types;
+use symbolon_ca::client::{EntryChanges, RotationSpec};
 use symbolon_ca::datastore::AuthorityState;
 use symbolon_ca::telemetry;
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Family, Form, Suite};
+use symbolon_tls::SvidIdentity;
 use tonic::Request;
 use tracing_subscriber::fmt::MakeWriter;
 
-use support::{Key, TestServer, asking, attest, id};
+use support::{Key, TestServer, asking, attest, id, message, wire_id};
 
 /// Log lines in memory.
 #[derive(Clone, Default)]
@@ -163,6 +170,7 @@ async fn every_decision_is_an_event_with_the_request_it_belongs_to() {
         "a guessed token and a banned agent"
     );
     commands_are_events_whoever_leaves(&server, &lines).await;
+    what_operators_and_servers_below_get_is_told(&server, &lines).await;
     // Strangers who are turned away do not fill the log.
     let stranger = server.anonymous().await;
     for _ in 0..10 {
@@ -225,4 +233,93 @@ async fn commands_are_events_whoever_leaves(server: &TestServer, lines: &Lines) 
         (Some("prepare"), Some(&*prepared.authority_id))
     );
     assert_eq!(fields["caller"], caller);
+}
+
+/// What is issued without an entry, or to a server below this one, and what is put into the bundle.
+async fn what_operators_and_servers_below_get_is_told(server: &TestServer, lines: &Lines) {
+    let issued = |path: &str| -> Vec<Value> {
+        let path = id(path).to_string();
+        let events = lines.events(telemetry::SVID_ISSUED).into_iter();
+        events.filter(|event| event["fields"]["spiffe_id"] == path).collect()
+    };
+    let mut svids = SvidClient::new(server.local().await);
+    let below = Key::new(Form::Classical);
+    let request = MintX509svidRequest {
+        csr: below.csr(Some(&id("/below"))),
+        ttl: 60,
+    };
+    let minted = svids.mint_x509svid(request).await.unwrap().into_inner();
+    let request = MintJwtsvidRequest {
+        id: wire_id("/minted"),
+        audience: vec!["db".to_owned()],
+        ttl: 60,
+    };
+    svids.mint_jwtsvid(request).await.unwrap();
+    for (path, form) in [("/below", "classical"), ("/minted", "jwt")] {
+        let events = issued(path);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert_eq!(events[0]["fields"]["form"], form);
+        let caller = events[0]["span"]["caller"].as_str().unwrap();
+        assert!(caller.contains("of user"), "{caller}");
+    }
+
+    let entry = types::Entry {
+        downstream: true,
+        ..message("/below", "/spire/agent/x/a")
+    };
+    let request = BatchCreateEntryRequest {
+        entries: vec![entry],
+        output_mask: None,
+    };
+    let created = EntryClient::new(server.local().await)
+        .batch_create_entry(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let entry_id = created.results[0].entry.as_ref().unwrap().id.clone();
+    let chain = minted.svid.unwrap().cert_chain;
+    let identity = Arc::new(SvidIdentity::new(chain, below.signer).unwrap());
+    let request = NewDownstreamX509caRequest {
+        csr: Key::new(Form::Classical).csr(None),
+        preferred_ttl: 0,
+    };
+    let channel = server.with_svid(&identity).await;
+    SvidClient::new(channel).new_downstream_x509ca(request).await.unwrap();
+    let events = lines.events(telemetry::SVID_ISSUED);
+    let given = events.last().unwrap();
+    assert_eq!(given["fields"]["entry_id"], entry_id);
+    assert_eq!(given["span"]["caller"], id("/below").to_string());
+
+    let key = Key::new(Form::Classical).signer.public_key().spki_der();
+    let request = AppendBundleRequest {
+        jwt_authorities: vec![types::JwtKey {
+            public_key: key,
+            key_id: "added".to_owned(),
+            ..types::JwtKey::default()
+        }],
+        ..AppendBundleRequest::default()
+    };
+    let mut bundles = BundleClient::new(server.local().await);
+    bundles.append_bundle(request).await.unwrap();
+    let appended = lines.only(telemetry::BUNDLE_APPENDED);
+    assert_eq!(appended["fields"]["jwt_authorities"], 1);
+
+    // Our own commands are told as SPIRE's are.
+    let spec = RotationSpec {
+        suite: Some(Suite::EcdsaP384),
+        ..RotationSpec::default()
+    };
+    let rotated = server.client.rotate_authority(Family::Classical, &spec).await.unwrap();
+    server.client.rotate_authority(Family::Classical, &spec).await.unwrap_err();
+    let told = [telemetry::AUTHORITY_COMMANDED, telemetry::AUTHORITY_REFUSED].map(|name| {
+        let events = lines.events(name).into_iter();
+        let mut events = events.filter(|event| event["fields"]["step"] == "rotate");
+        let event = events.next().unwrap();
+        assert!(events.next().is_none());
+        assert_eq!(event["fields"]["family"], "classical");
+        event
+    });
+    let made = rotated.prepared.unwrap().authority.authority_id;
+    assert_eq!(told[0]["fields"]["authority_id"], made);
+    assert!(told[1]["fields"]["reason"].as_str().unwrap().contains("on its way"));
 }

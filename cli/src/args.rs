@@ -1,5 +1,6 @@
 //! The command line: every option with its default, every command with an example.
 
+pub(crate) mod authority;
 pub(crate) mod ceremony;
 mod entry;
 mod federation;
@@ -72,6 +73,9 @@ pub(crate) enum Command {
     /// The certificate authority
     #[command(subcommand)]
     Server(Server),
+    /// The server's authorities: how they stand, the steps of their lives, and what they are to become
+    #[command(subcommand)]
+    Authority(authority::Authority),
     /// Identities: fetch, watch and verify SVIDs
     #[command(subcommand)]
     Svid(Svid),

@@ -1,6 +1,7 @@
 //! One module a command.
 
 mod agent;
+mod authority;
 mod bundle;
 pub(crate) mod ceremony;
 mod cert;
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
     match command {
         Command::Up(options) => up::run(&common, &options).await,
         Command::Server(command) => server::run(&common, &command).await,
+        Command::Authority(command) => authority::run(&common, command).await,
         Command::Svid(command) => svid::run(&common, &command).await,
         Command::Entry(command) => entry::run(&common, command).await,
         Command::Import(command) => import::run(&common, command).await,

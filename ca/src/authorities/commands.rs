@@ -119,6 +119,35 @@ pub enum CommandError {
         /// Which authority.
         authority_id: String,
     },
+    /// The family cannot be what was chosen.
+    #[error(transparent)]
+    Unsuitable(AuthoritiesError),
+    /// The family is what was chosen.
+    #[error(
+        "{}",
+        match .is_like {
+            true => format!("the {family} family signs with that already, where that is; to replace its authority by another of the kind, prepare one and activate it"),
+            false => format!("the {family} family is on its way there already; its prepared authority signs when it has been published long enough, or when it is activated"),
+        }
+    )]
+    Already {
+        /// The family.
+        family: Family,
+        /// Whether the authority that signs is like that; if not, the next one will be.
+        is_like: bool,
+    },
+    /// Too many authorities of the family were prepared and let go of.
+    #[error(
+        "{count} {family} authorities are in the bundle that never signed and never will; revoke them, or wait until {until}"
+    )]
+    TooMany {
+        /// The family.
+        family: Family,
+        /// How many.
+        count: usize,
+        /// When the first of them expires.
+        until: String,
+    },
     /// It stands below an authority that is none of this server's.
     #[error(
         "{authority_id} stands below another authority, and what it signed is believed for that one's sake: prepare and \
@@ -162,13 +191,14 @@ impl Authorities {
     /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then, and after that at most the one that
     /// was prepared before is let go.
     pub async fn prepare(&self, family: Family) -> Result<AuthorityRecord, CommandError> {
-        let settings = self.configured(family)?;
         let _changing = self.changing.lock().await;
+        let wanted = self.wanted(family).ok_or(CommandError::NotConfigured(family))?;
         if self.in_state(family, AuthorityState::Active).await?.is_none() {
             return Err(CommandError::NotReady(family));
         }
+        self.refuse_more_unused(family).await?;
         let now = self.clock.now();
-        let made = self.prepare_instead(settings, now).await;
+        let made = self.prepare_instead(&wanted.settings, now).await;
         if made.is_err()
             && let Err(error) = self.destroy_orphaned_keys().await
         {
@@ -193,7 +223,7 @@ impl Authorities {
             self.retire(&waiting, "another was prepared by command", now)
                 .await?;
         }
-        self.datastore.add_authority(&made).await?;
+        self.enter(&made).await?;
         Ok(made)
     }
 
@@ -216,7 +246,7 @@ impl Authorities {
             // What a family that left the configuration signed may still count, and can be taken back.
             Ok(record) if step != Step::Activate => record,
             found => {
-                self.configured(family)?;
+                self.wanted(family).ok_or(CommandError::NotConfigured(family))?;
                 found?
             }
         };
@@ -250,8 +280,7 @@ impl Authorities {
             opened.push(self.load(&record).await?);
         }
         let done = self
-            .datastore
-            .change_authority_state(&record.authority_id, step.to(), now)
+            .advance(&record.authority_id, step.to(), now)
             .await
             .map_err(AuthoritiesError::from)?;
         let reloaded = self.reload(opened).await;
@@ -310,15 +339,7 @@ impl Authorities {
         Ok(changed)
     }
 
-    fn configured(&self, family: Family) -> Result<&FamilySettings, CommandError> {
-        let families = &self.settings.families;
-        families
-            .iter()
-            .find(|settings| settings.family == family)
-            .ok_or(CommandError::NotConfigured(family))
-    }
-
-    async fn in_state(
+    pub(super) async fn in_state(
         &self,
         family: Family,
         state: AuthorityState,
@@ -337,14 +358,16 @@ impl Authorities {
         })
     }
 
-    /// The authority of a family that signed before the one that does now, if it is still known and not revoked.
+    /// The authority of a family that signed last before the one that does now, if it is still known and not revoked. Once
+    /// it is revoked there is none: whoever taints and revokes until there is nothing left must not come to those before
+    /// it, what they signed being in use.
     pub fn replaced(&self, family: Family) -> Option<AuthorityRecord> {
         let snapshot = self.current.load();
-        let candidates = snapshot.journal.iter().filter(|record| {
-            record.family == family
-                && record.activated_at.is_some()
-                && matches!(record.state, AuthorityState::Old | AuthorityState::Tainted)
+        let signed = snapshot.journal.iter().filter(|record| {
+            record.family == family && record.activated_at.is_some() && record.state != AuthorityState::Active
         });
-        candidates.max_by_key(|record| record.activated_at).cloned()
+        let last = signed.max_by_key(|record| record.activated_at);
+        last.filter(|record| record.state != AuthorityState::Revoked)
+            .cloned()
     }
 }

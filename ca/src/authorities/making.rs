@@ -77,7 +77,7 @@ impl Authorities {
         now: SystemTime,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
         let record = self.new_authority(settings, now).await?;
-        self.datastore.add_authority(&record).await?;
+        self.enter(&record).await?;
         Ok(record)
     }
 

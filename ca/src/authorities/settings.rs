@@ -8,7 +8,7 @@ use symbolon_hsm::{StoreName, Stores};
 use symbolon_pki::suite::{Family, Suite};
 
 use super::AuthoritiesError;
-use crate::datastore::{AuthorityRecord, KeyReference};
+use crate::datastore::{AuthorityRecord, FamilyShape, KeyReference};
 use crate::upstream::NamedUpstream;
 
 /// How a server's authorities are to be.
@@ -111,6 +111,22 @@ impl FamilySettings {
         self.placement().map(|(_, store)| store).eq(places)
     }
 
+    /// What authorities made by this are.
+    pub(super) fn shape(&self) -> FamilyShape {
+        FamilyShape {
+            suite: self.suite,
+            alternative: self.alternative,
+            stores: self.placement().map(|(_, store)| store.clone()).collect(),
+        }
+    }
+
+    /// Makes authorities of this shape from now on.
+    pub(super) fn take(&mut self, shape: &FamilyShape) {
+        self.suite = shape.suite;
+        self.alternative = shape.alternative;
+        self.stores.clone_from(&shape.stores);
+    }
+
     /// Whether an authority is what this makes.
     pub(super) fn is_like(&self, record: &AuthorityRecord) -> bool {
         self.is_shape_of(record.suite, record.alternative, &record.keys)
@@ -127,7 +143,7 @@ impl FamilySettings {
         suite == self.suite && alternative == self.alternative && self.is_place_of(keys)
     }
 
-    fn check(&self, stores: &Stores) -> Result<(), AuthoritiesError> {
+    pub(super) fn check(&self, stores: &Stores) -> Result<(), AuthoritiesError> {
         let family = self.family;
         if !may_sign(family, self.suite) {
             let allowed = Suite::ALL

@@ -7,7 +7,7 @@ use symbolon_hsm::StoreError;
 use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::rfc3339;
 
-use super::settings::FamilySettings;
+use super::choosing::Wanted;
 use super::snapshot::Loaded;
 use super::{Authorities, AuthoritiesError, PRUNE_AFTER, is_valid};
 use crate::datastore::{AuthorityRecord, AuthorityState};
@@ -103,11 +103,12 @@ impl Authorities {
     /// key is opened before it is given the word, and not asked for again.
     pub(super) async fn rotate_family(
         &self,
-        settings: &FamilySettings,
+        wanted: &Wanted,
         now: SystemTime,
         changes: &mut Vec<Change>,
         opened: &mut Vec<Loaded>,
     ) -> Result<(), AuthoritiesError> {
+        let settings = &wanted.settings;
         let journal = self.datastore.authorities(Some(settings.family)).await?;
         let in_state = |state| journal.iter().find(|record| record.state == state).cloned();
         let active = in_state(AuthorityState::Active);
@@ -138,6 +139,12 @@ impl Authorities {
             Some(active) if has_fallen || is_activate_due(active, now) => Some(ChangeKind::Rotated),
             Some(_) => None,
         };
+        let is_changing = active.as_ref().is_some_and(|active| wanted.is_changing(active));
+        let has_had_notice = |prepared: &AuthorityRecord| {
+            is_changing && wanted.activates_at(prepared).is_some_and(|at| at <= now)
+        };
+        let is_chosen = kind.is_none() && prepared.as_ref().is_some_and(has_had_notice);
+        let mut kind = kind.or(is_chosen.then_some(ChangeKind::Rotated));
         // There is no way back from signing: whoever is to has to have its key.
         let mut ready = None;
         if kind.is_some()
@@ -152,13 +159,15 @@ impl Authorities {
                     tracing::error!(error = &error as &dyn std::error::Error, "a key is lost");
                     self.retire(&waiting, "its key is not in its store any more", now)
                         .await?;
+                    // The next one has yet to be known to anybody.
+                    kind = kind.filter(|_| !is_chosen);
                 }
                 Err(error) => return Err(error),
             }
         }
         let needed = active
             .as_ref()
-            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now))
+            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now) || is_changing)
             || has_fallen;
         if needed && prepared.is_none() {
             tracing::debug!(event = "authority.preparing", family = %settings.family, suite = %settings.suite);
@@ -185,8 +194,7 @@ impl Authorities {
                 None => self.load(&next).await?,
             };
             let done = self
-                .datastore
-                .change_authority_state(&next.authority_id, AuthorityState::Active, now)
+                .advance(&next.authority_id, AuthorityState::Active, now)
                 .await?;
             changes.push(Change::of(kind, &done.authority));
             opened.push(ready);
@@ -222,8 +230,7 @@ impl Authorities {
             authority_id = record.authority_id,
             "not to sign any more: {why}"
         );
-        self.datastore
-            .change_authority_state(&record.authority_id, AuthorityState::Old, now)
+        self.advance(&record.authority_id, AuthorityState::Old, now)
             .await?;
         Ok(())
     }

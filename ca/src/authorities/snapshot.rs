@@ -16,7 +16,7 @@ use super::AuthoritiesError;
 use crate::datastore::{AuthorityMaterial, AuthorityRecord, AuthorityState, PublishedAuthorities};
 
 /// How long bundle holders may wait before they ask again.
-const REFRESH_HINT: Duration = Duration::from_secs(5 * 60);
+pub(super) const REFRESH_HINT: Duration = Duration::from_secs(5 * 60);
 
 /// What the journal said when it was last read, with the keys opened.
 #[derive(Debug)]

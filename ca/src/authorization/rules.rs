@@ -166,6 +166,19 @@ pub static TABLE: &[ServiceRules] = &[
         ],
     },
     ServiceRules {
+        service: "symbolon.server.v1.Authorities",
+        socket_only: false,
+        methods: &[
+            ("ListAuthorities", OPERATORS),
+            ("GetAuthority", OPERATORS),
+            ("PrepareAuthority", OPERATORS),
+            ("ActivateAuthority", OPERATORS),
+            ("TaintAuthority", OPERATORS),
+            ("RevokeAuthority", OPERATORS),
+            ("RotateAuthority", OPERATORS),
+        ],
+    },
+    ServiceRules {
         service: "symbolon.server.v1.Certificates",
         socket_only: false,
         methods: &[("ListCertificates", OPERATORS), ("GetCertificate", OPERATORS)],

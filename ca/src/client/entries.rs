@@ -6,8 +6,8 @@ use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::types;
 use symbolon_api::{MAX_BATCH, MAX_MESSAGE, MAX_PAGE};
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 
+use super::results::{check, missing, of_all, of_one};
 use super::{Client, ClientError, EntryChanges, EntryQuery, EntrySpec, page_size};
 use crate::views::EntryView;
 
@@ -24,13 +24,8 @@ impl Client {
             entries: vec![spec.message()?],
             output_mask: None,
         };
-        let mut results = self
-            .entry_client()
-            .batch_create_entry(request)
-            .await?
-            .into_inner()
-            .results;
-        let result = results.pop().ok_or_else(no_result)?;
+        let answer = self.entry_client().batch_create_entry(request).await?;
+        let result = of_one(answer.into_inner().results)?;
         entry(result.status, result.entry)
     }
 
@@ -45,13 +40,8 @@ impl Client {
             input_mask: Some(mask),
             output_mask: None,
         };
-        let mut results = self
-            .entry_client()
-            .batch_update_entry(request)
-            .await?
-            .into_inner()
-            .results;
-        let result = results.pop().ok_or_else(no_result)?;
+        let answer = self.entry_client().batch_update_entry(request).await?;
+        let result = of_one(answer.into_inner().results)?;
         entry(result.status, result.entry)
     }
 
@@ -61,7 +51,7 @@ impl Client {
     /// [`ClientError`].
     pub async fn delete_entry(&self, id: &str) -> Result<(), ClientError> {
         let ids = [id.to_owned()];
-        self.delete_entries(&ids).await?.pop().ok_or_else(no_result)?
+        of_one(self.delete_entries(&ids).await?)?
     }
 
     /// Removes entries, each by itself; says of each in order what became of it.
@@ -73,8 +63,7 @@ impl Client {
         for ids in ids.chunks(MAX_BATCH) {
             let request = api::BatchDeleteEntryRequest { ids: ids.to_vec() };
             let answer = self.entry_client().batch_delete_entry(request).await?;
-            let results = answer.into_inner().results;
-            all_answered(ids.len(), results.len())?;
+            let results = of_all(ids.len(), answer.into_inner().results)?;
             outcomes.extend(results.into_iter().map(|result| check(result.status)));
         }
         Ok(outcomes)
@@ -93,8 +82,7 @@ impl Client {
                 output_mask: Some(types::EntryMask::default()),
             };
             let answer = self.entry_client().batch_create_entry(request).await?;
-            let results = answer.into_inner().results;
-            all_answered(wanted, results.len())?;
+            let results = of_all(wanted, answer.into_inner().results)?;
             outcomes.extend(
                 results
                     .into_iter()
@@ -119,8 +107,7 @@ impl Client {
                 output_mask: Some(types::EntryMask::default()),
             };
             let answer = self.entry_client().batch_update_entry(request).await?;
-            let results = answer.into_inner().results;
-            all_answered(wanted, results.len())?;
+            let results = of_all(wanted, answer.into_inner().results)?;
             outcomes.extend(
                 results
                     .into_iter()
@@ -197,37 +184,14 @@ fn entry(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<E
     check(status)?;
     entry
         .map(EntryView::from)
-        .ok_or_else(|| ClientError::Answer("it has no entry".to_owned()))
+        .ok_or_else(|| missing("entry"))
 }
 
 fn id_of(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<String, ClientError> {
     check(status)?;
     entry
         .map(|entry| entry.id)
-        .ok_or_else(|| ClientError::Answer("it has no entry".to_owned()))
-}
-
-/// What the status of one item of a batch says.
-pub(crate) fn check(status: Option<types::Status>) -> Result<(), ClientError> {
-    match status {
-        Some(status) if status.code == i32::from(Code::Ok) => Ok(()),
-        Some(status) => Err(Status::new(Code::from(status.code), status.message).into()),
-        None => Err(ClientError::Answer("it has no status".to_owned())),
-    }
-}
-
-/// An answer to a batch has as many results as the batch has items, or it cannot be told whose they are.
-fn all_answered(asked: usize, answered: usize) -> Result<(), ClientError> {
-    if asked == answered {
-        return Ok(());
-    }
-    Err(ClientError::Answer(format!(
-        "{asked} items were sent, and it has {answered} results"
-    )))
-}
-
-fn no_result() -> ClientError {
-    ClientError::Answer("it has no result".to_owned())
+        .ok_or_else(|| missing("entry"))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use symbolon_pki::suite::Form;
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::entries::check;
+use super::results::{check, missing, of_one};
 use super::{Client, ClientError, page_size};
 use crate::datastore::DeleteMode;
 use crate::views::{FederationView, read_bundle};
@@ -63,10 +63,6 @@ fn in_all_forms<T>(message: T) -> Result<Request<T>, ClientError> {
 
 fn whole(bundle: &TrustBundle) -> types::Bundle {
     bundle_message(bundle, &Form::ALL)
-}
-
-fn no_result() -> ClientError {
-    ClientError::Answer("it has no result".to_owned())
 }
 
 impl Client {
@@ -128,15 +124,10 @@ impl Client {
             bundle: vec![whole(bundle)],
             output_mask: None,
         })?;
-        let mut results = self
-            .bundles()
-            .batch_set_federated_bundle(request)
-            .await?
-            .into_inner()
-            .results;
-        let result = results.pop().ok_or_else(no_result)?;
+        let answer = self.bundles().batch_set_federated_bundle(request).await?;
+        let result = of_one(answer.into_inner().results)?;
         check(result.status)?;
-        let set = result.bundle.ok_or_else(no_result)?;
+        let set = result.bundle.ok_or_else(|| missing("bundle"))?;
         read_bundle(set).map_err(ClientError::Answer)
     }
 
@@ -160,7 +151,7 @@ impl Client {
             mode: mode.into(),
         };
         let answer = self.bundles().batch_delete_federated_bundle(request).await?;
-        check(answer.into_inner().results.pop().ok_or_else(no_result)?.status)
+        check(of_one(answer.into_inner().results)?.status)
     }
 
     /// The relationships with other trust domains, oldest first.
@@ -225,12 +216,12 @@ impl Client {
             .trust_domains()
             .batch_create_federation_relationship(request)
             .await?;
-        let result = answer.into_inner().results.pop().ok_or_else(no_result)?;
+        let result = of_one(answer.into_inner().results)?;
         check(result.status)?;
         result
             .federation_relationship
             .map(Into::into)
-            .ok_or_else(no_result)
+            .ok_or_else(|| missing("relationship"))
     }
 
     /// Changes a relationship.
@@ -261,12 +252,12 @@ impl Client {
             .trust_domains()
             .batch_update_federation_relationship(request)
             .await?;
-        let result = answer.into_inner().results.pop().ok_or_else(no_result)?;
+        let result = of_one(answer.into_inner().results)?;
         check(result.status)?;
         result
             .federation_relationship
             .map(Into::into)
-            .ok_or_else(no_result)
+            .ok_or_else(|| missing("relationship"))
     }
 
     /// Ends a relationship. The bundle stays.
@@ -281,7 +272,7 @@ impl Client {
             .trust_domains()
             .batch_delete_federation_relationship(request)
             .await?;
-        check(answer.into_inner().results.pop().ok_or_else(no_result)?.status)
+        check(of_one(answer.into_inner().results)?.status)
     }
 
     /// Has the bundle of a trust domain fetched, and waits until it is.

@@ -8,7 +8,7 @@ use symbolon_api::spire::api::types;
 use symbolon_api::{MAX_MESSAGE, MAX_PAGE};
 use tonic::transport::Channel;
 
-use super::entries::check;
+use super::results::{check, of_one};
 use super::{Client, ClientError, page_size};
 
 /// Bundles and relationships are set by so many at a time: bundles can be long.
@@ -84,11 +84,7 @@ impl Client {
             .bundle_messages_client()
             .batch_set_federated_bundle(request)
             .await?;
-        one(answer
-            .into_inner()
-            .results
-            .into_iter()
-            .map(|result| result.status))
+        check(of_one(answer.into_inner().results)?.status)
     }
 
     /// Begins a relationship.
@@ -104,11 +100,7 @@ impl Client {
             .federation_client()
             .batch_create_federation_relationship(request)
             .await?;
-        one(answer
-            .into_inner()
-            .results
-            .into_iter()
-            .map(|result| result.status))
+        check(of_one(answer.into_inner().results)?.status)
     }
 
     /// Changes where a relationship's bundle comes from.
@@ -125,11 +117,7 @@ impl Client {
             .federation_client()
             .batch_update_federation_relationship(request)
             .await?;
-        one(answer
-            .into_inner()
-            .results
-            .into_iter()
-            .map(|result| result.status))
+        check(of_one(answer.into_inner().results)?.status)
     }
 
     /// Puts authorities into the server's own bundle.
@@ -163,11 +151,3 @@ const PLACE_OF_BUNDLE: types::FederationRelationshipMask = types::FederationRela
     bundle_endpoint_profile: true,
     trust_domain_bundle: false,
 };
-
-/// The one status of a batch of one.
-fn one(mut statuses: impl Iterator<Item = Option<types::Status>>) -> Result<(), ClientError> {
-    match statuses.next() {
-        Some(status) => check(status),
-        None => Err(ClientError::Answer("it has no result".to_owned())),
-    }
-}

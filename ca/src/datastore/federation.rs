@@ -17,6 +17,10 @@ use super::{AuthorityState, DatastoreError, Page, PageRequest, Result};
 /// one may, all together. Whoever may add one could otherwise make it longer than verifiers read.
 pub const MAX_APPENDED: usize = 256;
 
+/// Most bytes of certificates and keys, names of keys included, that either of them may have put there: with what is the
+/// server's own, and the other's, the bundle has to stay well below the 4 MiB of a message, or no agent could take it.
+pub const MAX_APPENDED_LEN: usize = 1024 * 1024;
+
 /// Most authorities that one server below this one may have in the bundle. It needs three or four at a time; with more it
 /// could keep the others from publishing theirs.
 pub const MAX_PUBLISHED: usize = 16;
@@ -363,7 +367,8 @@ pub trait FederationStore: Send + Sync {
     ///
     /// # Errors
     /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has, and for what was revoked;
-    /// [`DatastoreError::Conflict`] where there would be more than [`MAX_APPENDED`], not counting what was published.
+    /// [`DatastoreError::Conflict`] where there would be more than [`MAX_APPENDED`], or more than [`MAX_APPENDED_LEN`] bytes of
+    /// them, not counting what was published.
     async fn append_authorities(&self, added: &AppendedAuthorities) -> Result<()>;
 
     /// Adds authorities as [`append_authorities`](Self::append_authorities) does, on behalf of a server below this one. Where
@@ -372,7 +377,7 @@ pub trait FederationStore: Send + Sync {
     /// # Errors
     /// [`DatastoreError::AlreadyExists`] for a key whose `kid` another key of the bundle has;
     /// [`DatastoreError::Conflict`] where this publisher would have more than [`MAX_PUBLISHED`], or all of them together
-    /// more than [`MAX_APPENDED`].
+    /// more than [`MAX_APPENDED`] or [`MAX_APPENDED_LEN`].
     async fn publish_authorities(
         &self,
         publisher: &SpiffeId,

@@ -17,6 +17,7 @@ mod agent;
 mod authority;
 mod certificate;
 mod checks;
+mod choice;
 pub mod conformance;
 mod entry;
 mod error;
@@ -40,12 +41,13 @@ pub use certificate::{
     CertificateFilter, CertificateIntent, CertificateProfile, CertificateRecord, CertificateState,
     CertificateStore, CertificateSummary, CertificateWrite, IssuedRecord, SubjectKeyClaim,
 };
+pub use choice::{ChoiceStore, FamilyChoice, FamilyShape};
 pub use entry::{EntryCreation, EntryFilter, EntryRecord, EntryStore, Selector};
 pub use error::{DatastoreError, RecordKind, Result};
 pub(crate) use federation::is_seen;
 pub use federation::{
     AppendedAuthorities, AuthorityKind, BundleParts, DeleteMode, FederationChange, FederationProfile,
-    FederationRecord, FederationStore, FetchedBundle, MAX_APPENDED, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED,
+    FederationRecord, FederationStore, FetchedBundle, MAX_APPENDED, MAX_APPENDED_LEN, MAX_FEDERATED_BUNDLE, MAX_PUBLISHED,
     UpstreamRoot, X509Part,
 };
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
@@ -81,6 +83,7 @@ pub trait MetadataStore: Send + Sync {
 #[async_trait]
 pub trait Datastore:
     AuthorityStore
+    + ChoiceStore
     + CertificateStore
     + EntryStore
     + AgentStore

@@ -157,6 +157,18 @@ pub(crate) static TABLE: &[ServiceLimits] = &[
         ],
     },
     ServiceLimits {
+        service: "symbolon.server.v1.Authorities",
+        methods: &[
+            ("ListAuthorities", Free),
+            ("GetAuthority", Free),
+            ("PrepareAuthority", Free),
+            ("ActivateAuthority", Free),
+            ("TaintAuthority", Free),
+            ("RevokeAuthority", Free),
+            ("RotateAuthority", Free),
+        ],
+    },
+    ServiceLimits {
         service: "symbolon.server.v1.Certificates",
         methods: &[("ListCertificates", Free), ("GetCertificate", Free)],
     },

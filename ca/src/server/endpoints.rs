@@ -15,6 +15,7 @@ use symbolon_api::spire::api::server::localauthority::v1::local_authority_server
 use symbolon_api::spire::api::server::logger::v1::logger_server::LoggerServer;
 use symbolon_api::spire::api::server::svid::v1::svid_server::SvidServer;
 use symbolon_api::spire::api::server::trustdomain::v1::trust_domain_server::TrustDomainServer;
+use symbolon_api::symbolon::server::v1::authorities_server::AuthoritiesServer;
 use symbolon_api::symbolon::server::v1::certificates_server::CertificatesServer;
 use symbolon_api::symbolon::server::v1::server_server::ServerServer;
 use symbolon_api::{FILE_DESCRIPTOR_SET, MAX_MESSAGE};
@@ -34,7 +35,7 @@ use crate::authorization::AuthorizationLayer;
 use crate::authorization::rules::TABLE;
 use crate::config::ServerConfig;
 use crate::services::{
-    AgentService, BundleService, CertificatesService, Core, DebugService, EntryService,
+    AgentService, AuthoritiesService, BundleService, CertificatesService, Core, DebugService, EntryService,
     LocalAuthorityService, LoggerService, ServerService, SvidService, TrustDomainService,
 };
 use crate::telemetry::ObserveLayer;
@@ -173,6 +174,7 @@ fn routes(core: &Arc<Core>) -> Routes {
         .add_service(bounded!(LocalAuthorityServer, LocalAuthorityService))
         .add_service(bounded!(SvidServer, SvidService))
         .add_service(bounded!(TrustDomainServer, TrustDomainService))
+        .add_service(bounded!(AuthoritiesServer, AuthoritiesService))
         .add_service(bounded!(CertificatesServer, CertificatesService))
         .add_service(bounded!(ServerServer, ServerService))
 }

@@ -7,17 +7,13 @@ use std::sync::Arc;
 
 use symbolon_api::spire::api::server::localauthority::v1 as api;
 use symbolon_pki::suite::Family;
-use symbolon_pki::text::printable;
 use tonic::{Request, Response, Status};
-use tracing::Instrument as _;
 
 use self::answer::{State, message};
 use super::Core;
+use super::commanded::Command;
 use crate::authorities::{CommandError, Step};
-use crate::authorization::CallContext;
 use crate::datastore::AuthorityState;
-use crate::status::failure;
-use crate::telemetry::{AUTHORITY_COMMANDED, AUTHORITY_REFUSED};
 
 /// The service.
 #[derive(Debug)]
@@ -253,12 +249,13 @@ impl LocalAuthorityService {
     }
 
     async fn prepare<T>(&self, family: Family, request: &Request<T>) -> Result<api::AuthorityState, Status> {
-        let command = Command::new("prepare", family, "", request);
+        let command = Command::new("prepare", Some(family), "", request);
         let core = Arc::clone(&self.0);
         command
             .carry_out(async move {
                 let outcome = core.authorities.prepare(family).await;
-                outcome.map(|record| message(&record)).map_err(answer::of)
+                let prepared = outcome.map(|record| message(&record)).map_err(answer::of)?;
+                Ok((prepared.authority_id.clone(), prepared))
             })
             .await
     }
@@ -271,18 +268,15 @@ impl LocalAuthorityService {
         request: &Request<T>,
     ) -> Result<String, Status> {
         let root_id = subject_key_id.to_ascii_lowercase();
-        let command = Command::new(step.name(), Family::Classical, &root_id, request);
+        let command = Command::new(step.name(), Some(Family::Classical), &root_id, request);
         let core = Arc::clone(&self.0);
-        let done = command.carry_out(async move {
-            let outcome = core.authorities.step_upstream(step, &root_id).await;
-            let state = api::AuthorityState {
-                authority_id: root_id.clone(),
-                expires_at: 0,
-                upstream_authority_subject_key_id: root_id,
-            };
-            outcome.map(|()| state).map_err(answer::of)
-        });
-        Ok(done.await?.upstream_authority_subject_key_id)
+        command
+            .carry_out(async move {
+                let outcome = core.authorities.step_upstream(step, &root_id).await;
+                outcome.map_err(answer::of)?;
+                Ok((root_id.clone(), root_id))
+            })
+            .await
     }
 
     async fn step<T>(
@@ -292,7 +286,7 @@ impl LocalAuthorityService {
         authority_id: &str,
         request: &Request<T>,
     ) -> Result<api::AuthorityState, Status> {
-        let command = Command::new(step.name(), family, authority_id, request);
+        let command = Command::new(step.name(), Some(family), authority_id, request);
         let (core, authority_id) = (Arc::clone(&self.0), authority_id.to_owned());
         command
             .carry_out(async move {
@@ -308,62 +302,8 @@ impl LocalAuthorityService {
                     }
                     outcome => outcome.map(|record| message(&record)),
                 };
-                outcome.map_err(answer::of)
+                Ok((authority_id, outcome.map_err(answer::of)?))
             })
             .await
-    }
-}
-
-/// A command as the log tells of it.
-struct Command {
-    step: &'static str,
-    family: Family,
-    authority_id: String,
-    caller: Option<String>,
-}
-
-impl Command {
-    fn new<T>(step: &'static str, family: Family, authority_id: &str, request: &Request<T>) -> Self {
-        let context = request.extensions().get::<CallContext>();
-        Self {
-            step,
-            family,
-            authority_id: authority_id.to_owned(),
-            caller: context.map(|context| context.caller.to_string()),
-        }
-    }
-
-    /// Carries the command out on a task of its own, to its end. A caller may leave at any moment, and an authority
-    /// that is revoked in the journal and still published, or a command that nobody is known to have given, must not
-    /// come of that.
-    async fn carry_out(
-        self,
-        work: impl Future<Output = Result<api::AuthorityState, Status>> + Send + 'static,
-    ) -> Result<api::AuthorityState, Status> {
-        let work = async move { self.told(work.await) };
-        let outcome = tokio::spawn(work.in_current_span()).await;
-        outcome.unwrap_or_else(|error| Err(failure("the command was not carried out", &error)))
-    }
-
-    /// Leaves what became of it in the log: who gave it, and why it was refused.
-    fn told(self, outcome: Result<api::AuthorityState, Status>) -> Result<api::AuthorityState, Status> {
-        let Self {
-            step,
-            family,
-            authority_id,
-            caller,
-        } = self;
-        match outcome {
-            Ok(state) => {
-                let authority_id = printable(&state.authority_id);
-                tracing::info!(event = AUTHORITY_COMMANDED, step, %family, authority_id, caller);
-                Ok(state)
-            }
-            Err(status) => {
-                let (authority_id, reason) = (printable(&authority_id), status.message());
-                tracing::warn!(event = AUTHORITY_REFUSED, step, %family, authority_id, caller, reason);
-                Err(status)
-            }
-        }
     }
 }

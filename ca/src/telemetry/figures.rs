@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use symbolon_host::metrics::{Counters, Definition, Kind, Latencies, Metrics, Sample};
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Family, Form};
 use tonic::{Code, Status};
 
 use crate::datastore::{AgentFilter, AuthorityState, EntryFilter};
@@ -199,7 +199,6 @@ pub(crate) struct Counted {
     issuance_seconds: Latencies<1>,
     attestations: Counters<2>,
     denials: Counters<1>,
-    authority_changes: Counters<2>,
     agents: Arc<AtomicU64>,
     entries: Arc<AtomicU64>,
 }
@@ -214,7 +213,6 @@ impl Counted {
             issuance_seconds: metrics.latencies(&ISSUANCE_SECONDS),
             attestations: metrics.counters(&ATTESTATIONS),
             denials: metrics.counters(&DENIALS),
-            authority_changes: metrics.counters(&AUTHORITY_CHANGES),
             agents: Arc::default(),
             entries: Arc::default(),
         }
@@ -251,11 +249,6 @@ impl Counted {
         self.attestations.count([method, outcome.of_attestation()]);
     }
 
-    /// An authority came to a state.
-    pub(crate) fn authority(&self, family: &'static str, state: AuthorityState) {
-        self.authority_changes.count([family, state.name()]);
-    }
-
     /// Counts agents and entries anew, for whoever looks next. What the datastore does not tell stays as it was.
     pub(crate) async fn count_records(&self, core: &Core) {
         if let Ok(count) = core.datastore.count_agents(&AgentFilter::default()).await {
@@ -269,6 +262,8 @@ impl Counted {
     /// Adds to `metrics` what is read from a server when somebody looks.
     pub(crate) fn sample(&self, metrics: &mut Metrics, core: &Arc<Core>) {
         let at = |core: &Arc<Core>| Arc::clone(core);
+        let server = at(core);
+        metrics.sample(&AUTHORITY_CHANGES, move || arrivals(&server));
         let server = at(core);
         metrics.sample(&AUTHORITY_EXPIRY, move || expiries(&server));
         let server = at(core);
@@ -312,6 +307,14 @@ fn unix(at: SystemTime) -> f64 {
         .unwrap_or_default()
         .as_secs_f64()
         .floor()
+}
+
+fn arrivals(core: &Core) -> Vec<Sample> {
+    let arrivals = core.authorities.arrivals().into_iter();
+    let sample = |((family, state), count): ((Family, AuthorityState), u64)| {
+        (vec![family.name().into(), state.name().into()], count as f64)
+    };
+    arrivals.map(sample).collect()
 }
 
 fn expiries(core: &Core) -> Vec<Sample> {

@@ -23,7 +23,7 @@ fn id(id: Option<types::Spiffeid>) -> String {
 }
 
 /// A moment; 0 is none.
-fn moment(seconds: i64) -> Option<SystemTime> {
+pub(super) fn moment(seconds: i64) -> Option<SystemTime> {
     u64::try_from(seconds)
         .ok()
         .filter(|seconds| *seconds > 0)
@@ -37,7 +37,7 @@ fn selectors(selectors: Vec<types::Selector>) -> Vec<String> {
         .collect()
 }
 
-fn text(value: String) -> Option<String> {
+pub(super) fn text(value: String) -> Option<String> {
     Some(value).filter(|value| !value.is_empty())
 }
 

@@ -3,9 +3,10 @@
 use symbolon_api::symbolon::server::v1 as api;
 
 use super::seconds;
+use crate::authorities::Plan;
 use crate::datastore::{
     AuthorityRecord, AuthorityState, CertificateProfile, CertificateRecord, CertificateState,
-    CertificateSummary,
+    CertificateSummary, FamilyChoice, FamilyShape,
 };
 
 /// A line of the record, without the certificate.
@@ -47,6 +48,30 @@ pub(crate) fn certificate_message(record: &CertificateRecord) -> api::Certificat
     }
 }
 
+/// What a family is to be.
+pub(crate) fn plan_message(plan: &Plan) -> api::FamilyPlan {
+    let shape = |shape: &FamilyShape| api::FamilyShape {
+        suite: shape.suite.to_string(),
+        alternative: shape
+            .alternative
+            .map(|suite| suite.to_string())
+            .unwrap_or_default(),
+        stores: shape.stores.iter().map(ToString::to_string).collect(),
+    };
+    let choice = |(sequence, choice): &(u64, FamilyChoice)| api::FamilyChoice {
+        sequence: *sequence,
+        chosen_at: seconds(choice.chosen_at),
+        chosen_by: choice.chosen_by.clone(),
+    };
+    api::FamilyPlan {
+        family: plan.family.to_string(),
+        wanted: Some(shape(&plan.wanted)),
+        configured: Some(shape(&plan.configured)),
+        choice: plan.choice.as_ref().map(choice),
+        activates_at: plan.activates_at.map(seconds).unwrap_or_default(),
+    }
+}
+
 /// A line of the journal.
 pub(crate) fn authority_message(authority: &AuthorityRecord) -> api::Authority {
     let state = match authority.state {
@@ -67,5 +92,17 @@ pub(crate) fn authority_message(authority: &AuthorityRecord) -> api::Authority {
         state: state.into(),
         not_before: seconds(authority.not_before),
         not_after: seconds(authority.not_after),
+        created_at: seconds(authority.created_at),
+        activated_at: authority.activated_at.map(seconds).unwrap_or_default(),
+        changed_at: seconds(authority.changed_at),
+        keys: authority
+            .components()
+            .zip(&authority.keys)
+            .map(|(component, key)| api::KeyPlace {
+                component: component.to_string(),
+                store: key.store.to_string(),
+                key_id: key.key_id.to_string(),
+            })
+            .collect(),
     }
 }

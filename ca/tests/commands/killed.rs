@@ -1,15 +1,22 @@
-//! A process that is killed while it takes commands: at each use of a key store, which are what stands between the
-//! journal's transactions, and after each command.
+//! A process that is killed while it takes commands: before and after each transaction of the journal, at each use of a
+//! key store in between, and after each command.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use symbolon_ca::authorities::{NOTICE, Rotation};
 use symbolon_crypto::{HeldKey, MlDsaContext, PublicKey, SignError};
 use symbolon_hsm::{KeyId, KeyInfo, KeyStore, StoreError, Unsupported};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::*;
 
 const DIR: &str = "SYMBOLON_TEST_AUTHORITIES_DIR";
+/// The file with the time by the victim's clock, once that has moved.
+const CLOCK: &str = "clock";
 const POINT: &str = "SYMBOLON_TEST_AUTHORITIES_POINT";
 
 /// The families that the victim commands: one with certificates, one without.
@@ -100,6 +107,17 @@ impl KeyStore for Mortal {
     }
 }
 
+/// Dies where something is told: the journal is, at each of its transactions.
+struct MortalLog(Arc<Fate>);
+
+impl<S: Subscriber> Layer<S> for MortalLog {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target().starts_with("symbolon_ca::authorities") {
+            self.0.point();
+        }
+    }
+}
+
 /// Few enough that every point can be come to in a test.
 fn two_families() -> AuthoritySettings {
     let mut settings = every_family();
@@ -120,6 +138,9 @@ fn victim() {
         at: point.parse().unwrap(),
         passed: AtomicUsize::new(0),
     });
+    tracing_subscriber::registry()
+        .with(MortalLog(fate.clone()))
+        .init();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(command_all(Path::new(&dir), &fate));
     std::fs::write(
@@ -133,18 +154,21 @@ async fn command_all(dir: &Path, fate: &Arc<Fate>) {
     let datastore = Arc::new(SqliteDatastore::open(&dir.join("db")).await.unwrap());
     let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
     let kek = KekSource::KeyFile(dir.join("kek"));
-    let store = Mortal {
-        store: Arc::new(SoftwareStore::open(&dir.join("keys"), &kek).unwrap()),
-        fate: fate.clone(),
-    };
     let mut stores = Stores::new();
-    stores.add(store_name(), Arc::new(store)).unwrap();
+    for (name, place) in [(store_name(), "keys"), (spare_name(), "spare")] {
+        let store = Mortal {
+            store: Arc::new(SoftwareStore::open(&dir.join(place), &kek).unwrap()),
+            fate: fate.clone(),
+        };
+        stores.add(name, Arc::new(store)).unwrap();
+    }
+    let clock = TestClock::new();
     let (authorities, _) = Authorities::open(
         two_families(),
         Arc::new(stores),
         datastore.clone() as Arc<dyn Datastore>,
         recorder.clone(),
-        TestClock::new() as Arc<dyn Clock>,
+        clock.clone() as Arc<dyn Clock>,
     )
     .await
     .unwrap();
@@ -162,10 +186,36 @@ async fn command_all(dir: &Path, fate: &Arc<Fate>) {
             authorities.step(family, step, &id).await.unwrap();
             fate.point();
         }
+        // And one that waits gives way to what the family is to be from then on.
+        authorities.prepare(family).await.unwrap();
+        fate.point();
+        authorities.rotate(family, &chosen(family)).await.unwrap();
+        fate.point();
+        clock.advance(NOTICE);
+        // Whoever goes on from here does so later, not earlier.
+        std::fs::write(dir.join(CLOCK), unix_seconds(clock.now()).to_string()).unwrap();
+        authorities.rotate_due().await.unwrap();
+        fate.point();
     }
     drop((authorities, recorder));
     task.shutdown().await.unwrap();
     datastore.close().await;
+}
+
+/// What a family is to become: a suite of another size, and another store.
+fn chosen(family: Family) -> Rotation {
+    Rotation {
+        suite: Some(chosen_suite(family)),
+        stores: vec![spare_name()],
+        ..Rotation::default()
+    }
+}
+
+fn chosen_suite(family: Family) -> Suite {
+    match family {
+        Family::Classical => Suite::EcdsaP384,
+        _ => Suite::EcdsaP256,
+    }
 }
 
 fn replaced(authorities: &Authorities, family: Family) -> String {
@@ -194,7 +244,11 @@ fn run_until(dir: &Path, point: usize) -> Option<usize> {
 /// What has to hold of a journal, whenever the process died that kept it.
 fn check(run: &Run, point: usize) {
     let (journal, bundle) = (run.authorities.journal(), run.authorities.bundle());
-    let mut held: Vec<_> = run.store.list().unwrap().into_iter().map(|key| key.id).collect();
+    let mut held: Vec<_> = [&run.store, &run.spare]
+        .into_iter()
+        .flat_map(|store| store.list().unwrap())
+        .map(|key| key.id)
+        .collect();
     for family in COMMANDED {
         let in_state = |state| {
             let is_it = |record: &&AuthorityRecord| record.family == family && record.state == state;
@@ -232,11 +286,38 @@ fn check(run: &Run, point: usize) {
     );
 }
 
+/// What was chosen and has not come about does so now, in its time and not before; of what was never chosen there is
+/// nothing.
+async fn is_becoming_what_was_chosen(run: &Run, clock: &Arc<TestClock>, point: usize) {
+    let is_chosen = |family| run.authorities.plan(family).unwrap().choice.is_some();
+    let stores = |family| -> Vec<StoreName> {
+        let id = run.signing(family);
+        let mut journal = run.authorities.journal().into_iter();
+        let record = journal.find(|record| record.authority_id == id).unwrap();
+        record.keys.into_iter().map(|key| key.store).collect()
+    };
+    let before = COMMANDED.map(|family| run.signing(family));
+    clock.advance(NOTICE - Duration::from_secs(1));
+    run.authorities.rotate_due().await.unwrap();
+    let unchanged = COMMANDED.map(|family| run.signing(family));
+    assert_eq!(unchanged, before, "{point}: nobody signs who was not published long enough");
+    clock.advance(Duration::from_secs(1));
+    run.authorities.rotate_due().await.unwrap();
+    for family in COMMANDED {
+        let expected = match is_chosen(family) {
+            true => spare_name(),
+            false => store_name(),
+        };
+        assert_eq!(stores(family), [expected], "{point}: {family}");
+    }
+    check(run, point);
+}
+
 #[test]
 fn whatever_is_left_is_whole_and_can_be_gone_on_from() {
     let whole = TempDir::new().unwrap();
     let points = run_until(whole.path(), 0).unwrap();
-    assert!(points > 30, "the victim has {points} points");
+    assert!(points > 100, "the victim has {points} points");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for point in 1..=points {
         let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
@@ -245,9 +326,13 @@ fn whatever_is_left_is_whole_and_can_be_gone_on_from() {
             None,
             "the victim comes to point {point}"
         );
+        if let Ok(seconds) = std::fs::read_to_string(dir.path().join(CLOCK)) {
+            *clock.0.lock().unwrap() = from_unix_seconds(seconds.parse().unwrap()).unwrap();
+        }
         runtime.block_on(async {
             let run = Run::try_start(dir.path(), &clock, two_families()).await.unwrap();
             check(&run, point);
+            is_becoming_what_was_chosen(&run, &clock, point).await;
             // Every step that was due can be taken now.
             for family in COMMANDED {
                 let before = run.signing(family);

@@ -2,6 +2,7 @@
 
 mod dropped;
 mod killed;
+mod rotate;
 mod verdicts;
 
 use super::*;

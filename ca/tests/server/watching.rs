@@ -5,19 +5,24 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use symbolon_api::spire::api::server::agent::v1::agent_client::AgentClient;
 use symbolon_api::spire::api::server::agent::v1::{CountAgentsRequest, ListAgentsRequest};
 use symbolon_api::spire::api::server::bundle::v1::GetBundleRequest;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
+use symbolon_api::spire::api::server::localauthority::v1::PrepareJwtAuthorityRequest;
+use symbolon_api::spire::api::server::localauthority::v1::local_authority_client::LocalAuthorityClient;
 use symbolon_ca::client::Reader as _;
-use symbolon_ca::config::{Changes, LimitsConfig};
+use symbolon_ca::config::{Changes, LimitsConfig, SoftwareStoreConfig, StoreConfig};
 use symbolon_ca::server::ServerError;
 use symbolon_ca::telemetry::{FIGURES, REQUEST_ID};
 use symbolon_host::HumanDuration;
+use symbolon_hsm::StoreName;
 use symbolon_pki::suite::Form;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tonic::Code;
+use tonic::{Code, Request};
 
 use crate::support::{Key, TestServer, attest, config, id};
 
@@ -109,7 +114,7 @@ async fn what_is_shown_is_what_the_contract_says() {
     test.server.authorities().rotate_due().await.unwrap();
     let page = shown_with(
         &test,
-        "symbolon_server_authority_changes_total{family=\"jwt\",state=\"prepared\"} 1",
+        "symbolon_server_authority_changes_total{family=\"jwt\",state=\"prepared\"} 2",
     )
     .await;
     let shown: BTreeSet<&str> = page
@@ -221,6 +226,54 @@ async fn a_server_whose_authorities_have_expired_lives_and_is_not_ready() {
         );
     }
     assert_eq!(get(test.server.health_addr(), "/live").await.0, 200);
+}
+
+/// Its key is in a store of its own, which loses its directory before the successor can be made.
+#[tokio::test]
+async fn of_a_family_whose_key_is_away_it_alone_is_named() {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let name = |name: &str| StoreName::parse(name).unwrap();
+    let test = TestServer::start_with(|config| {
+        config.health.address = Some(any);
+        for store in ["software", "tokens"] {
+            let software = StoreConfig::Software(SoftwareStoreConfig::default());
+            config.stores.insert(name(store), software);
+        }
+        config.key_stores = vec![name("software")];
+        config.families.jwt.store = vec![name("tokens")];
+    })
+    .await;
+    std::fs::remove_dir_all(test.data_dir().join("server/keys/tokens")).unwrap();
+    test.clock.advance(Duration::from_secs(25 * 60 * 60));
+    test.server.authorities().rotate_due().await.unwrap_err();
+    let (status, body) = get(test.server.health_addr(), "/ready").await;
+    assert_eq!(status, 503);
+    let named: Vec<_> = body.lines().filter_map(|line| line.split_once(": ")).collect();
+    assert!(
+        named.iter().all(|(family, _)| *family == "jwt") && !named.is_empty(),
+        "{body}"
+    );
+}
+
+/// Somebody else holds the datastore's file, so that the call cannot be answered in its caller's time.
+#[tokio::test]
+async fn a_call_that_its_caller_gives_up_is_in_the_figures() {
+    let test = watched().await;
+    let path = test.data_dir().join("server/db");
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut request = Request::new(PrepareJwtAuthorityRequest {});
+    request.set_timeout(Duration::from_millis(500));
+    let mut client = LocalAuthorityClient::new(test.local().await);
+    client.prepare_jwt_authority(request).await.unwrap_err();
+    holding.rollback().await.unwrap();
+    shown_with(
+        &test,
+        "symbolon_server_rpc_total{service=\"spire.api.server.localauthority.v1.LocalAuthority\",\
+         method=\"PrepareJWTAuthority\",code=\"DeadlineExceeded\"} 1",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::samples::{at, full_entry, plain_entry};
 use super::{Outcome, Store, all_pages, expect_eq, expect_error};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode, EntryFilter,
-    FederationChange, FederationProfile, FederationRecord, FetchedBundle, MAX_APPENDED, MAX_FEDERATED_BUNDLE,
+    FederationChange, FederationProfile, FederationRecord, FetchedBundle, MAX_APPENDED, MAX_APPENDED_LEN, MAX_FEDERATED_BUNDLE,
     MAX_PUBLISHED, X509Part,
 };
 
@@ -393,6 +393,31 @@ pub(super) async fn what_others_append_is_published_once(store: Store) -> Outcom
     let published = store.published_authorities().await?;
     expect_eq!(published.sequence, 3);
     expect_eq!((published.appended.len(), published.appended.wit), (1, added.wit));
+    Ok(())
+}
+
+pub(super) async fn what_others_append_is_bounded_in_bytes(store: Store) -> Outcome {
+    let one = authority(Suite::MlDsa87)?;
+    let number = MAX_APPENDED_LEN / one.certificate.der().len() + 1;
+    anyhow::ensure!(number < MAX_APPENDED, "{number} of them are too many anyway");
+    let mut many = AppendedAuthorities::default();
+    for _ in 0..number {
+        many.x509.push(authority(Suite::MlDsa87)?);
+    }
+    expect_error!(
+        store.append_authorities(&many).await,
+        DatastoreError::Conflict { .. }
+    );
+    expect_eq!(store.appended_authorities().await?, AppendedAuthorities::default());
+    let spare = many.x509.pop();
+    store.append_authorities(&many).await?;
+    // What administrators added leaves servers below this one their own room.
+    let below: SpiffeId = "spiffe://a.test/below".parse()?;
+    let added = AppendedAuthorities {
+        x509: spare.into_iter().collect(),
+        ..AppendedAuthorities::default()
+    };
+    store.publish_authorities(&below, &added, at(0)).await?;
     Ok(())
 }
 

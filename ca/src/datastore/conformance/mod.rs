@@ -6,6 +6,7 @@
 mod agents;
 mod authorities;
 mod certificates;
+mod choices;
 mod component_keys;
 mod entries;
 mod federation;
@@ -52,6 +53,7 @@ const CHECKS: &[Check] = &[
     check!(authorities::no_component_key_is_used_twice),
     check!(authorities::pruning_spares_the_active_one_and_keeps_claims),
     check!(authorities::claims_are_all_or_none),
+    check!(choices::the_last_choice_for_a_family_counts),
     check!(component_keys::a_component_is_part_of_one_key),
     check!(component_keys::a_serial_number_twice_claims_nothing),
     check!(component_keys::a_key_is_an_authoritys_or_somebody_elses),
@@ -85,6 +87,7 @@ const CHECKS: &[Check] = &[
     check!(federation::entries_decide_whether_a_bundle_may_go),
     check!(federation::a_relationship_reads_back_and_changes),
     check!(federation::what_others_append_is_published_once),
+    check!(federation::what_others_append_is_bounded_in_bytes),
     check!(federation::a_publisher_has_a_share_and_no_more),
     check!(federation::a_key_that_others_appended_can_be_tainted_and_revoked_for_good),
     check!(join_tokens::a_token_is_consumed_once),

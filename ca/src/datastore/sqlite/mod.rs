@@ -8,6 +8,7 @@
 mod agents;
 mod authorities;
 mod certificates;
+mod choices;
 mod codec;
 mod component_keys;
 mod entries;

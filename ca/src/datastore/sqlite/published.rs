@@ -12,7 +12,8 @@ use super::authorities::advance;
 use super::codec::{Columns, failed, position, seconds};
 use super::upstream::UPSTREAM;
 use crate::datastore::{
-    AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, MAX_PUBLISHED,
+    AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, MAX_APPENDED_LEN,
+    MAX_PUBLISHED,
     RecordKind, Result, checks,
 };
 
@@ -197,8 +198,9 @@ pub(super) async fn append(
         if let By::Server { publisher, now } = by {
             keep_to_share(connection, publisher, *now).await?;
         }
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL) AND tainted <> ? \
+        let (count, bytes): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(length(material) + coalesce(length(CAST(key_id AS BLOB)), 0)), 0) \
+             FROM appended_authority WHERE (publisher IS NULL) = (? IS NULL) AND tainted <> ? \
              AND coalesce(publisher, '') NOT LIKE ?",
         )
         .bind(by.publisher())
@@ -207,14 +209,17 @@ pub(super) async fn append(
         .fetch_one(&mut *connection)
         .await
         .map_err(failed("count authorities"))?;
+        let whose = match by {
+            By::Administrator => "administrators may have added",
+            By::Server { .. } => "servers below this one may have",
+        };
         if exceeds(count, MAX_APPENDED) {
-            let whose = match by {
-                By::Administrator => "administrators may have added",
-                By::Server { .. } => "servers below this one may have",
-            };
-            return Err(too_many(format!(
-                "{whose} at most {MAX_APPENDED} authorities in it"
-            )));
+            let reason = format!("{whose} at most {MAX_APPENDED} authorities in it");
+            return Err(too_many(reason));
+        }
+        if exceeds(bytes, MAX_APPENDED_LEN) {
+            let reason = format!("{whose} authorities of at most {MAX_APPENDED_LEN} bytes together in it");
+            return Err(too_many(reason));
         }
         advance(connection).await?;
     }

@@ -9,7 +9,7 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 7] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (
         1,
         "initial",
@@ -44,6 +44,11 @@ const STEPS: [(i64, &str, &str); 7] = [
         7,
         "upstream authorities",
         include_str!("../../../migrations/sqlite/0007_upstream.sql"),
+    ),
+    (
+        8,
+        "what commands chose",
+        include_str!("../../../migrations/sqlite/0008_choices.sql"),
     ),
 ];
 

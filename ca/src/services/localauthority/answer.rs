@@ -74,6 +74,7 @@ pub(super) fn of(error: CommandError) -> Status {
         CommandError::Expired { .. } | CommandError::NotYet { .. } => {
             Status::failed_precondition(format!("authority_id: {message}"))
         }
+        CommandError::TooMany { .. } => Status::failed_precondition(message),
         other => failure("the authority could not be changed", &other),
     }
 }
