@@ -1,7 +1,6 @@
 //! The client.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use symbolon_pki::time::Clock;
 use symbolon_tls::{AuthorizeId, Connector, KexPolicy, StaticSource};
 use tokio::net::TcpStream;
 
+use crate::dial;
 use crate::endpoint::{Endpoint, EndpointProfile, EndpointUrl};
 use crate::error::{FetchError, RedirectError};
 use crate::exchange::{ALPN, Answer, get};
@@ -200,15 +200,11 @@ fn address(url: &EndpointUrl) -> String {
     }
 }
 
-/// Connects to the first address of the host that answers.
 async fn dial(url: &EndpointUrl, address: &str) -> Result<TcpStream, FetchError> {
-    let connect = async {
-        let stream = TcpStream::connect((url.host(), url.port())).await?;
-        stream.set_nodelay(true)?;
-        Ok::<_, io::Error>(stream)
-    };
-    connect.await.map_err(|source| FetchError::Connect {
-        address: address.to_owned(),
-        source,
-    })
+    dial::dial(url.host(), url.port())
+        .await
+        .map_err(|source| FetchError::Connect {
+            address: address.to_owned(),
+            source,
+        })
 }

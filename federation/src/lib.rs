@@ -12,6 +12,7 @@
 
 mod client;
 mod clock;
+mod dial;
 mod endpoint;
 mod error;
 mod exchange;

@@ -1,8 +1,10 @@
 //! Making the changes of a plan.
 
+use std::collections::HashSet;
+
 use symbolon_api::spire::api::types;
 
-use super::plan::{Action, Plan, Step};
+use super::plan::{Action, Likeness, Plan, Step, likeness};
 use crate::client::{Client, ClientError};
 
 /// What became of a change: the entry's id, or why it was not made.
@@ -34,8 +36,46 @@ impl Plan {
                 None => Vec::new(),
             });
         }
+        self.put_back(client, &mut outcomes).await?;
         Ok(outcomes)
     }
+
+    /// Makes those entries again that were deleted for others to take their places, where these were refused: no workload
+    /// is to lose its registration by a change that was not made.
+    async fn put_back(&self, client: &Client, outcomes: &mut [Outcome]) -> Result<(), ClientError> {
+        let made: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+        let missing = missing(&self.steps, &made);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let entries = missing.iter().map(|(_, entry)| (*entry).clone()).collect();
+        let again = client.create_messages(entries).await?;
+        for ((index, _), again) in missing.into_iter().zip(again) {
+            if let Some(outcome) = outcomes.get_mut(index) {
+                *outcome = Err(match again {
+                    Ok(_) => ClientError::PutBack,
+                    Err(error) => ClientError::Lost(Box::new(error)),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The entries that were deleted, and of whose registrations there is none now because what was to have them was refused.
+fn missing<'a>(steps: &'a [Step], made: &[bool]) -> Vec<(usize, &'a types::Entry)> {
+    let of = |wanted: bool| {
+        let steps = steps.iter().zip(made).enumerate();
+        steps.filter_map(move |(index, (step, made))| (*made == wanted).then_some((index, step)))
+    };
+    let refused: HashSet<Likeness> = of(false)
+        .filter(|(_, step)| kind(step) != Kind::Delete)
+        .map(|(_, step)| likeness(&step.entry))
+        .collect();
+    of(true)
+        .filter(|(_, step)| kind(step) == Kind::Delete && refused.contains(&likeness(&step.entry)))
+        .map(|(index, step)| (index, &step.entry))
+        .collect()
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -24,6 +24,12 @@ pub enum ClientError {
     /// What was to be sent makes no sense.
     #[error("{0}")]
     Argument(String),
+    /// An entry was deleted for another one to take its place, which was refused.
+    #[error("it is there again: what was to take its place was refused")]
+    PutBack,
+    /// The same, and it could not be made again.
+    #[error("it is gone: what was to take its place was refused, and it could not be made again: {0}")]
+    Lost(Box<ClientError>),
     /// There is no data directory to answer from.
     #[error(transparent)]
     DataDir(#[from] DataDirError),

@@ -1,0 +1,127 @@
+//! Reaching a host that has several addresses, of which some may lead nowhere.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How long one address has before the next is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Most addresses that are tried.
+const MOST: usize = 16;
+
+/// Connects to the first address of a host that answers.
+///
+/// # Errors
+/// Why the host has no address, or why the last of them that said anything did not answer.
+pub(crate) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
+    let stream = first_of(by_turns(addresses)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Addresses of both families by turns, beginning with the resolver's first: where one family is broken the other is not
+/// far.
+fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (one, other): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == is_v6);
+    let (mut one, mut other) = (one.into_iter(), other.into_iter());
+    let mut turns = Vec::new();
+    loop {
+        let (next, and) = (one.next(), other.next());
+        if next.is_none() && and.is_none() {
+            turns.truncate(MOST);
+            return turns;
+        }
+        turns.extend(next);
+        turns.extend(and);
+    }
+}
+
+async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut attempts = JoinSet::new();
+    let mut rest = addresses.into_iter();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    loop {
+        match rest.next() {
+            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
+            None if attempts.is_empty() => return Err(last),
+            None => {}
+        }
+        tokio::select! {
+            Some(outcome) = attempts.join_next() => match outcome {
+                // The others are given up.
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = error,
+                Err(error) => last = io::Error::other(error),
+            },
+            () = sleep(HEAD_START), if rest.len() > 0 => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A listener whose queue is full, with what fills it: connecting to it comes to no end.
+    async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(stream) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            queued.push(stream.unwrap());
+            assert!(queued.len() < 100, "the queue has no end");
+        }
+        (listener, queued)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_leads_nowhere_does_not_keep_the_next_waiting() {
+        let (hole, _queued) = black_hole().await;
+        let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let refused = refusing.local_addr().unwrap();
+        drop(refusing);
+        let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let good = (good.local_addr().unwrap(), good);
+        let addresses = vec![hole.local_addr().unwrap(), refused, good.0];
+        let reached = timeout(Duration::from_secs(10), first_of(addresses)).await;
+        assert_eq!(reached.unwrap().unwrap().peer_addr().unwrap(), good.0);
+    }
+
+    #[tokio::test]
+    async fn the_last_of_those_who_refused_is_told() {
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = closed.local_addr().unwrap();
+        drop(closed);
+        let error = first_of(vec![address]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let error = first_of(Vec::new()).await.unwrap_err();
+        assert!(error.to_string().contains("no address"), "{error}");
+    }
+
+    #[test]
+    fn the_families_take_turns() {
+        let read =
+            |texts: &[&str]| -> Vec<SocketAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let found = by_turns(read(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"]));
+        assert_eq!(
+            found,
+            read(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"])
+        );
+        assert_eq!(by_turns(vec!["1.1.1.1:1".parse().unwrap(); 40]).len(), MOST);
+    }
+}
