@@ -48,6 +48,7 @@ use crate::federation::Federation;
 use crate::identity::ServerIdentity;
 use crate::issuer::Issuer;
 use crate::limits;
+use crate::migration::Migrations;
 use crate::record::{Limits, Recorder, RecorderTask};
 use crate::registrations::Registrations;
 use crate::services::{Core, JoinTokens};
@@ -241,6 +242,14 @@ impl Server {
             Arc::clone(&clock),
         );
 
+        let migrations = Migrations::open(
+            Arc::clone(&datastore),
+            Arc::clone(&registrations),
+            Arc::clone(&authorities),
+            Arc::clone(&clock),
+        )
+        .await?;
+
         let stop = CancellationToken::new();
         let join_tokens = Arc::new(JoinTokens::new(Arc::clone(&datastore)));
         let core = Arc::new(Core {
@@ -249,6 +258,7 @@ impl Server {
             registrations: Arc::clone(&registrations),
             authorities: Arc::clone(&authorities),
             federation: Arc::clone(&federation),
+            migrations,
             issuer,
             verifiers: attestors::verifiers(config, &join_tokens, &authorities, &datastore, &clock)?,
             join_tokens,

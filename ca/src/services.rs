@@ -14,6 +14,7 @@ mod entry;
 mod join_tokens;
 mod localauthority;
 mod logger;
+mod migration;
 mod paging;
 mod reply;
 mod svid;
@@ -40,6 +41,7 @@ pub(crate) use self::entry::EntryService;
 pub(crate) use self::join_tokens::{HeldToken, JoinTokens};
 pub(crate) use self::localauthority::LocalAuthorityService;
 pub(crate) use self::logger::LoggerService;
+pub(crate) use self::migration::MigrationService;
 pub(crate) use self::svid::SvidService;
 pub(crate) use self::symbolon::{CertificatesService, ServerService};
 pub(crate) use self::trustdomain::TrustDomainService;
@@ -49,6 +51,7 @@ use crate::datastore::Datastore;
 use crate::federation::Federation;
 use crate::identity::ServerIdentity;
 use crate::issuer::Issuer;
+use crate::migration::Migrations;
 use crate::registrations::Registrations;
 use crate::telemetry::Counted;
 
@@ -63,6 +66,7 @@ pub(crate) struct Core {
     pub(crate) registrations: Arc<Registrations>,
     pub(crate) authorities: Arc<Authorities>,
     pub(crate) federation: Arc<Federation>,
+    pub(crate) migrations: Arc<Migrations>,
     pub(crate) issuer: Arc<Issuer>,
     /// Node attestation methods by name.
     pub(crate) verifiers: BTreeMap<&'static str, Arc<dyn Verifier>>,

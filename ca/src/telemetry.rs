@@ -84,6 +84,11 @@ pub const FEDERATION_CREATED: &str = "federation.created";
 pub const FEDERATION_UPDATED: &str = "federation.updated";
 /// A relationship with another trust domain was ended: `trust_domain`.
 pub const FEDERATION_DELETED: &str = "federation.deleted";
+/// A rule of migration was made, moved or taken away: `revision`, `entries` (empty for all), `target`, `from`, `to`, `by`,
+/// `forced`, `reason`.
+pub const MIGRATION_CHANGED: &str = "migration.stage_changed";
+/// A rule of migration was not changed: `entries`, `by`, `reason`.
+pub const MIGRATION_REFUSED: &str = "migration.refused";
 /// The configuration was read again: `taken`, and `kept` until the next start.
 pub const CONFIG_RELOADED: &str = "config.reloaded";
 /// The configuration was read again and cannot be used; what was in force stays: `error`.

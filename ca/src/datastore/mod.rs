@@ -23,6 +23,7 @@ mod entry;
 mod error;
 mod federation;
 mod join_token;
+mod migration;
 mod page;
 mod selectors;
 mod serial;
@@ -51,6 +52,7 @@ pub use federation::{
     UpstreamRoot, X509Part,
 };
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
+pub use migration::{MigrationChange, MigrationSetting, MigrationStore};
 pub use page::{MAX_PAGE_SIZE, Page, PageRequest, PageToken, SetFilter, SetMatch};
 pub use selectors::Selectors;
 pub use serial::SerialNumber;
@@ -89,6 +91,7 @@ pub trait Datastore:
     + AgentStore
     + JoinTokenStore
     + FederationStore
+    + MigrationStore
     + MetadataStore
     + Debug
 {

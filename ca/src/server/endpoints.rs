@@ -17,6 +17,7 @@ use symbolon_api::spire::api::server::svid::v1::svid_server::SvidServer;
 use symbolon_api::spire::api::server::trustdomain::v1::trust_domain_server::TrustDomainServer;
 use symbolon_api::symbolon::server::v1::authorities_server::AuthoritiesServer;
 use symbolon_api::symbolon::server::v1::certificates_server::CertificatesServer;
+use symbolon_api::symbolon::server::v1::migration_server::MigrationServer;
 use symbolon_api::symbolon::server::v1::server_server::ServerServer;
 use symbolon_api::{FILE_DESCRIPTOR_SET, MAX_MESSAGE};
 use symbolon_pki::time::Clock;
@@ -36,7 +37,7 @@ use crate::authorization::rules::TABLE;
 use crate::config::ServerConfig;
 use crate::services::{
     AgentService, AuthoritiesService, BundleService, CertificatesService, Core, DebugService, EntryService,
-    LocalAuthorityService, LoggerService, ServerService, SvidService, TrustDomainService,
+    LocalAuthorityService, LoggerService, MigrationService, ServerService, SvidService, TrustDomainService,
 };
 use crate::telemetry::ObserveLayer;
 
@@ -176,5 +177,6 @@ fn routes(core: &Arc<Core>) -> Routes {
         .add_service(bounded!(TrustDomainServer, TrustDomainService))
         .add_service(bounded!(AuthoritiesServer, AuthoritiesService))
         .add_service(bounded!(CertificatesServer, CertificatesService))
+        .add_service(bounded!(MigrationServer, MigrationService))
         .add_service(bounded!(ServerServer, ServerService))
 }

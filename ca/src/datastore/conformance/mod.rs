@@ -12,6 +12,7 @@ mod entries;
 mod federation;
 mod join_tokens;
 mod metadata;
+mod migrations;
 mod samples;
 
 use std::fmt;
@@ -78,10 +79,10 @@ const CHECKS: &[Check] = &[
     check!(agents::attesting_again_replaces),
     check!(agents::serial_numbers_follow_renewal_and_use),
     check!(agents::a_banned_agent_cannot_come_back_until_deleted),
+    check!(agents::who_attests_once_is_added_once),
     check!(agents::filters_select_and_pages_cut),
     check!(federation::a_bundle_reads_back_with_everything_in_it),
     check!(federation::parts_of_a_bundle_are_replaced_and_no_others),
-    check!(agents::who_attests_once_is_added_once),
     check!(federation::a_bundle_that_is_too_long_is_refused),
     check!(federation::what_was_fetched_counts_while_its_relationship_does),
     check!(federation::entries_decide_whether_a_bundle_may_go),
@@ -90,6 +91,8 @@ const CHECKS: &[Check] = &[
     check!(federation::what_others_append_is_bounded_in_bytes),
     check!(federation::a_publisher_has_a_share_and_no_more),
     check!(federation::a_key_that_others_appended_can_be_tainted_and_revoked_for_good),
+    check!(migrations::changes_read_back_in_order_and_none_is_lost),
+    check!(migrations::living_forms_are_those_of_signed_workload_svids),
     check!(join_tokens::a_token_is_consumed_once),
     check!(join_tokens::a_token_is_spent_with_its_agent_and_not_without),
     check!(join_tokens::of_many_at_once_one_consumes),

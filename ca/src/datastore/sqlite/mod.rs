@@ -16,6 +16,7 @@ mod federation;
 mod filter;
 mod join_tokens;
 mod metadata;
+mod migrations;
 mod published;
 mod schema;
 mod upstream;

@@ -9,7 +9,7 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 8] = [
+const STEPS: [(i64, &str, &str); 9] = [
     (
         1,
         "initial",
@@ -49,6 +49,11 @@ const STEPS: [(i64, &str, &str); 8] = [
         8,
         "what commands chose",
         include_str!("../../../migrations/sqlite/0008_choices.sql"),
+    ),
+    (
+        9,
+        "migration",
+        include_str!("../../../migrations/sqlite/0009_migration.sql"),
     ),
 ];
 

@@ -1,0 +1,102 @@
+//! Changes of migration, as rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use symbolon_pki::suite::Form;
+use symbolon_tls::{MigrationStage, MigrationTarget};
+
+use super::codec::{Columns, failed, seconds};
+use super::{SqliteDatastore, commit};
+use crate::datastore::{
+    CertificateProfile, DatastoreError, MigrationChange, MigrationSetting, MigrationStore, RecordKind,
+    Result, checks,
+};
+
+#[async_trait]
+impl MigrationStore for SqliteDatastore {
+    async fn change_migration(&self, known: u64, change: &MigrationChange) -> Result<u64> {
+        checks::text("the entries of a migration", &change.entries)?;
+        checks::text("who changed a migration", &change.changed_by)?;
+        checks::text("why a migration was changed", &change.reason)?;
+        let mut transaction = self.begin().await?;
+        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(revision), 0) FROM migration_change")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed("read the migration"))?;
+        if newest.unsigned_abs() != known {
+            let reason = format!("it was changed meanwhile, to revision {newest} from {known}");
+            return Err(DatastoreError::conflict(
+                RecordKind::Metadata,
+                "the rules of migration",
+                reason,
+            ));
+        }
+        let setting = change.setting;
+        let written = sqlx::query(
+            "INSERT INTO migration_change (entries, target, stage, changed_at, changed_by, forced, reason) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&change.entries)
+        .bind(setting.map(|setting| setting.target.name()))
+        .bind(
+            setting
+                .and_then(|setting| setting.stage)
+                .map(MigrationStage::name),
+        )
+        .bind(seconds(change.changed_at))
+        .bind(&change.changed_by)
+        .bind(change.forced)
+        .bind(&change.reason)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("record a change of the migration"))?;
+        commit(transaction).await?;
+        Ok(written.last_insert_rowid().unsigned_abs())
+    }
+
+    async fn migration_changes(&self) -> Result<Vec<(u64, MigrationChange)>> {
+        let rows = sqlx::query("SELECT * FROM migration_change ORDER BY revision")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed("read the migration"))?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn living_forms(&self, now: SystemTime) -> Result<BTreeMap<String, BTreeSet<Form>>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT entry_id, form FROM certificate \
+             JOIN issued_certificate ON certificate_seq = seq \
+             WHERE not_after >= ? AND profile = ? AND entry_id IS NOT NULL",
+        )
+        .bind(seconds(now))
+        .bind(CertificateProfile::Workload.name())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed("look through the certificates"))?;
+        let mut forms: BTreeMap<String, BTreeSet<Form>> = BTreeMap::new();
+        for row in &rows {
+            let columns = Columns::of("a certificate", row);
+            let form = columns.parse("form")?;
+            forms.entry(columns.get("entry_id")?).or_default().insert(form);
+        }
+        Ok(forms)
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<(u64, MigrationChange)> {
+    let columns = Columns::of("a change of the migration", row);
+    let target: Option<MigrationTarget> = columns.parse_option("target")?;
+    let stage: Option<MigrationStage> = columns.parse_option("stage")?;
+    let change = MigrationChange {
+        entries: columns.get("entries")?,
+        setting: target.map(|target| MigrationSetting { target, stage }),
+        changed_at: columns.time("changed_at")?,
+        changed_by: columns.get("changed_by")?,
+        forced: columns.get("forced")?,
+        reason: columns.get("reason")?,
+    };
+    Ok((columns.count("revision")?, change))
+}
