@@ -22,6 +22,7 @@ use crate::cache::{Cache, JwtCache};
 use crate::config::AgentConfig;
 use crate::error::AgentError;
 use crate::identity::Vault;
+use crate::migration::Reports;
 use crate::server::{ServerLink, server_id};
 use crate::status::{AgentStatus, Phase};
 use crate::sync::{Keeper, blocking};
@@ -64,6 +65,8 @@ pub(crate) struct Context {
     pub(crate) link: ServerLink,
     pub(crate) cache: Cache,
     pub(crate) jwts: JwtCache,
+    /// What workloads tell of their handshakes.
+    pub(crate) reports: Reports,
     pub(crate) status: watch::Sender<AgentStatus>,
     pub(crate) counted: Counted,
     /// Asks for a sync before its time.
@@ -158,6 +161,7 @@ impl Context {
             counted,
             cache: Cache::new(config.svids.max_x509, config.svids.prefetch.clone(), backoff),
             jwts: JwtCache::new(config.svids.max_jwt),
+            reports: Reports::default(),
             status: watch::Sender::default(),
             nudge: Notify::new(),
             timer: environment.timer.clone(),

@@ -23,6 +23,7 @@ pub(crate) use self::slots::Lease;
 use self::slots::{Key, Slot, Slots};
 pub(crate) use self::svid::{Expected, Issued, NewKeys, SvidProblem, WorkloadSvid};
 use crate::attestor::Asked;
+use crate::migration::Stages;
 use crate::server::CallError;
 use crate::telemetry;
 use crate::time::Backoff;
@@ -46,6 +47,7 @@ struct State {
     bundle: Option<Arc<TrustBundle>>,
     /// Those of other trust domains.
     federated: Arc<BundleSet>,
+    stages: Arc<Stages>,
     slots: Slots,
 }
 
@@ -78,6 +80,7 @@ impl Cache {
                 asked: Arc::default(),
                 bundle: None,
                 federated: Arc::default(),
+                stages: Arc::default(),
                 slots: Slots::new(max),
             }),
             changes: watch::Sender::new(0),
@@ -169,6 +172,33 @@ impl Cache {
         self.work.notify_one();
     }
 
+    /// How far entries are in their migration.
+    pub(crate) fn stages(&self) -> Arc<Stages> {
+        self.state().stages.clone()
+    }
+
+    /// Takes how far entries are in their migration. From a stage on an SVID of the target's form is kept beside the
+    /// classical one, whether or not anybody asks for it; on the way back it is given up unless somebody did.
+    pub(crate) fn migrate(&self, stages: Stages) {
+        let mut state = self.state();
+        if *state.stages == stages {
+            return;
+        }
+        let before = std::mem::replace(&mut state.stages, Arc::new(stages));
+        let State { slots, stages, .. } = &mut *state;
+        let kept_beside = |stages: &Stages, key: &Key| {
+            let migration = stages.beside(&key.entry_id);
+            migration.is_some_and(|migration| migration.target.form() == key.form)
+        };
+        slots.give_up(|key| {
+            kept_beside(&before, key) && !kept_beside(stages, key) && !self.prefetch.contains(&key.form)
+        });
+        self.prefetch(&mut state);
+        drop(state);
+        self.changed();
+        self.work.notify_one();
+    }
+
     /// Has what failed for want of an answer tried at once: the server was away, and answers. What it cannot do while it
     /// answers is asked for later and later.
     pub(crate) fn server_is_back(&self) {
@@ -177,11 +207,27 @@ impl Cache {
     }
 
     fn prefetch(&self, state: &mut State) {
-        let State { entries, slots, .. } = state;
+        let State {
+            entries,
+            slots,
+            stages,
+            ..
+        } = state;
         for form in &self.prefetch {
             let wanted = |entry: &&Arc<Entry>| entry.served && entry.prefetch && entry.allows(*form);
             for entry in entries.values().filter(wanted) {
                 if !slots.prefetch(Key::new(&entry.id, *form)) {
+                    return;
+                }
+            }
+        }
+        // Last, so that it takes no room from what was wanted before.
+        if !stages.is_empty() {
+            for entry in entries.values().filter(|entry| entry.served && entry.prefetch) {
+                let form = stages.beside(&entry.id).map(|migration| migration.target.form());
+                if let Some(form) = form.filter(|form| entry.allows(*form))
+                    && !slots.prefetch(Key::new(&entry.id, form))
+                {
                     return;
                 }
             }
@@ -262,10 +308,12 @@ impl Cache {
             entries,
             bundle,
             federated,
+            stages,
             slots,
             ..
         } = &mut *state;
         let bundle = bundle.clone()?;
+        let stages = stages.clone();
         let mine = matches::entries(entries, selectors, now);
         let federated = matches::federated(&mine, federated);
         let found = matches::identities(&mine, forms, &bundle, slots, now);
@@ -281,6 +329,7 @@ impl Cache {
             identities: found,
             bundle,
             federated,
+            stages,
         })
     }
 

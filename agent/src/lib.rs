@@ -13,6 +13,7 @@
 //! | `sync` | keeping up with the server |
 //! | `cache` | entries, trust bundle, the workloads' SVIDs |
 //! | `issue` | fetching SVIDs when they are due |
+//! | `migration` | how far entries are in their migration, and what workloads report of it |
 //! | `attestor` | finding out about workloads |
 //! | `workload_api` | serving them |
 //!
@@ -26,6 +27,7 @@ pub mod config;
 mod error;
 mod identity;
 mod issue;
+mod migration;
 mod server;
 mod status;
 mod sync;

@@ -2,6 +2,7 @@
 
 mod federated;
 mod identity;
+mod migration;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,7 @@ pub(crate) struct Keeper {
     /// The bundle that is known to be in its file.
     kept_bundle: Option<Arc<TrustBundle>>,
     clocks_disagree: bool,
+    migration: migration::Asking,
 }
 
 /// When an SVID that is due is asked for again after that failed.
@@ -118,6 +120,7 @@ impl Keeper {
             resumed_bundle,
             kept_bundle: None,
             clocks_disagree: false,
+            migration: migration::Asking::default(),
         };
         if let Some(bundle) = &keeper.resumed_bundle {
             keeper.context.link.trust(BundleSet::from(bundle.clone()));
@@ -224,10 +227,11 @@ impl Keeper {
         }
         .map_err(|error| self.failed(error))?;
         // An authority that fell takes this agent's own SVID with it, and that is not left for the next sync.
-        match self.take(fetched).await? {
-            true => self.ensure_identity().await,
-            false => Ok(()),
+        if self.take(fetched).await? {
+            self.ensure_identity().await?;
         }
+        self.migration.sync(&self.context).await;
+        Ok(())
     }
 
     async fn fetch(&mut self) -> Result<Fetched, CallError> {

@@ -46,6 +46,8 @@ pub const FEDERATED_BUNDLES_CHANGED: &str = "federated_bundles.changed";
 /// the server has none that is usable, and what was known of it goes on being served if what the server sent cannot be read;
 /// or there is no room for it in a message, `bytes` says how much it would take.
 pub const FEDERATED_BUNDLE_MISSING: &str = "federated_bundle.missing";
+/// How far entries are in their migration changed: `entries`, how many migrate.
+pub const MIGRATION_CHANGED: &str = "migration.changed";
 /// This machine's clock and the server's disagree: `offset_seconds`, positive if ours is ahead.
 pub const CLOCK_OFFSET: &str = "clock.offset";
 /// The clocks agree again: `offset_seconds`.

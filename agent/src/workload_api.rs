@@ -5,6 +5,7 @@
 
 mod answers;
 mod caller;
+mod handshakes;
 mod incoming;
 mod jwt;
 mod service;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use symbolon_api::MAX_MESSAGE;
 use symbolon_api::spiffe::workload::spiffe_workload_api_server::SpiffeWorkloadApiServer;
+use symbolon_api::symbolon::workload::v1::handshakes_server::HandshakesServer;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -47,7 +49,9 @@ pub(crate) async fn serve(
 ) -> Result<(), AgentError> {
     let limits = &context.config.workload_api;
     let incoming = Incoming::new(socket, limits.max_connections, limits.max_connections_per_user);
-    let api = SpiffeWorkloadApiServer::new(WorkloadApi::new(context.clone(), cancel.clone()))
+    let api = WorkloadApi::new(context.clone(), cancel.clone());
+    let handshakes = HandshakesServer::new(api.clone()).max_decoding_message_size(MAX_REQUEST);
+    let api = SpiffeWorkloadApiServer::new(api)
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_MESSAGE);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -57,6 +61,7 @@ pub(crate) async fn serve(
         .http2_max_header_list_size(MAX_HEADERS)
         .layer(ObserveLayer(context.counted.requests.clone()))
         .add_service(api)
+        .add_service(handshakes)
         .add_service(health);
     let serving = router.serve_with_incoming_shutdown(incoming, cancel.clone().cancelled_owned());
     tokio::pin!(serving);

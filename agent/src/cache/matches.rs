@@ -9,6 +9,7 @@ use symbolon_pki::suite::Form;
 
 use super::slots::{Key, Lease, Slots};
 use super::{Entries, Entry, Selector, SvidProblem, WorkloadSvid};
+use crate::migration::Stages;
 
 /// What a workload gets.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Matches {
     /// The bundles of the other trust domains that its entries federate with, as far as they are known, in the order of
     /// their names.
     pub(crate) federated: Vec<Arc<TrustBundle>>,
+    /// How far its entries are in their migration.
+    pub(crate) stages: Arc<Stages>,
 }
 
 /// One identity in one form.

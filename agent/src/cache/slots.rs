@@ -141,6 +141,12 @@ impl Slots {
         room
     }
 
+    /// Gives up those of `unwanted` that nobody asked for.
+    pub(super) fn give_up(&mut self, unwanted: impl Fn(&Key) -> bool) {
+        self.slots
+            .retain(|key, slot| slot.asked_for > 0 || slot.is_in_use() || !unwanted(key));
+    }
+
     /// Wants an SVID that somebody asks for. One that nobody uses gives way to it: the one that was not asked for the
     /// longest, and before that those that nobody ever asked for. `None` if all are in use.
     pub(super) fn want(&mut self, key: &Key) -> Option<(&Slot, Lease)> {
@@ -209,6 +215,17 @@ mod tests {
         assert_eq!(held(&slots), ["a", "c", "d"], "nobody asked for b");
         slots.want(&key("e")).unwrap();
         assert_eq!(held(&slots), ["c", "d", "e"], "a was asked for the longest ago");
+    }
+
+    #[test]
+    fn what_nobody_asked_for_can_be_given_up() {
+        let mut slots = Slots::new(3);
+        for entry in ["a", "b", "c"] {
+            slots.prefetch(key(entry));
+        }
+        slots.want(&key("b")).unwrap();
+        slots.give_up(|key| key.entry_id != "c");
+        assert_eq!(held(&slots), ["b", "c"]);
     }
 
     #[test]

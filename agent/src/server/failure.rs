@@ -89,6 +89,18 @@ impl CallError {
         }
     }
 
+    /// Whether the server does not know what it was asked for, as one of another make or version.
+    pub(crate) fn is_unknown_method(&self) -> bool {
+        match self {
+            Self::Status(status) => match status.code() {
+                Code::Unimplemented => true,
+                Code::PermissionDenied => denial_reason(status).is_none(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// Whether the server hears this agent and it is only what was asked for that is not to be had: another call may well
     /// succeed.
     pub(crate) fn is_about_one_thing(&self) -> bool {

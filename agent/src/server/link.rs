@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use spiffe::{SpiffeId, SpiffeIdError, TrustDomain};
@@ -37,6 +38,8 @@ pub(crate) struct ServerLink {
     source: Arc<StaticSource>,
     connector: Connector,
     channel: Mutex<Option<Wire>>,
+    /// How many connections there have been.
+    connections: AtomicU64,
     calls: Calls,
     /// Told when the server answers a call that this agent is banned.
     ban: Notify,
@@ -69,6 +72,7 @@ impl ServerLink {
             source,
             connector,
             channel: Mutex::new(None),
+            connections: AtomicU64::new(0),
             calls: Counted::default().calls,
             ban: Notify::new(),
         }
@@ -79,6 +83,11 @@ impl ServerLink {
     pub(crate) fn counted_by(mut self, calls: Calls) -> Self {
         self.calls = calls;
         self
+    }
+
+    /// Tells connections apart: the number of the last one.
+    pub(crate) fn connection(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Where its calls are counted.
@@ -143,6 +152,7 @@ impl ServerLink {
         };
         let channel = channel(&self.address, self.connector.clone(), &options).await?;
         let wire = Observed::client(channel, self.calls.clone());
+        self.connections.fetch_add(1, Ordering::Relaxed);
         Ok(held.insert(wire).clone())
     }
 }

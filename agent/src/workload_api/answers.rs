@@ -7,9 +7,11 @@ use symbolon_api::MAX_MESSAGE;
 use symbolon_api::spiffe::workload as wire;
 use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::suite::Form;
+use symbolon_tls::Migration;
 
 use super::caller::Wanted;
 use crate::cache::{Entry, Identity, Offer};
+use crate::migration::Stages;
 use crate::telemetry;
 
 /// What may go around a field of a message, in bytes: tags and lengths.
@@ -17,7 +19,7 @@ const AROUND: usize = 16;
 
 /// The identities for which there is an SVID.
 ///
-/// Answers to those who name forms say of each SVID which it is, and give each a hint of its own: that of the entry, or
+/// Answers to those who name forms say of each SVID which it is, and how far its migration is, and give each a hint of its own: that of the entry, or
 /// if it has none its id, and the form. A pair is two SVIDs, one after the other, whose hints end in what each of them is.
 ///
 /// The bundles of other trust domains are those of the forms that were asked for, as the own one is in [`x509_bundles`]:
@@ -26,6 +28,7 @@ pub(super) fn x509(
     identities: &[Identity],
     bundle: &TrustBundle,
     federated: &[Arc<TrustBundle>],
+    stages: &Stages,
     wanted: &Wanted,
 ) -> wire::X509svidResponse {
     let mut roots: HashMap<Form, Vec<u8>> = HashMap::new();
@@ -38,6 +41,9 @@ pub(super) fn x509(
         let roots = roots
             .entry(part.form)
             .or_insert_with(|| authorities(bundle, &[part.form]));
+        let migration = stages.of(&identity.entry.id).filter(|_| wanted.named);
+        let name_of =
+            |name: fn(Migration) -> &'static str| migration.map(name).unwrap_or_default().to_owned();
         wire::X509svid {
             spiffe_id: identity.entry.spiffe_id.to_string(),
             x509_svid: part.chain.clone(),
@@ -53,7 +59,8 @@ pub(super) fn x509(
                 true => identity.form.name().to_owned(),
                 false => String::new(),
             },
-            ..wire::X509svid::default()
+            migration_target: name_of(|migration| migration.target.name()),
+            migration_stage: name_of(|migration| migration.stage.name()),
         }
     });
     let svids: Vec<_> = svids.collect();
@@ -68,7 +75,14 @@ pub(super) fn x509(
 
 /// What an SVID takes of a message, at most.
 fn length(svid: &wire::X509svid) -> usize {
-    let texts = [&svid.spiffe_id, &svid.hint, &svid.form].map(|text| text.len() + AROUND);
+    let texts = [
+        &svid.spiffe_id,
+        &svid.hint,
+        &svid.form,
+        &svid.migration_target,
+        &svid.migration_stage,
+    ]
+    .map(|text| text.len() + AROUND);
     let bytes = [
         &svid.x509_svid,
         &svid.x509_svid_key,

@@ -36,7 +36,7 @@ impl WorkloadApi {
         }
     }
 
-    fn caller<T>(&self, request: &Request<T>, method: &'static str) -> Result<(Caller, Wanted), Status> {
+    pub(super) fn caller<T>(&self, request: &Request<T>, method: &'static str) -> Result<(Caller, Wanted), Status> {
         let caller = Caller::of(
             request.metadata(),
             request.extensions(),

@@ -55,13 +55,14 @@ impl Subject for X509Svids {
             identities,
             bundle,
             federated,
+            stages,
             ..
         } = found;
         let is_pending = |identity: &Identity| matches!(identity.offer, Offer::Pending);
         if patient && identities.iter().any(is_pending) {
             return Ok(Next::Later);
         }
-        let message = answers::x509(&identities, &bundle, &federated, wanted);
+        let message = answers::x509(&identities, &bundle, &federated, &stages, wanted);
         if message.svids.is_empty() {
             return Err(nothing_to_give(&identities));
         }

@@ -1,0 +1,214 @@
+//! What workloads report of their handshakes, until the server has been told.
+//!
+//! Whoever may have an identity may report for it, and so for nobody else. The table is bounded, for each identity and as a
+//! whole: a process that makes up reporters pushes out its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use spiffe::SpiffeId;
+use symbolon_api::symbolon::server::v1 as api;
+use symbolon_pki::suite::Form;
+use symbolon_tls::MigrationStage;
+
+use super::stages::stage_message;
+
+/// Who is silent for so long is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(180);
+/// Most reporters of one identity.
+const MAX_OF_ONE: usize = 256;
+/// Most identities.
+const MAX_IDENTITIES: usize = 8192;
+
+/// Handshakes that ended well, by the peer's form and the stage that was followed.
+type Peers = BTreeMap<(Form, Option<MigrationStage>), u64>;
+
+/// What one process reports.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct WorkloadReport {
+    /// The stage that it follows; `None` for none.
+    pub(crate) stage: Option<MigrationStage>,
+    /// Whom it has met since the last report.
+    pub(crate) peers: Peers,
+}
+
+/// What the server is told of, and takes back if it was not to be told.
+pub(crate) type SpokenFor = Vec<(SpiffeId, Peers)>;
+
+/// An identity and its reporters.
+#[derive(Debug, Default)]
+struct Identity {
+    reporters: HashMap<String, (Option<MigrationStage>, SystemTime)>,
+    peers: Peers,
+}
+
+/// What all workloads have reported.
+#[derive(Debug, Default)]
+pub(crate) struct Reports(Mutex<HashMap<SpiffeId, Identity>>);
+
+impl Reports {
+    /// Takes a report.
+    pub(crate) fn take(&self, id: &SpiffeId, reporter: &str, report: WorkloadReport, now: SystemTime) {
+        let mut identities = self.identities();
+        if !identities.contains_key(id) && identities.len() >= MAX_IDENTITIES {
+            identities.retain(|_, identity| identity.is_alive(now));
+            if identities.len() >= MAX_IDENTITIES {
+                return;
+            }
+        }
+        let identity = identities.entry(id.clone()).or_default();
+        let reporters = &mut identity.reporters;
+        if !reporters.contains_key(reporter) && reporters.len() >= MAX_OF_ONE {
+            let oldest = reporters.iter().min_by_key(|(_, (_, at))| *at);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                reporters.remove(&oldest);
+            }
+        }
+        reporters.insert(reporter.to_owned(), (report.stage, now));
+        add(&mut identity.peers, report.peers);
+    }
+
+    /// What the server is to be told now: of each identity the earliest stage that a process follows. The counts begin anew.
+    pub(crate) fn speak(&self, now: SystemTime) -> (Vec<api::WorkloadReport>, SpokenFor) {
+        let mut identities = self.identities();
+        identities.retain(|_, identity| identity.is_alive(now));
+        let mut spoken = Vec::new();
+        let messages = identities.iter_mut().map(|(id, identity)| {
+            let peers = std::mem::take(&mut identity.peers);
+            let message = api::WorkloadReport {
+                spiffe_id: id.to_string(),
+                stage: stage_message(identity.earliest()).into(),
+                processes: u32::try_from(identity.reporters.len()).unwrap_or(u32::MAX),
+                peers: peers.iter().map(peer_message).collect(),
+            };
+            spoken.push((id.clone(), peers));
+            message
+        });
+        (messages.collect(), spoken)
+    }
+
+    /// Takes back counts that the server was not told of.
+    pub(crate) fn take_back(&self, spoken: SpokenFor) {
+        let mut identities = self.identities();
+        for (id, peers) in spoken {
+            if let Some(identity) = identities.get_mut(&id) {
+                add(&mut identity.peers, peers);
+            }
+        }
+    }
+
+    fn identities(&self) -> MutexGuard<'_, HashMap<SpiffeId, Identity>> {
+        // Every change is complete before anything in it can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Identity {
+    /// Forgets reporters that were silent for too long. Whether one is left.
+    fn is_alive(&mut self, now: SystemTime) -> bool {
+        let is_recent = |at: SystemTime| now.duration_since(at).map_or(true, |ago| ago <= FORGET_AFTER);
+        self.reporters.retain(|_, (_, at)| is_recent(*at));
+        !self.reporters.is_empty()
+    }
+
+    /// The earliest stage of a process; following none is before all stages.
+    fn earliest(&self) -> Option<MigrationStage> {
+        self.reporters.values().map(|(stage, _)| *stage).min().flatten()
+    }
+}
+
+fn add(sums: &mut Peers, further: Peers) {
+    for (kind, count) in further {
+        let sum = sums.entry(kind).or_default();
+        *sum = sum.saturating_add(count);
+    }
+}
+
+fn peer_message(((form, stage), count): (&(Form, Option<MigrationStage>), &u64)) -> api::PeerCount {
+    api::PeerCount {
+        form: form.name().to_owned(),
+        count: *count,
+        stage: stage_message(*stage).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use MigrationStage::{Accept, Prefer};
+
+    fn id(path: &str) -> SpiffeId {
+        SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap()
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    fn report(stage: Option<MigrationStage>, count: u64) -> WorkloadReport {
+        let peers = [((Form::Classical, stage), count)].into();
+        WorkloadReport { stage, peers }
+    }
+
+    #[test]
+    fn the_earliest_stage_counts_and_counts_add_up_once() {
+        let reports = Reports::default();
+        reports.take(&id("web"), "a", report(Some(Prefer), 2), at(0));
+        reports.take(&id("web"), "b", report(Some(Prefer), 3), at(1));
+        let (told, spoken) = reports.speak(at(2));
+        assert_eq!(
+            (told.len(), told[0].stage(), told[0].processes),
+            (1, api::MigrationStage::Prefer, 2)
+        );
+        assert_eq!(
+            told[0].peers.iter().map(|peer| peer.count).collect::<Vec<_>>(),
+            [5]
+        );
+        assert!(reports.speak(at(2)).0[0].peers.is_empty());
+        reports.take_back(spoken);
+        reports.take(&id("web"), "b", report(Some(Accept), 1), at(3));
+        let (told, _) = reports.speak(at(4));
+        assert_eq!(told[0].stage(), api::MigrationStage::Accept);
+        assert_eq!(told[0].peers.iter().map(|peer| peer.count).sum::<u64>(), 6);
+        reports.take(&id("web"), "c", report(None, 0), at(5));
+        assert_eq!(
+            reports.speak(at(6)).0[0].stage(),
+            api::MigrationStage::Unspecified
+        );
+    }
+
+    #[test]
+    fn who_is_silent_is_forgotten() {
+        let reports = Reports::default();
+        reports.take(&id("web"), "old", report(None, 0), at(0));
+        reports.take(&id("web"), "new", report(Some(Prefer), 0), at(180));
+        assert_eq!(reports.speak(at(180)).0[0].processes, 2);
+        let (told, _) = reports.speak(at(181));
+        assert_eq!(
+            (told[0].processes, told[0].stage()),
+            (1, api::MigrationStage::Prefer)
+        );
+        assert!(reports.speak(at(361)).0.is_empty());
+    }
+
+    #[test]
+    fn nobody_can_fill_the_table() {
+        let reports = Reports::default();
+        for number in 0..MAX_OF_ONE as u64 + 10 {
+            reports.take(
+                &id("web"),
+                &number.to_string(),
+                report(Some(Prefer), 1),
+                at(number),
+            );
+        }
+        // The clock of the last is what counts: all are recent enough to be kept but for the bound.
+        let (told, _) = reports.speak(at(100));
+        assert_eq!(told[0].processes as usize, MAX_OF_ONE);
+        for number in 0..MAX_IDENTITIES {
+            reports.take(&id(&format!("many/{number}")), "a", report(None, 0), at(100));
+        }
+        assert_eq!(reports.speak(at(100)).0.len(), MAX_IDENTITIES);
+    }
+}
