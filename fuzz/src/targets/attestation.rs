@@ -102,7 +102,7 @@ pub(super) const TEMPLATE: Target = Target {
 };
 
 /// The payload, and the answer behind it.
-fn split(input: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split(input: &[u8]) -> (&[u8], &[u8]) {
     match input {
         [high, low, rest @ ..] => {
             let place = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
@@ -112,12 +112,12 @@ fn split(input: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn joined(payload: &[u8], answer: &[u8]) -> Vec<u8> {
+pub(super) fn joined(payload: &[u8], answer: &[u8]) -> Vec<u8> {
     let place = u16::try_from(payload.len()).expect("a payload");
     [&place.to_be_bytes()[..], payload, answer].concat()
 }
 
-fn round_trip<T: PartialEq + std::fmt::Debug>(
+pub(super) fn round_trip<T: PartialEq + std::fmt::Debug>(
     payload: &[u8],
     parse: fn(&[u8]) -> Result<T, AttestationError>,
     write: fn(&T) -> Vec<u8>,
@@ -146,13 +146,24 @@ impl Challenger for Saying<'_> {
 }
 
 /// Nobody is let in by what was there before the question.
-fn never(verifier: &dyn Verifier, payload: &[u8], answer: &[u8]) {
+pub(super) fn never(verifier: &dyn Verifier, payload: &[u8], answer: &[u8]) {
+    if let Some(error) = never_or_unavailable(verifier, payload, answer) {
+        panic!("the verifier failed: {error}");
+    }
+}
+
+/// The same, where a service that the verifier asks may fail. Returns why it did.
+pub(super) fn never_or_unavailable(
+    verifier: &dyn Verifier,
+    payload: &[u8],
+    answer: &[u8],
+) -> Option<Box<dyn std::error::Error + Send + Sync>> {
     let mut node = Saying(answer);
     let mut verifying = pin!(verifier.verify(payload, &mut node, now()));
     match verifying.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(attested)) => panic!("{attested:?} was let in"),
-        Poll::Ready(Err(AttestationError::Unavailable(error))) => panic!("the verifier failed: {error}"),
-        Poll::Ready(Err(_)) => {}
+        Poll::Ready(Err(AttestationError::Unavailable(error))) => Some(error),
+        Poll::Ready(Err(_)) => None,
         Poll::Pending => panic!("it waits for nobody"),
     }
 }

@@ -7,6 +7,7 @@ mod declarations;
 mod der;
 mod jose;
 mod keys;
+mod outside;
 mod path;
 mod planner;
 mod wire;
@@ -46,6 +47,12 @@ pub const TARGETS: &[Target] = &[
     attestation::DEVICE,
     attestation::STRUCTURES,
     attestation::TEMPLATE,
+    outside::HTTP_CHALLENGE,
+    outside::SSHPOP,
+    outside::SSH_KEYS,
+    outside::K8S_PSAT,
+    outside::CLOUD_TOKENS,
+    outside::AWS_IID,
     custody::EVIDENCE,
     custody::STATEMENT,
     custody::CERTIFICATION,
