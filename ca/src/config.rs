@@ -45,7 +45,9 @@ pub use self::listen::ListenConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
-pub use self::upstream::{DiskUpstreamConfig, NestedUpstreamConfig, UpstreamConfig};
+pub use self::upstream::{
+    DiskUpstreamConfig, NestedUpstreamConfig, OfflineUpstreamConfig, UpstreamConfig,
+};
 use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
 use crate::upstream::UpstreamName;
 

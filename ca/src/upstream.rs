@@ -7,6 +7,7 @@
 
 mod disk;
 mod nested;
+mod offline;
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,7 @@ use symbolon_pki::suite::Family;
 
 pub use self::disk::{Disk, DiskFiles};
 pub use self::nested::{Nested, NestedOptions};
+pub use self::offline::Offline;
 use crate::datastore::{AppendedAuthorities, AuthorityKind};
 
 /// The name of an upstream in the configuration: 1 to 32 of `a` to `z`, digits and `-`.
@@ -140,6 +142,30 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`UpstreamError`].
     async fn mint(&self, order: &MintOrder) -> Result<Answer, UpstreamError>;
+
+    /// Hands a request to whoever carries it to an offline upstream; one that was handed out already stays as it is.
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    async fn hand_out(&self, _family: Family, _csr: &[u8]) -> Result<(), UpstreamError> {
+        Ok(())
+    }
+
+    /// What was brought back from an offline upstream for a family.
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    async fn brought(&self, _family: Family) -> Result<Option<Minted>, UpstreamError> {
+        Ok(None)
+    }
+
+    /// Puts away what was brought, since it was taken, or was refused for this reason.
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    async fn judged(&self, _family: Family, _refusal: Option<&str>) -> Result<(), UpstreamError> {
+        Ok(())
+    }
 
     /// Makes a key that signs tokens known to everybody below it.
     ///

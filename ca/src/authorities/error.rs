@@ -185,8 +185,9 @@ pub enum AuthoritiesError {
     },
     /// Somebody is to bring the certificate of the family's next authority.
     #[error(
-        "the certificate of the next {family} authority is awaited: take its request with `symbolon authority request`, \
-         have it signed, and bring the certificate with `symbolon authority import`"
+        "the certificate of the next {family} authority is awaited: its request is in {family}.csr.pem in the upstream's \
+         directory; have it signed, and put the certificate, with what leads up to the root and the root after it, beside it as \
+         {family}.chain.pem"
     )]
     Awaited {
         /// The family.

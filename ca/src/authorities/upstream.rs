@@ -1,67 +1,29 @@
 //! Authorities that somebody above this server certifies: asking for them, judging what comes back, and following what
 //! becomes of the roots above.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
-use std::time::{Duration, SystemTime};
+mod awaited;
+mod trial;
+mod waits;
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use spiffe::SpiffeId;
-use symbolon_crypto::random;
-use symbolon_issuance::{Authority, AuthorityKeys, Beside, Serial, SvidProfile, SvidRequest, prepare_svid};
-use symbolon_pki::bundle::{BundleSet, JwtAuthority, TrustBundle, X509Authority};
-use symbolon_pki::certificate::Certificate;
+use symbolon_issuance::AuthorityKeys;
+use symbolon_pki::bundle::{JwtAuthority, X509Authority};
 use symbolon_pki::csr::CsrBuilder;
-use symbolon_pki::key::{PrivateKey, SubjectKey};
-use symbolon_pki::suite::{Family, Form};
-use symbolon_pki::time::rfc3339;
-use symbolon_pki::verify::verify_x509_svid;
+use symbolon_pki::suite::Family;
 
+use self::trial::Trial;
+pub(super) use self::waits::Waits;
 use super::making::blocking;
 use super::settings::FamilySettings;
 use super::{Authorities, AuthoritiesError, CommandError, Step, is_valid, log_failure};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityMaterial, AuthorityRecord, AuthorityRequest, AuthorityState,
-    KeyReference, UpstreamPath, UpstreamRoot,
+    KeyReference, UpstreamRoot,
 };
 use crate::upstream::{Answer, MintOrder, Minted, NamedUpstream, UpstreamError};
-
-/// Less than this is no life for an authority: a successor could not become known in time.
-const SHORTEST: Duration = Duration::from_secs(60);
-
-/// The first wait after an upstream failed, and the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(10);
-const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-
-/// How long the certificate lives by which a new authority is tried.
-const TRIAL: Duration = Duration::from_secs(30);
-
-/// When each family's upstream is asked again after it failed, and how long the wait after that is.
-#[derive(Debug, Default)]
-pub(super) struct Waits(std::sync::Mutex<BTreeMap<Family, (SystemTime, Duration)>>);
-
-impl Waits {
-    /// Whether a family may ask now.
-    pub(super) fn is_over(&self, family: Family, now: SystemTime) -> bool {
-        let waits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not make it longer.
-        waits
-            .get(&family)
-            .is_none_or(|(until, wait)| now >= *until || now + *wait < *until)
-    }
-
-    /// Notes how an attempt ended.
-    pub(super) fn note(&self, family: Family, failed: bool, now: SystemTime) {
-        let mut waits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed {
-            let wait = waits
-                .get(&family)
-                .map_or(FIRST_WAIT, |(_, wait)| (*wait * 2).min(LONGEST_WAIT));
-            waits.insert(family, (now + wait, wait));
-        } else {
-            waits.remove(&family);
-        }
-    }
-}
 
 /// An authority that is to be certified by somebody else.
 pub(super) struct Candidate {
@@ -110,8 +72,13 @@ impl Authorities {
                     event = "authority.requested",
                     %family,
                     upstream = %above.name,
-                    "its certificate is to be brought; see `symbolon authority request`"
+                    "its certificate is to be brought"
                 );
+                above
+                    .upstream
+                    .hand_out(family, &request.csr)
+                    .await
+                    .map_err(failed)?;
                 return Err(AuthoritiesError::Awaited { family });
             }
         };
@@ -184,24 +151,6 @@ impl Authorities {
         })
     }
 
-    /// Whether the certificate of a family's next authority is to be brought, and was requested already. A request for what
-    /// is no longer wanted is forgotten.
-    pub(super) async fn is_awaited(&self, settings: &FamilySettings) -> Result<bool, AuthoritiesError> {
-        let requests = self.datastore.authority_requests().await?;
-        let Some(request) = requests.into_iter().find(|it| it.family == settings.family) else {
-            return Ok(false);
-        };
-        let offline = settings
-            .upstream
-            .as_ref()
-            .is_some_and(|above| above.upstream.is_offline());
-        if offline && settings.is_shape_of(request.suite, request.alternative, &request.keys) {
-            return Ok(true);
-        }
-        self.datastore.forget_authority_request(settings.family).await?;
-        Ok(false)
-    }
-
     async fn csr(&self, signers: &AuthorityKeys) -> Result<Vec<u8>, UpstreamError> {
         let signers = signers.clone();
         let id = format!("spiffe://{}", self.settings.trust_domain);
@@ -239,6 +188,9 @@ impl Authorities {
     /// Takes over what upstreams have for the bundle, and publishes again what they lost of ours. What goes wrong is logged,
     /// and everything stays as it is until the next look.
     pub async fn follow_upstreams(&self) {
+        if let Err(error) = self.take_what_was_brought().await {
+            log_failure(&error);
+        }
         let mut asked = BTreeSet::new();
         let mut changed = false;
         for settings in &self.settings.families {
@@ -406,156 +358,4 @@ fn key_of(record: &AuthorityRecord) -> Option<JwtAuthority> {
     let mut key = JwtAuthority::from_spki_der(key_id, spki).ok()?;
     key.expires_at = Some(record.not_after);
     Some(key)
-}
-
-/// What a new authority has to be.
-struct Trial {
-    trust_domain: spiffe::TrustDomain,
-    family: Family,
-    ttl: Duration,
-    /// When the one ends that it is to replace.
-    replaces: Option<SystemTime>,
-    distrusted: BTreeSet<String>,
-    now: SystemTime,
-}
-
-/// A new authority that is what it has to be.
-struct Passed {
-    authority_id: String,
-    certificate: Certificate,
-    path: UpstreamPath,
-}
-
-impl Trial {
-    /// Looks at what was certified, and at last has it sign something that is verified as everybody will.
-    fn hold(&self, minted: Minted, signers: AuthorityKeys) -> Result<Passed, String> {
-        let mut chain = minted.chain.into_iter();
-        let certificate = chain.next().ok_or("it holds no certificate")?;
-        let above: Vec<Certificate> = chain.collect();
-        if minted.roots.is_empty() {
-            return Err("it names no root".to_owned());
-        }
-        let authority = Authority::new(certificate.clone(), signers).map_err(told)?;
-        if *authority.trust_domain() != self.trust_domain {
-            return Err(format!(
-                "the certificate is for {}, not for {}",
-                authority.trust_domain(),
-                self.trust_domain
-            ));
-        }
-        self.check_life(&certificate)?;
-        let root_id = self.verify(authority, &above, &minted.roots)?;
-        if self.distrusted.contains(&root_id) {
-            return Err(format!("it is under {root_id}, which is tainted or revoked"));
-        }
-        let issuers = above.iter().chain(&minted.roots);
-        let of_it = |it: &&Certificate| {
-            above.contains(it) || X509Authority::new((*it).clone()).id().to_string() == root_id
-        };
-        if let Some(short) = issuers
-            .filter(of_it)
-            .find(|issuer| issuer.not_after() < certificate.not_after())
-        {
-            return Err(format!(
-                "the certificate ends at {}, after one above it, which ends at {}",
-                rfc3339(certificate.not_after()),
-                rfc3339(short.not_after())
-            ));
-        }
-        let authority_id = certificate
-            .skid()
-            .ok_or("it has no subject key identifier")?
-            .to_string();
-        Ok(Passed {
-            authority_id,
-            path: UpstreamPath {
-                chain: above.iter().map(|it| it.der().to_vec()).collect(),
-                root_id,
-            },
-            certificate,
-        })
-    }
-
-    fn check_life(&self, certificate: &Certificate) -> Result<(), String> {
-        let (begins, ends) = (certificate.not_before(), certificate.not_after());
-        if begins > self.now {
-            return Err(format!(
-                "the certificate begins at {}, and it is {} here; compare the clocks",
-                rfc3339(begins),
-                rfc3339(self.now)
-            ));
-        }
-        if ends <= self.now {
-            return Err(format!("the certificate ended at {}", rfc3339(ends)));
-        }
-        let left = ends.duration_since(self.now).unwrap_or_default();
-        let too_early = |why: &str| Err(format!("the certificate ends at {}, {why}", rfc3339(ends)));
-        if left < SHORTEST.min(self.ttl / 2) {
-            return too_early("too early for a successor to become known");
-        }
-        match self.replaces {
-            // One that was asked to live shorter is what was asked for.
-            Some(end) if ends <= end && left < self.ttl / 2 => {
-                too_early("no later than that of the authority that it is to replace")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Has the authority sign a certificate for nobody, which nobody gets and nothing records, and verifies it; gives the
-    /// root that it goes back to.
-    fn verify(
-        &self,
-        authority: Authority,
-        above: &[Certificate],
-        roots: &[Certificate],
-    ) -> Result<String, String> {
-        let form = Form::ALL
-            .into_iter()
-            .find(|form| form.family() == self.family && *form != Form::Paired)
-            .ok_or("its family has no certificates")?;
-        let key = |suite| -> Result<SubjectKey, String> {
-            let key = PrivateKey::generate(suite).map_err(told)?;
-            key.public_key().map(SubjectKey::Suite).map_err(told)
-        };
-        let own = key(form.default_suite())?;
-        let alternative = form.default_alternative().map(key).transpose()?;
-        let request = SvidRequest {
-            profile: SvidProfile::Workload,
-            spiffe_id: &SpiffeId::new(format!("spiffe://{}/symbolon/trial", self.trust_domain))
-                .map_err(told)?,
-            key: &own,
-            beside: alternative.as_ref().map_or(Beside::Nothing, Beside::Alternative),
-            dns_names: &[],
-            ttl: TRIAL,
-            serial: Serial::random(random::fill).map_err(told)?,
-            now: self.now,
-        };
-        let linted = prepare_svid(&authority, &request).map_err(told)?;
-        let issued = linted.sign(&authority).map_err(told)?;
-        let leaf = Certificate::from_der(issued.der()).map_err(told)?;
-        let mut chain = vec![leaf, authority.certificate().clone()];
-        chain.extend(above.iter().cloned());
-        let mut bundle = TrustBundle::new(self.trust_domain.clone());
-        // One that verifiers of this form are not shown is none to them.
-        let shown = |root: &X509Authority| match form {
-            Form::Classical => root.is_stock(),
-            form => root.issues(form),
-        };
-        let roots = roots.iter().cloned().map(X509Authority::new);
-        bundle.x509_authorities = roots.filter(shown).collect();
-        let verified = verify_x509_svid(&chain, &BundleSet::from(bundle), self.now)
-            .map_err(|error| format!("what it signs would not be believed: {error}"))?;
-        if verified.form.family() != self.family {
-            return Err(format!(
-                "what it signs would be worth no more than {}",
-                verified.form
-            ));
-        }
-        Ok(verified.authority_id.to_string())
-    }
-}
-
-fn told(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

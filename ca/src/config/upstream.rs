@@ -20,7 +20,9 @@ use symbolon_tls::workload_api::Endpoint;
 
 use super::ServerConfig;
 use super::check::{Problem, Warning, problem};
-use crate::upstream::{Disk, DiskFiles, NamedUpstream, Nested, NestedOptions, Upstream, UpstreamName};
+use crate::upstream::{
+    Disk, DiskFiles, NamedUpstream, Nested, NestedOptions, Offline, Upstream, UpstreamName,
+};
 
 /// One authority above this server's.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -33,6 +35,16 @@ pub enum UpstreamConfig {
     Symbolon(NestedUpstreamConfig),
     /// A SPIRE server of the same trust domain.
     Spire(NestedUpstreamConfig),
+    /// Files that are carried to an authority and back.
+    Offline(OfflineUpstreamConfig),
+}
+
+/// An authority that no program reaches.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct OfflineUpstreamConfig {
+    /// Where requests are written, and certificates looked for.
+    pub dir: PathBuf,
 }
 
 /// An authority in files.
@@ -76,15 +88,24 @@ impl NestedUpstreamConfig {
     fn check(&self, name: &UpstreamName) -> Vec<Problem> {
         let key = |field: &str| format!("upstreams.{name}.{field}");
         let mut problems = Vec::new();
-        let port = self.address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+        let port = self
+            .address
+            .rsplit_once(':')
+            .map(|(host, port)| (host, port.parse::<u16>()));
         if !matches!(port, Some((host, Ok(port))) if !host.is_empty() && port != 0) {
-            problems.push(problem(key("address"), "must be a host and a port, as in ca.example.org:8081"));
+            problems.push(problem(
+                key("address"),
+                "must be a host and a port, as in ca.example.org:8081",
+            ));
         }
         if let Err(error) = Endpoint::unix(&self.workload_api_socket) {
             problems.push(problem(key("workload_api_socket"), format!("is no use: {error}")));
         }
         if !TIMEOUTS.contains(&self.timeout.0) {
-            problems.push(problem(key("timeout"), format!("is {}; it may be 1s to 60s", self.timeout)));
+            problems.push(problem(
+                key("timeout"),
+                format!("is {}; it may be 1s to 60s", self.timeout),
+            ));
         }
         problems
     }
@@ -97,13 +118,14 @@ impl UpstreamConfig {
             Self::Disk(_) => "disk",
             Self::Symbolon(_) => "symbolon",
             Self::Spire(_) => "spire",
+            Self::Offline(_) => "offline",
         }
     }
 
     /// Why it can do nothing for a family, if so.
     fn lacks(&self, family: Family) -> Option<&'static str> {
         match (self, family) {
-            (Self::Disk(_), Family::Jwt | Family::Wit) => {
+            (Self::Disk(_) | Self::Offline(_), Family::Jwt | Family::Wit) => {
                 Some("certifies authorities, and publishes no keys that sign tokens")
             }
             (Self::Disk(disk), Family::Catalyst) if disk.alternative_key_file.is_none() => {
@@ -118,7 +140,7 @@ impl UpstreamConfig {
             (Self::Spire(_), family) if !matches!(family, Family::Classical | Family::Jwt) => {
                 Some("certifies classical authorities alone")
             }
-            (Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_), _) => None,
+            (Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_) | Self::Offline(_), _) => None,
         }
     }
 
@@ -141,12 +163,17 @@ impl UpstreamConfig {
                     .collect()
             }
             Self::Symbolon(nested) | Self::Spire(nested) => nested.check(name),
+            Self::Offline(offline) if offline.dir.as_os_str().is_empty() => {
+                vec![problem(key("dir"), "is empty")]
+            }
+            Self::Offline(_) => Vec::new(),
         }
     }
 
     fn open(&self, config: &ServerConfig, clock: &Arc<dyn Clock>) -> Arc<dyn Upstream> {
         let (nested, has_forms) = match self {
             Self::Disk(disk) => return Arc::new(disk.open(config)),
+            Self::Offline(offline) => return Arc::new(Offline::new(offline.dir.clone())),
             Self::Symbolon(nested) => (nested, true),
             Self::Spire(nested) => (nested, false),
         };
@@ -157,7 +184,11 @@ impl UpstreamConfig {
             has_forms,
             timeout: nested.timeout.0,
         };
-        Arc::new(Nested::new(config.trust_domain.clone(), options, Arc::clone(clock)))
+        Arc::new(Nested::new(
+            config.trust_domain.clone(),
+            options,
+            Arc::clone(clock),
+        ))
     }
 }
 
@@ -236,6 +267,7 @@ impl ServerConfig {
         for (name, upstream) in &self.upstreams {
             let checked = match upstream {
                 UpstreamConfig::Disk(disk) => disk.open(self).check(),
+                UpstreamConfig::Offline(offline) => Offline::new(offline.dir.clone()).check(),
                 // A server need not be up for a configuration to be right.
                 UpstreamConfig::Symbolon(_) | UpstreamConfig::Spire(_) => Ok(()),
             };

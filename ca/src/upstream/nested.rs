@@ -220,7 +220,11 @@ impl Upstream for Nested {
         };
         Ok(Answer::Minted(Minted {
             chain: answer.ca_cert_chain.iter().map(read).collect::<Result<_, _>>()?,
-            roots: answer.x509_authorities.iter().map(read).collect::<Result<_, _>>()?,
+            roots: answer
+                .x509_authorities
+                .iter()
+                .map(read)
+                .collect::<Result<_, _>>()?,
         }))
     }
 
@@ -323,8 +327,7 @@ fn form_of(family: Family) -> Result<Form, UpstreamError> {
 }
 
 fn authorities_of(bundle: types::Bundle) -> Result<AppendedAuthorities, UpstreamError> {
-    let count =
-        bundle.x509_authorities.len() + bundle.jwt_authorities.len() + bundle.wit_authorities.len();
+    let count = bundle.x509_authorities.len() + bundle.jwt_authorities.len() + bundle.wit_authorities.len();
     if count > MAX_AUTHORITIES {
         return Err(UpstreamError::Unfit(format!(
             "its bundle has {count} authorities; at most {MAX_AUTHORITIES} are read"
@@ -332,8 +335,9 @@ fn authorities_of(bundle: types::Bundle) -> Result<AppendedAuthorities, Upstream
     }
     let mut found = AppendedAuthorities::default();
     for (index, authority) in bundle.x509_authorities.into_iter().enumerate() {
-        let certificate = Certificate::from_der(&authority.asn1)
-            .map_err(|error| UpstreamError::Unfit(format!("X.509 authority {index} of its bundle: {error}")))?;
+        let certificate = Certificate::from_der(&authority.asn1).map_err(|error| {
+            UpstreamError::Unfit(format!("X.509 authority {index} of its bundle: {error}"))
+        })?;
         found.x509.push(X509Authority {
             certificate,
             tainted: authority.tainted,

@@ -1,0 +1,132 @@
+//! An authority that no program reaches: requests go out as files, and certificates come back as files.
+//!
+//! For a family `classical` that is `classical.csr.pem` in the directory of the upstream; what is signed is put beside it as
+//! `classical.chain.pem`, which is what a key ceremony writes: the certificate, what leads up to the root, the root.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use symbolon_host::file::write_whole;
+use symbolon_pki::certificate::Certificate;
+use symbolon_pki::pem;
+use symbolon_pki::suite::Family;
+
+use super::disk::{blocking, certificates};
+use super::{Answer, MintOrder, Minted, Upstream, UpstreamError};
+
+/// An authority that is reached by carrying files.
+#[derive(Clone, Debug)]
+pub struct Offline {
+    dir: PathBuf,
+}
+
+impl Offline {
+    /// The authority whose files are in this directory, which has to be there.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// Sees whether the directory is there.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Material`].
+    pub fn check(&self) -> Result<(), UpstreamError> {
+        match std::fs::metadata(&self.dir) {
+            Ok(found) if found.is_dir() => Ok(()),
+            Ok(_) => Err(self.failed(&self.dir, "it is no directory")),
+            Err(error) => Err(self.failed(&self.dir, error)),
+        }
+    }
+
+    fn file(&self, family: Family, ending: &str) -> PathBuf {
+        self.dir.join(format!("{family}.{ending}"))
+    }
+
+    fn failed(&self, path: &Path, reason: impl std::fmt::Display) -> UpstreamError {
+        UpstreamError::Material(format!("{}: {reason}", path.display()))
+    }
+
+    fn write_request(&self, family: Family, csr: &[u8]) -> Result<(), UpstreamError> {
+        let (path, text) = (
+            self.file(family, "csr.pem"),
+            pem::encode(pem::CERTIFICATE_REQUEST, csr),
+        );
+        if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+            return Ok(());
+        }
+        write_whole(&path, text.as_bytes(), 0o644).map_err(|error| self.failed(&path, error))?;
+        tracing::info!(event = "upstream.request_written", %family, path = %path.display());
+        Ok(())
+    }
+
+    fn read_brought(&self, family: Family) -> Result<Option<Minted>, UpstreamError> {
+        let path = self.file(family, "chain.pem");
+        if !path.try_exists().map_err(|error| self.failed(&path, error))? {
+            return Ok(None);
+        }
+        let (roots, chain): (Vec<Certificate>, Vec<Certificate>) = certificates(&path)?
+            .into_iter()
+            .partition(Certificate::is_self_issued);
+        if roots.is_empty() {
+            return Err(self.failed(&path, "it holds no root; put the root after the certificate"));
+        }
+        Ok(Some(Minted { chain, roots }))
+    }
+
+    fn put_away(&self, family: Family, refusal: Option<&str>) -> Result<(), UpstreamError> {
+        let brought = self.file(family, "chain.pem");
+        let aside = match refusal {
+            Some(reason) => {
+                let note = self.file(family, "refused.txt");
+                write_whole(&note, format!("{reason}\n").as_bytes(), 0o644)
+                    .map_err(|error| self.failed(&note, error))?;
+                self.file(family, "refused.pem")
+            }
+            None => {
+                for ending in ["csr.pem", "refused.pem", "refused.txt"] {
+                    let path = self.file(family, ending);
+                    match std::fs::remove_file(&path) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                            return Err(self.failed(&path, error));
+                        }
+                        _ => {}
+                    }
+                }
+                self.file(family, "taken.pem")
+            }
+        };
+        std::fs::rename(&brought, &aside).map_err(|error| self.failed(&brought, error))
+    }
+}
+
+#[async_trait]
+impl Upstream for Offline {
+    fn kind(&self) -> &'static str {
+        "offline"
+    }
+
+    fn is_offline(&self) -> bool {
+        true
+    }
+
+    /// The request is written when the journal knows of it.
+    async fn mint(&self, _order: &MintOrder) -> Result<Answer, UpstreamError> {
+        Ok(Answer::Awaited)
+    }
+
+    async fn hand_out(&self, family: Family, csr: &[u8]) -> Result<(), UpstreamError> {
+        let (this, csr) = (self.clone(), csr.to_vec());
+        blocking(move || this.write_request(family, &csr)).await
+    }
+
+    async fn brought(&self, family: Family) -> Result<Option<Minted>, UpstreamError> {
+        let this = self.clone();
+        blocking(move || this.read_brought(family)).await
+    }
+
+    async fn judged(&self, family: Family, refusal: Option<&str>) -> Result<(), UpstreamError> {
+        let (this, refusal) = (self.clone(), refusal.map(ToOwned::to_owned));
+        blocking(move || this.put_away(family, refusal.as_deref())).await
+    }
+}
