@@ -224,7 +224,7 @@ async fn an_api_that_fails_is_not_the_nodes_fault() {
         let evidence = node.evidence().await.unwrap();
         match verifier(cluster).verify(&evidence, &mut NeverAsked, now()).await {
             Err(AttestationError::Unavailable(error)) => {
-                assert!(error.to_string().contains(words), "{error}")
+                assert!(error.to_string().contains(words), "{error}");
             }
             other => panic!("{words}: {other:?}"),
         }
