@@ -240,7 +240,9 @@ async fn what_operators_and_servers_below_get_is_told(server: &TestServer, lines
     let issued = |path: &str| -> Vec<Value> {
         let path = id(path).to_string();
         let events = lines.events(telemetry::SVID_ISSUED).into_iter();
-        events.filter(|event| event["fields"]["spiffe_id"] == path).collect()
+        events
+            .filter(|event| event["fields"]["spiffe_id"] == path)
+            .collect()
     };
     let mut svids = SvidClient::new(server.local().await);
     let below = Key::new(Form::Classical);
@@ -284,7 +286,10 @@ async fn what_operators_and_servers_below_get_is_told(server: &TestServer, lines
         preferred_ttl: 0,
     };
     let channel = server.with_svid(&identity).await;
-    SvidClient::new(channel).new_downstream_x509ca(request).await.unwrap();
+    SvidClient::new(channel)
+        .new_downstream_x509ca(request)
+        .await
+        .unwrap();
     let events = lines.events(telemetry::SVID_ISSUED);
     let given = events.last().unwrap();
     assert_eq!(given["fields"]["entry_id"], entry_id);
@@ -309,8 +314,16 @@ async fn what_operators_and_servers_below_get_is_told(server: &TestServer, lines
         suite: Some(Suite::EcdsaP384),
         ..RotationSpec::default()
     };
-    let rotated = server.client.rotate_authority(Family::Classical, &spec).await.unwrap();
-    server.client.rotate_authority(Family::Classical, &spec).await.unwrap_err();
+    let rotated = server
+        .client
+        .rotate_authority(Family::Classical, &spec)
+        .await
+        .unwrap();
+    server
+        .client
+        .rotate_authority(Family::Classical, &spec)
+        .await
+        .unwrap_err();
     let told = [telemetry::AUTHORITY_COMMANDED, telemetry::AUTHORITY_REFUSED].map(|name| {
         let events = lines.events(name).into_iter();
         let mut events = events.filter(|event| event["fields"]["step"] == "rotate");
@@ -321,5 +334,10 @@ async fn what_operators_and_servers_below_get_is_told(server: &TestServer, lines
     });
     let made = rotated.prepared.unwrap().authority.authority_id;
     assert_eq!(told[0]["fields"]["authority_id"], made);
-    assert!(told[1]["fields"]["reason"].as_str().unwrap().contains("on its way"));
+    assert!(
+        told[1]["fields"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("on its way")
+    );
 }

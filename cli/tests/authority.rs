@@ -10,7 +10,9 @@ use support::{Home, check_schema};
 fn ids(listed: &Value, family: &str, state: &str) -> Vec<String> {
     let authorities = listed["authorities"].as_array().unwrap().iter();
     let wanted = authorities.filter(|one| one["family"] == family && one["state"] == state);
-    wanted.map(|one| one["authority_id"].as_str().unwrap().to_owned()).collect()
+    wanted
+        .map(|one| one["authority_id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -38,7 +40,13 @@ fn an_authority_is_replaced_and_taken_out_of_trust() {
     }
     for (args, words) in [
         (["activate", "no-such-authority"], "no-such-authority"),
-        (["revoke", ids(&home.json(&["authority", "list"]), "jwt", "active")[0].as_str()], "only tainted"),
+        (
+            [
+                "revoke",
+                ids(&home.json(&["authority", "list"]), "jwt", "active")[0].as_str(),
+            ],
+            "only tainted",
+        ),
         (["prepare", "wit"], "no wit authorities"),
     ] {
         let (code, error) = home.fails(&["authority", args[0], args[1]]);
@@ -58,10 +66,21 @@ fn an_authority_is_replaced_and_taken_out_of_trust() {
 fn a_family_goes_to_another_suite_and_says_so() {
     let home = Home::new();
     let _up = home.up();
-    let rotated = home.json(&["authority", "rotate", "composite", "--to", "mldsa87-ecdsa-p384", "--notice", "1h"]);
+    let rotated = home.json(&[
+        "authority",
+        "rotate",
+        "composite",
+        "--to",
+        "mldsa87-ecdsa-p384",
+        "--notice",
+        "1h",
+    ]);
     check_schema("authority-rotate", &rotated);
     let made = &rotated["prepared"];
-    assert_eq!((&made["suite"], &made["state"]), (&"mldsa87-ecdsa-p384".into(), &"prepared".into()));
+    assert_eq!(
+        (&made["suite"], &made["state"]),
+        (&"mldsa87-ecdsa-p384".into(), &"prepared".into())
+    );
     assert_eq!(rotated["family"]["configured"]["suite"], "mldsa65-ecdsa-p256");
     assert!(rotated["family"]["activates_at"].is_string());
 
@@ -83,7 +102,10 @@ fn a_family_goes_to_another_suite_and_says_so() {
     home.json(&["authority", "activate", made["authority_id"].as_str().unwrap()]);
     let listed = home.json(&["authority", "list", "--family", "composite"]);
     check_schema("authority-list", &listed);
-    assert_eq!(ids(&listed, "composite", "active"), [made["authority_id"].as_str().unwrap()]);
+    assert_eq!(
+        ids(&listed, "composite", "active"),
+        [made["authority_id"].as_str().unwrap()]
+    );
     let back = home.json(&["authority", "rotate", "composite", "--to", "mldsa65-ecdsa-p256"]);
     check_schema("authority-rotate", &back);
 

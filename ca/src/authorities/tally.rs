@@ -56,7 +56,9 @@ impl Authorities {
     /// Writes down what somebody chose that a family be, and returns the number of the choice.
     pub(super) async fn write_choice(&self, choice: &FamilyChoice) -> Result<u64> {
         let sequence = self.datastore.choose_family(choice).await?;
-        let FamilyChoice { family, chosen_by, .. } = choice;
+        let FamilyChoice {
+            family, chosen_by, ..
+        } = choice;
         tracing::info!(
             event = "authority.chosen",
             %family,

@@ -182,16 +182,12 @@ fn batches(entries: Vec<types::Entry>) -> Vec<Vec<types::Entry>> {
 
 fn entry(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<EntryView, ClientError> {
     check(status)?;
-    entry
-        .map(EntryView::from)
-        .ok_or_else(|| missing("entry"))
+    entry.map(EntryView::from).ok_or_else(|| missing("entry"))
 }
 
 fn id_of(status: Option<types::Status>, entry: Option<types::Entry>) -> Result<String, ClientError> {
     check(status)?;
-    entry
-        .map(|entry| entry.id)
-        .ok_or_else(|| missing("entry"))
+    entry.map(|entry| entry.id).ok_or_else(|| missing("entry"))
 }
 
 #[cfg(test)]

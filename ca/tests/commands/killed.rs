@@ -300,7 +300,10 @@ async fn is_becoming_what_was_chosen(run: &Run, clock: &Arc<TestClock>, point: u
     clock.advance(NOTICE - Duration::from_secs(1));
     run.authorities.rotate_due().await.unwrap();
     let unchanged = COMMANDED.map(|family| run.signing(family));
-    assert_eq!(unchanged, before, "{point}: nobody signs who was not published long enough");
+    assert_eq!(
+        unchanged, before,
+        "{point}: nobody signs who was not published long enough"
+    );
     clock.advance(Duration::from_secs(1));
     run.authorities.rotate_due().await.unwrap();
     for family in COMMANDED {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use symbolon_api::spire::api::server::bundle::v1::AppendBundleRequest;
+use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use symbolon_api::spire::api::types;
 use symbolon_api::symbolon::server::v1 as api;
 use symbolon_api::symbolon::server::v1::authorities_client::AuthoritiesClient;
@@ -73,7 +73,10 @@ async fn every_family_goes_the_whole_way() {
             (Step::Revoke, &first, "revoked"),
         ] {
             let done = server.client.step_authority(step, id).await.unwrap();
-            assert_eq!((&done.authority.authority_id, done.authority.state.as_str()), (id, state));
+            assert_eq!(
+                (&done.authority.authority_id, done.authority.state.as_str()),
+                (id, state)
+            );
             assert_eq!(server.client.get_authority(id).await.unwrap(), done);
         }
         assert_eq!(signing(&server, family).await, second);
@@ -95,7 +98,12 @@ async fn what_makes_no_sense_is_refused_with_the_reason_and_changes_nothing() {
     };
     let before = seen().await;
     for (step, id, expected, words) in [
-        (Step::Activate, active.as_str(), Code::FailedPrecondition, "only prepared"),
+        (
+            Step::Activate,
+            active.as_str(),
+            Code::FailedPrecondition,
+            "only prepared",
+        ),
         (Step::Taint, &active, Code::FailedPrecondition, "only old"),
         (Step::Revoke, &active, Code::FailedPrecondition, "only tainted"),
         (Step::Taint, &prepared, Code::FailedPrecondition, "only old"),
@@ -122,16 +130,56 @@ async fn what_makes_no_sense_is_refused_with_the_reason_and_changes_nothing() {
     };
     let mut client = AuthoritiesClient::new(server.local().await);
     for (request, expected, words) in [
-        (rotate("x509", "ecdsa-p384", &[]), Code::InvalidArgument, "is not one of classical"),
-        (rotate("classical", "rsa-2048", &[]), Code::InvalidArgument, "suite: \"rsa-2048\" is no suite"),
-        (rotate("classical", "ml-dsa-65", &[]), Code::InvalidArgument, "cannot sign with ml-dsa-65"),
-        (rotate("jwt", "ecdsa-p384", &[]), Code::InvalidArgument, "choose one of ecdsa-p256"),
-        (rotate("classical", "", &[]), Code::InvalidArgument, "none of suite"),
-        (rotate("classical", "", &["Not a name"]), Code::InvalidArgument, "stores: "),
-        (rotate("classical", "", &["spare"; 9]), Code::InvalidArgument, "there are 9"),
-        (rotate("classical", "", &["nowhere"]), Code::InvalidArgument, "nowhere"),
-        (rotate("classical", "", &["software", "spare"]), Code::InvalidArgument, "names 2 stores"),
-        (rotate("classical", "ecdsa-p256", &[]), Code::FailedPrecondition, "already"),
+        (
+            rotate("x509", "ecdsa-p384", &[]),
+            Code::InvalidArgument,
+            "is not one of classical",
+        ),
+        (
+            rotate("classical", "rsa-2048", &[]),
+            Code::InvalidArgument,
+            "suite: \"rsa-2048\" is no suite",
+        ),
+        (
+            rotate("classical", "ml-dsa-65", &[]),
+            Code::InvalidArgument,
+            "cannot sign with ml-dsa-65",
+        ),
+        (
+            rotate("jwt", "ecdsa-p384", &[]),
+            Code::InvalidArgument,
+            "choose one of ecdsa-p256",
+        ),
+        (
+            rotate("classical", "", &[]),
+            Code::InvalidArgument,
+            "none of suite",
+        ),
+        (
+            rotate("classical", "", &["Not a name"]),
+            Code::InvalidArgument,
+            "stores: ",
+        ),
+        (
+            rotate("classical", "", &["spare"; 9]),
+            Code::InvalidArgument,
+            "there are 9",
+        ),
+        (
+            rotate("classical", "", &["nowhere"]),
+            Code::InvalidArgument,
+            "nowhere",
+        ),
+        (
+            rotate("classical", "", &["software", "spare"]),
+            Code::InvalidArgument,
+            "names 2 stores",
+        ),
+        (
+            rotate("classical", "ecdsa-p256", &[]),
+            Code::FailedPrecondition,
+            "already",
+        ),
         (long, Code::InvalidArgument, "notice"),
     ] {
         let refused = client.rotate_authority(request).await.unwrap_err();
@@ -200,7 +248,10 @@ async fn keys_that_others_put_into_the_bundle_can_be_taken_out_by_their_ids() {
     for (step, state) in [(Step::Taint, "tainted"), (Step::Revoke, "revoked")] {
         let done = server.client.step_authority(step, "below").await.unwrap();
         let authority = done.authority;
-        assert_eq!((authority.family.as_str(), authority.state.as_str()), ("jwt", state));
+        assert_eq!(
+            (authority.family.as_str(), authority.state.as_str()),
+            ("jwt", state)
+        );
     }
     assert!(
         server

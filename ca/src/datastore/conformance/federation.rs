@@ -14,8 +14,8 @@ use super::samples::{at, full_entry, plain_entry};
 use super::{Outcome, Store, all_pages, expect_eq, expect_error};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode, EntryFilter,
-    FederationChange, FederationProfile, FederationRecord, FetchedBundle, MAX_APPENDED, MAX_APPENDED_LEN, MAX_FEDERATED_BUNDLE,
-    MAX_PUBLISHED, X509Part,
+    FederationChange, FederationProfile, FederationRecord, FetchedBundle, MAX_APPENDED, MAX_APPENDED_LEN,
+    MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, X509Part,
 };
 
 fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
@@ -408,7 +408,10 @@ pub(super) async fn what_others_append_is_bounded_in_bytes(store: Store) -> Outc
         store.append_authorities(&many).await,
         DatastoreError::Conflict { .. }
     );
-    expect_eq!(store.appended_authorities().await?, AppendedAuthorities::default());
+    expect_eq!(
+        store.appended_authorities().await?,
+        AppendedAuthorities::default()
+    );
     let spare = many.x509.pop();
     store.append_authorities(&many).await?;
     // What administrators added leaves servers below this one their own room.

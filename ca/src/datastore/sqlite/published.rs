@@ -13,8 +13,7 @@ use super::codec::{Columns, failed, position, seconds};
 use super::upstream::UPSTREAM;
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, MAX_APPENDED_LEN,
-    MAX_PUBLISHED,
-    RecordKind, Result, checks,
+    MAX_PUBLISHED, RecordKind, Result, checks,
 };
 
 /// What the column `tainted` says of what others put into our bundle, beside no (0) and yes (1): that it was revoked, and
