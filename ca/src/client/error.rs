@@ -29,7 +29,7 @@ pub enum ClientError {
     PutBack,
     /// The same, and it could not be made again.
     #[error("it is gone: what was to take its place was refused, and it could not be made again: {0}")]
-    Lost(Box<ClientError>),
+    Lost(Box<Self>),
     /// There is no data directory to answer from.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
