@@ -7,6 +7,7 @@ mod entries;
 mod error;
 mod federation;
 mod foreign;
+mod migration;
 mod request;
 mod results;
 
@@ -39,6 +40,7 @@ use zeroize::Zeroizing;
 pub use self::authorities::RotationSpec;
 pub use self::error::ClientError;
 pub use self::federation::{FederationChanges, FederationSpec};
+pub use self::migration::MigrationSpec;
 pub use self::request::{
     CertificateQuery, EntryChanges, EntryPolicy, EntryQuery, EntrySpec, InvalidSelector, SelectorSpec,
 };

@@ -3,6 +3,7 @@
 //! They serialise to stable JSON. Moments are RFC 3339 there, lifetimes whole seconds.
 
 mod authorities;
+mod migration;
 mod read;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 pub use self::authorities::{
     AuthoritiesView, AuthorityDetail, ChoiceView, FamilyView, KeyPlaceView, RotationView, ShapeView,
 };
+pub use self::migration::{MigrationChangeView, MigrationCheckView, MigrationPartyView, MigrationRuleView};
 pub(crate) use self::read::read_bundle;
 
 /// A registration entry.

@@ -7,6 +7,7 @@ mod federation;
 mod import;
 pub(crate) mod key;
 pub(crate) mod lint;
+pub(crate) mod migration;
 pub(crate) mod plan;
 
 use std::net::SocketAddr;

@@ -12,6 +12,7 @@ mod import;
 mod inspect;
 pub(crate) mod key;
 mod lint;
+mod migration;
 mod plan;
 mod server;
 pub(crate) mod svid;

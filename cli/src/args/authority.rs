@@ -5,6 +5,8 @@ use symbolon_host::HumanDuration;
 use symbolon_hsm::StoreName;
 use symbolon_pki::suite::{Family, Suite};
 
+use super::migration::Migrate;
+
 const LIFE: &str = "An authority is prepared (published, for everybody to learn), then active (it signs), then old (what \
     it signed still\ncounts), and where it is not to be trusted any more tainted (what it signed is replaced at once) and \
     revoked (what it\nsigned counts no more). The server prepares and activates authorities by itself in good time. An ID \
@@ -62,6 +64,23 @@ pub(crate) enum Authority {
                       composite --store hsm1 --store software"
     )]
     Rotate(Rotate),
+    /// Move entries from classical to other algorithms, one stage further or back
+    #[command(
+        after_help = "The stages: publish (roots in bundles), issue (SVIDs of the target's form beside the classical \
+                      ones), accept\n(verifiers take them), prefer (they are presented to whoever takes them), require \
+                      (verifiers demand them). A stage\nis set only when those in scope are ready; back it goes at any \
+                      time.\n\nExamples:\n  symbolon authority migrate --to hybrid\n  symbolon authority migrate \
+                      --dry-run\n  symbolon authority migrate --entries spiffe-id-prefix:/ns/prod --stage accept\n  \
+                      symbolon authority migrate --stage off --reason 'not yet'"
+    )]
+    Migrate(Migrate),
+    /// Show how far migrations are, and who is ready for the next stage
+    #[command(after_help = "Example:\n  symbolon authority migration --output json")]
+    Migration {
+        /// For how long no verifier may have taken a classical peer before `require` [default: 10m]
+        #[arg(long, value_name = "DURATION")]
+        quiet: Option<HumanDuration>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use symbolon_ca::client::{Reader, RotationSpec};
 use symbolon_ca::views::{AuthoritiesView, AuthorityDetail, FamilyView, RotationView, ShapeView};
 use symbolon_pki::time::rfc3339;
 
+use super::migration;
 use super::server::{connect, reader};
 use crate::args::Common;
 use crate::args::authority::{Authority, Rotate};
@@ -40,6 +41,8 @@ pub(crate) async fn run(common: &Common, command: Authority) -> Result<()> {
         Authority::Taint { id } => step(common, Step::Taint, &id).await,
         Authority::Revoke { id } => step(common, Step::Revoke, &id).await,
         Authority::Rotate(options) => rotate(common, options).await,
+        Authority::Migrate(options) => migration::migrate(common, options).await,
+        Authority::Migration { quiet } => migration::show(common, quiet).await,
     }
 }
 
