@@ -53,7 +53,7 @@ async fn start_below(suite: Suite) -> (TestServer, Root) {
     (TestServer::on(dir, clock, config).await.unwrap(), root)
 }
 
-async fn mint(server: &TestServer, form: Form, path: &str) -> Vec<Vec<u8>> {
+pub(crate) async fn mint(server: &TestServer, form: Form, path: &str) -> Vec<Vec<u8>> {
     let key = Key::new(form);
     let request = svid_api::MintX509svidRequest {
         csr: key.csr(Some(&id(path))),

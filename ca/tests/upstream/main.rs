@@ -7,6 +7,7 @@
 )]
 
 mod disk;
+mod offline;
 mod refused;
 mod root;
 
