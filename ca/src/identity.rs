@@ -15,7 +15,9 @@ use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::key::{KeyError, PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Family, Form};
 use symbolon_pki::time::Clock;
-use symbolon_tls::{IdentityError as TlsIdentityError, IdentitySource, SvidIdentity};
+use symbolon_tls::{
+    HandshakeCount, HandshakeCounts, IdentityError as TlsIdentityError, IdentitySource, SvidIdentity,
+};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +78,7 @@ pub struct ServerIdentity {
 #[derive(Debug)]
 struct Source {
     authorities: Arc<Authorities>,
+    handshakes: HandshakeCounts,
     identities: ArcSwap<Arc<[Arc<SvidIdentity>]>>,
 }
 
@@ -86,6 +89,10 @@ impl IdentitySource for Source {
 
     fn bundles(&self) -> Arc<BundleSet> {
         self.authorities.bundles()
+    }
+
+    fn handshakes(&self) -> Option<&HandshakeCounts> {
+        Some(&self.handshakes)
     }
 }
 
@@ -114,6 +121,7 @@ impl ServerIdentity {
         let spiffe_id = SpiffeId::new(format!("spiffe://{}/spire/server", authorities.trust_domain()))?;
         let source = Arc::new(Source {
             authorities: Arc::clone(authorities),
+            handshakes: HandshakeCounts::default(),
             identities: ArcSwap::from_pointee(Arc::from(Vec::new())),
         });
         let identity = Self {
@@ -131,6 +139,11 @@ impl ServerIdentity {
     /// What the server presents and whom it trusts, always current.
     pub fn source(&self) -> Arc<dyn IdentitySource> {
         Arc::clone(&self.source) as Arc<dyn IdentitySource>
+    }
+
+    /// The handshakes with what it presents.
+    pub(crate) fn handshakes(&self) -> Vec<HandshakeCount> {
+        self.source.handshakes.all()
     }
 
     /// Replaces the SVIDs that are due.

@@ -26,7 +26,8 @@ use tokio::sync::Mutex;
 
 use self::check::Look;
 pub use self::check::{Check, Counted, MAX_PARTIES, Party, Readiness};
-use self::rules::{MAX_SCOPED, rank};
+use self::rules::MAX_SCOPED;
+pub(crate) use self::rules::rank;
 pub use self::rules::{Rule, Rules};
 pub use self::scope::{InvalidScope, Scope};
 pub use self::seen::Reported;

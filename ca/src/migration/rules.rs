@@ -112,7 +112,7 @@ impl Rules {
 }
 
 /// Where a stage stands in order, with `None`, which is off, first.
-pub(super) fn rank(stage: Option<MigrationStage>) -> usize {
+pub(crate) fn rank(stage: Option<MigrationStage>) -> usize {
     let known = stage.and_then(|stage| MigrationStage::ALL.into_iter().position(|other| other == stage));
     known.map_or(0, |at| at + 1)
 }

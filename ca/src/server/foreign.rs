@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use spiffe::TrustDomain;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
-use symbolon_tls::{IdentitySource, SvidIdentity};
+use symbolon_tls::{HandshakeCounts, IdentitySource, SvidIdentity};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServerConfig;
@@ -119,6 +119,10 @@ impl WithForeign {
 impl IdentitySource for WithForeign {
     fn identities(&self) -> Arc<[Arc<SvidIdentity>]> {
         self.own.identities()
+    }
+
+    fn handshakes(&self) -> Option<&HandshakeCounts> {
+        self.own.handshakes()
     }
 
     fn bundles(&self) -> Arc<BundleSet> {

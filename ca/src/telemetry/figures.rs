@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use symbolon_host::metrics::{Counters, Definition, Kind, Latencies, Metrics, Sample};
 use symbolon_pki::suite::{Family, Form};
+use symbolon_tls::MigrationTarget;
 use tonic::{Code, Status};
 
 use crate::datastore::{AgentFilter, AuthorityState, EntryFilter};
@@ -91,6 +92,18 @@ const ENTRIES: Definition = Definition {
     labels: &[],
     help: "Registration entries.",
 };
+const HANDSHAKES: Definition = Definition {
+    name: "symbolon_server_handshakes",
+    kind: Kind::Counter,
+    labels: &["form", "outcome"],
+    help: "TLS handshakes on the server's address, by what the client's proof is worth.",
+};
+const MIGRATION_STAGE: Definition = Definition {
+    name: "symbolon_server_migration_stage",
+    kind: Kind::Gauge,
+    labels: &["target"],
+    help: "How far the migration of all entries is: 0 none, 1 publish, 2 issue, 3 accept, 4 prefer, 5 require.",
+};
 const HEALTHY: Definition = Definition {
     name: "symbolon_server_healthy",
     kind: Kind::Gauge,
@@ -105,7 +118,7 @@ const STARTED: Definition = Definition {
 };
 
 /// Every figure of a server.
-pub const FIGURES: [Definition; 15] = [
+pub const FIGURES: [Definition; 17] = [
     RPCS,
     RPC_SECONDS,
     SVIDS,
@@ -119,6 +132,8 @@ pub const FIGURES: [Definition; 15] = [
     FEDERATION_FAILING,
     AGENTS,
     ENTRIES,
+    HANDSHAKES,
+    MIGRATION_STAGE,
     HEALTHY,
     STARTED,
 ];
@@ -281,6 +296,10 @@ impl Counted {
         let entries = Arc::clone(&self.entries);
         metrics.sample(&ENTRIES, move || one(entries.load(Ordering::Relaxed) as f64));
         let server = at(core);
+        metrics.sample(&HANDSHAKES, move || handshakes(&server));
+        let server = at(core);
+        metrics.sample(&MIGRATION_STAGE, move || migration_stage(&server));
+        let server = at(core);
         metrics.sample(&HEALTHY, move || {
             one(f64::from(u8::from(server.problems.load().is_empty())))
         });
@@ -307,6 +326,35 @@ fn unix(at: SystemTime) -> f64 {
         .unwrap_or_default()
         .as_secs_f64()
         .floor()
+}
+
+fn handshakes(core: &Core) -> Vec<Sample> {
+    let mut sums = std::collections::BTreeMap::new();
+    for counted in core.identity.handshakes() {
+        let form = counted.kind.peer.map_or("none", Form::name);
+        let outcome = match counted.kind.succeeded {
+            true => "done",
+            false => "failed",
+        };
+        *sums.entry((form, outcome)).or_insert(0_u64) += counted.count;
+    }
+    let sample = |((form, outcome), count): ((&'static str, &'static str), u64)| {
+        (vec![form.into(), outcome.into()], count as f64)
+    };
+    sums.into_iter().map(sample).collect()
+}
+
+fn migration_stage(core: &Core) -> Vec<Sample> {
+    let rules = core.migrations.rules();
+    let of = |target: MigrationTarget| {
+        let setting = rules.default.as_ref().map(|rule| rule.setting);
+        let stage = setting
+            .filter(|setting| setting.target == target)
+            .and_then(|setting| setting.stage);
+        let rank = u32::try_from(crate::migration::rank(stage)).unwrap_or_default();
+        (vec![target.name().into()], f64::from(rank))
+    };
+    MigrationTarget::ALL.map(of).into()
 }
 
 fn arrivals(core: &Core) -> Vec<Sample> {
