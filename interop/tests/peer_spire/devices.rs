@@ -28,7 +28,9 @@ pub(crate) struct Device {
 impl Device {
     /// Makes one, its device key of a kind as tpm2-tools name it: `ecc256:ecdsa-sha256:null`.
     pub(crate) fn new(family: &str, kind: &str) -> Self {
-        let tpm = Swtpm::new().expect("swtpm and tpm2-tools have to be there");
+        let Some(tpm) = Swtpm::new() else {
+            panic!("swtpm and tpm2-tools have to be there");
+        };
         // Short, because a socket's path has at most 107 bytes.
         let folder = tempfile::Builder::new().prefix("dv").tempdir().unwrap();
         let mut device = Self {
