@@ -19,8 +19,11 @@ use symbolon_pki::encode::element;
 use symbolon_pki::key::PrivateKey;
 use symbolon_pki::pem;
 use symbolon_pki::suite::{Form, Suite};
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::support::{Key, TestServer, domain, id};
@@ -84,13 +87,14 @@ impl Node {
         answer: impl FnOnce(Vec<u8>) -> Vec<u8>,
     ) -> Result<answer::Result, Status> {
         let csr = Key::new(Form::Classical).csr(None);
-        self.attest_for(server, csr.clone(), csr, answer).await
+        self.attest_for(server.anonymous().await, csr.clone(), csr, answer)
+            .await
     }
 
     /// Attests for one request for a certificate, and another one arrives.
     async fn attest_for(
         &self,
-        server: &TestServer,
+        channel: Channel,
         own: Vec<u8>,
         csr: Vec<u8>,
         answer: impl FnOnce(Vec<u8>) -> Vec<u8>,
@@ -108,7 +112,7 @@ impl Node {
         let (say, said) = mpsc::channel(2);
         let step = |step| AttestAgentRequest { step: Some(step) };
         say.send(step(ask::Step::Params(params))).await.unwrap();
-        let mut answers = AgentClient::new(server.anonymous().await)
+        let mut answers = AgentClient::new(channel)
             .attest_agent(ReceiverStream::new(said))
             .await?
             .into_inner();
@@ -193,7 +197,7 @@ async fn nobody_in_between_has_a_certificate_for_a_key_of_their_own() {
     let node = Node::with_key(&server, Suite::Ed25519).await;
     let csr = || Key::new(Form::Classical).csr(None);
     let status = node
-        .attest_for(&server, csr(), csr(), as_it_is)
+        .attest_for(server.anonymous().await, csr(), csr(), as_it_is)
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
@@ -201,9 +205,28 @@ async fn nobody_in_between_has_a_certificate_for_a_key_of_their_own() {
     node.attest(&server, as_it_is).await.unwrap();
 }
 
+/// A balancer before a server, which says of every client that it is this one.
+async fn balancer(server: &TestServer, client: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (server, line) = (
+        server.server.tcp_addr(),
+        format!("PROXY TCP4 {client} 127.0.0.1 12345 8081\r\n"),
+    );
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut behind = TcpStream::connect(server).await.unwrap();
+            behind.write_all(line.as_bytes()).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut behind).await });
+        }
+    });
+    address
+}
+
 #[tokio::test]
 async fn where_a_node_calls_from_has_to_be_in_its_certificate_if_that_is_wanted() {
     let server = TestServer::start_with(|config| {
+        config.listen.proxy_protocol_trusted_cidrs = vec!["127.0.0.0/8".to_owned()];
         config.attestors.x509pop = Some(X509PopSection {
             mode: X509PopMode::Spiffe,
             verify_client_ip: true,
@@ -212,9 +235,20 @@ async fn where_a_node_calls_from_has_to_be_in_its_certificate_if_that_is_wanted(
     })
     .await;
     let node = Node::new(&server).await;
-    let status = node.attest(&server, as_it_is).await.unwrap_err();
-    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
-    assert!(status.message().contains("calls from 127.0.0.1"), "{status}");
+    let csr = || Key::new(Form::Classical).csr(None);
+    let balanced = balancer(&server, "192.0.2.7").await;
+    for (channel, address) in [
+        (server.anonymous().await, "127.0.0.1"),
+        (server.anonymous_at(&balanced).await, "192.0.2.7"),
+    ] {
+        let status = node
+            .attest_for(channel, csr(), csr(), as_it_is)
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+        let words = format!("calls from {address},");
+        assert!(status.message().contains(&words), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -148,9 +148,16 @@ impl TestServer {
 
     /// A channel over TCP without a client certificate.
     pub(crate) async fn anonymous(&self) -> Channel {
+        self.anonymous_at(&self.server.tcp_addr().to_string()).await
+    }
+
+    /// The same by way of this address.
+    pub(crate) async fn anonymous_at(&self, address: &str) -> Channel {
         let source = Arc::new(StaticSource::new(vec![], self.bundles()));
         let connector = Connector::without_identity(source, self.expected(), self.clock.clone(), options());
-        self.connect(connector).await
+        channel(address, connector, &ChannelOptions::default())
+            .await
+            .unwrap()
     }
 
     /// A channel over TCP with a client certificate.
