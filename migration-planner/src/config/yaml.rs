@@ -282,6 +282,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// A key's text. One that is put in later is nobody's: nothing was asked for by it.
+    fn key(self) -> Option<&'a str> {
+        match &self.node()?.kind {
+            Kind::Scalar(text) if !(text.contains(HOLE) || text.contains("{{")) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The entries of a map whose keys are text.
     pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Self)> {
         let entries = match self.node().map(|node| &node.kind) {
@@ -294,7 +302,7 @@ impl<'a> View<'a> {
         };
         entries
             .iter()
-            .filter_map(move |(key, value)| Some((view(*key).text()?, view(*value))))
+            .filter_map(move |(key, value)| Some((view(*key).key()?, view(*value))))
     }
 
     /// The items of a list.

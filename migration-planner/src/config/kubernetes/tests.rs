@@ -161,6 +161,6 @@ fn the_gateway_api_asks_clients_and_speaks_to_servers() {
 #[test]
 fn a_template_that_hides_nothing_is_no_gap() {
     let sample = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: x\n  labels:\n    istio.io/rev: y\n    \
-        {{- include \"labels\" . | nindent 4 }}\n";
+        {{- include \"labels\" . | nindent 4 }}\n  annotations:\n    {{ $key }}: x\n";
     finds(&Kubernetes, "deployment.yaml", sample, "");
 }
