@@ -222,7 +222,7 @@ impl Look<'_> {
         let refused = workload
             .peers
             .iter()
-            .filter(|(form, _)| !self.target.policy().accepts(**form))
+            .filter(|(form, _)| !self.satisfies(**form))
             .max_by_key(|(_, at)| **at);
         if let Some((form, at)) = refused
             && self.is_recent(*at)
@@ -237,6 +237,12 @@ impl Look<'_> {
                 self.quiet.as_secs()
             )
         })
+    }
+
+    /// Whether the last stage would take a peer whose proof is this. Who presents a catalyst chain signs the handshake as one
+    /// of the classical form does.
+    fn satisfies(&self, form: Form) -> bool {
+        form != Form::Catalyst && self.target.policy().accepts(form)
     }
 
     fn is_recent(&self, at: SystemTime) -> bool {

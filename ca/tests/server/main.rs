@@ -23,6 +23,7 @@ mod inside;
 mod life;
 mod lists;
 mod localauthority;
+mod migration;
 mod mint;
 mod names;
 mod places;
