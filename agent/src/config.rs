@@ -20,8 +20,8 @@ use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_pki::suite::Form;
 
 pub use self::attestor::{
-    AttestorConfig, AwsIidSection, AzureMsiSection, GcpIitSection, HttpChallengeSection, K8sPsatSection, SshPopSection,
-    TpmDevIdSection, TpmSection, X509PopSection,
+    AttestorConfig, AwsIidSection, AzureMsiSection, GcpIitSection, HttpChallengeSection, K8sPsatSection,
+    SshPopSection, TpmDevIdSection, TpmSection, X509PopSection,
 };
 pub use self::change::Changes;
 pub use self::check::{Finding, Problem};

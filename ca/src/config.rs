@@ -45,9 +45,7 @@ pub use self::listen::ListenConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
-pub use self::upstream::{
-    DiskUpstreamConfig, NestedUpstreamConfig, OfflineUpstreamConfig, UpstreamConfig,
-};
+pub use self::upstream::{DiskUpstreamConfig, NestedUpstreamConfig, OfflineUpstreamConfig, UpstreamConfig};
 use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
 use crate::upstream::UpstreamName;
 

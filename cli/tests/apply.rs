@@ -258,14 +258,24 @@ fn a_registration_is_not_lost_to_a_change_that_is_refused() {
     let unknown = "    id: one\n    federates_with: [nowhere.org]\n";
     let moved = write(&home, "both.yaml", &document("team", &[("/b", unknown)]));
     let (code, error) = home.fails(&["entry", "apply", "-f", &moved]);
-    assert!(code == 5 && error.contains("2 changes were not made"), "{code} {error}");
+    assert!(
+        code == 5 && error.contains("2 changes were not made"),
+        "{code} {error}"
+    );
     for (id, path) in [("one", "/a"), ("two", "/b")] {
         let entry = home.json(&["entry", "show", id]);
-        assert_eq!(entry["spiffe_id"], format!("spiffe://example.org{path}"), "{entry}");
+        assert_eq!(
+            entry["spiffe_id"],
+            format!("spiffe://example.org{path}"),
+            "{entry}"
+        );
     }
     let moved = write(&home, "both.yaml", &document("team", &[("/b", "    id: one\n")]));
     home.json(&["entry", "apply", "-f", &moved]);
-    assert_eq!(home.json(&["entry", "show", "one"])["spiffe_id"], "spiffe://example.org/b");
+    assert_eq!(
+        home.json(&["entry", "show", "one"])["spiffe_id"],
+        "spiffe://example.org/b"
+    );
     home.fails(&["entry", "show", "two"]);
 }
 

@@ -8,10 +8,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+pub use hyper::Method;
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
-pub use hyper::Method;
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};

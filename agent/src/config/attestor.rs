@@ -148,10 +148,13 @@ impl AttestorConfig {
         if given > 1 {
             let names: Vec<_> = self.sections().map(|(name, _)| name).collect();
             let names = names.join(", ");
-            let reason = format!("has more than one method; give a join token, or one of the sections {names}");
+            let reason =
+                format!("has more than one method; give a join token, or one of the sections {names}");
             return problem("attestor", reason);
         }
-        self.http_challenge.as_ref().map_or(Ok(()), HttpChallengeSection::check)?;
+        self.http_challenge
+            .as_ref()
+            .map_or(Ok(()), HttpChallengeSection::check)?;
         self.k8s_psat.as_ref().map_or(Ok(()), K8sPsatSection::check)?;
         self.gcp_iit.as_ref().map_or(Ok(()), GcpIitSection::check)?;
         self.azure_msi.as_ref().map_or(Ok(()), AzureMsiSection::check)?;
@@ -239,7 +242,10 @@ mod tests {
         }
         let documented: File = toml::from_str(include_str!("attestor/outside.toml")).unwrap();
         let documented = documented.attestor;
-        assert_eq!(documented.http_challenge.unwrap(), HttpChallengeSection::default());
+        assert_eq!(
+            documented.http_challenge.unwrap(),
+            HttpChallengeSection::default()
+        );
         assert_eq!(documented.sshpop.unwrap(), SshPopSection::default());
         assert_eq!(documented.gcp_iit.unwrap(), GcpIitSection::default());
         assert_eq!(documented.azure_msi.unwrap(), AzureMsiSection::default());
@@ -253,12 +259,24 @@ mod tests {
         for (text, words) in [
             ("[k8s_psat]", "cluster"),
             ("[k8s_psat]\ncluster = \"\"", "`attestor.k8s_psat.cluster`"),
-            ("[http_challenge]\nhostname = \"127.0.0.1\"", "`attestor.http_challenge` cannot be used: the host name"),
+            (
+                "[http_challenge]\nhostname = \"127.0.0.1\"",
+                "`attestor.http_challenge` cannot be used: the host name",
+            ),
             ("[http_challenge]\nagentname = \"a b\"", "agent's name"),
             ("[http_challenge]\nadvertised_port = 0", "port is 0"),
-            ("[gcp_iit]\nidentity_token_host = \"a b\"", "`attestor.gcp_iit.identity_token_host`"),
-            ("[azure_msi]\nmetadata_endpoint = \"https://169.254.169.254\"", "`attestor.azure_msi.metadata_endpoint`"),
-            ("[aws_iid]\nec2_metadata_endpoint = \"nowhere\"", "`attestor.aws_iid.ec2_metadata_endpoint`"),
+            (
+                "[gcp_iit]\nidentity_token_host = \"a b\"",
+                "`attestor.gcp_iit.identity_token_host`",
+            ),
+            (
+                "[azure_msi]\nmetadata_endpoint = \"https://169.254.169.254\"",
+                "`attestor.azure_msi.metadata_endpoint`",
+            ),
+            (
+                "[aws_iid]\nec2_metadata_endpoint = \"nowhere\"",
+                "`attestor.aws_iid.ec2_metadata_endpoint`",
+            ),
             ("[aws_iid]\n[sshpop]", "more than one method"),
         ] {
             let error = parse(text).unwrap_err();

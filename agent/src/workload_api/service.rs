@@ -36,7 +36,11 @@ impl WorkloadApi {
         }
     }
 
-    pub(super) fn caller<T>(&self, request: &Request<T>, method: &'static str) -> Result<(Caller, Wanted), Status> {
+    pub(super) fn caller<T>(
+        &self,
+        request: &Request<T>,
+        method: &'static str,
+    ) -> Result<(Caller, Wanted), Status> {
         let caller = Caller::of(
             request.metadata(),
             request.extensions(),

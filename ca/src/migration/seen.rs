@@ -73,7 +73,7 @@ impl Seen {
         };
         let mut room = MAX_IDENTITIES.saturating_sub(known.workloads.len());
         let mut others: Vec<_> = agents.iter().map(|(id, agent)| (agent.at, id.clone())).collect();
-        others.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        others.sort_unstable_by_key(|other| std::cmp::Reverse(other.0));
         for (_, id) in others {
             let size = agents.get(&id).map_or(0, |agent| agent.workloads.len());
             match room.checked_sub(size) {
@@ -91,7 +91,7 @@ impl Seen {
         let mut holders: Vec<_> = recent
             .map(|(id, agent)| (id.clone(), agent.held.get(&family).cloned().unwrap_or_default()))
             .collect();
-        holders.sort_by(|a, b| a.0.to_string().cmp(&b.0.to_string()));
+        holders.sort_by_key(|holder| holder.0.to_string());
         holders
     }
 

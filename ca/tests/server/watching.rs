@@ -181,7 +181,7 @@ async fn a_method_that_there_is_not_adds_no_series() {
         let codec = tonic_prost::ProstCodec::<GetBundleRequest, GetBundleRequest>::default();
         let path = tonic::codegen::http::uri::PathAndQuery::from_static(path);
         let refused = client
-            .unary(tonic::Request::new(GetBundleRequest::default()), path, codec)
+            .unary(Request::new(GetBundleRequest::default()), path, codec)
             .await;
         assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
     }

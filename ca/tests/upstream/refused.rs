@@ -367,7 +367,7 @@ async fn keys_that_sign_tokens_are_published_above_before_they_sign_and_again_wh
         published.iter().map(|key| key.key_id.clone()).collect()
     };
     let own = run.authorities.jwt().unwrap().key_id().to_owned();
-    assert_eq!(ids(), [own.clone()]);
+    assert_eq!(ids(), std::slice::from_ref(&own));
     let sibling = PrivateKey::generate(Suite::EcdsaP256)
         .unwrap()
         .public_key()

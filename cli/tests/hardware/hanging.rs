@@ -158,5 +158,9 @@ fn a_token_that_hangs_holds_up_neither_other_families_nor_the_end_of_the_server(
     let mut server = Running::start(&home, &config(&home, &token), &log);
     kill_process(Pid::from_child(&server.0), Signal::TERM).unwrap();
     let status = wait(&mut server.0);
-    assert!(status.success(), "{status}: {}", std::fs::read_to_string(&log).unwrap());
+    assert!(
+        status.success(),
+        "{status}: {}",
+        std::fs::read_to_string(&log).unwrap()
+    );
 }
