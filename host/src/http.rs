@@ -297,7 +297,7 @@ mod tests {
         let server = tokio::spawn(async move {
             let mut asked = vec![0; 16 * 1024];
             let mut len = 0;
-            while !asked[..len].windows(7).any(|end| end == b"\r\n\r\n{}") {
+            while !asked[..len].windows(6).any(|end| end == b"\r\n\r\n{}") {
                 match theirs.read(&mut asked[len..]).await.unwrap() {
                     0 => break,
                     more => len += more,

@@ -249,11 +249,13 @@ async fn record(
         attested_at: now,
     };
     let recorded = match token {
-        None => {
+        None if attested.can_reattest => {
             core.datastore
                 .attest_agent_alone(&agent, &attested.siblings)
                 .await
         }
+        // Evidence that others may have as well: whoever is on record first is the node.
+        None => core.datastore.attest_agent_once(&agent).await,
         Some(token) => match core
             .datastore
             .consume_join_token(token.sha256(), now, &agent)
