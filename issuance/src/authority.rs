@@ -103,6 +103,7 @@ impl Authority {
     /// [`AuthorityError`] if the keys are not the certificate's, or the certificate is not that of an authority of a
     /// trust domain: CA, with keyCertSign, a subject key identifier and the trust domain's SPIFFE ID.
     pub fn new(certificate: Certificate, keys: impl Into<AuthorityKeys>) -> Result<Self, IssuanceError> {
+        check_is_authority(&certificate)?;
         let spiffe_id = certificate
             .spiffe_id()
             .map_err(|error| AuthorityError::NoTrustDomain(error.to_string()))?;
@@ -123,6 +124,7 @@ impl Authority {
         trust_domain: &TrustDomain,
     ) -> Result<Self, IssuanceError> {
         if certificate.uri_sans().is_empty() {
+            check_is_authority(&certificate)?;
             return Self::of(certificate, keys.into(), trust_domain.clone());
         }
         let authority = Self::new(certificate, keys)?;
@@ -133,6 +135,7 @@ impl Authority {
         Ok(authority)
     }
 
+    /// `certificate` is an authority's.
     fn of(
         certificate: Certificate,
         keys: AuthorityKeys,
@@ -146,12 +149,6 @@ impl Authority {
             _ => return Err(AuthorityError::KeyMismatch(authority_id).into()),
         }
         check_alternative(&certificate, &keys, authority_id)?;
-        if !certificate.is_ca() {
-            return Err(AuthorityError::NotAnAuthority("basicConstraints does not say so").into());
-        }
-        if !certificate.key_usage().is_some_and(|usage| usage.key_cert_sign()) {
-            return Err(AuthorityError::NotAnAuthority("keyUsage does not include keyCertSign").into());
-        }
         Ok(Self {
             trust_domain,
             authority_id,
@@ -247,6 +244,18 @@ impl Authority {
     pub(crate) fn lint_facts(&self) -> Option<&IssuerFacts> {
         self.lint_facts.as_ref()
     }
+}
+
+fn check_is_authority(certificate: &Certificate) -> Result<(), AuthorityError> {
+    if !certificate.is_ca() {
+        return Err(AuthorityError::NotAnAuthority("basicConstraints does not say so"));
+    }
+    if !certificate.key_usage().is_some_and(|usage| usage.key_cert_sign()) {
+        return Err(AuthorityError::NotAnAuthority(
+            "keyUsage does not include keyCertSign",
+        ));
+    }
+    Ok(())
 }
 
 /// Checks that the alternative key is that of the certificate, or that neither has one.

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "tpm")]
+mod attest;
 mod hanging;
 mod prompt;
 mod tokens;
