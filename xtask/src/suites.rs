@@ -23,6 +23,7 @@ const REQUIRE_TOKENS: &str = "SYMBOLON_REQUIRE_TOKENS";
 
 /// What of the tests with the cargo feature `tpm` belongs to which part.
 const TPM_UNIT: [&str; 5] = ["--package", "symbolon-hsm", "--lib", "--test", "tpm"];
+const TPM_ATTESTATION: [&str; 4] = ["--package", "symbolon-attestation", "--test", "tpm"];
 const TPM_CEREMONY: [&str; 5] = ["--package", "symbolon-ca", "--test", "ceremony", "tpm"];
 const TPM_E2E: [&str; 5] = ["--package", "symbolon-cli", "--test", "hardware", "tpm"];
 
@@ -71,6 +72,7 @@ pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
     }
     if matches!(part, Part::All | Part::Unit) {
         rows.push(tpm_test(workspace, "tpm", &TPM_UNIT, None)?);
+        rows.push(tpm_test(workspace, "tpm attestation", &TPM_ATTESTATION, None)?);
         rows.push(tpm_test(workspace, "tpm ceremony", &TPM_CEREMONY, None)?);
     }
     if matches!(part, Part::All | Part::E2e) {

@@ -53,8 +53,9 @@ pub(super) struct Challenge {
     pub(super) nonce: Bytes,
 }
 
-/// What the node answers.
+/// What the node answers, and nothing beside it: every octet of an answer counts.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Answer {
     #[serde(default, rename = "Nonce")]
     pub(super) nonce: Bytes,
@@ -64,6 +65,7 @@ pub(super) struct Answer {
 
 /// A signature of SSH's.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Signature {
     #[serde(default, rename = "Format")]
     pub(super) format: String,

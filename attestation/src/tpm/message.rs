@@ -47,6 +47,7 @@ pub(crate) struct Challenge {
 
 /// What the node answers.
 #[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     /// That it knows what was in the credential, by [`opened`](super::pcrs::opened).
     pub(crate) proof: Bytes,
@@ -56,6 +57,7 @@ pub(crate) struct Answer {
 
 /// PCRs, and the TPM's word for them.
 #[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Quote {
     pub(crate) attest: Bytes,
     pub(crate) signature: Bytes,

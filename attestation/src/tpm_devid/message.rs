@@ -73,7 +73,7 @@ pub(crate) struct Activation {
 
 /// What the node answers.
 #[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Answer {
     /// The device key's signature.
     #[serde(rename = "DevID")]

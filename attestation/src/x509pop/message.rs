@@ -64,8 +64,9 @@ pub(crate) struct Nonce {
     pub(crate) nonce: Bytes,
 }
 
-/// What the node answers: as it was asked.
+/// What the node answers: as it was asked, and nothing beside it, so that every octet of it counts.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     #[serde(default)]
     pub(crate) rsa_signature: Option<Signature>,
@@ -77,6 +78,7 @@ pub(crate) struct Answer {
 
 /// The node's nonce, and a signature as the algorithm writes it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Signature {
     pub(crate) nonce: Bytes,
     pub(crate) signature: Bytes,
@@ -84,6 +86,7 @@ pub(crate) struct Signature {
 
 /// The node's nonce, and the two numbers of an ECDSA signature, big-endian.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct EcdsaSignature {
     pub(crate) nonce: Bytes,
     pub(crate) r: Bytes,
