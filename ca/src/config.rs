@@ -10,7 +10,9 @@ mod check;
 mod examine;
 mod federation;
 mod gate;
+mod lifetimes;
 mod listen;
+mod migration;
 mod read;
 mod retention;
 mod stores;
@@ -19,12 +21,10 @@ mod upstream;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use spiffe::TrustDomain;
 use symbolon_host::config::{ConfigError, from_text, optional_from_text};
-use symbolon_host::duration::HumanDuration;
 use symbolon_host::logging::LogFormat;
 use symbolon_host::watch::{HealthConfig, MetricsConfig, TracesConfig};
 use symbolon_hsm::{Pkcs11Config, StoreLocation, StoreName, Stores};
@@ -41,7 +41,9 @@ pub use self::check::{Problem, Warning};
 pub use self::examine::{Examination, Finding};
 pub use self::federation::{FederationConfig, FederationConfigError};
 pub use self::gate::{AuthorizationConfig, LimitsConfig};
+pub use self::lifetimes::Lifetimes;
 pub use self::listen::ListenConfig;
+pub use self::migration::MigrationConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
@@ -86,6 +88,9 @@ pub struct ServerConfig {
     /// How long what has ended is kept.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// When entries are ready to migrate.
+    #[serde(default)]
+    pub migration: MigrationConfig,
     /// Key stores by name. Default: one software store called `software`.
     #[serde(default)]
     pub stores: BTreeMap<StoreName, StoreConfig>,
@@ -117,34 +122,6 @@ pub struct ServerConfig {
     /// Logs.
     #[serde(default)]
     pub log: LogConfig,
-}
-
-/// How long things live.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct Lifetimes {
-    /// Authorities. Default: 24 hours.
-    pub authority: HumanDuration,
-    /// X.509-SVIDs of workloads and of the server. Default: 1 hour.
-    pub svid: HumanDuration,
-    /// X.509-SVIDs of agents. Default: 1 hour.
-    pub agent: HumanDuration,
-    /// JWT-SVIDs. Default: 5 minutes.
-    pub jwt: HumanDuration,
-    /// WIT-SVIDs. Default: 1 hour.
-    pub wit: HumanDuration,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self {
-            authority: HumanDuration(Duration::from_secs(24 * 60 * 60)),
-            svid: HumanDuration(Duration::from_secs(60 * 60)),
-            agent: HumanDuration(Duration::from_secs(60 * 60)),
-            jwt: HumanDuration(Duration::from_secs(5 * 60)),
-            wit: HumanDuration(Duration::from_secs(60 * 60)),
-        }
-    }
 }
 
 /// What issues: one section for each family.
@@ -229,6 +206,7 @@ impl ServerConfig {
             limits: LimitsConfig::default(),
             lifetimes: Lifetimes::default(),
             retention: RetentionConfig::default(),
+            migration: MigrationConfig::default(),
             stores: BTreeMap::new(),
             key_stores: Vec::new(),
             upstreams: BTreeMap::new(),

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use spiffe::SpiffeId;
+use symbolon_host::duration::HumanDuration;
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock;
 use symbolon_tls::{MigrationStage, MigrationTarget};
@@ -39,9 +40,6 @@ use crate::datastore::{
 use crate::registrations::Registrations;
 use crate::telemetry::{MIGRATION_CHANGED, MIGRATION_REFUSED};
 
-/// For how long nothing that the last stage refuses may have been seen, unless the asker says otherwise.
-pub const QUIET: Duration = Duration::from_secs(600);
-
 /// The migrations of a server.
 #[derive(Debug)]
 pub struct Migrations {
@@ -51,6 +49,8 @@ pub struct Migrations {
     clock: Arc<dyn Clock>,
     rules: ArcSwap<Rules>,
     seen: Seen,
+    /// For how long nothing that the last stage refuses may have been seen.
+    quiet: ArcSwap<Duration>,
     /// Held from the check to the change, so that two changes do not overlap.
     changing: Mutex<()>,
 }
@@ -70,8 +70,9 @@ pub struct Wish {
     pub reason: String,
     /// Check and change nothing.
     pub dry_run: bool,
-    /// See [`QUIET`].
-    pub quiet: Duration,
+    /// For how long nothing that the last stage refuses may have been seen; `None` for as long as this server wants. Less than
+    /// that is only for force.
+    pub quiet: Option<Duration>,
     /// Who asks.
     pub by: String,
 }
@@ -119,7 +120,7 @@ pub enum MigrationError {
 }
 
 impl Migrations {
-    /// Reads the record.
+    /// Reads the record. `quiet` is for how long nothing that the last stage refuses may have been seen.
     ///
     /// # Errors
     /// The datastore's.
@@ -128,6 +129,7 @@ impl Migrations {
         registrations: Arc<Registrations>,
         authorities: Arc<Authorities>,
         clock: Arc<dyn Clock>,
+        quiet: Duration,
     ) -> Result<Arc<Self>, DatastoreError> {
         let rules = Rules::after(datastore.migration_changes().await?);
         Ok(Arc::new(Self {
@@ -137,8 +139,14 @@ impl Migrations {
             clock,
             rules: ArcSwap::from_pointee(rules),
             seen: Seen::default(),
+            quiet: ArcSwap::from_pointee(quiet),
             changing: Mutex::new(()),
         }))
+    }
+
+    /// Takes another time for which nothing that the last stage refuses may have been seen.
+    pub fn set_quiet(&self, quiet: Duration) {
+        self.quiet.store(Arc::new(quiet));
     }
 
     /// The rules in force.
@@ -168,7 +176,7 @@ impl Migrations {
     ///
     /// # Errors
     /// The datastore's.
-    pub async fn next(&self, rule: &Rule, quiet: Duration) -> Result<Option<Check>, DatastoreError> {
+    pub async fn next(&self, rule: &Rule, quiet: Option<Duration>) -> Result<Option<Check>, DatastoreError> {
         match following(rule.setting.stage) {
             Some(stage) => self
                 .check(&self.rules(), &rule.scope, rule.setting.target, stage, quiet)
@@ -298,6 +306,7 @@ impl Migrations {
             changed_by: wish.by.clone(),
             forced,
             reason: wish.reason.trim().to_owned(),
+            quiet: check.as_ref().and_then(|check| check.quiet),
         };
         let changed = self
             .datastore
@@ -318,6 +327,7 @@ impl Migrations {
             by = change.changed_by,
             forced,
             reason = change.reason,
+            quiet_seconds = change.quiet.map(|quiet| quiet.as_secs()),
             "the migration moved"
         );
         Ok(Done {
@@ -333,8 +343,10 @@ impl Migrations {
         scope: &Scope,
         target: MigrationTarget,
         stage: MigrationStage,
-        quiet: Duration,
+        quiet: Option<Duration>,
     ) -> Result<Check, DatastoreError> {
+        let wanted = **self.quiet.load();
+        let quiet = quiet.unwrap_or(wanted);
         let now = self.clock.now();
         if stage == MigrationStage::Issue {
             return self.check_agents(target).await;
@@ -353,6 +365,15 @@ impl Migrations {
             now,
         };
         let mut check = look.entries(stage, &entries);
+        if stage == MigrationStage::Require {
+            check.quiet = Some(quiet);
+            if quiet < wanted {
+                let (quiet, wanted) = (HumanDuration(quiet), HumanDuration(wanted));
+                check.obstacle = format!(
+                    "a quiet time of {quiet} is less than the {wanted} of this server's `migration.quiet`, and is for force alone"
+                );
+            }
+        }
         let family = target.form().family();
         if stage == MigrationStage::Publish && self.published(target).is_empty() {
             check.obstacle = format!("the family {family} has no authority that is active and published");

@@ -247,6 +247,7 @@ impl Server {
             Arc::clone(&registrations),
             Arc::clone(&authorities),
             Arc::clone(&clock),
+            config.migration.quiet.0,
         )
         .await?;
 

@@ -81,6 +81,7 @@ impl Reports {
                 stage: stage_message(identity.earliest()).into(),
                 processes: u32::try_from(identity.reporters.len()).unwrap_or(u32::MAX),
                 peers: peers.iter().map(peer_message).collect(),
+                stock: 0,
             };
             spoken.push((id.clone(), peers));
             message

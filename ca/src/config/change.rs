@@ -37,6 +37,7 @@ impl ServerConfig {
             (lifetimes.jwt != other.jwt, "lifetimes.jwt"),
             (lifetimes.wit != other.wit, "lifetimes.wit"),
             (self.limits != next.limits, "limits"),
+            (self.migration != next.migration, "migration.quiet"),
             (
                 !self.own_admins().eq(next.own_admins()),
                 "authorization.admin_ids",
@@ -92,6 +93,7 @@ impl ServerConfig {
         taking.lifetimes = next.lifetimes;
         taking.lifetimes.authority = self.lifetimes.authority;
         taking.limits = next.limits;
+        taking.migration = next.migration;
         taking.authorization = next.authorization.clone();
         // Whom the listener lets in of other trust domains was settled when it started.
         taking.authorization.admin_ids = next.own_admins().chain(self.foreign_admins()).cloned().collect();
@@ -114,7 +116,7 @@ mod tests {
         assert!(old.changes(&old.clone()).is_empty());
         let new = config(
             "data_dir = \"/e\"\n[log]\nfilter = \"debug\"\n[lifetimes]\nsvid = \"2h\"\nauthority = \"48h\"\n\
-             [limits]\nsigning = 7\n[authorization]\nadmin_ids = [\"spiffe://example.org/admin\", \"spiffe://other.org/admin\"]\n\
+             [limits]\nsigning = 7\n[migration]\nquiet = \"1h\"\n[authorization]\nadmin_ids = [\"spiffe://example.org/admin\", \"spiffe://other.org/admin\"]\n\
              [federation]\ntimeout = \"9s\"\n[health]\naddress = \"127.0.0.1:0\"\n",
         );
         let changes = old.changes(&new);
@@ -124,6 +126,7 @@ mod tests {
                 "log.filter",
                 "lifetimes.svid",
                 "limits",
+                "migration.quiet",
                 "authorization.admin_ids"
             ]
         );

@@ -86,6 +86,7 @@ impl ServerConfig {
         problems.extend(self.listen.proxies().err());
         problems.extend(self.check_gate().err());
         problems.extend(self.federation.check().err());
+        problems.extend(self.migration.check().err());
         problems.extend(self.attestors.check().err());
         problems.extend(self.check_key_stores().err());
         let families = self.families();

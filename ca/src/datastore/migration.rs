@@ -1,7 +1,7 @@
 //! The record of how entries migrate from one family of algorithms to another: each change of a rule, who made it and why.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use symbolon_pki::suite::Form;
@@ -33,6 +33,8 @@ pub struct MigrationChange {
     pub forced: bool,
     /// Why; empty unless somebody said.
     pub reason: String,
+    /// For how long nothing may have been seen that the last stage refuses, where that was asked; whole seconds.
+    pub quiet: Option<Duration>,
 }
 
 /// The record of migration.

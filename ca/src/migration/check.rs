@@ -73,6 +73,8 @@ pub struct Check {
     pub counts: BTreeMap<Readiness, u64>,
     /// Those who hold it up first; [`MAX_PARTIES`] at most.
     pub parties: Vec<Party>,
+    /// For how long nothing may have been seen that the last stage refuses, where that is the stage.
+    pub quiet: Option<Duration>,
 }
 
 impl Check {
@@ -83,6 +85,7 @@ impl Check {
             counted,
             counts: BTreeMap::new(),
             parties: Vec::new(),
+            quiet: None,
         }
     }
 

@@ -137,6 +137,7 @@ mod tests {
             changed_by: "somebody".to_owned(),
             forced: false,
             reason: String::new(),
+            quiet: None,
         }
     }
 

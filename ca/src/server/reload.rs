@@ -61,6 +61,7 @@ impl Reloading {
         let taking = config.taking(next);
         core.limits.store(Arc::new(taking.limits));
         core.lifetimes.store(Arc::new(taking.lifetimes));
+        core.migrations.set_quiet(taking.migration.quiet.0);
         self.config.store(Arc::new(taking));
         tracing::info!(
             event = CONFIG_RELOADED,

@@ -16,7 +16,7 @@ use super::Core;
 use crate::authorization::{CallContext, calling_agent};
 use crate::datastore::{EntryRecord, MigrationSetting};
 use crate::migration::{
-    Check, Done, MigrationError, Party, QUIET, Readiness, Reported, Rule, Rules, Scope, Wish, WishedStage,
+    Check, Done, MigrationError, Party, Readiness, Reported, Rule, Rules, Scope, Wish, WishedStage,
 };
 use crate::wire::seconds;
 
@@ -101,10 +101,10 @@ fn of_error(error: MigrationError) -> Status {
     }
 }
 
-fn quiet(seconds: Option<u32>) -> Result<Duration, Status> {
+fn quiet(seconds: Option<u32>) -> Result<Option<Duration>, Status> {
     match seconds {
-        None => Ok(QUIET),
-        Some(seconds) if seconds <= MAX_QUIET => Ok(Duration::from_secs(seconds.into())),
+        None => Ok(None),
+        Some(seconds) if seconds <= MAX_QUIET => Ok(Some(Duration::from_secs(seconds.into()))),
         Some(seconds) => {
             let message = format!("quiet_seconds: {seconds} is more than {MAX_QUIET}");
             Err(Status::invalid_argument(message))
@@ -256,6 +256,7 @@ fn rule_message(rule: &Rule, next: Option<&Check>) -> api::MigrationRule {
         reason: rule.change.reason.clone(),
         revision: rule.revision,
         next: next.map(check_message),
+        quiet_seconds: rule.change.quiet.map(whole_seconds),
     }
 }
 
@@ -270,7 +271,12 @@ fn check_message(check: &Check) -> api::MigrationCheck {
         unknown_count: check.count(Readiness::Unknown),
         idle_count: check.count(Readiness::Idle),
         parties: check.parties.iter().map(party_message).collect(),
+        quiet_seconds: check.quiet.map(whole_seconds),
     }
+}
+
+fn whole_seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn party_message(party: &Party) -> api::MigrationParty {

@@ -30,6 +30,8 @@ pub struct MigrationRuleView {
     pub revision: u64,
     /// Who is ready for the stage that comes next, if that was looked at.
     pub next: Option<MigrationCheckView>,
+    /// For how many seconds nothing classical was to have been seen when it was set to `require`.
+    pub quiet_seconds: Option<u32>,
 }
 
 /// Who is ready for a stage.
@@ -53,6 +55,8 @@ pub struct MigrationCheckView {
     pub idle: u64,
     /// Those who hold it up, and some of whom nothing is known.
     pub parties: Vec<MigrationPartyView>,
+    /// For how many seconds nothing classical may have been seen, for the stage `require`.
+    pub quiet_seconds: Option<u32>,
 }
 
 /// Somebody who is not ready, or of whom nothing is known.
@@ -96,6 +100,7 @@ impl From<api::MigrationRule> for MigrationRuleView {
             reason: rule.reason,
             revision: rule.revision,
             next: rule.next.map(Into::into),
+            quiet_seconds: rule.quiet_seconds,
         }
     }
 }
@@ -112,6 +117,7 @@ impl From<api::MigrationCheck> for MigrationCheckView {
             unknown: check.unknown_count,
             idle: check.idle_count,
             parties: check.parties.into_iter().map(Into::into).collect(),
+            quiet_seconds: check.quiet_seconds,
         }
     }
 }

@@ -77,7 +77,8 @@ pub(crate) enum Authority {
     /// Show how far migrations are, and who is ready for the next stage
     #[command(after_help = "Example:\n  symbolon authority migration --output json")]
     Migration {
-        /// For how long no verifier may have taken a classical peer before `require` [default: 10m]
+        /// For how long no verifier may have taken a classical peer before `require` [default: the server's
+        /// `migration.quiet`]
         #[arg(long, value_name = "DURATION")]
         quiet: Option<HumanDuration>,
     },

@@ -28,7 +28,8 @@ pub(crate) struct Migrate {
     /// Check and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// For how long no verifier may have taken a classical peer before `require` [default: 10m]
+    /// For how long no verifier may have taken a classical peer before `require` [default: the server's
+    /// `migration.quiet`]; less than that wants --force
     #[arg(long, value_name = "DURATION")]
     pub quiet: Option<HumanDuration>,
 }

@@ -1,5 +1,7 @@
 //! `symbolon authority migrate` and `migration`.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde::Serialize;
 use symbolon_ca::client::MigrationSpec;
@@ -89,6 +91,10 @@ fn rule(rule: &MigrationRuleView) -> String {
         ("since", rule.since.map(rfc3339).unwrap_or_default()),
         ("set by", rule.by.clone()),
     ];
+    if let Some(seconds) = rule.quiet_seconds {
+        let quiet = HumanDuration(Duration::from_secs(seconds.into()));
+        rows.push(("quiet time", quiet.to_string()));
+    }
     if rule.forced {
         rows.push(("forced", "yes".to_owned()));
     }

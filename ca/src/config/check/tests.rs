@@ -45,6 +45,7 @@ fn the_documented_defaults_are_the_defaults() {
             log,
             config.authorization.clone(),
             config.limits,
+            config.migration,
             (
                 config.health.clone(),
                 config.metrics.clone(),
@@ -312,6 +313,11 @@ fn each_mistake_is_named() {
             "[families.catalyst]\nstore = [\"software\", \"software\", \"software\"]",
             "names 3 stores",
         ),
+        (
+            "[migration]\nquiet = \"0s\"",
+            "`migration.quiet` is 0s; give 1s to 31d",
+        ),
+        ("[migration]\nquiet = \"32d\"", "`migration.quiet` is 32d"),
         ("[families.classical]\nalternative = \"ml-dsa-65\"", "alternative"),
     ] {
         let error = refusal(text);

@@ -1,6 +1,7 @@
 //! The record of migration.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use symbolon_pki::suite::Form;
 use symbolon_tls::{MigrationStage, MigrationTarget};
@@ -20,6 +21,7 @@ fn change(entries: &str, setting: Option<MigrationSetting>) -> MigrationChange {
         changed_by: "process 7 of user \"0\"".to_owned(),
         forced: setting.is_none(),
         reason: "because".to_owned(),
+        quiet: setting.and(Some(Duration::from_secs(601))),
     }
 }
 

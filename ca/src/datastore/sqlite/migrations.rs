@@ -1,7 +1,7 @@
 //! Changes of migration, as rows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
@@ -36,8 +36,8 @@ impl MigrationStore for SqliteDatastore {
         }
         let setting = change.setting;
         let written = sqlx::query(
-            "INSERT INTO migration_change (entries, target, stage, changed_at, changed_by, forced, reason) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO migration_change (entries, target, stage, changed_at, changed_by, forced, reason, quiet) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&change.entries)
         .bind(setting.map(|setting| setting.target.name()))
@@ -50,6 +50,7 @@ impl MigrationStore for SqliteDatastore {
         .bind(&change.changed_by)
         .bind(change.forced)
         .bind(&change.reason)
+        .bind(change.quiet.map(|quiet| i64::try_from(quiet.as_secs()).unwrap_or(i64::MAX)))
         .execute(&mut *transaction)
         .await
         .map_err(failed("record a change of the migration"))?;
@@ -90,6 +91,7 @@ fn read(row: &SqliteRow) -> Result<(u64, MigrationChange)> {
     let columns = Columns::of("a change of the migration", row);
     let target: Option<MigrationTarget> = columns.parse_option("target")?;
     let stage: Option<MigrationStage> = columns.parse_option("stage")?;
+    let quiet: Option<i64> = columns.get("quiet")?;
     let change = MigrationChange {
         entries: columns.get("entries")?,
         setting: target.map(|target| MigrationSetting { target, stage }),
@@ -97,6 +99,7 @@ fn read(row: &SqliteRow) -> Result<(u64, MigrationChange)> {
         changed_by: columns.get("changed_by")?,
         forced: columns.get("forced")?,
         reason: columns.get("reason")?,
+        quiet: quiet.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
     };
     Ok((columns.count("revision")?, change))
 }

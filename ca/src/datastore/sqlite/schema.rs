@@ -9,7 +9,7 @@ use super::codec::failed;
 use crate::datastore::{DatastoreError, Result};
 
 /// Every step, oldest first. A step that was ever released is never changed: the next one is added.
-const STEPS: [(i64, &str, &str); 9] = [
+const STEPS: [(i64, &str, &str); 11] = [
     (
         1,
         "initial",
@@ -54,6 +54,16 @@ const STEPS: [(i64, &str, &str); 9] = [
         9,
         "migration",
         include_str!("../../../migrations/sqlite/0009_migration.sql"),
+    ),
+    (
+        10,
+        "readiness for migration",
+        include_str!("../../../migrations/sqlite/0010_readiness.sql"),
+    ),
+    (
+        11,
+        "what was tainted here",
+        include_str!("../../../migrations/sqlite/0011_tainted_here.sql"),
     ),
 ];
 
