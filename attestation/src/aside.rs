@@ -10,7 +10,12 @@ use std::thread::available_parallelism;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::AttestationError;
+use crate::{AttestationError, Attested, Challenger, check_len};
+
+/// Where evidence stands in what a node sends.
+pub(crate) const PAYLOAD: &str = "params.data.payload";
+/// Where an answer does.
+pub(crate) const ANSWER: &str = "challenge_response";
 
 static PLACES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
@@ -32,6 +37,25 @@ pub(crate) async fn aside<T: Send + 'static>(
         work()
     });
     working.await.map_err(unavailable)?
+}
+
+/// The frame of a method that asks its node once: what is opened out of the evidence gives a question, and who the node is
+/// comes out of the answer. Both are worked on aside, and nothing that is too long is copied.
+///
+/// # Errors
+/// Those of both halves and of the question; [`AttestationError::Malformed`] for what is too long.
+pub(crate) async fn asking_once<T: Send + 'static>(
+    evidence: &[u8],
+    challenger: &mut dyn Challenger,
+    open: impl FnOnce(&[u8]) -> Result<(T, Vec<u8>), AttestationError> + Send + 'static,
+    judge: impl FnOnce(T, &[u8]) -> Result<Attested, AttestationError> + Send + 'static,
+) -> Result<Attested, AttestationError> {
+    check_len(PAYLOAD, evidence)?;
+    let evidence = evidence.to_vec();
+    let (opening, question) = aside(move || open(&evidence)).await?;
+    let answer = challenger.challenge(question).await?;
+    check_len(ANSWER, &answer)?;
+    aside(move || judge(opening, &answer)).await
 }
 
 fn unavailable(error: impl Error + Send + Sync + 'static) -> AttestationError {

@@ -12,7 +12,7 @@ mod verifier;
 
 pub use self::prover::{AzureMsiProver, DEFAULT_METADATA};
 pub use self::verifier::{AzureMsiConfig, AzureMsiVerifier, Tenant};
-pub use crate::key_set::KeySource;
+pub use crate::key_set::{KeySource, Monotonic};
 use crate::path_template::{Fields, PathTemplate, TemplateError};
 
 /// The name of the method.

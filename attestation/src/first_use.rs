@@ -4,15 +4,17 @@ use std::error::Error;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use spiffe::SpiffeId;
+use spiffe::{SpiffeId, TrustDomain};
 
-use crate::AttestationError;
+use crate::path_template::PathTemplate;
+use crate::selectors::selectors;
+use crate::{AttestationError, Attested};
 
 /// The agents that are on record.
 ///
-/// Asked last, once the evidence is good. It is not what decides between two that bring it at the same moment: whoever
-/// puts agents on record refuses there, in the same step, one that is known and whose
-/// [`can_reattest`](crate::Attested::can_reattest) is not set.
+/// Asked once the evidence is good, or before anything is done for it that others would notice. It is not what decides
+/// between two that bring it at the same moment: whoever puts agents on record refuses there, in the same step, one that is
+/// known and whose [`can_reattest`](crate::Attested::can_reattest) is not set.
 #[async_trait]
 pub trait KnownAgents: Send + Sync + Debug {
     /// Whether an agent of this identity has attested before and was not deleted since.
@@ -35,4 +37,32 @@ pub(crate) async fn refuse_known(
         )));
     }
     Ok(())
+}
+
+/// How machines are let in, once each, that a cloud vouches for.
+pub(crate) struct Once<'a> {
+    pub(crate) method: &'static str,
+    pub(crate) trust_domain: &'a TrustDomain,
+    pub(crate) template: &'a PathTemplate,
+    pub(crate) known: &'a dyn KnownAgents,
+}
+
+impl Once<'_> {
+    /// Lets in a machine that is named by these values and described by these, unless it was let in before.
+    pub(crate) async fn let_in<'s>(
+        &self,
+        value: impl Fn(&str) -> Option<String>,
+        described: impl IntoIterator<Item = (&'s str, &'s String)>,
+    ) -> Result<Attested, AttestationError> {
+        let agent_id = self.template.agent_id(self.trust_domain, value);
+        let agent_id = agent_id.map_err(|error| AttestationError::Denied(error.to_string()))?;
+        let selectors = selectors(self.method, described).map_err(AttestationError::Denied)?;
+        refuse_known(self.known, &agent_id).await?;
+        Ok(Attested {
+            agent_id,
+            siblings: Vec::new(),
+            selectors,
+            can_reattest: false,
+        })
+    }
 }

@@ -10,7 +10,7 @@ mod verifier;
 
 pub use self::prover::{DEFAULT_HOST, DEFAULT_SERVICE_ACCOUNT, GcpIitProver};
 pub use self::verifier::{GcpIitConfig, GcpIitVerifier};
-pub use crate::key_set::KeySource;
+pub use crate::key_set::{KeySource, Monotonic};
 use crate::path_template::{Fields, PathTemplate, TemplateError};
 
 /// The name of the method.

@@ -50,39 +50,44 @@ impl Signer {
             Err(error) => Err(SignerError(error.to_string())),
         }
     }
+}
 
-    /// Checks that a signature is this signer's, and returns what it is on.
-    ///
-    /// # Errors
-    /// What is wrong, in words.
-    pub(super) fn verify(&self, signature: &[u8]) -> Result<Vec<u8>, &'static str> {
-        let broken = "it is no PKCS#7 signature with its content";
-        let whole = Element::parse(signature).ok_or(broken)?;
-        let (content, signer) = taken_apart(&whole).ok_or(broken)?;
-        let signer = signer.parts(SEQUENCE).ok_or(broken)?;
-        let signer = SignerInfo::read(signer)
-            .ok_or("it is not signed with RSA and SHA-256 by whom a certificate names")?;
-        if stripped(signer.serial) != self.serial {
-            return Err(
-                "it was signed with another certificate than the one that is configured for its region",
-            );
-        }
-        let digest = sha256(&content);
-        let signed = match signer.attributes {
-            None => content.clone(),
-            Some(attributes) => {
-                let found =
-                    Attributes::read(attributes).ok_or("its signed attributes are not as they should be")?;
-                if found.digest != digest {
-                    return Err("its signed attributes have another content's hash");
-                }
-                found.signed
+/// Checks that a signature is one of these signers', by the serial number in it, and returns what it is on.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(super) fn verify(signers: &[Signer], signature: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let broken = "it is no PKCS#7 signature with its content";
+    let whole = Element::parse(signature).ok_or(broken)?;
+    let (content, info) = taken_apart(&whole).ok_or(broken)?;
+    let info = info.parts(SEQUENCE).ok_or(broken)?;
+    let info =
+        SignerInfo::read(info).ok_or("it is not signed with RSA and SHA-256 by whom a certificate names")?;
+    let serial = stripped(info.serial);
+    // Nothing but the number tells Amazon's certificates apart: all have one issuer's name.
+    let mut named = signers.iter().filter(|signer| signer.serial == serial).peekable();
+    if named.peek().is_none() {
+        return Err("it was signed with another certificate than those that are configured for its region");
+    }
+    let digest = sha256(&content);
+    let signed = match info.attributes {
+        None => content.clone(),
+        Some(attributes) => {
+            let found =
+                Attributes::read(attributes).ok_or("its signed attributes are not as they should be")?;
+            if found.digest != digest {
+                return Err("its signed attributes have another content's hash");
             }
-        };
-        self.key
-            .verify(RsaScheme::Pkcs1Sha256, &signed, signer.signature)
-            .map_err(|_| "the signature is wrong")?;
-        Ok(content)
+            found.signed
+        }
+    };
+    let is_of = |signer: &Signer| {
+        let checked = signer.key.verify(RsaScheme::Pkcs1Sha256, &signed, info.signature);
+        checked.is_ok()
+    };
+    match named.any(is_of) {
+        true => Ok(content),
+        false => Err("the signature is wrong"),
     }
 }
 

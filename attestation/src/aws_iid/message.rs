@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use symbolon_pki::text::printable;
 
 use crate::AttestationError;
+use crate::aside::PAYLOAD;
 use crate::x509pop::message::{read, write};
-
-pub(super) const PAYLOAD: &str = "params.data.payload";
 
 /// Base64 with padding or without.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(

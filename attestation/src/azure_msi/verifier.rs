@@ -11,14 +11,13 @@ use symbolon_pki::jwt::Algorithm;
 use symbolon_pki::text::printable;
 
 use super::{Evidence, METHOD};
-use crate::first_use::{KnownAgents, refuse_known};
+use crate::aside::PAYLOAD;
+use crate::first_use::{KnownAgents, Once};
 use crate::key_set::{Expected, KeySource, Token};
 use crate::path_template::PathTemplate;
-use crate::selectors::selectors;
 use crate::x509pop::message::read;
 use crate::{AttestationError, Attested, Challenger, Verifier};
 
-const PAYLOAD: &str = "params.data.payload";
 /// How far clocks may differ, as in SPIRE: tokens are valid for hours.
 const LEEWAY: Duration = Duration::from_secs(5 * 60);
 
@@ -127,6 +126,7 @@ impl Verifier for AzureMsiVerifier {
             .ok_or_else(|| denied(format!("the tenant {} is not configured", printable(&said.tid))))?;
         let expected = Expected {
             issuers: &tenant.issuers,
+            tenant: Some(&said.tid),
             audience: &tenant.resource,
             leeway: LEEWAY,
         };
@@ -150,21 +150,15 @@ impl Verifier for AzureMsiVerifier {
             "PrincipalID" => Some(claims.sub.clone()),
             _ => None,
         };
-        let agent_id = self.0.template.agent_id(&self.0.trust_domain, value);
-        let agent_id = agent_id.map_err(|error| denied(error.to_string()))?;
+        let once = Once {
+            method: METHOD,
+            trust_domain: &self.0.trust_domain,
+            template: &self.0.template,
+            known: &*self.0.known,
+        };
         let vm_name = format!("{}:{}", machine.group, machine.name);
-        let selectors = selectors(
-            METHOD,
-            [("subscription-id", &machine.subscription), ("vm-name", &vm_name)],
-        )
-        .map_err(denied)?;
-        refuse_known(&*self.0.known, &agent_id).await?;
-        Ok(Attested {
-            agent_id,
-            siblings: Vec::new(),
-            selectors,
-            can_reattest: false,
-        })
+        let described = [("subscription-id", &machine.subscription), ("vm-name", &vm_name)];
+        once.let_in(value, described).await
     }
 }
 

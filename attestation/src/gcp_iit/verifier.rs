@@ -11,13 +11,12 @@ use symbolon_pki::jwt::Algorithm;
 use symbolon_pki::text::printable;
 
 use super::{AUDIENCE, METHOD};
-use crate::first_use::{KnownAgents, refuse_known};
+use crate::aside::PAYLOAD;
+use crate::first_use::{KnownAgents, Once};
 use crate::key_set::{Expected, KeySource, Token};
 use crate::path_template::PathTemplate;
-use crate::selectors::selectors;
 use crate::{AttestationError, Attested, Challenger, Verifier, check_len};
 
-const PAYLOAD: &str = "params.data.payload";
 /// How far clocks may differ.
 const LEEWAY: Duration = Duration::from_secs(60);
 
@@ -90,6 +89,7 @@ impl Verifier for GcpIitVerifier {
         let token = Token::parse(PAYLOAD, text, &[Algorithm::Rs256])?;
         let expected = Expected {
             issuers: std::slice::from_ref(&self.0.issuer),
+            tenant: None,
             audience: AUDIENCE,
             leeway: LEEWAY,
         };
@@ -115,24 +115,18 @@ impl Verifier for GcpIitVerifier {
             "ServiceAccount" => Some(claims.email.replace('@', "_")),
             _ => None,
         };
-        let agent_id = self.0.template.agent_id(&self.0.trust_domain, value);
-        let agent_id = agent_id.map_err(|error| denied(error.to_string()))?;
-        let selectors = selectors(
-            METHOD,
-            [
-                ("project-id", &machine.project_id),
-                ("zone", &machine.zone),
-                ("instance-name", &machine.instance_name),
-                ("sa", &claims.email),
-            ],
-        )
-        .map_err(denied)?;
-        refuse_known(&*self.0.known, &agent_id).await?;
-        Ok(Attested {
-            agent_id,
-            siblings: Vec::new(),
-            selectors,
-            can_reattest: false,
-        })
+        let once = Once {
+            method: METHOD,
+            trust_domain: &self.0.trust_domain,
+            template: &self.0.template,
+            known: &*self.0.known,
+        };
+        let described = [
+            ("project-id", &machine.project_id),
+            ("zone", &machine.zone),
+            ("instance-name", &machine.instance_name),
+            ("sa", &claims.email),
+        ];
+        once.let_in(value, described).await
     }
 }

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts;
 use crate::AttestationError;
+use crate::aside::PAYLOAD;
 use crate::x509pop::message::{read, write};
-
-pub(super) const PAYLOAD: &str = "params.data.payload";
 
 /// Longest name of an agent, in bytes.
 const MAX_AGENT_NAME: usize = 32;

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::ZeroizeOnDrop;
 
 use crate::AttestationError;
+pub(super) use crate::aside::PAYLOAD;
 use crate::x509pop::message::{read, write};
-
-pub(super) const PAYLOAD: &str = "params.data.payload";
 
 /// What a node opens with.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize, ZeroizeOnDrop)]

@@ -4,11 +4,9 @@ use serde::{Deserialize, Serialize};
 use symbolon_crypto::digest::sha256_of;
 
 use crate::AttestationError;
+use crate::aside::PAYLOAD;
 use crate::bytes::Bytes;
 use crate::x509pop::message::{read, write};
-
-pub(super) const PAYLOAD: &str = "params.data.payload";
-pub(super) const ANSWER: &str = "challenge_response";
 
 /// Length of a nonce, in bytes.
 pub(super) const NONCE_LEN: usize = 32;

@@ -1,5 +1,6 @@
 //! The server's half.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -10,7 +11,8 @@ use symbolon_pki::text::printable;
 use super::METHOD;
 use super::certificate::{CertificateError, HostCertificate};
 use super::key::{Authority, Purpose};
-use super::message::{ANSWER, Answer, Challenge, Evidence, NONCE_LEN, PAYLOAD, signed};
+use super::message::{Answer, Challenge, Evidence, NONCE_LEN, signed};
+use crate::aside::{ANSWER, PAYLOAD, asking_once};
 use crate::path_template::PathTemplate;
 use crate::x509pop::message::{read, write};
 use crate::{AttestationError, Attested, Challenger, Verifier};
@@ -29,13 +31,47 @@ pub struct SshPopConfig {
 }
 
 /// Lets in the nodes that have a host certificate and its key.
-#[derive(Debug)]
-pub struct SshPopVerifier(SshPopConfig);
+#[derive(Clone, Debug)]
+pub struct SshPopVerifier(Arc<SshPopConfig>);
+
+/// A certificate that was believed, who the node is if it has the key, and the nonce that it is to sign.
+struct Opening {
+    certificate: HostCertificate,
+    attested: Attested,
+    nonce: [u8; NONCE_LEN],
+}
 
 impl SshPopVerifier {
     /// A verifier that is configured so.
     pub fn new(config: SshPopConfig) -> Self {
-        Self(config)
+        Self(Arc::new(config))
+    }
+
+    /// Everything that is known before the node is asked, and what it is asked.
+    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<(Opening, Vec<u8>), AttestationError> {
+        let evidence = Evidence::parse(evidence)?;
+        let certificate = HostCertificate::parse(evidence.certificate()).map_err(|error| match error {
+            CertificateError::NotHost => refused(&error),
+            error => AttestationError::Malformed {
+                field: PAYLOAD,
+                reason: error.to_string(),
+            },
+        })?;
+        certificate
+            .verify(&self.0.authorities, now)
+            .map_err(|error| refused(&error))?;
+        let attested = self.attested(&certificate)?;
+        let mut nonce = [0; NONCE_LEN];
+        random::fill(&mut nonce).map_err(|error| AttestationError::Unavailable(error.into()))?;
+        let challenge = write(&Challenge {
+            nonce: nonce[..].into(),
+        });
+        let opening = Opening {
+            certificate,
+            attested,
+            nonce,
+        };
+        Ok((opening, challenge))
     }
 
     fn attested(&self, certificate: &HostCertificate) -> Result<Attested, AttestationError> {
@@ -90,27 +126,21 @@ impl Verifier for SshPopVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        let evidence = Evidence::parse(evidence)?;
-        let certificate = HostCertificate::parse(evidence.certificate()).map_err(|error| match error {
-            CertificateError::NotHost => refused(&error),
-            error => AttestationError::Malformed {
-                field: PAYLOAD,
-                reason: error.to_string(),
-            },
-        })?;
-        certificate
-            .verify(&self.0.authorities, now)
-            .map_err(|error| refused(&error))?;
-        // Who it would be is known before it is asked anything.
-        let attested = self.attested(&certificate)?;
+        let verifier = self.clone();
+        asking_once(
+            evidence,
+            challenger,
+            move |evidence| verifier.opening(evidence, now),
+            Opening::judge,
+        )
+        .await
+    }
+}
 
-        let mut nonce = [0; NONCE_LEN];
-        random::fill(&mut nonce).map_err(|error| AttestationError::Unavailable(error.into()))?;
-        let challenge = write(&Challenge {
-            nonce: nonce[..].into(),
-        });
-        let answer = challenger.challenge(challenge).await?;
-        let answer: Answer = read(ANSWER, &answer)?;
+impl Opening {
+    /// Who the node is, by its answer.
+    fn judge(self, answer: &[u8]) -> Result<Attested, AttestationError> {
+        let answer: Answer = read(ANSWER, answer)?;
         let malformed = |reason: &str| AttestationError::Malformed {
             field: ANSWER,
             reason: reason.to_owned(),
@@ -126,14 +156,14 @@ impl Verifier for SshPopVerifier {
         if signature.rest.is_some_and(|rest| !rest.is_empty()) {
             return Err(malformed("there is something behind the signature"));
         }
-        let proves = certificate.key.verifies(
+        let proves = self.certificate.key.verifies(
             Purpose::Possession,
-            &signed(&nonce, node),
+            &signed(&self.nonce, node),
             &signature.format,
             signature.blob.as_slice(),
         );
         match proves {
-            true => Ok(attested),
+            true => Ok(self.attested),
             false => Err(AttestationError::Denied(
                 "the proof of possession fails: the signature is not one of the certificate's key over both nonces"
                     .to_owned(),

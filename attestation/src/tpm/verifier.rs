@@ -15,14 +15,11 @@ use super::message::{Answer, Challenge, Evidence};
 use super::pcrs::{Occurrence, PcrPolicy};
 use super::structure::Public;
 use super::{MAX_CERTIFICATES, METHOD, check_certificate, endorsed_path, make_credential};
-use crate::aside::aside;
+use crate::aside::{ANSWER, PAYLOAD, asking_once};
 use crate::bytes::Bytes;
 use crate::certificates::{chain, fingerprint};
 use crate::x509pop::message::{read, write};
-use crate::{AttestationError, Attested, Challenger, Verifier, check_len};
-
-pub(crate) const PAYLOAD: &str = "params.data.payload";
-pub(crate) const ANSWER: &str = "challenge_response";
+use crate::{AttestationError, Attested, Challenger, Verifier};
 
 /// Which TPMs are let in.
 #[derive(Clone, Debug)]
@@ -52,7 +49,6 @@ struct Opening {
     attested: Attested,
     secret: [u8; 32],
     nonce: [u8; 32],
-    challenge: Vec<u8>,
 }
 
 impl TpmVerifier {
@@ -99,8 +95,8 @@ impl TpmVerifier {
         Ok(values.into_iter().map(selector).collect())
     }
 
-    /// Everything that is known before the node is asked.
-    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<Opening, AttestationError> {
+    /// Everything that is known before the node is asked, and what it is asked.
+    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<(Opening, Vec<u8>), AttestationError> {
         let evidence = Evidence::parse(evidence)?;
         let endorsement = public("the endorsement key", &evidence.ek_public)?;
         let key = public("the attestation key", &evidence.ak_public)?;
@@ -136,13 +132,13 @@ impl TpmVerifier {
             nonce: Bytes::from(&nonce[..]),
             pcrs: (!pcrs.is_empty()).then(|| pcrs.selection()),
         });
-        Ok(Opening {
+        let opening = Opening {
             key,
             attested,
             secret,
             nonce,
-            challenge,
-        })
+        };
+        Ok((opening, challenge))
     }
 
     /// Who the node is, by its answer.
@@ -157,7 +153,6 @@ impl TpmVerifier {
             mut attested,
             secret,
             nonce,
-            ..
         } = opening;
         let answer: Answer = read(ANSWER, answer)?;
         let occurrence = Occurrence {
@@ -208,15 +203,15 @@ impl Verifier for TpmVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        check_len(PAYLOAD, evidence)?;
-        let (verifier, evidence) = (self.clone(), evidence.to_vec());
-        let mut opening = aside(move || verifier.opening(&evidence, now)).await?;
-        let answer = challenger
-            .challenge(std::mem::take(&mut opening.challenge))
-            .await?;
-        check_len(ANSWER, &answer)?;
-        let (verifier, csr_sha256) = (self.clone(), challenger.occasion().csr_sha256);
-        aside(move || verifier.attested(opening, &csr_sha256, &answer)).await
+        let (opener, judge) = (self.clone(), self.clone());
+        let csr_sha256 = challenger.occasion().csr_sha256;
+        asking_once(
+            evidence,
+            challenger,
+            move |evidence| opener.opening(evidence, now),
+            move |opening, answer| judge.attested(opening, &csr_sha256, answer),
+        )
+        .await
     }
 }
 

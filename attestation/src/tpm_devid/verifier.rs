@@ -15,15 +15,15 @@ use symbolon_pki::verify::{VerifyOptions, verify_plain_chain};
 
 use super::message::{Activation, Answer, Challenge, Evidence};
 use super::{MAX_CERTIFICATES, METHOD};
-use crate::aside::aside;
+use crate::aside::{ANSWER, PAYLOAD, asking_once};
 use crate::bytes::Bytes;
 use crate::certificates::{chain, common_name, fingerprint, other_fingerprint};
-use crate::tpm::verifier::{ANSWER, PAYLOAD, fresh, is_same, public};
+use crate::tpm::verifier::{fresh, is_same, public};
 use crate::tpm::{
     Attest, Attested as TpmAttested, Public, check_certificate, endorsed_path, make_credential,
 };
 use crate::x509pop::message::{read, write};
-use crate::{AttestationError, Attested, Challenger, Verifier, check_len};
+use crate::{AttestationError, Attested, Challenger, Verifier};
 
 /// Which devices are let in.
 #[derive(Clone, Debug)]
@@ -46,7 +46,20 @@ struct Opening {
     attested: Attested,
     nonce: [u8; 32],
     secret: [u8; 32],
-    challenge: Vec<u8>,
+}
+
+impl Opening {
+    /// Who the device is, by its answer.
+    fn judge(self, answer: &[u8]) -> Result<Attested, AttestationError> {
+        let answer: Answer = read(ANSWER, answer)?;
+        verify_possession(&self.device, &self.nonce, answer.device.as_slice())?;
+        if !is_same(answer.activated.as_slice(), &self.secret) {
+            return Err(refused(
+                "the credential was not activated: the attestation key is not in the endorsed TPM",
+            ));
+        }
+        Ok(self.attested)
+    }
 }
 
 impl DevIdVerifier {
@@ -55,8 +68,8 @@ impl DevIdVerifier {
         Self(Arc::new(config))
     }
 
-    /// Everything that is known before the node is asked.
-    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<Opening, AttestationError> {
+    /// Everything that is known before the node is asked, and what it is asked.
+    fn opening(&self, evidence: &[u8], now: SystemTime) -> Result<(Opening, Vec<u8>), AttestationError> {
         let evidence = Evidence::parse(evidence)?;
         for (part, bytes) in [
             ("AKPub", &evidence.attestation_public),
@@ -100,13 +113,13 @@ impl DevIdVerifier {
                 secret: Bytes(credential.secret),
             }),
         });
-        Ok(Opening {
+        let opening = Opening {
             device: device.clone(),
             attested,
             nonce,
             secret,
-            challenge,
-        })
+        };
+        Ok((opening, challenge))
     }
 
     /// The device's chain up to its authority.
@@ -217,22 +230,13 @@ impl Verifier for DevIdVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        check_len(PAYLOAD, evidence)?;
-        let (verifier, evidence) = (self.clone(), evidence.to_vec());
-        let mut opening = aside(move || verifier.opening(&evidence, now)).await?;
-        let answer = challenger
-            .challenge(std::mem::take(&mut opening.challenge))
-            .await?;
-        let answer: Answer = read(ANSWER, &answer)?;
-        aside(move || {
-            verify_possession(&opening.device, &opening.nonce, answer.device.as_slice())?;
-            if !is_same(answer.activated.as_slice(), &opening.secret) {
-                return Err(refused(
-                    "the credential was not activated: the attestation key is not in the endorsed TPM",
-                ));
-            }
-            Ok(opening.attested)
-        })
+        let verifier = self.clone();
+        asking_once(
+            evidence,
+            challenger,
+            move |evidence| verifier.opening(evidence, now),
+            Opening::judge,
+        )
         .await
     }
 }

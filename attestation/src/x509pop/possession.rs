@@ -9,15 +9,15 @@ use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Suite;
 
 use super::message::{Answer, Challenge, EcdsaSignature, Nonce};
-use super::verifier::ANSWER;
 use crate::AttestationError;
+use crate::aside::ANSWER;
 use crate::bytes::Bytes;
 
 /// Length of a nonce, in bytes.
 pub(super) const NONCE_LEN: usize = 32;
 
 /// What is signed with keys that SPIRE does not know begins so, and nothing else does.
-const LABEL: &[u8] = b"Symbolon x509pop proof of possession, version 1\0";
+const LABEL: &[u8] = b"Symbolon x509pop proof of possession, version 2\0";
 
 /// What a node signs with a key that SPIRE does not know: the label (48 bytes, the last one zero), the length of the trust
 /// domain's name (one byte) and the name, SHA-256 of the leaf's DER, SHA-256 of the DER of the request for a certificate that

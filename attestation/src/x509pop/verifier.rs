@@ -14,15 +14,12 @@ use symbolon_pki::key::SubjectKey;
 use symbolon_pki::verify::{PathPolicy, Policy, VerifyOptions, verify_plain_chain, verify_x509_svid_with};
 
 use super::message::{Answer, Evidence, read, write};
-use super::possession::{self, Scheme};
+use super::possession::{self, NONCE_LEN, Scheme};
 use super::{DEFAULT_MAX_INTERMEDIATES, MAX_RSA_BITS, METHOD, selectors};
-use crate::aside::aside;
+use crate::aside::{ANSWER, PAYLOAD, asking_once};
 use crate::certificates::{chain, common_name, fingerprint, limit_rsa, other_fingerprint, serial_hex};
 use crate::path_template::PathTemplate;
-use crate::{AttestationError, Attested, Challenger, Occasion, Verifier, check_len};
-
-const PAYLOAD: &str = "params.data.payload";
-pub(super) const ANSWER: &str = "challenge_response";
+use crate::{AttestationError, Attested, Challenger, Occasion, Verifier};
 
 /// The authorities of the server's own trust domain, as they are now.
 pub trait BundleSource: Send + Sync + Debug {
@@ -92,6 +89,7 @@ struct Inside {
 struct Opening {
     leaf: Certificate,
     key: SubjectKey,
+    nonce: [u8; NONCE_LEN],
     attested: Attested,
 }
 
@@ -187,13 +185,13 @@ impl Inside {
         })
     }
 
-    /// Who the node would be, which is known before it is asked anything.
+    /// Who the node would be, which is known before it is asked anything, and what it is asked.
     fn opening(
         &self,
         evidence: &[u8],
         address: Option<IpAddr>,
         now: SystemTime,
-    ) -> Result<Opening, AttestationError> {
+    ) -> Result<(Opening, Vec<u8>), AttestationError> {
         let denied = |reason: String| AttestationError::Denied(reason);
         let evidence = Evidence::parse(evidence)?;
         let chain = chain(
@@ -219,11 +217,40 @@ impl Inside {
         let key = leaf
             .subject_key()
             .map_err(|error| denied(format!("the certificate's key cannot be used: {error}")))?;
-        Ok(Opening {
+        let nonce = possession::fresh_nonce().map_err(|error| AttestationError::Unavailable(error.into()))?;
+        let challenge = write(&possession::challenge(Scheme::of(key), &nonce));
+        let opening = Opening {
             key: key.clone(),
             leaf,
+            nonce,
             attested,
-        })
+        };
+        Ok((opening, challenge))
+    }
+
+    /// Who the node is, by its answer.
+    fn judge(
+        &self,
+        opening: Opening,
+        csr_sha256: &[u8; 32],
+        answer: &[u8],
+    ) -> Result<Attested, AttestationError> {
+        let answer: Answer = read(ANSWER, answer)?;
+        let Opening {
+            leaf,
+            key,
+            nonce,
+            attested,
+        } = opening;
+        possession::verify(
+            &self.config.trust_domain,
+            &leaf,
+            &key,
+            csr_sha256,
+            &nonce,
+            &answer,
+        )?;
+        Ok(attested)
     }
 }
 
@@ -256,23 +283,14 @@ impl Verifier for X509PopVerifier {
         challenger: &mut dyn Challenger,
         now: SystemTime,
     ) -> Result<Attested, AttestationError> {
-        // No evidence that is too long is copied.
-        check_len(PAYLOAD, evidence)?;
         let Occasion { csr_sha256, address } = challenger.occasion();
-        let (inside, evidence) = (Arc::clone(&self.0), evidence.to_vec());
-        let opening = aside(move || inside.opening(&evidence, address, now)).await?;
-
-        let nonce = possession::fresh_nonce().map_err(|error| AttestationError::Unavailable(error.into()))?;
-        let challenge = possession::challenge(Scheme::of(&opening.key), &nonce);
-        let answer = challenger.challenge(write(&challenge)).await?;
-        let answer: Answer = read(ANSWER, &answer)?;
-        let inside = Arc::clone(&self.0);
-        aside(move || {
-            let Opening { leaf, key, attested } = opening;
-            let trust_domain = &inside.config.trust_domain;
-            possession::verify(trust_domain, &leaf, &key, &csr_sha256, &nonce, &answer)?;
-            Ok(attested)
-        })
+        let (opener, judge) = (Arc::clone(&self.0), Arc::clone(&self.0));
+        asking_once(
+            evidence,
+            challenger,
+            move |evidence| opener.opening(evidence, address, now),
+            move |opening, answer| judge.judge(opening, &csr_sha256, answer),
+        )
         .await
     }
 }

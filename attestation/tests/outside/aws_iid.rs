@@ -92,7 +92,7 @@ fn config(signer: Signer) -> AwsIidConfig {
     AwsIidConfig {
         trust_domain: trust_domain(),
         accounts: ["123456789012".to_owned()].into(),
-        signers: BTreeMap::from([(REGION.to_owned(), signer)]),
+        signers: BTreeMap::from([(REGION.to_owned(), vec![signer])]),
         template: path_template(DEFAULT_TEMPLATE).unwrap(),
         known: Arc::new(Record::default()),
     }
@@ -250,8 +250,14 @@ async fn signatures_of_another_program_are_verified() {
     }
 }
 
+/// Where a piece of bytes begins in others, the last time.
+fn place_of(piece: &[u8], bytes: &[u8]) -> usize {
+    let found = bytes.windows(piece.len()).rposition(|window| window == piece);
+    found.expect("the piece is there")
+}
+
 #[tokio::test]
-async fn a_changed_signature_never_counts_for_another_machine() {
+async fn a_signature_with_any_octet_changed_that_counts_is_refused() {
     let document = include_str!("aws/document.json");
     let certificate = pem::certificates(include_bytes!("aws/openssl.pem"))
         .unwrap()
@@ -260,6 +266,24 @@ async fn a_changed_signature_never_counts_for_another_machine() {
     let signer = Signer::new(&certificate).unwrap();
     let packed: String = include_str!("aws/stream.b64").split_whitespace().collect();
     let bytes = STANDARD.decode(packed).unwrap();
+    // What is signed, that it is, and by which key.
+    let text = place_of(document.as_bytes(), &bytes);
+    let serial = place_of(certificate.serial(), &bytes);
+    let attributes = place_of(CONTENT_TYPE, &bytes);
+    let algorithm = place_of(RSA, &bytes);
+    let octets = [0x04, 0x82, 0x01, 0x00];
+    let signature = place_of(&octets, &bytes);
+    assert!(
+        attributes < algorithm && algorithm < signature,
+        "the parts are in order"
+    );
+    let counts = [
+        text..text + document.len(),
+        serial..serial + certificate.serial().len(),
+        attributes..algorithm + RSA.len(),
+        signature..signature + octets.len() + 256,
+    ];
+    let mut passed_over = 0;
     for place in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[place] ^= 1;
@@ -271,14 +295,72 @@ async fn a_changed_signature_never_counts_for_another_machine() {
                 now(),
             )
             .await;
-        // What nobody reads may be anything: versions, and the name beside the serial number.
-        if let Ok(attested) = verified {
-            assert_eq!(
-                attested.agent_id.path(),
-                "/spire/agent/aws_iid/123456789012/eu-test-1/i-openssl"
-            );
-        }
+        let Ok(attested) = verified else { continue };
+        // What nobody reads may be anything: versions, the certificate, the name beside the serial number.
+        assert!(!counts.iter().any(|range| range.contains(&place)), "{place}");
+        assert_eq!(
+            attested.agent_id.path(),
+            "/spire/agent/aws_iid/123456789012/eu-test-1/i-openssl"
+        );
+        passed_over += 1;
     }
+    let that_count: usize = counts.iter().map(ExactSizeIterator::len).sum();
+    assert_eq!((bytes.len(), that_count, passed_over), (878, 729, 48));
+}
+
+#[tokio::test]
+async fn while_a_regions_certificate_is_replaced_documents_of_both_count() {
+    let (old, new, other) = (Region::new(), Region::new(), Region::new());
+    // One that has the old one's number, as Amazon's could.
+    let posing = Region {
+        key: KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap(),
+        certificate: old.certificate.clone(),
+    };
+    let mut config = config(old.signer());
+    config.signers.get_mut(REGION).unwrap().push(new.signer());
+    let verifier = AwsIidVerifier::new(config);
+    for (region, instance) in [(&old, "i-old"), (&new, "i-new")] {
+        let document = document(instance);
+        let mut node = prover(document.clone(), region.sign(&document));
+        attest(&verifier, &mut node).await.unwrap();
+    }
+    let document = document("i-3");
+    for (region, words) in [
+        (&other, "another certificate"),
+        (&Arc::new(posing), "signature is wrong"),
+    ] {
+        let refused = refusal(&verifier, &payload(&document, &region.sign(&document))).await;
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+/// Two that Amazon publishes in its documentation: one without extensions, and one with those of an authority. Both have one
+/// name, and are valid for 179 years.
+#[tokio::test]
+async fn amazons_own_certificates_are_signers() {
+    let published = [
+        ("af-south-1", &include_bytes!("aws/af-south-1.pem")[..]),
+        ("us-west-2", include_bytes!("aws/us-west-2.pem")),
+    ];
+    let mut config = config(Region::new().signer());
+    for (region, certificate) in published {
+        let certificate = pem::certificates(certificate).unwrap().remove(0).unwrap();
+        let signer = Signer::new(&certificate).unwrap();
+        config.signers.insert(region.to_owned(), vec![signer]);
+    }
+    let verifier = AwsIidVerifier::new(config);
+    // Nobody here has their keys; whoever poses as them is refused by what they say.
+    let document = document("i-1").replace(REGION, "us-west-2");
+    let certificate = pem::certificates(published[1].1).unwrap().remove(0).unwrap();
+    let posing = Region {
+        key: KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap(),
+        certificate,
+    };
+    let refused = refusal(&verifier, &payload(&document, &posing.sign(&document))).await;
+    assert!(refused.contains("the signature is wrong"), "{refused}");
+    let document = document.replace("us-west-2", "af-south-1");
+    let refused = refusal(&verifier, &payload(&document, &posing.sign(&document))).await;
+    assert!(refused.contains("another certificate"), "{refused}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod azure_msi;
 mod gcp_iit;
 mod http_challenge;
 mod k8s_psat;
+mod key_sets;
 mod sshpop;
 mod tokens;
 

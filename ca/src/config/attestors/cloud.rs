@@ -151,7 +151,7 @@ pub struct AwsIidSection {
     pub account_ids_for_local_validation: Vec<String>,
     /// How agents are named. Default: by account, region and instance.
     pub agent_path_template: Option<String>,
-    /// For each region, a file with the certificate that Amazon publishes for it.
+    /// For each region, a file with the certificates that Amazon publishes for it.
     pub certificates: BTreeMap<String, PathBuf>,
 }
 
@@ -198,7 +198,7 @@ impl AwsIidSection {
     ///
     /// # Errors
     /// [`AttestorError`], naming the file.
-    pub(crate) fn signers(&self) -> Result<BTreeMap<String, Signer>, AttestorError> {
+    pub(crate) fn signers(&self) -> Result<BTreeMap<String, Vec<Signer>>, AttestorError> {
         let read = |(region, path): (&String, &PathBuf)| {
             let refused = |reason: String| AttestorError {
                 key: "attestors.aws_iid.certificates",
@@ -208,12 +208,14 @@ impl AwsIidSection {
             let found = pem::certificates(&content(path).map_err(refused)?)
                 .and_then(|blocks| blocks.into_iter().collect::<Result<Vec<_>, _>>())
                 .map_err(|error| refused(error.to_string()))?;
-            let [certificate] = found.as_slice() else {
-                let reason = format!("it has {} certificates, and one is wanted", found.len());
-                return Err(refused(reason));
-            };
-            let signer = Signer::new(certificate).map_err(|error| refused(error.to_string()))?;
-            Ok((region.clone(), signer))
+            if found.is_empty() {
+                return Err(refused("it has no certificate".to_owned()));
+            }
+            let signers: Result<_, _> = found.iter().map(Signer::new).collect();
+            Ok((
+                region.clone(),
+                signers.map_err(|error| refused(error.to_string()))?,
+            ))
         };
         self.certificates.iter().map(read).collect()
     }

@@ -281,3 +281,26 @@ fn files_of_methods_outside_that_are_no_use_are_named() {
         assert!(error.starts_with("`attestors.aws_iid.certificates`: "), "{error}");
     }
 }
+
+#[test]
+fn a_region_may_have_several_certificates_each_of_which_could_sign() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("region.pem");
+    let aws = AwsIidSection {
+        certificates: [("eu-test-1".to_owned(), path.clone())].into(),
+        ..AwsIidSection::default()
+    };
+    let certificate = |key: rcgen::KeyPair| {
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        certificate.pem()
+    };
+    let rsa = || {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
+        certificate(key.unwrap())
+    };
+    std::fs::write(&path, rsa() + &rsa()).unwrap();
+    assert_eq!(aws.signers().unwrap()["eu-test-1"].len(), 2);
+    std::fs::write(&path, rsa() + &certificate(rcgen::KeyPair::generate().unwrap())).unwrap();
+    let error = aws.signers().unwrap_err().to_string();
+    assert!(error.contains("RSA keys of at least 2048 bits"), "{error}");
+}
