@@ -115,6 +115,9 @@ pub enum UpstreamError {
     /// It says no.
     #[error("it refuses: {0}")]
     Refused(String),
+    /// It does not believe a key that it is asked to publish: it was revoked there, or another one has its name.
+    #[error("it does not believe that key: {0}")]
+    Distrusted(String),
     /// What it is configured to read cannot be read.
     #[error("{0}")]
     Material(String),
@@ -170,7 +173,8 @@ pub trait Upstream: Send + Sync + fmt::Debug {
     /// Makes a key that signs tokens known to everybody below it.
     ///
     /// # Errors
-    /// [`UpstreamError`]; by default that it does not.
+    /// [`UpstreamError`]; [`UpstreamError::Distrusted`] where no other try can help, this key being believed nowhere above.
+    /// By default that it does not.
     async fn publish(&self, kind: AuthorityKind, _key: &JwtAuthority) -> Result<(), UpstreamError> {
         Err(UpstreamError::Unsupported(kind))
     }

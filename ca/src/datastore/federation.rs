@@ -252,7 +252,29 @@ impl AppendedAuthorities {
     }
 }
 
-/// An X.509 authority that stands above one of this server's.
+/// Who put an authority into the own bundle.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RootOrigin {
+    /// An administrator, and no upstream has it.
+    Administrator,
+    /// The upstream of this name.
+    Upstream(String),
+    /// An upstream of this name, which the configuration names no more: nobody says when it is to go.
+    Former(String),
+}
+
+/// Something in the own bundle that an upstream put there which the configuration names no more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LeftBehind {
+    /// The upstream's name.
+    pub upstream: String,
+    /// What it is.
+    pub kind: AuthorityKind,
+    /// Its key id, or its subject key identifier in hex.
+    pub id: String,
+}
+
+/// An X.509 authority that others put into the own bundle, and that may stand above one of this server's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UpstreamRoot {
     /// Its subject key identifier in hex.
@@ -261,6 +283,8 @@ pub struct UpstreamRoot {
     pub certificate: Certificate,
     /// Where it stands: old until it is tainted, then tainted or revoked.
     pub state: AuthorityState,
+    /// Who put it in.
+    pub origin: RootOrigin,
 }
 
 /// What became of a bundle that was fetched.
@@ -387,8 +411,9 @@ pub trait FederationStore: Send + Sync {
 
     /// Adds what an upstream authority of this name has to the trust domain's own bundle, and marks what it has tainted. Where
     /// `is_all` says that it has nothing else, what it had before and no longer has is taken out. What was tainted or revoked
-    /// here stays so, and authorities of this server's own that come back are passed over; so is a key under whose `kid`
-    /// there is another one. Whether the bundle changed, in which case its sequence number advanced.
+    /// here stays so, even if it is taken out and comes back, and authorities of this server's own that come back are passed
+    /// over; so is a key under whose `kid` there is another one. What an administrator put in before, or an upstream that is
+    /// none any more, becomes this one's. Whether the bundle changed, in which case its sequence number advanced.
     async fn follow_upstream(
         &self,
         upstream: &str,
@@ -396,16 +421,23 @@ pub trait FederationStore: Send + Sync {
         is_all: bool,
     ) -> Result<bool>;
 
-    /// The X.509 authorities in the own bundle that upstream authorities have, revoked ones too, oldest first.
+    /// Notes which upstreams the configuration names. What the others put into the own bundle stays, and is returned, but for
+    /// what was revoked: whichever upstream has it makes it its own.
+    async fn settle_upstreams(&self, configured: &BTreeSet<&str>) -> Result<Vec<LeftBehind>>;
+
+    /// The X.509 authorities that others put into the own bundle, revoked ones too, oldest first.
     async fn upstream_roots(&self) -> Result<Vec<UpstreamRoot>>;
 
-    /// Taints an upstream X.509 authority in the own bundle, or revokes one that is tainted, with every certificate of its
+    /// Taints an X.509 authority that others put into the own bundle, or revokes one that is tainted, with every certificate of its
     /// key, and advances the bundle's sequence number. A revoked one is in the bundle no more, and does not come back.
     ///
     /// # Errors
     /// [`DatastoreError::NotFound`]; [`DatastoreError::Conflict`] for a step that [`AuthorityState::may_become`] does not
     /// allow.
     async fn change_upstream_root(&self, root_id: &str, next: AuthorityState) -> Result<()>;
+
+    /// The keys of this kind that servers below this one published, but for those that were revoked.
+    async fn published_keys(&self, kind: AuthorityKind) -> Result<Vec<JwtAuthority>>;
 
     /// What was added to the trust domain's own bundle.
     async fn appended_authorities(&self) -> Result<AppendedAuthorities>;

@@ -48,8 +48,8 @@ pub use error::{DatastoreError, RecordKind, Result};
 pub(crate) use federation::is_seen;
 pub use federation::{
     AppendedAuthorities, AuthorityKind, BundleParts, DeleteMode, FederationChange, FederationProfile,
-    FederationRecord, FederationStore, FetchedBundle, MAX_APPENDED, MAX_APPENDED_LEN, MAX_FEDERATED_BUNDLE,
-    MAX_PUBLISHED, UpstreamRoot, X509Part,
+    FederationRecord, FederationStore, FetchedBundle, LeftBehind, MAX_APPENDED, MAX_APPENDED_LEN,
+    MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, RootOrigin, UpstreamRoot, X509Part,
 };
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
 pub use migration::{MigrationChange, MigrationSetting, MigrationStore};

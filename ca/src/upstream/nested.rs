@@ -92,9 +92,11 @@ impl Nested {
                     self.link.lock().await.channel = None;
                 }
                 let said = format!("{:?}: {}", status.code(), printable(status.message()));
-                Err(match unanswered {
-                    true => UpstreamError::Unavailable(said),
-                    false => UpstreamError::Refused(said),
+                Err(match status.code() {
+                    _ if unanswered => UpstreamError::Unavailable(said),
+                    // Of a key that is published: it was revoked there, or another one has its name.
+                    Code::AlreadyExists => UpstreamError::Distrusted(said),
+                    _ => UpstreamError::Refused(said),
                 })
             }
             Err(_) => {

@@ -18,7 +18,7 @@ use crate::datastore::{
     MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, X509Part,
 };
 
-fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
+pub(super) fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
     let signer = PrivateKey::generate(suite)?.signer()?;
     let trust_domain = "a.test".parse()?;
     let spec = AuthoritySpec {
@@ -31,7 +31,7 @@ fn authority(suite: Suite) -> anyhow::Result<X509Authority> {
     Ok(X509Authority::new(certificate))
 }
 
-fn key(key_id: &str) -> anyhow::Result<JwtAuthority> {
+pub(super) fn key(key_id: &str) -> anyhow::Result<JwtAuthority> {
     let spki = PrivateKey::generate(Suite::EcdsaP256)?.public_key()?.spki_der();
     Ok(JwtAuthority::from_spki_der(key_id, &spki)?)
 }

@@ -14,6 +14,7 @@ mod join_tokens;
 mod metadata;
 mod migrations;
 mod samples;
+mod upstream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -91,6 +92,10 @@ const CHECKS: &[Check] = &[
     check!(federation::what_others_append_is_bounded_in_bytes),
     check!(federation::a_publisher_has_a_share_and_no_more),
     check!(federation::a_key_that_others_appended_can_be_tainted_and_revoked_for_good),
+    check!(upstream::what_an_administrator_put_in_first_becomes_the_upstreams),
+    check!(upstream::what_a_former_upstream_put_in_is_told_and_becomes_the_next_ones),
+    check!(upstream::what_was_tainted_here_comes_back_tainted),
+    check!(upstream::what_servers_below_publish_is_theirs),
     check!(migrations::changes_read_back_in_order_and_none_is_lost),
     check!(migrations::living_forms_are_those_of_signed_workload_svids),
     check!(join_tokens::a_token_is_consumed_once),

@@ -11,7 +11,7 @@ use symbolon_pki::suite::{Family, Suite};
 use super::codec::{Columns, failed, position, seconds};
 use super::component_keys::{claim, claimed_by, used_up};
 use super::filter::Conditions;
-use super::published::appended;
+use super::appended::appended;
 use super::upstream::{self, read_key};
 use super::{SqliteDatastore, commit};
 use crate::datastore::authority::claim_owner;

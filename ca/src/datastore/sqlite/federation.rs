@@ -1,5 +1,6 @@
 //! Bundles of other trust domains, and where they are fetched from.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -8,17 +9,15 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use symbolon_pki::bundle::{JwtAuthority, TrustBundle};
 
+use super::appended::{By, append, appended, appended_key, change_appended_key, prune, published_keys};
 use super::codec::{Columns, failed, whole_seconds};
 use super::filter::{Conditions, cut, start};
-use super::published::{
-    Authority, By, append, appended, appended_key, change_appended_key, of_bundle, prune,
-    read_bundle_authorities, write_bundle,
-};
+use super::published::{Authority, of_bundle, read_bundle_authorities, write_bundle};
 use super::{SqliteDatastore, commit, upstream};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, BundleParts, DatastoreError, DeleteMode,
-    FederationChange, FederationProfile, FederationRecord, FederationStore, FetchedBundle, Page, PageRequest,
-    RecordKind, Result, UpstreamRoot, checks,
+    FederationChange, FederationProfile, FederationRecord, FederationStore, FetchedBundle, LeftBehind, Page,
+    PageRequest, RecordKind, Result, UpstreamRoot, checks,
 };
 
 const BUNDLES: &str = "SELECT seq, trust_domain, sequence, refresh_hint FROM federated_bundle AS b";
@@ -241,6 +240,13 @@ impl FederationStore for SqliteDatastore {
         Ok(changed)
     }
 
+    async fn settle_upstreams(&self, configured: &BTreeSet<&str>) -> Result<Vec<LeftBehind>> {
+        let mut transaction = self.begin().await?;
+        let left = upstream::settle(&mut transaction, configured).await?;
+        commit(transaction).await?;
+        Ok(left)
+    }
+
     async fn upstream_roots(&self) -> Result<Vec<UpstreamRoot>> {
         let mut reader = self.readers.acquire().await.map_err(failed("begin reading"))?;
         upstream::roots(&mut reader).await
@@ -250,6 +256,11 @@ impl FederationStore for SqliteDatastore {
         let mut transaction = self.begin().await?;
         upstream::change_root(&mut transaction, root_id, next).await?;
         commit(transaction).await
+    }
+
+    async fn published_keys(&self, kind: AuthorityKind) -> Result<Vec<JwtAuthority>> {
+        let mut reader = self.readers.acquire().await.map_err(failed("begin reading"))?;
+        published_keys(&mut reader, kind).await
     }
 
     async fn appended_authorities(&self) -> Result<AppendedAuthorities> {

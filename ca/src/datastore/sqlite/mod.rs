@@ -6,6 +6,7 @@
 //! cheap is that [`crate::record`] puts many certificates into one.
 
 mod agents;
+mod appended;
 mod authorities;
 mod certificates;
 mod choices;

@@ -1,5 +1,7 @@
 //! What stands above this server's authorities, and what is awaited from there.
 
+use std::collections::BTreeSet;
+
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use symbolon_hsm::names::{KeyId, StoreName};
@@ -7,16 +9,20 @@ use symbolon_pki::bundle::X509Authority;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::{Family, Suite};
 
+use super::appended::{REVOKED, insert, note_tainted_here, taint};
 use super::authorities::advance;
 use super::codec::{Columns, failed, seconds};
-use super::published::{Authority, REVOKED, Row};
+use super::published::{Authority, Row};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityRequest, AuthorityState, DatastoreError, KeyReference,
-    KeyRole, RecordKind, Result, UpstreamRoot, checks,
+    KeyRole, LeftBehind, RecordKind, Result, RootOrigin, UpstreamRoot, checks,
 };
 
 /// What the publisher of an upstream's authorities begins with; those of servers below this one are SPIFFE IDs.
 pub(super) const UPSTREAM: &str = "upstream/";
+
+/// And of an upstream that the configuration does not name any more.
+pub(super) const FORMER: &str = "former/";
 
 /// Adds and marks what an upstream has, and takes out what it no longer has where it is all.
 pub(super) async fn follow(
@@ -47,22 +53,21 @@ pub(super) async fn follow(
     Ok(changed)
 }
 
-/// Adds one authority, or marks it; whether that changed anything.
+/// Adds one authority, or marks it; whether that changed anything. What an administrator put in before, or an upstream that
+/// is none any more, is this one's from then on: it is taken out when this one takes it back.
 async fn take(connection: &mut SqliteConnection, publisher: &str, row: &Row) -> Result<bool> {
-    let same: Vec<(Vec<u8>, bool)> = sqlx::query_as(
-        "SELECT material, publisher IS NOT NULL AND publisher = ?4 FROM appended_authority \
-         WHERE kind = ?1 AND (key_id = ?2 OR material = ?3) \
-         UNION ALL SELECT material, 0 FROM authority \
+    let same: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT material FROM appended_authority WHERE kind = ?1 AND (key_id = ?2 OR material = ?3) \
+         UNION ALL SELECT material FROM authority \
          WHERE ((?1 = 'x509' AND jwt_key_id IS NULL) OR family = ?1) AND (jwt_key_id = ?2 OR material = ?3)",
     )
     .bind(row.kind.name())
     .bind(&row.key_id)
     .bind(&row.material)
-    .bind(publisher)
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("look for an authority"))?;
-    if same.iter().any(|(material, _)| *material != row.material) {
+    if same.iter().any(|material| *material != row.material) {
         tracing::warn!(
             event = "upstream.key_passed_over",
             key_id = row.key_id,
@@ -72,33 +77,24 @@ async fn take(connection: &mut SqliteConnection, publisher: &str, row: &Row) -> 
         return Ok(false);
     }
     if same.is_empty() {
-        sqlx::query(
-            "INSERT INTO appended_authority (kind, key_id, material, expires_at, tainted, publisher) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(row.kind.name())
-        .bind(&row.key_id)
-        .bind(&row.material)
-        .bind(row.expires_at)
-        .bind(row.tainted)
-        .bind(publisher)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("append an authority"))?;
+        insert(connection, row, Some(publisher)).await?;
         return Ok(true);
     }
-    if !row.tainted {
-        return Ok(false);
-    }
-    let done = sqlx::query(
-        "UPDATE appended_authority SET tainted = 1 WHERE kind = ? AND material = ? AND tainted = 0",
+    sqlx::query(
+        "UPDATE appended_authority SET publisher = ? WHERE kind = ? AND material = ? \
+         AND (publisher IS NULL OR publisher LIKE ?)",
     )
+    .bind(publisher)
     .bind(row.kind.name())
     .bind(&row.material)
-    .execute(connection)
+    .bind(format!("{FORMER}%"))
+    .execute(&mut *connection)
     .await
-    .map_err(failed("taint an authority"))?;
-    Ok(done.rows_affected() > 0)
+    .map_err(failed("note whose an authority is"))?;
+    match row.tainted {
+        true => taint(connection, row).await,
+        false => Ok(false),
+    }
 }
 
 /// Takes out what this upstream had and these are not, except for what was revoked here.
@@ -126,20 +122,75 @@ async fn take_out(connection: &mut SqliteConnection, publisher: &str, rows: &[Ro
     Ok(changed)
 }
 
-/// The X.509 authorities of upstreams, with their rows' numbers.
+/// Notes which upstreams there are: what others put in is nobody's until an upstream has it, and that of one that is back
+/// is its own again. Returns what is nobody's, but for what was revoked.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    configured: &BTreeSet<&str>,
+) -> Result<Vec<LeftBehind>> {
+    let rows: Vec<(i64, String, String, Option<String>, Vec<u8>, i64)> = sqlx::query_as(
+        "SELECT seq, publisher, kind, key_id, material, tainted FROM appended_authority \
+         WHERE publisher LIKE ? OR publisher LIKE ? ORDER BY seq",
+    )
+    .bind(format!("{UPSTREAM}%"))
+    .bind(format!("{FORMER}%"))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read what was appended"))?;
+    let mut left = Vec::new();
+    for (seq, publisher, kind, key_id, material, standing) in rows {
+        let name = match publisher.strip_prefix(UPSTREAM) {
+            Some(name) => name,
+            None => publisher.strip_prefix(FORMER).unwrap_or(&publisher),
+        };
+        let is_configured = configured.contains(name);
+        let owner = match is_configured {
+            true => format!("{UPSTREAM}{name}"),
+            false => format!("{FORMER}{name}"),
+        };
+        if owner != publisher {
+            sqlx::query("UPDATE appended_authority SET publisher = ? WHERE seq = ?")
+                .bind(owner)
+                .bind(seq)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed("note whose an authority is"))?;
+        }
+        if is_configured || standing == REVOKED {
+            continue;
+        }
+        left.push(LeftBehind {
+            upstream: name.to_owned(),
+            kind: kind
+                .parse()
+                .map_err(|error| DatastoreError::corrupt("what an upstream put in", error))?,
+            id: match key_id {
+                Some(key_id) => key_id,
+                None => X509Authority::new(root(&material)?).id().to_string(),
+            },
+        });
+    }
+    Ok(left)
+}
+
+fn root(material: &[u8]) -> Result<Certificate> {
+    Certificate::from_der(material).map_err(|error| DatastoreError::corrupt("an upstream authority", error))
+}
+
+/// The X.509 authorities that others put in, with their rows' numbers. An administrator may have put one in before an
+/// upstream did, so that everybody knows it in time: it stands above as well.
 async fn numbered_roots(connection: &mut SqliteConnection) -> Result<Vec<(i64, UpstreamRoot)>> {
-    let rows: Vec<(i64, Vec<u8>, i64)> = sqlx::query_as(
-        "SELECT seq, material, tainted FROM appended_authority WHERE kind = ? AND publisher LIKE ? ORDER BY seq",
+    let rows: Vec<(i64, Vec<u8>, i64, Option<String>)> = sqlx::query_as(
+        "SELECT seq, material, tainted, publisher FROM appended_authority WHERE kind = ? ORDER BY seq",
     )
     .bind(AuthorityKind::X509.name())
-    .bind(format!("{UPSTREAM}%"))
     .fetch_all(connection)
     .await
     .map_err(failed("read what was appended"))?;
     rows.into_iter()
-        .map(|(seq, material, tainted)| {
-            let certificate = Certificate::from_der(&material)
-                .map_err(|error| DatastoreError::corrupt("an upstream authority", error))?;
+        .map(|(seq, material, tainted, publisher)| {
+            let certificate = root(&material)?;
+            let publisher = publisher.unwrap_or_default();
             let root = UpstreamRoot {
                 root_id: X509Authority::new(certificate.clone()).id().to_string(),
                 certificate,
@@ -147,6 +198,11 @@ async fn numbered_roots(connection: &mut SqliteConnection) -> Result<Vec<(i64, U
                     0 => AuthorityState::Old,
                     REVOKED => AuthorityState::Revoked,
                     _ => AuthorityState::Tainted,
+                },
+                origin: match (publisher.strip_prefix(UPSTREAM), publisher.strip_prefix(FORMER)) {
+                    (Some(name), _) => RootOrigin::Upstream(name.to_owned()),
+                    (None, Some(name)) => RootOrigin::Former(name.to_owned()),
+                    (None, None) => RootOrigin::Administrator,
                 },
             };
             Ok((seq, root))
@@ -180,7 +236,12 @@ pub(super) async fn change_root(
         AuthorityState::Revoked => REVOKED,
         _ => 1,
     };
-    for (seq, _) in named {
+    for (seq, root) in named {
+        note_tainted_here(
+            connection,
+            &Row::from(&Authority::X509(X509Authority::new(root.certificate))),
+        )
+        .await?;
         sqlx::query("UPDATE appended_authority SET tainted = ? WHERE seq = ?")
             .bind(standing)
             .bind(seq)
