@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use rustls::client::ClientConfig;
 use spiffe::{SpiffeId, TrustDomain};
+use symbolon_host::dial;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::time::Clock;
 use symbolon_tls::{AuthorizeId, Connector, KexPolicy, StaticSource};
 use tokio::net::TcpStream;
 
-use crate::dial;
 use crate::endpoint::{Endpoint, EndpointProfile, EndpointUrl};
 use crate::error::{FetchError, RedirectError};
 use crate::exchange::{ALPN, Answer, get};

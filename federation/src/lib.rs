@@ -12,7 +12,6 @@
 
 mod client;
 mod clock;
-mod dial;
 mod endpoint;
 mod error;
 mod exchange;

@@ -5,12 +5,12 @@
 //! ([`socket`]), strict TOML configuration ([`config`]), durations as people write them ([`duration`]), logs
 //! ([`logging`]), the signals that end a process or have it read its configuration again ([`shutdown`]), and what its
 //! operator watches it by: the service manager ([`systemd`]), pages for probes ([`pages`]), figures ([`metrics`]) and
-//! traces ([`traces`]), configured by sections that the programs share ([`watch`]); and one request to a service outside
-//! ([`http`]).
+//! traces ([`traces`]), configured by sections that the programs share ([`watch`]); and the way to a service outside: a
+//! connection to a host ([`dial`]), and one request over it ([`http`]).
 //!
-//! All but files are behind the features `config` (configuration, durations, data directories), `http`, `logging`, `metrics`,
-//! `pages`, `traces`, `watch` and `runtime` (sockets, signals, service manager), so that a library can have the files without what
-//! only a program needs.
+//! All but files are behind the features `config` (configuration, durations, data directories), `dial`, `http`, `logging`,
+//! `metrics`, `pages`, `traces`, `watch` and `runtime` (sockets, signals, service manager), so that a library can have the
+//! files without what only a program needs.
 //!
 //! This crate must not know keys, certificates, identities or what the programs say to each other.
 
@@ -18,6 +18,8 @@
 pub mod config;
 #[cfg(feature = "config")]
 pub mod data_dir;
+#[cfg(feature = "dial")]
+pub mod dial;
 #[cfg(feature = "config")]
 pub mod duration;
 pub mod file;

@@ -1,10 +1,10 @@
 //! Reaching a host that has several addresses, of which some may lead nowhere.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -17,8 +17,32 @@ const MOST: usize = 16;
 ///
 /// # Errors
 /// Why the host has no address, or why the last of them that said anything did not answer.
-pub(crate) async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
+pub async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
+    reach(look_up(host, port, ()).await?).await
+}
+
+/// The addresses of a host, or itself if it is one.
+///
+/// A look-up runs on a thread and to its own end, which may be long after its caller has given up waiting: `held` is dropped
+/// then, and not before. Whoever bounds look-ups by what they hold bounds those threads.
+///
+/// # Errors
+/// Why there is none.
+pub async fn look_up(host: &str, port: u16, held: impl Send + 'static) -> io::Result<Vec<SocketAddr>> {
+    let host = host.to_owned();
+    let looking = tokio::task::spawn_blocking(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        drop(held);
+        found
+    });
+    looking.await.map_err(io::Error::other)?
+}
+
+/// Connects to the first of these addresses that answers. Each has a short while before the next is tried beside it.
+///
+/// # Errors
+/// Why the last of them that said anything did not answer.
+pub async fn reach(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let stream = first_of(by_turns(addresses)).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -71,6 +95,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use tokio::net::{TcpListener, TcpSocket};
+    use tokio::sync::oneshot::{self, error::TryRecvError};
     use tokio::time::timeout;
 
     use super::*;
@@ -111,6 +136,26 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = first_of(Vec::new()).await.unwrap_err();
         assert!(error.to_string().contains("no address"), "{error}");
+    }
+
+    #[test]
+    fn a_look_up_that_is_given_up_holds_what_it_holds_to_its_end() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (let_go, busy) = std::sync::mpsc::channel::<()>();
+            // Its turn comes when this is over.
+            let occupied = tokio::task::spawn_blocking(move || busy.recv());
+            let (held, mut gone) = oneshot::channel::<()>();
+            let looking = timeout(Duration::ZERO, look_up("127.0.0.1", 7, held));
+            assert!(looking.await.is_err());
+            assert_eq!(gone.try_recv(), Err(TryRecvError::Empty));
+            drop(let_go);
+            assert!(occupied.await.unwrap().is_err());
+            assert!(timeout(Duration::from_secs(60), gone).await.unwrap().is_err());
+            let found = look_up("127.0.0.1", 7, ()).await.unwrap();
+            assert_eq!(found, ["127.0.0.1:7".parse().unwrap()]);
+        });
     }
 
     #[test]
