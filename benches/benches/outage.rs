@@ -1,6 +1,6 @@
 //! A load of 1,000 requests on the real server while the token with its keys goes away and comes back.
 //!
-//! `cargo xtask load` runs it with what it needs, and fails when something does not hold; see
+//! `cargo xtask load outage` runs it with what it needs, and fails when something does not hold; see
 //! [`symbolon_benches::outage`].
 
 use std::path::PathBuf;

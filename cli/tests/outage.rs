@@ -1,4 +1,4 @@
-//! A server whose token goes away under load and comes back. `cargo xtask load` does the same at length.
+//! A server whose token goes away under load and comes back. `cargo xtask load outage` does the same at length.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

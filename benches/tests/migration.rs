@@ -1,0 +1,32 @@
+//! A few workloads through a migration to hybrid SVIDs and back. `cargo xtask load migration` does it at length.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use symbolon_benches::migration::{Load, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workloads_go_hybrid_and_back_and_through_rotations_without_a_failed_handshake() {
+    let report = run(&Load {
+        workload: PathBuf::from(env!("CARGO_BIN_EXE_symbolon-load-workload")),
+        workloads: 6,
+        rotations: 2,
+        rate: 12.0,
+        family_rate: 2.0,
+        // How fast a machine is that does other things as well is not for a test to say.
+        least: 0.0,
+        life: Duration::from_secs(24),
+        quiet: Duration::from_secs(2),
+        patience: Duration::from_secs(120),
+    })
+    .await
+    .unwrap();
+    println!("{}", report.table());
+    assert_eq!(
+        report.faults(),
+        [""; 0],
+        "{:?} {:?}",
+        report.troubles,
+        report.complaints
+    );
+}
