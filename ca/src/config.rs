@@ -42,7 +42,7 @@ pub use self::examine::{Examination, Finding};
 pub use self::federation::{FederationConfig, FederationConfigError};
 pub use self::gate::{AuthorizationConfig, LimitsConfig};
 pub use self::lifetimes::Lifetimes;
-pub use self::listen::ListenConfig;
+pub use self::listen::{ListenConfig, ProxyProtocol};
 pub use self::migration::MigrationConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;

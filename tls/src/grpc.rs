@@ -7,8 +7,10 @@ mod channel;
 mod ending;
 mod incoming;
 mod limits;
+mod network;
 mod proxy;
 mod served;
+mod strangers;
 
 pub use authority::AnyAuthority;
 pub use calls::{Call, Calls};
@@ -17,7 +19,8 @@ pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
 pub use ending::{code_name, until_end};
 pub use incoming::{Incoming, incoming, incoming_behind, incoming_within};
 pub use limits::IncomingLimits;
-pub use proxy::{IpNetwork, NotANetwork, TrustedProxies};
+pub use network::{IpNetwork, NotANetwork};
+pub use proxy::TrustedProxies;
 pub use served::{Served, TlsConnectInfo};
 
 /// The application protocol of gRPC (RFC 7301), for `alpn` in the options of both sides.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use common::*;
 use rustls_pki_types::ServerName;
-use symbolon_tls::grpc::{Incoming, IncomingLimits, IpNetwork, TlsConnectInfo, incoming_behind};
+use symbolon_tls::grpc::{Incoming, IncomingLimits, IpNetwork, TlsConnectInfo, TrustedProxies, incoming_behind};
 use symbolon_tls::{
     Acceptor, ClientAuth, ClientOptions, Connection, Connector, HandshakeError, ListenerOptions, StaticSource,
 };
@@ -52,8 +52,15 @@ impl Site {
         Self::behind(limits, None).await
     }
 
-    /// The same behind proxies in a network.
+    /// The same behind proxies in a network, which have to say whose a connection is.
     async fn behind(limits: IncomingLimits, proxies: Option<&str>) -> Self {
+        let proxies = proxies
+            .into_iter()
+            .map(|network| network.parse::<IpNetwork>().unwrap());
+        Self::with(limits, proxies.collect()).await
+    }
+
+    async fn with(limits: IncomingLimits, proxies: TrustedProxies) -> Self {
         let domain = Domain::new("example.org");
         let source = source(domain.svids("one", &FORMS), domain.bundles(&FORMS));
         let options = ListenerOptions {
@@ -69,10 +76,7 @@ impl Site {
             options,
             clock(),
         );
-        let proxies = proxies
-            .into_iter()
-            .map(|network| network.parse::<IpNetwork>().unwrap());
-        let incoming = incoming_behind(listener, acceptor, limits, proxies.collect());
+        let incoming = incoming_behind(listener, acceptor, limits, proxies);
         Self {
             domain,
             source,
@@ -261,14 +265,46 @@ async fn a_trusted_proxy_says_whose_a_connection_is() {
         let TlsConnectInfo { remote_addr, .. } = served.connect_info();
         assert_eq!(remote_addr, Some(served.client()));
     }
-    // One that says nothing of the kind speaks for itself, and nobody else is heard.
-    site.admits(BAD).await;
+    // Nobody else is heard.
     let mut liar = site.call_from(GOOD).await;
     liar.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 8081\r\n")
         .await
         .unwrap();
     closed(&mut liar).await;
     site.admits(GOOD).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_nothing_is_taken_for_a_client_only_if_it_may_be_one() {
+    let strict = Site::behind(limits(2), Some("127.0.0.2/32")).await;
+    // It may be speaking for somebody who could have said anything.
+    let mut silent = strict.call_from(BAD).await;
+    silent.write_all(&BEGINNING).await.unwrap();
+    closed(&mut silent).await;
+    assert!(soon(strict.stranger_from(BAD)).await.is_err());
+
+    let network: IpNetwork = "127.0.0.2/32".parse().unwrap();
+    let proxies = TrustedProxies::from_iter([network]);
+    let mut lenient = Site::with(limits(2), proxies.or_silent()).await;
+    lenient.admits(BAD).await;
+    let mut tcp = lenient.call_from(BAD).await;
+    tcp.write_all(b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 8081\r\n")
+        .await
+        .unwrap();
+    let _end = soon(lenient.handshake_over(tcp)).await.unwrap();
+    let served = soon(lenient.incoming.next()).await.unwrap().unwrap();
+    assert_eq!(served.client(), "192.0.2.7:12345".parse().unwrap());
+    // Its own check whether anybody is there, in both.
+    for mut site in [lenient, strict] {
+        for said in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+            let mut tcp = site.call_from(BAD).await;
+            let local = tcp.local_addr().unwrap();
+            tcp.write_all(said).await.unwrap();
+            let _end = soon(site.handshake_over(tcp)).await.unwrap();
+            let served = soon(site.incoming.next()).await.unwrap().unwrap();
+            assert_eq!(served.client(), local);
+        }
+    }
 }
 
 #[tokio::test]
@@ -303,7 +339,9 @@ async fn a_proxy_that_does_not_finish_is_sent_away() {
         tcp.write_all(said).await.unwrap();
         closed(&mut tcp).await;
     }
-    site.admits(BAD).await;
+    // One that says it comes through, if it is quick enough.
+    soon(async { while site.stranger_behind(7).await.is_err() {} }).await;
+    soon(site.incoming.next()).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -322,7 +360,7 @@ async fn a_stranger_that_does_not_call_is_hung_up_on() {
     // Not while it waits for an answer; and whoever showed a certificate may be silent.
     let mut calling = soon(site.stranger_from(BAD)).await.unwrap();
     let mut served = soon(site.incoming.next()).await.unwrap().unwrap();
-    let call = served.connect_info().calls.begin();
+    let call = served.connect_info().calls.begin().of_use();
     let tcp = site.call_from(GOOD).await;
     let mut known = soon(site.handshake_over(tcp)).await.unwrap();
     let mut silent = soon(site.incoming.next()).await.unwrap().unwrap();
@@ -340,4 +378,63 @@ async fn a_stranger_that_does_not_call_is_hung_up_on() {
     }
     drop(call);
     assert_eq!(soon(served.read(&mut byte)).await.unwrap(), 0, "its call is over");
+}
+
+#[tokio::test]
+async fn a_stranger_that_sends_and_takes_nothing_is_hung_up_on() {
+    let mut quick = limits(2);
+    quick.strangers_idle = Duration::from_millis(50);
+    let mut site = Site::new(quick).await;
+    let _greedy = soon(site.stranger_from(BAD)).await.unwrap();
+    let mut served = soon(site.incoming.next()).await.unwrap().unwrap();
+    // The server has answers for it, which fill what there is of buffers; it never gets to reading.
+    let answers = async {
+        loop {
+            if let Err(error) = served.write_all(&[0; 64 * 1024]).await {
+                return error;
+            }
+        }
+    };
+    assert_eq!(soon(answers).await.kind(), std::io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn a_stranger_that_calls_all_the_time_is_hung_up_on_in_the_end() {
+    let mut brief = limits(2);
+    (brief.strangers_idle, brief.strangers_age) = (LONG, Duration::from_millis(50));
+    let mut site = Site::new(brief).await;
+    let _calling = soon(site.stranger_from(BAD)).await.unwrap();
+    let mut served = soon(site.incoming.next()).await.unwrap().unwrap();
+    let _call = served.connect_info().calls.begin().of_use();
+    let mut byte = [0];
+    assert_eq!(soon(served.read(&mut byte)).await.unwrap(), 0, "it is old");
+}
+
+#[tokio::test]
+async fn when_strangers_have_all_places_the_longest_idle_one_makes_room() {
+    let mut narrow = limits(2);
+    (narrow.strangers, narrow.strangers_idle) = (2, LONG);
+    let mut site = Site::new(narrow).await;
+    let _busy = soon(site.stranger_from(BAD)).await.unwrap();
+    let mut busy = soon(site.incoming.next()).await.unwrap().unwrap();
+    let call = busy.connect_info().calls.begin().of_use();
+    let _idle = soon(site.stranger_from(BAD)).await.unwrap();
+    let mut idle = soon(site.incoming.next()).await.unwrap().unwrap();
+    // Its server waits for it meanwhile, and is told.
+    let waiting = tokio::spawn(async move { idle.read(&mut [0]).await });
+    let mut end = soon(site.stranger_from(GOOD)).await.unwrap();
+    let mut come = soon(site.incoming.next()).await.unwrap().unwrap();
+    assert_eq!(soon(waiting).await.unwrap().unwrap(), 0);
+    end.write_all(b"x").await.unwrap();
+    end.flush().await.unwrap();
+    assert_eq!(soon(come.read(&mut [0])).await.unwrap(), 1);
+    // Where all are busy, whoever comes is turned away.
+    let _other = come.connect_info().calls.begin();
+    if let Ok(mut last) = soon(site.stranger_from(GOOD)).await {
+        let mut rest = Vec::new();
+        let _ = soon(last.read_to_end(&mut rest)).await;
+    }
+    drop(call);
+    let still_there = tokio::time::timeout(Duration::from_millis(50), busy.read(&mut [0])).await;
+    assert!(still_there.is_err());
 }

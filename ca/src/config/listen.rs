@@ -22,8 +22,21 @@ pub struct ListenConfig {
     pub max_connection_age: HumanDuration,
     /// How long calls in progress may then take. Default: 10 seconds.
     pub max_connection_grace: HumanDuration,
-    /// Networks of proxies that may say whose a connection is, by the PROXY protocol. Default: none.
+    /// Networks of proxies that say whose a connection is, by the PROXY protocol. Default: none.
     pub proxy_protocol_trusted_cidrs: Vec<String>,
+    /// Whether they have to. Default: yes.
+    pub proxy_protocol: ProxyProtocol,
+}
+
+/// Whether proxies have to say whose a connection is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// What comes from their networks without a header is closed.
+    #[default]
+    Required,
+    /// It counts as its sender's own.
+    Optional,
 }
 
 impl Default for ListenConfig {
@@ -34,6 +47,7 @@ impl Default for ListenConfig {
             max_connection_age: HumanDuration(Duration::from_secs(3 * 60)),
             max_connection_grace: HumanDuration(Duration::from_secs(10)),
             proxy_protocol_trusted_cidrs: Vec::new(),
+            proxy_protocol: ProxyProtocol::default(),
         }
     }
 }
@@ -50,7 +64,12 @@ impl ListenConfig {
                 )
             })
         };
-        self.proxy_protocol_trusted_cidrs.iter().map(read).collect()
+        let networks = self.proxy_protocol_trusted_cidrs.iter().map(read);
+        let proxies: TrustedProxies = networks.collect::<Result<_, _>>()?;
+        Ok(match self.proxy_protocol {
+            ProxyProtocol::Required => proxies,
+            ProxyProtocol::Optional => proxies.or_silent(),
+        })
     }
 }
 
@@ -68,5 +87,7 @@ mod tests {
         let problem = listen(&["10.0.0.0/8", "10.0.0.1"]).proxies().unwrap_err();
         assert_eq!(problem.key, "listen.proxy_protocol_trusted_cidrs");
         assert!(problem.reason.contains("\"10.0.0.1\" is no network"), "{problem}");
+        let problem = listen(&["0.0.0.0/0"]).proxies().unwrap_err();
+        assert!(problem.reason.contains("everybody's"), "{problem}");
     }
 }

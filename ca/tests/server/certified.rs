@@ -1,5 +1,7 @@
 //! Nodes that attest by a certificate: which are one node, and what is answered to one that does not go on as it should.
 
+use std::time::Duration;
+
 use symbolon_api::denial_reason;
 use symbolon_api::spire::api::server::agent::v1::agent_client::AgentClient;
 use symbolon_api::spire::api::server::agent::v1::{
@@ -11,7 +13,7 @@ use symbolon_api::spire::api::types::AttestationData;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
 use symbolon_attestation::Prover as _;
 use symbolon_attestation::x509pop::{NodeKey, X509PopProver};
-use symbolon_ca::config::{X509PopMode, X509PopSection};
+use symbolon_ca::config::{ProxyProtocol, X509PopMode, X509PopSection};
 use symbolon_crypto::digest::sha256;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::CsrBuilder;
@@ -19,7 +21,7 @@ use symbolon_pki::encode::element;
 use symbolon_pki::key::PrivateKey;
 use symbolon_pki::pem;
 use symbolon_pki::suite::{Form, Suite};
-use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -223,17 +225,23 @@ async fn balancer(server: &TestServer, client: &str) -> String {
     address
 }
 
-#[tokio::test]
-async fn where_a_node_calls_from_has_to_be_in_its_certificate_if_that_is_wanted() {
-    let server = TestServer::start_with(|config| {
+/// A server behind balancers on this machine that lets nodes in by where they call from.
+async fn balanced_server(proxy_protocol: ProxyProtocol) -> TestServer {
+    TestServer::start_with(|config| {
         config.listen.proxy_protocol_trusted_cidrs = vec!["127.0.0.0/8".to_owned()];
+        config.listen.proxy_protocol = proxy_protocol;
         config.attestors.x509pop = Some(X509PopSection {
             mode: X509PopMode::Spiffe,
             verify_client_ip: true,
             ..X509PopSection::default()
         });
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn where_a_node_calls_from_has_to_be_in_its_certificate_if_that_is_wanted() {
+    let server = balanced_server(ProxyProtocol::Optional).await;
     let node = Node::new(&server).await;
     let csr = || Key::new(Form::Classical).csr(None);
     let balanced = balancer(&server, "192.0.2.7").await;
@@ -249,6 +257,27 @@ async fn where_a_node_calls_from_has_to_be_in_its_certificate_if_that_is_wanted(
         let words = format!("calls from {address},");
         assert!(status.message().contains(&words), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_node_cannot_choose_its_address_behind_a_balancer_that_says_nothing() {
+    let server = balanced_server(ProxyProtocol::default()).await;
+    // What it writes itself would stand where the balancer's word does. Without one there is no conversation at all.
+    let mut silent = TcpStream::connect(server.server.tcp_addr()).await.unwrap();
+    silent.write_all(&[22, 3, 1]).await.unwrap();
+    let mut answer = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(60), silent.read_to_end(&mut answer));
+    // Closed, or reset.
+    let _ = end.await.unwrap();
+    assert!(answer.is_empty());
+    let node = Node::new(&server).await;
+    let balanced = balancer(&server, "192.0.2.7").await;
+    let csr = || Key::new(Form::Classical).csr(None);
+    let status = node
+        .attest_for(server.anonymous_at(&balanced).await, csr(), csr(), as_it_is)
+        .await
+        .unwrap_err();
+    assert!(status.message().contains("calls from 192.0.2.7,"), "{status}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
@@ -12,9 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::Stream;
 
-use super::limits::{Addresses, IncomingLimits, Seat, Strangers};
+use super::calls::{Calls, Ending, Lasting};
+use super::limits::{Addresses, IncomingLimits, Seat};
 use super::proxy::{self, TrustedProxies};
 use super::served::Served;
+use super::strangers::Strangers;
 use crate::connection::Connection;
 use crate::error::HandshakeError;
 use crate::server::Acceptor;
@@ -44,8 +47,8 @@ pub fn incoming_within(listener: TcpListener, acceptor: Acceptor, limits: Incomi
     incoming_behind(listener, acceptor, limits, TrustedProxies::default())
 }
 
-/// [`incoming_within`], where the proxies of some networks may say in front of a connection whose it is, by the PROXY
-/// protocol. From everybody else that is not taken.
+/// [`incoming_within`], where the proxies of some networks say in front of a connection whose it is, by the PROXY protocol.
+/// From everybody else that is not taken.
 pub fn incoming_behind(
     listener: TcpListener,
     acceptor: Acceptor,
@@ -58,6 +61,7 @@ pub fn incoming_behind(
         acceptor,
         limits,
         proxies,
+        silent_proxy_was_said: AtomicBool::new(false),
         sender,
         addresses: Addresses::new(limits),
         strangers: Strangers::new(limits),
@@ -98,6 +102,8 @@ struct Listening {
     acceptor: Acceptor,
     limits: IncomingLimits,
     proxies: TrustedProxies,
+    /// Whether it was said that one of them says nothing. Once is enough.
+    silent_proxy_was_said: AtomicBool,
     sender: mpsc::Sender<Served>,
     addresses: Arc<Addresses>,
     strangers: Arc<Strangers>,
@@ -133,13 +139,24 @@ impl Listening {
         }
     }
 
-    /// A connection from a trusted proxy, which may say whose it is: then it counts as that client's.
+    /// A connection from a trusted proxy, which says whose it is: then it counts as that client's.
     async fn receive_behind(self: Arc<Self>, mut newcomer: Newcomer) {
         let proxy = newcomer.client;
         let hearing = newcomer.behind(self.limits.first_byte);
         match hearing.await {
-            Ok(Some(client)) => newcomer.client = client,
-            Ok(None) => {}
+            Ok(Some(Heard::Client(client))) => newcomer.client = client,
+            Ok(Some(Heard::ForItself)) => {}
+            Ok(None) if self.proxies.may_be_silent() => {}
+            Ok(None) => {
+                if !self.silent_proxy_was_said.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        client = %proxy,
+                        "a connection from a network of trusted proxies begins without a PROXY header; closing it and others \
+                         like it"
+                    );
+                }
+                return;
+            }
             Err(problem) => {
                 tracing::debug!(%proxy, problem, "what a proxy says is not taken");
                 return;
@@ -172,15 +189,20 @@ impl Listening {
     }
 
     async fn deliver(&self, connection: Connection<TcpStream>, client: SocketAddr) {
+        let calls = Calls::default();
         let stranger = if connection.info().peer.is_some() {
             None
-        } else if let Some(stranger) = self.strangers.admit(client.ip()) {
-            Some((stranger, self.limits.strangers_idle))
+        } else if let Some(stranger) = self.strangers.admit(client.ip(), &calls) {
+            let lasting = Lasting {
+                idle: self.limits.strangers_idle,
+                age: self.limits.strangers_age,
+            };
+            Some((stranger, Ending::new(calls.clone(), lasting)))
         } else {
             tracing::debug!(%client, "too many connections without a certificate; closing this one");
             return;
         };
-        let served = Served::new(connection, client, stranger);
+        let served = Served::new(connection, client, calls, stranger);
         if self.sender.send(served).await.is_err() {
             tracing::debug!(%client, "the listener closed during a handshake");
         }
@@ -196,20 +218,31 @@ struct Newcomer {
 }
 
 impl Newcomer {
-    /// What a proxy says of it, if that says something.
-    async fn behind(&mut self, within: Duration) -> Result<Option<SocketAddr>, &'static str> {
+    /// What a proxy says of it; `None` if it does not begin as a proxy does.
+    async fn behind(&mut self, within: Duration) -> Result<Option<Heard>, &'static str> {
         let hear = async {
             let mut first = [0];
             match self.tcp.peek(&mut first).await {
-                Ok(1) if proxy::is_beginning(first[0]) => proxy::read(&mut self.tcp).await,
-                // What else it may be is seen later.
-                _ => Ok(None),
+                Ok(1) if proxy::is_beginning(first[0]) => {
+                    let client = proxy::read(&mut self.tcp).await?;
+                    Ok(Some(client.map_or(Heard::ForItself, Heard::Client)))
+                }
+                Ok(1) => Ok(None),
+                _ => Err("it hung up"),
             }
         };
         tokio::time::timeout(within, hear)
             .await
             .unwrap_or(Err("it says nothing, or not all of it"))
     }
+}
+
+/// What a proxy says.
+enum Heard {
+    /// Whose connection it is.
+    Client(SocketAddr),
+    /// That it is its own, or it does not know whose.
+    ForItself,
 }
 
 /// Waits for the first byte, which stays to be read: that of a record with a ClientHello (RFC 9846, section 5.1).

@@ -31,13 +31,17 @@ pub struct IncomingLimits {
     pub per_address: usize,
     /// Longest wait for a connection's first byte. Clients of TLS speak first. 3 s by default.
     pub first_byte: Duration,
-    /// Connections of clients that showed no certificate; a further one is closed after its handshake. Four for each that
-    /// may wait by default.
+    /// Connections of clients that showed no certificate. For a further one that is closed which has been idle for longest,
+    /// of those of the network that has most of them; where that has none that is idle, the further one itself. Four for each
+    /// that may wait by default.
     pub strangers: usize,
-    /// Such connections of one client's address. A sixteenth of [`strangers`](Self::strangers) by default.
+    /// Such connections of one client's address; a further one is closed after its handshake. A sixteenth of
+    /// [`strangers`](Self::strangers) by default.
     pub strangers_per_address: usize,
-    /// How long such a connection may be without a [call](super::Calls). 10 s by default.
+    /// How long such a connection may be without a [call](super::Calls) that is let in. 10 s by default.
     pub strangers_idle: Duration,
+    /// How long it may last with such calls, unless it is kept for one in progress. 2 min by default.
+    pub strangers_age: Duration,
 }
 
 impl IncomingLimits {
@@ -60,6 +64,7 @@ impl IncomingLimits {
             strangers: waiting.saturating_mul(4),
             strangers_per_address: waiting.div_ceil(4),
             strangers_idle: Duration::from_secs(10),
+            strangers_age: Duration::from_secs(120),
         }
     }
 }
@@ -138,67 +143,8 @@ impl Drop for Seat {
     }
 }
 
-/// The connections of clients that showed no certificate.
-#[derive(Debug)]
-pub(super) struct Strangers {
-    limits: IncomingLimits,
-    /// All of them, and how many of each address.
-    held: Mutex<(usize, HashMap<IpAddr, usize>)>,
-}
-
-/// A connection's place among those of strangers, given back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Stranger {
-    strangers: Arc<Strangers>,
-    network: IpAddr,
-}
-
-impl Strangers {
-    pub(super) fn new(limits: IncomingLimits) -> Arc<Self> {
-        Arc::new(Self {
-            limits,
-            held: Mutex::default(),
-        })
-    }
-
-    /// A place for one more connection from `address`; `None` if it, or all of them, have too many.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Stranger> {
-        let network = network(address);
-        let mut held = self.lock();
-        let (all, of_each) = &mut *held;
-        let of_address = of_each.get(&network).copied().unwrap_or_default();
-        if *all >= self.limits.strangers.max(1) || of_address >= self.limits.strangers_per_address.max(1) {
-            return None;
-        }
-        *all += 1;
-        of_each.insert(network, of_address + 1);
-        Some(Stranger {
-            strangers: self.clone(),
-            network,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (usize, HashMap<IpAddr, usize>)> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        let mut held = self.strangers.lock();
-        let (all, of_each) = &mut *held;
-        *all = all.saturating_sub(1);
-        if let Some(of_address) = of_each.get_mut(&self.network) {
-            *of_address = of_address.saturating_sub(1);
-            if *of_address == 0 {
-                of_each.remove(&self.network);
-            }
-        }
-    }
-}
-
 /// What a client is told by.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -243,25 +189,6 @@ mod tests {
         let _first = addresses.seat(ip("2001:db8:1:2::1")).unwrap();
         assert!(addresses.seat(ip("2001:db8:1:2:ffff::9")).is_none());
         assert!(addresses.seat(ip("2001:db8:1:3::1")).is_some());
-    }
-
-    #[test]
-    fn strangers_are_counted_together_and_by_address() {
-        let strangers = Strangers::new(IncomingLimits {
-            strangers: 3,
-            strangers_per_address: 2,
-            ..IncomingLimits::new(4)
-        });
-        let first = strangers.admit(ip("192.0.2.1")).unwrap();
-        let second = strangers.admit(ip("::ffff:192.0.2.1")).unwrap();
-        assert!(strangers.admit(ip("192.0.2.1")).is_none());
-        let third = strangers.admit(ip("192.0.2.2")).unwrap();
-        assert!(strangers.admit(ip("192.0.2.3")).is_none(), "three of all");
-        drop(first);
-        let fourth = strangers.admit(ip("192.0.2.3")).unwrap();
-        drop((second, third, fourth));
-        let held = strangers.lock();
-        assert!(held.0 == 0 && held.1.is_empty(), "who is gone is forgotten");
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! It is said in front of everything else, by nobody who is known to have said it; so it is heard from the addresses that
 //! are configured, and from nobody else.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::network::IpNetwork;
 
 /// What version 2 begins with (section 2.2).
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
@@ -20,77 +20,41 @@ const MAX_LINE: usize = 107;
 /// Longest that is read of what follows the head of version 2: addresses, and what else a proxy tells.
 const MAX_REST: usize = 4096;
 
-/// A network: an address, and how many of its bits count.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct IpNetwork {
-    address: IpAddr,
-    bits: u8,
+/// From where proxies are heard, and whether they have to speak.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies {
+    networks: Arc<[IpNetwork]>,
+    may_be_silent: bool,
 }
 
-/// A text that is no network.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{text:?} is no network; write the like of 10.0.0.0/8 or 2001:db8::/32")]
-pub struct NotANetwork {
-    /// The text.
-    pub text: String,
-}
-
-impl FromStr for IpNetwork {
-    type Err = NotANetwork;
-
-    fn from_str(text: &str) -> Result<Self, NotANetwork> {
-        let read = || {
-            let (address, bits) = text.split_once('/')?;
-            let address: IpAddr = address.parse().ok()?;
-            let most = if address.is_ipv4() { 32 } else { 128 };
-            let number: u8 = bits.parse().ok()?;
-            (number <= most && number.to_string() == bits).then_some(Self {
-                address,
-                bits: number,
-            })
-        };
-        read().ok_or_else(|| NotANetwork {
-            text: text.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for IpNetwork {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
-
-impl IpNetwork {
-    /// Whether an address is in it. An IPv4 address is one however it is written.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let differing = u32::from(own) ^ u32::from(other);
-                differing.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let differing = u128::from(own) ^ u128::from(other);
-                differing.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            _ => false,
+/// Each connection from these networks has to begin with a header. The protocol demands that of receivers (section 2): one
+/// that guesses takes from a client what its proxy did not say.
+impl FromIterator<IpNetwork> for TrustedProxies {
+    fn from_iter<T: IntoIterator<Item = IpNetwork>>(networks: T) -> Self {
+        Self {
+            networks: networks.into_iter().collect(),
+            may_be_silent: false,
         }
     }
 }
 
-/// From where proxies are heard.
-#[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Arc<[IpNetwork]>);
-
-impl FromIterator<IpNetwork> for TrustedProxies {
-    fn from_iter<T: IntoIterator<Item = IpNetwork>>(networks: T) -> Self {
-        Self(networks.into_iter().collect())
-    }
-}
-
 impl TrustedProxies {
+    /// The same, where a connection without a header counts as its sender's own. That is safe only as long as nobody in these
+    /// networks hands on connections as they are, whose clients could then write a header themselves.
+    #[must_use]
+    pub fn or_silent(self) -> Self {
+        Self {
+            may_be_silent: true,
+            ..self
+        }
+    }
+
     pub(super) fn have(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        self.networks.iter().any(|network| network.contains(address))
+    }
+
+    pub(super) fn may_be_silent(&self) -> bool {
+        self.may_be_silent
     }
 }
 
@@ -264,38 +228,6 @@ mod tests {
         ] {
             let (outcome, _) = heard(said).await;
             assert!(outcome.is_err(), "{}: {outcome:?}", said.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn networks_are_read_and_hold_what_is_theirs() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        for (network, inside, outside) in [
-            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
-            ("10.1.2.3/8", "::ffff:10.0.0.1", "2001:db8::1"),
-            ("192.0.2.7/32", "192.0.2.7", "192.0.2.6"),
-            ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
-            ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
-            ("2001:db8::1/128", "2001:db8::1", "2001:db8::2"),
-            ("::/0", "2001:db8::1", "192.0.2.1"),
-        ] {
-            let read: IpNetwork = network.parse().unwrap();
-            assert_eq!(read.to_string(), network);
-            assert!(read.contains(ip(inside)), "{network} has {inside}");
-            assert!(!read.contains(ip(outside)), "{network} has {outside}");
-        }
-        for text in [
-            "",
-            "10.0.0.0",
-            "10.0.0.0/33",
-            "::/129",
-            "10.0.0.0/08",
-            "10.0.0.0/+8",
-            "x/8",
-            "10.0.0/8",
-            "/8",
-        ] {
-            assert!(text.parse::<IpNetwork>().is_err(), "{text}");
         }
     }
 

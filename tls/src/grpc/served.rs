@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tonic::transport::server::Connected;
 
-use super::calls::{Calls, Idle};
-use super::limits::Stranger;
+use super::calls::{Calls, Ending};
+use super::strangers::Stranger;
 use crate::connection::Connection;
 use crate::session::ConnectionInfo;
 
@@ -33,22 +32,28 @@ pub struct Served {
     connection: Connection<TcpStream>,
     client: SocketAddr,
     calls: Calls,
-    /// Of a client that showed no certificate: its place among those, and how long it may be of no use.
-    stranger: Option<(Stranger, Idle)>,
+    /// Of a client that showed no certificate: its place among those, and how it loses it.
+    stranger: Option<(Stranger, Ending)>,
 }
 
 impl Served {
     pub(super) fn new(
         connection: Connection<TcpStream>,
         client: SocketAddr,
-        stranger: Option<(Stranger, Duration)>,
+        calls: Calls,
+        stranger: Option<(Stranger, Ending)>,
     ) -> Self {
         Self {
             connection,
             client,
-            calls: Calls::default(),
-            stranger: stranger.map(|(stranger, most)| (stranger, Idle::new(most))),
+            calls,
+            stranger,
         }
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let ending = self.stranger.as_mut().map(|(_, ending)| ending);
+        ending.is_some_and(|ending| ending.is_over(cx))
     }
 
     /// Who the peer is and which cryptography is in use.
@@ -80,23 +85,27 @@ impl AsyncRead for Served {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if let Some((_, idle)) = &mut this.stranger
-            && idle.is_over(&this.calls, cx)
-        {
+        if self.is_over(cx) {
             // As if it had hung up itself.
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut this.connection).poll_read(cx, buf)
+        Pin::new(&mut self.connection).poll_read(cx, buf)
     }
 }
 
+/// Whoever sends and takes nothing keeps the server in here, and must not stay for that.
 impl AsyncWrite for Served {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_over(cx) {
+            return Poll::Ready(Err(over()));
+        }
         Pin::new(&mut self.connection).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_over(cx) {
+            return Poll::Ready(Err(over()));
+        }
         Pin::new(&mut self.connection).poll_flush(cx)
     }
 
@@ -109,10 +118,20 @@ impl AsyncWrite for Served {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_over(cx) {
+            return Poll::Ready(Err(over()));
+        }
         Pin::new(&mut self.connection).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.connection.is_write_vectored()
     }
+}
+
+fn over() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the client showed no certificate, and had its time",
+    )
 }
