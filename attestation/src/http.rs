@@ -67,13 +67,19 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Who asks. An implementation bounds the time, follows no redirect and goes through no proxy.
+/// Nobody was asked: as many questions to one service are under way as may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("as many questions to it are under way as may be")]
+pub struct Busy;
+
+/// Who asks. An implementation bounds the time and how many questions are under way, follows no redirect and goes through no
+/// proxy.
 #[async_trait]
 pub trait HttpClient: Send + Sync + Debug {
     /// Asks once.
     ///
     /// # Errors
-    /// Why there is no answer. One with any status is an answer.
+    /// [`Busy`], or why there is no answer. One with any status is an answer.
     async fn send(&self, request: Request) -> Result<Response, Box<dyn Error + Send + Sync>>;
 }
 

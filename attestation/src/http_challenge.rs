@@ -15,7 +15,9 @@ mod verifier;
 pub use self::hosts::{HostPatterns, PatternError};
 pub use self::message::Evidence;
 pub use self::prover::{ChallengePage, HttpChallengeProver};
-pub use self::verifier::{ChallengeFetcher, HttpChallengeConfig, HttpChallengeVerifier, MAX_PAGE};
+pub use self::verifier::{
+    ChallengeFetcher, HttpChallengeConfig, HttpChallengeVerifier, MAX_PAGE, NotFetched,
+};
 
 /// The name of the method.
 pub const METHOD: &str = "http_challenge";

@@ -10,6 +10,7 @@
 mod api;
 mod message;
 mod prover;
+mod token;
 mod verifier;
 
 pub use self::api::Cluster;

@@ -165,6 +165,9 @@ pub enum AttestationError {
     /// The node went away, or took too long.
     #[error("the node did not answer the challenge")]
     Abandoned,
+    /// As much of what it takes goes on as may, here in words; the node may be right, and should come again.
+    #[error("{0}; try again later")]
+    Busy(String),
     /// What the verifier depends on failed; the node may be right.
     #[error("the evidence could not be checked")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),

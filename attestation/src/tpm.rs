@@ -16,9 +16,9 @@
 //! answer     {"proof", "quote": {"attest", "signature", "values": {"sha256:7": hex, …}} or none}
 //! ```
 //!
-//! `proof` is SHA-256 of `Symbolon tpm activation, version 1`, a zero, the length of the trust domain's name in one byte,
+//! `proof` is SHA-256 of `Symbolon tpm activation, version 2`, a zero, the length of the trust domain's name in one byte,
 //! that name, SHA-256 of the DER of the request for a certificate, SHA-256 of the nonce, and the secret. A quote is about
-//! SHA-256 of `Symbolon tpm attestation, version 1`, a zero, and the same up to SHA-256 of the nonce.
+//! SHA-256 of `Symbolon tpm attestation, version 2`, a zero, and the same up to SHA-256 of the nonce.
 //!
 //! The server's side needs no TPM and none of its libraries. The node's side comes with the cargo feature `tpm`.
 

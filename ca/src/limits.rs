@@ -23,11 +23,11 @@ use tonic::{Request, Status};
 
 use self::admission::Admission;
 pub(crate) use self::admission::Place;
-pub(crate) use self::asked::{Asked, Bounds};
+pub(crate) use self::asked::{Asked, Bounds, is_attestation};
 use self::bucket::{Buckets, Refusal};
 pub(crate) use self::held::{Held, STATUS};
-use self::source::{Key, network};
-pub(crate) use self::source::{Source, deadline};
+use self::source::Key;
+pub(crate) use self::source::{Source, deadline, network};
 use self::table::{Class, Limit, limit_of};
 use crate::caller::Caller;
 use crate::config::LimitsConfig;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use symbolon_attestation::Verifier;
 use symbolon_crypto::random;
 use symbolon_federation::BundleClient;
 use symbolon_host::data_dir::DataDir;
@@ -77,16 +78,19 @@ pub struct Environment {
     pub data_dir: Option<Arc<DataDir>>,
     /// The log of this process, for operators to change its level. Without one they cannot.
     pub log: Option<LogControl>,
+    /// Node attestation methods of the caller's own. One takes the place of the configuration's of the same name.
+    pub methods: Vec<Arc<dyn Verifier>>,
 }
 
 impl Environment {
-    /// A clock, nobody to ask, and a data directory that the server opens itself.
+    /// A clock, nobody to ask, a data directory that the server opens itself, and the configuration's methods alone.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             prompt: stores::no_prompt(),
             data_dir: None,
             log: None,
+            methods: Vec::new(),
         }
     }
 }
@@ -104,6 +108,7 @@ impl fmt::Debug for Environment {
 #[derive(Debug)]
 struct Surroundings {
     log: Option<LogControl>,
+    methods: Vec<Arc<dyn Verifier>>,
     policy: Option<Policy>,
     listening: Listening,
     bundle_client: BundleClient,
@@ -150,6 +155,7 @@ impl Server {
             prompt,
             data_dir,
             log,
+            methods,
         } = environment;
         let data_dir = match data_dir {
             Some(shared) => shared,
@@ -163,6 +169,7 @@ impl Server {
             prompt,
             Surroundings {
                 log,
+                methods,
                 policy,
                 listening,
                 bundle_client,
@@ -179,6 +186,7 @@ impl Server {
         prompt: Prompt,
         Surroundings {
             log,
+            methods,
             policy,
             listening,
             bundle_client,
@@ -253,6 +261,8 @@ impl Server {
 
         let stop = CancellationToken::new();
         let join_tokens = Arc::new(JoinTokens::new(Arc::clone(&datastore)));
+        let mut verifiers = attestors::verifiers(config, &join_tokens, &authorities, &datastore, &clock)?;
+        verifiers.extend(methods.into_iter().map(|verifier| (verifier.method(), verifier)));
         let core = Arc::new(Core {
             trust_domain: config.trust_domain.clone(),
             datastore: Arc::clone(&datastore),
@@ -261,7 +271,7 @@ impl Server {
             federation: Arc::clone(&federation),
             migrations,
             issuer,
-            verifiers: attestors::verifiers(config, &join_tokens, &authorities, &datastore, &clock)?,
+            verifiers,
             join_tokens,
             identity: Arc::clone(&identity),
             log,

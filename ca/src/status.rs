@@ -4,13 +4,18 @@
 //! one; its causes are for the log.
 
 use std::error::Error;
+use std::time::Duration;
 
+use symbolon_api::resource_exhausted;
 use symbolon_attestation::AttestationError;
 use symbolon_issuance::IssuanceError;
 use tonic::Status;
 
 use crate::datastore::DatastoreError;
 use crate::issuer::IssueError;
+
+/// A node that comes while others are looked at is asked to wait this long.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
 impl From<DatastoreError> for Status {
     fn from(error: DatastoreError) -> Self {
@@ -65,6 +70,7 @@ pub(crate) fn of_attestation(error: AttestationError) -> Status {
         }
         AttestationError::Denied(_) => Status::permission_denied(message),
         AttestationError::Abandoned => Status::deadline_exceeded(message),
+        AttestationError::Busy(_) => resource_exhausted(message, BUSY_PAUSE),
         other => failure("attestation failed", &other),
     }
 }

@@ -36,6 +36,8 @@ pub const CALL_LIMITED: &str = "call.limited";
 pub const CALLS_SHED: &str = "calls.shed";
 /// An agent was turned away: `agent`, `reason`.
 pub const AGENT_DENIED: &str = "agent.denied";
+/// A challenge could not be fetched from where a node said that it is: `host`, `port`, `reason`. The node is not told the reason.
+pub const CHALLENGE_NOT_FETCHED: &str = "challenge.not_fetched";
 /// A node became an agent: `agent`, `attestation_type`, `serial`, `form`.
 pub const AGENT_ATTESTED: &str = "agent.attested";
 /// An agent was given its next SVID: `agent`, `serial`, `form`.

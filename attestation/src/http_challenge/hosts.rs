@@ -48,9 +48,13 @@ impl HostPatterns {
         patterns.iter().map(compile).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a name is let in: by any pattern, or because there is none.
+    /// Whether a name is let in: by any pattern, or because there is none. Names of one label are of the server's own network,
+    /// or made whole by what its resolver searches: a pattern has to have them.
     pub fn allow(&self, name: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|pattern| pattern.is_match(name))
+        match self.0.is_empty() {
+            true => name.contains('.'),
+            false => self.0.iter().any(|pattern| pattern.is_match(name)),
+        }
     }
 }
 
@@ -139,7 +143,8 @@ mod tests {
         ] {
             assert_eq!(some.allow(name), is_let_in, "{name}");
         }
-        assert!(patterns(&[]).unwrap().allow("anything"));
+        let none = patterns(&[]).unwrap();
+        assert!(none.allow("anything.example") && !none.allow("intranet"));
         let huge = "(a{1000}){1000}";
         for wrong in ["[", "a)(b", "(?P<x", huge, &"x".repeat(1025)] {
             let error = patterns(&[wrong]).unwrap_err();

@@ -1,6 +1,7 @@
 //! The server's half.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -20,15 +21,32 @@ use crate::{AttestationError, Attested, Challenger, Verifier, check_len};
 /// Longest page that is read, in bytes, as in SPIRE. The nonce has 44.
 pub const MAX_PAGE: usize = 64;
 
-/// Who fetches pages from nodes. An implementation decides which addresses it goes to, bounds the time, and follows no
-/// redirect.
+/// Why there is no page, as far as the node may know. Its name may lead to anybody, and what the server sees of them from
+/// where it is, is for the log of whoever fetches.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NotFetched {
+    /// It could not be fetched, or the server does not go there.
+    Failed,
+    /// As many are being fetched as may be, of all or for whoever asks.
+    Busy,
+}
+
+/// Who fetches pages from nodes. An implementation decides which addresses it goes to, bounds the time and how many are
+/// fetched at a time, and follows no redirect.
 #[async_trait]
 pub trait ChallengeFetcher: Send + Sync + Debug {
-    /// Fetches `http://<host>:<port><path>`, at most [`MAX_PAGE`] bytes.
+    /// Fetches `http://<host>:<port><path>`, at most [`MAX_PAGE`] bytes, for somebody who calls from the address `asking`.
     ///
     /// # Errors
-    /// Why there is no page, for the node to be told.
-    async fn fetch(&self, host: &str, port: u16, path: &str) -> Result<Vec<u8>, String>;
+    /// [`NotFetched`].
+    async fn fetch(
+        &self,
+        host: &str,
+        port: u16,
+        path: &str,
+        asking: Option<IpAddr>,
+    ) -> Result<Vec<u8>, NotFetched>;
 }
 
 /// How the server verifies.
@@ -78,7 +96,7 @@ impl HttpChallengeVerifier {
         }
         if !self.0.allowed.allow(evidence.host_name()) {
             return Err(AttestationError::Denied(format!(
-                "{} is no name that `allowed_dns_patterns` lets in",
+                "{} is no name that `allowed_dns_patterns` lets in; without any, names have a dot",
                 evidence.host_name()
             )));
         }
@@ -104,6 +122,10 @@ impl Verifier for HttpChallengeVerifier {
         let id = format!("spiffe://{}/spire/agent/{METHOD}/{host}", self.0.trust_domain);
         let agent_id = SpiffeId::new(&id)
             .map_err(|error| AttestationError::Denied(format!("the agent would be named {id:?}: {error}")))?;
+        // Before anybody is asked anything: names on record would have the server go to each of its nodes.
+        if self.0.first_use_only {
+            refuse_known(&*self.0.known, &agent_id).await?;
+        }
 
         let mut nonce = [0; 32];
         random::fill(&mut nonce).map_err(|error| AttestationError::Unavailable(error.into()))?;
@@ -117,21 +139,23 @@ impl Verifier for HttpChallengeVerifier {
                 reason: "a node that is ready says so by one line feed".to_owned(),
             });
         }
-        let path = path(evidence.agent_name());
-        let fetched = self.0.fetcher.fetch(host, evidence.port(), &path);
-        let page = fetched.await.map_err(|reason| {
-            AttestationError::Denied(format!(
-                "the challenge could not be fetched from the node: {reason}"
-            ))
+        let (path, asking) = (path(evidence.agent_name()), challenger.occasion().address);
+        let fetched = self.0.fetcher.fetch(host, evidence.port(), &path, asking);
+        let page = fetched.await.map_err(|why| match why {
+            NotFetched::Failed => AttestationError::Denied(format!(
+                "the challenge could not be fetched from {host}:{}; the server goes to public addresses and to \
+                 `allowed_networks`, and its log says why",
+                evidence.port()
+            )),
+            NotFetched::Busy => {
+                AttestationError::Busy("as many challenges are being fetched as may be".to_owned())
+            }
         })?;
         if page.trim_ascii() != nonce.as_bytes() {
             return Err(AttestationError::Denied(format!(
                 "what {host} shows on port {} is not this challenge's nonce",
                 evidence.port()
             )));
-        }
-        if self.0.first_use_only {
-            refuse_known(&*self.0.known, &agent_id).await?;
         }
         Ok(Attested {
             agent_id,

@@ -9,7 +9,7 @@ use symbolon_pki::text::printable;
 use zeroize::Zeroizing;
 
 use crate::AttestationError;
-use crate::http::{HttpClient, Request, Verb};
+use crate::http::{Busy, HttpClient, Request, Verb};
 
 /// Longest answer of the API, in bytes. Nodes with many images and pods with many containers are long.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -185,7 +185,12 @@ impl Cluster {
     ) -> Result<Option<T>, AttestationError> {
         let request = request.with("accept", "application/json");
         let answer = self.client.send(request).await;
-        let answer = answer.map_err(|error| failed(what, error.to_string()))?;
+        let answer = answer.map_err(|error| match error.is::<Busy>() {
+            true => AttestationError::Busy(
+                "as many nodes of this cluster are being looked at as may be".to_owned(),
+            ),
+            false => failed(what, error.to_string()),
+        })?;
         match answer.status {
             200 | 201 => {
                 let read = serde_json::from_slice(&answer.body);

@@ -10,6 +10,7 @@ use symbolon_pki::text::printable;
 use super::METHOD;
 use super::api::{Cluster, Holder, Node, Pod, check_name};
 use super::message::Evidence;
+use super::token;
 use crate::selectors::selectors;
 use crate::{AttestationError, Attested, Challenger, Verifier};
 
@@ -97,7 +98,7 @@ impl Verifier for K8sPsatVerifier {
         &self,
         evidence: &[u8],
         _challenger: &mut dyn Challenger,
-        _now: SystemTime,
+        now: SystemTime,
     ) -> Result<Attested, AttestationError> {
         let evidence = Evidence::parse(evidence)?;
         let denied = |reason: String| AttestationError::Denied(reason);
@@ -108,6 +109,7 @@ impl Verifier for K8sPsatVerifier {
                 printable(name)
             ))
         })?;
+        token::check(evidence.token(), &cluster.audiences, now)?;
         let holder = cluster.review(evidence.token()).await?;
         let account = format!("{}:{}", holder.namespace, holder.service_account);
         if !cluster.service_accounts.contains(&account) {

@@ -9,9 +9,9 @@ use super::message::Quote;
 use super::structure::{Attest, Attested, Public};
 
 /// What a quote is about begins so before it is hashed, and nothing else does.
-const LABEL: &[u8] = b"Symbolon tpm attestation, version 1\0";
+const LABEL: &[u8] = b"Symbolon tpm attestation, version 2\0";
 /// The proof that a credential was opened begins so before it is hashed, and nothing else does.
-const OPENED: &[u8] = b"Symbolon tpm activation, version 1\0";
+const OPENED: &[u8] = b"Symbolon tpm activation, version 2\0";
 
 /// The highest PCR that every TPM has.
 const LAST: u8 = 23;

@@ -1,13 +1,14 @@
 //! `http_challenge`, with pages in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use symbolon_attestation::http_challenge::{
     ChallengeFetcher, ChallengePage, HostPatterns, HttpChallengeConfig, HttpChallengeProver,
-    HttpChallengeVerifier,
+    HttpChallengeVerifier, NotFetched,
 };
 
 use crate::*;
@@ -43,12 +44,18 @@ impl ChallengePage for Page {
 
 #[async_trait]
 impl ChallengeFetcher for Network {
-    async fn fetch(&self, host: &str, port: u16, path: &str) -> Result<Vec<u8>, String> {
+    async fn fetch(
+        &self,
+        host: &str,
+        port: u16,
+        path: &str,
+        _asking: Option<IpAddr>,
+    ) -> Result<Vec<u8>, NotFetched> {
         let shown = self.0.lock().unwrap();
-        let (at, body) = shown.get(&format!("{host}:{port}")).ok_or("nobody is there")?;
-        match body {
-            Some(body) if at == path => Ok(body.clone().into_bytes()),
-            _ => Err("the status is 503".to_owned()),
+        let found = shown.get(&format!("{host}:{port}"));
+        match found.ok_or(NotFetched::Failed)? {
+            (at, Some(body)) if at == path => Ok(body.clone().into_bytes()),
+            _ => Err(NotFetched::Failed),
         }
     }
 }
@@ -144,8 +151,50 @@ async fn where_the_server_does_not_go_nobody_is_asked() {
         required_port: Some(80),
         ..network.config()
     });
+    let refused = refusal(&verifier, evidence("intranet", 80).as_bytes()).await;
+    assert!(refused.contains("names have a dot"), "{refused}");
     let refused = refusal(&verifier, evidence("p1.example.com", 443).as_bytes()).await;
     assert!(refused.contains("which is 80"), "{refused}");
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_node_that_is_on_record() {
+    let network = Network::default();
+    let name = "spiffe://example.org/spire/agent/http_challenge/p1.example.com";
+    let verifier = HttpChallengeVerifier::new(HttpChallengeConfig {
+        known: Arc::new(Record {
+            agents: Mutex::new(HashSet::from([name.to_owned()])),
+            ..Record::default()
+        }),
+        ..network.config()
+    });
+    let evidence = br#"{"hostname":"p1.example.com","agentname":"default","port":80}"#;
+    let refused = refusal(&verifier, evidence).await;
+    assert!(refused.contains("has attested before"), "{refused}");
+}
+
+/// Has its hands full.
+#[derive(Debug)]
+struct BusyFetcher;
+
+#[async_trait]
+impl ChallengeFetcher for BusyFetcher {
+    async fn fetch(&self, _: &str, _: u16, _: &str, _: Option<IpAddr>) -> Result<Vec<u8>, NotFetched> {
+        Err(NotFetched::Busy)
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_fetches_all_it_may_says_so() {
+    let network = Network::default();
+    let verifier = HttpChallengeVerifier::new(HttpChallengeConfig {
+        fetcher: Arc::new(BusyFetcher),
+        ..network.config()
+    });
+    let error = attest(&verifier, &mut network.node("p1.example.com", 80))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, AttestationError::Busy(_)), "{error}");
 }
 
 #[tokio::test]
@@ -197,7 +246,7 @@ async fn another_challenges_nonce_is_not_this_ones() {
         .verify(evidence, &mut Asked(&mut elsewhere), now())
         .await
         .unwrap_err();
-    assert!(refused.to_string().contains("nobody is there"), "{refused}");
+    assert!(refused.to_string().contains("could not be fetched"), "{refused}");
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! `k8s_psat`, with an API that answers as Kubernetes' documentation says.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use symbolon_attestation::http::Verb;
+use symbolon_attestation::http::{Busy, Verb};
 use symbolon_attestation::k8s_psat::{
     Cluster, DEFAULT_AUDIENCE, K8sPsatConfig, K8sPsatProver, K8sPsatVerifier,
 };
@@ -11,7 +14,16 @@ use symbolon_attestation::k8s_psat::{
 use crate::*;
 
 const API: &str = "https://api.example.com:6443";
-const TOKEN: &str = "ey.good.token";
+
+/// The one token that the cluster knows. What it says of itself is not what its cluster says of it.
+static TOKEN: LazyLock<String> =
+    LazyLock::new(|| token(&json!({"aud": ["spire-server"], "exp": 1_800_000_600})));
+
+fn token(claims: &Value) -> String {
+    let [header, claims, signature] =
+        ["{}", &claims.to_string(), "signature"].map(|text| URL_SAFE_NO_PAD.encode(text));
+    format!("{header}.{claims}.{signature}")
+}
 
 /// What the API says.
 #[derive(Clone)]
@@ -64,7 +76,7 @@ impl Api {
                     assert_eq!(review["kind"], "TokenReview");
                     let mut review = review;
                     review["status"] = match review["spec"]["token"].as_str() {
-                        Some(TOKEN) => self.status.clone(),
+                        Some(token) if token == *TOKEN => self.status.clone(),
                         _ => json!({"error": "[invalid bearer token]"}),
                     };
                     answer(201, review.to_string())
@@ -94,7 +106,7 @@ fn verifier(cluster: Cluster) -> K8sPsatVerifier {
 }
 
 fn node() -> K8sPsatProver {
-    K8sPsatProver::new("prod", format!("{TOKEN}\n").as_bytes()).unwrap()
+    K8sPsatProver::new("prod", format!("{}\n", *TOKEN).as_bytes()).unwrap()
 }
 
 #[tokio::test]
@@ -202,11 +214,34 @@ async fn what_the_api_does_not_vouch_for_is_refused_by_the_rule_it_breaks() {
             refused.contains(words) && !refused.contains('\n'),
             "{words}: {refused}"
         );
-        assert!(!refused.contains(TOKEN), "{refused}");
+        assert!(!refused.contains(&**TOKEN), "{refused}");
     }
     let cluster = verifier(Api::new().cluster());
     let refused = refusal(&cluster, br#"{"cluster":"other","token":"x"}"#).await;
     assert!(refused.contains("\"other\" is not configured"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_not_asked_about_what_cannot_be_one_of_its_tokens() {
+    let mut cluster = Api::new().cluster();
+    cluster.client = Service::new(|request| panic!("{request:?}"));
+    let cluster = verifier(cluster);
+    for (token, words) in [
+        ("x".repeat(100_000), "more than 16384 bytes"),
+        ("hunter2".to_owned(), "three parts"),
+        (
+            token(&json!({"aud": ["spire-server"], "exp": 1_799_999_900})),
+            "has expired",
+        ),
+        (
+            token(&json!({"aud": ["vault"], "exp": 1_800_000_600})),
+            "not for spire-server",
+        ),
+    ] {
+        let evidence = json!({"cluster": "prod", "token": token}).to_string();
+        let refused = refusal(&cluster, evidence.as_bytes()).await;
+        assert!(refused.contains(words), "{refused}");
+    }
 }
 
 #[tokio::test]
@@ -229,6 +264,25 @@ async fn an_api_that_fails_is_not_the_nodes_fault() {
             other => panic!("{words}: {other:?}"),
         }
     }
+}
+
+/// Asks nobody.
+#[derive(Debug)]
+struct BusyClient;
+
+#[async_trait]
+impl HttpClient for BusyClient {
+    async fn send(&self, _: Request) -> Result<Response, Box<dyn Error + Send + Sync>> {
+        Err(Box::new(Busy))
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_all_it_may_says_so() {
+    let mut cluster = Api::new().cluster();
+    cluster.client = Arc::new(BusyClient);
+    let error = attest(&verifier(cluster), &mut node()).await.unwrap_err();
+    assert!(matches!(error, AttestationError::Busy(_)), "{error}");
 }
 
 #[test]

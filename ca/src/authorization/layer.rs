@@ -19,7 +19,7 @@ use tracing::Span;
 
 use super::{Asking, Gate};
 use crate::caller::Caller;
-use crate::limits::{Asked, Bounds, Held, Limits, Meter, Place, STATUS, Source, deadline};
+use crate::limits::{Asked, Bounds, Held, Limits, Meter, Place, STATUS, Source, deadline, is_attestation};
 use crate::telemetry::{self, RequestId};
 
 /// Puts a [`Gate`] and [`Limits`] before services.
@@ -105,6 +105,10 @@ where
             let bounds = Bounds::of(&path, &caller);
             match let_in(&gate, &limits, &mut request, &path, caller, request_id).await {
                 Ok((place, meter)) => {
+                    let on_connection = on_connection.map(|call| match is_attestation(&path) {
+                        true => call.of_use().keeping(),
+                        false => call.of_use(),
+                    });
                     let reply = inner.call(Asked::within(request, bounds)).await?;
                     let went_well = !reply.headers().contains_key(STATUS);
                     if went_well && meter.is_some_and(|meter| !meter.was_used()) {
@@ -168,4 +172,76 @@ fn request_id(request: &Request<Body>) -> Arc<str> {
 pub(crate) fn source_address(extensions: &Extensions) -> Option<IpAddr> {
     let connection = extensions.get::<TlsConnectInfo>()?;
     connection.remote_addr.map(|address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use symbolon_pki::time::SystemClock;
+    use symbolon_tls::grpc::Calls;
+    use symbolon_tls::{ConnectionInfo, Negotiated};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::LimitsConfig;
+    use crate::datastore::Datastore;
+    use crate::datastore::sqlite::SqliteDatastore;
+    use crate::registrations::Registrations;
+
+    /// A layer before a service that answers everything.
+    async fn service(dir: &TempDir) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> {
+        let datastore = SqliteDatastore::open(&dir.path().join("db")).await.unwrap();
+        let datastore: Arc<dyn Datastore> = Arc::new(datastore);
+        let own = spiffe::TrustDomain::new("example.org").unwrap();
+        let registrations = Registrations::open(Arc::clone(&datastore), &own).await.unwrap();
+        let gate = Gate::new(datastore, registrations, Arc::new(SystemClock));
+        let layer = AuthorizationLayer::new(Arc::new(gate), Limits::new(&LimitsConfig::OFF));
+        layer.layer(tower::service_fn(async |_| Ok(Response::new(Body::empty()))))
+    }
+
+    /// A call of somebody without a certificate.
+    fn asked(path: &str, calls: &Calls) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().unwrap();
+        let negotiated = Negotiated {
+            key_exchange: String::new(),
+            cipher_suite: String::new(),
+            peer_signature: None,
+            own_signature: None,
+        };
+        let connection = ConnectionInfo {
+            peer: None,
+            presented: None,
+            negotiated,
+        };
+        request.extensions_mut().insert(TlsConnectInfo {
+            remote_addr: Some(([192, 0, 2, 1], 1234).into()),
+            connection: Arc::new(connection),
+            calls: calls.clone(),
+        });
+        request
+    }
+
+    #[tokio::test]
+    async fn only_calls_that_are_let_in_are_of_use_to_a_strangers_connection() {
+        let dir = TempDir::new().unwrap();
+        let (mut service, calls) = (service(&dir).await, Calls::default());
+        let begun = calls.idle_since().unwrap();
+        for path in ["/none/such", "/spire.api.server.agent.v1.Agent/ListAgents"] {
+            let reply = service.call(asked(path, &calls)).await.unwrap();
+            assert!(reply.headers().contains_key(STATUS), "{path} is refused");
+            drop(reply);
+            assert_eq!(calls.idle_since(), Some(begun), "{path}");
+        }
+        let bundle = "/spire.api.server.bundle.v1.Bundle/GetBundle";
+        let reply = service.call(asked(bundle, &calls)).await.unwrap();
+        assert_eq!(calls.idle_since(), None);
+        assert!(!calls.is_kept());
+        drop(reply);
+        assert!(calls.idle_since().unwrap() > begun);
+        let attestation = "/spire.api.server.agent.v1.Agent/AttestAgent";
+        let reply = service.call(asked(attestation, &calls)).await.unwrap();
+        assert!(calls.is_kept(), "until it ends");
+        drop(reply);
+        assert!(!calls.is_kept());
+    }
 }

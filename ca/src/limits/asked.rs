@@ -27,6 +27,11 @@ const ATTESTATION_LEN: usize = 512 * 1024;
 /// A mask is all that a request for the bundle has.
 const GET_BUNDLE_LEN: usize = 4 * 1024;
 
+/// Whether a call is what nodes come for that nobody knows yet.
+pub(crate) fn is_attestation(path: &str) -> bool {
+    path == ATTEST
+}
+
 /// The bounds of one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Bounds {

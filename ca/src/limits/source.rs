@@ -51,7 +51,7 @@ impl Source {
 }
 
 /// An address as it is, of IPv6 the network: 64 bits, of which one machine may have every address.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -1,62 +1,82 @@
 //! Fetching a challenge from the node that is to show it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use symbolon_attestation::http_challenge::{ChallengeFetcher, MAX_PAGE};
-use symbolon_host::http::{Ask, Place, exchange};
-use tokio::net::{TcpStream, lookup_host};
+use symbolon_attestation::http_challenge::{ChallengeFetcher, MAX_PAGE, NotFetched};
+use symbolon_host::dial;
+use symbolon_host::http::{Ask, Place as Url, exchange};
+use symbolon_pki::text::printable;
+use symbolon_tls::grpc::IpNetwork;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::addresses::{Network, is_public};
+use super::addresses::is_public;
+use super::places::{Place, Places};
+use crate::telemetry::CHALLENGE_NOT_FETCHED;
 
 /// Longest time for all of it, as in SPIRE.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Most challenges that are fetched at a time. Each may keep a thread for as long as the system's resolver takes over a name
+/// of the node's choice, and all else that waits for such a thread needs some to be left.
+const MOST: usize = 32;
+/// Of these, for one address.
+const MOST_OF_ONE: usize = 4;
 
 /// Fetches challenges from nodes, at public addresses and in the networks that are allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct NodePages {
-    allowed: Vec<Network>,
+    allowed: Vec<IpNetwork>,
+    places: Places,
 }
 
 impl NodePages {
-    pub(crate) fn new(allowed: Vec<Network>) -> Self {
-        Self { allowed }
+    pub(crate) fn new(allowed: Vec<IpNetwork>) -> Self {
+        let places = Places::new(MOST, MOST_OF_ONE);
+        Self { allowed, places }
     }
 
     fn may_go_to(&self, address: SocketAddr) -> bool {
         is_public(address.ip()) || self.allowed.iter().any(|network| network.contains(address.ip()))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
-        let found = lookup_host((host, port)).await;
-        let found = found.map_err(|error| format!("{host} has no address: {error}"))?;
-        let (good, others): (Vec<_>, Vec<_>) = found.partition(|address| self.may_go_to(*address));
+    async fn connect(&self, place: Arc<Place>, host: &str, port: u16) -> Result<TcpStream, String> {
+        let found = dial::look_up(host, port, place).await;
+        let found = found.map_err(|error| format!("it has no address: {error}"))?;
+        let (good, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|address| self.may_go_to(*address));
         if good.is_empty() {
             let words: Vec<_> = others.iter().map(|address| address.ip().to_string()).collect();
             return Err(format!(
-                "{host} is at {}, which is no public address and in none of `allowed_networks`",
+                "it is at {}, which is no public address and in none of `allowed_networks`",
                 words.join(", ")
             ));
         }
         // The address that was looked at is the one that is gone to: the name is not resolved again.
-        let connected = TcpStream::connect(good.as_slice()).await;
-        connected.map_err(|error| format!("{host}:{port} does not answer: {error}"))
+        let connected = dial::reach(good).await;
+        connected.map_err(|error| format!("it does not answer: {error}"))
     }
 
-    async fn try_fetch(&self, host: &str, port: u16, path: &str) -> Result<Vec<u8>, String> {
-        let place: Place = format!("http://{host}:{port}{path}")
+    async fn try_fetch(
+        &self,
+        place: Arc<Place>,
+        host: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<Vec<u8>, String> {
+        let url: Url = format!("http://{host}:{port}{path}")
             .parse()
-            .map_err(|error| format!("{host}: {error}"))?;
-        let stream = self.connect(host, port).await?;
+            .map_err(|error| format!("it cannot be asked: {error}"))?;
+        let stream = self.connect(Arc::clone(&place), host, port).await?;
         let ask = Ask {
             method: Default::default(),
             fields: Vec::new(),
             body: Vec::new(),
             most: MAX_PAGE,
         };
-        let told = exchange(stream, &place, ask)
+        let told = exchange(stream, &url, ask)
             .await
             .map_err(|error| error.to_string())?;
         match told.status {
@@ -68,16 +88,23 @@ impl NodePages {
 
 #[async_trait]
 impl ChallengeFetcher for NodePages {
-    async fn fetch(&self, host: &str, port: u16, path: &str) -> Result<Vec<u8>, String> {
-        let late = |_| {
-            Err(format!(
-                "{host}:{port} did not answer within {} s",
-                PATIENCE.as_secs()
-            ))
-        };
-        timeout(PATIENCE, self.try_fetch(host, port, path))
-            .await
-            .unwrap_or_else(late)
+    async fn fetch(
+        &self,
+        host: &str,
+        port: u16,
+        path: &str,
+        asking: Option<IpAddr>,
+    ) -> Result<Vec<u8>, NotFetched> {
+        let place = self.places.take(asking).ok_or(NotFetched::Busy)?;
+        let fetching = self.try_fetch(Arc::new(place), host, port, path);
+        let late = |_| Err(format!("it did not answer within {} s", PATIENCE.as_secs()));
+        let fetched = timeout(PATIENCE, fetching).await.unwrap_or_else(late);
+        fetched.map_err(|reason| {
+            // For operators alone: whoever asks may be anybody, and not at home here.
+            let (host, reason) = (printable(host), printable(&reason));
+            tracing::warn!(event = CHALLENGE_NOT_FETCHED, host, port, reason);
+            NotFetched::Failed
+        })
     }
 }
 
@@ -86,6 +113,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use symbolon_host::pages::{self, Answer, Pages};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -102,42 +131,87 @@ mod tests {
         )
     }
 
+    /// Somebody at an address of documentation.
+    fn somebody(host: u8) -> Option<IpAddr> {
+        Some(Ipv4Addr::new(192, 0, 2, host).into())
+    }
+
+    fn own_machine() -> NodePages {
+        NodePages::new(vec!["127.0.0.0/8".parse().unwrap()])
+    }
+
+    /// What the log is told.
+    async fn reason(pages: &NodePages, host: &str, port: u16, path: &str) -> String {
+        let place = pages.places.take(None).unwrap();
+        pages
+            .try_fetch(Arc::new(place), host, port, path)
+            .await
+            .unwrap_err()
+    }
+
     #[tokio::test]
     async fn the_servers_own_networks_are_gone_to_only_if_allowed() {
         let (port, _serving) = page("nonce\n").await;
-        let refused = NodePages::new(Vec::new())
-            .fetch("localhost", port, "/a")
-            .await
-            .unwrap_err();
+        let refused = reason(&NodePages::new(Vec::new()), "localhost", port, "/a").await;
         assert!(
             refused.contains("127.0.0.1") && refused.contains("allowed_networks"),
             "{refused}"
         );
 
-        let allowed = NodePages::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        assert_eq!(allowed.fetch("localhost", port, "/a").await.unwrap(), b"nonce\n");
-        assert!(
-            allowed
-                .fetch("localhost", port, "/b")
-                .await
-                .unwrap_err()
-                .contains("404")
-        );
-        assert!(
-            allowed
-                .fetch("nowhere.invalid", port, "/a")
-                .await
-                .unwrap_err()
-                .contains("no address")
-        );
+        let allowed = own_machine();
+        let fetched = allowed.fetch("localhost", port, "/a", somebody(1)).await;
+        assert_eq!(fetched.unwrap(), b"nonce\n");
+        assert!(reason(&allowed, "localhost", port, "/b").await.contains("404"));
+        let unknown = reason(&allowed, "nowhere.invalid", port, "/a").await;
+        assert!(unknown.contains("no address"), "{unknown}");
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_learns_nothing_of_where_the_server_did_not_get() {
+        let (port, _serving) = page("nonce\n").await;
+        let closed = {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        for (pages, host, port, path) in [
+            (NodePages::new(Vec::new()), "localhost", port, "/a"),
+            (own_machine(), "localhost", port, "/b"),
+            (own_machine(), "localhost", closed, "/a"),
+            (own_machine(), "nowhere.invalid", port, "/a"),
+        ] {
+            let fetched = pages.fetch(host, port, path, somebody(1)).await;
+            assert_eq!(fetched, Err(NotFetched::Failed), "{host}:{port}{path}");
+        }
     }
 
     #[tokio::test]
     async fn no_more_is_read_than_a_nonce_needs() {
         let (port, _serving) =
             page("0123456789012345678901234567890123456789012345678901234567890123456789").await;
-        let pages = NodePages::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let refused = pages.fetch("localhost", port, "/a").await.unwrap_err();
+        let refused = reason(&own_machine(), "localhost", port, "/a").await;
         assert!(refused.contains("64 bytes"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn no_more_is_fetched_at_a_time_than_may_be_and_less_of_it_for_one() {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let pages = own_machine();
+        let (mut fetching, mut held) = (JoinSet::new(), Vec::new());
+        for number in 0..MOST {
+            let asking = somebody(u8::try_from(number / MOST_OF_ONE).unwrap());
+            let one = pages.clone();
+            fetching.spawn(async move { one.fetch("localhost", port, "/a", asking).await });
+            held.push(silent.accept().await.unwrap());
+            if number + 1 == MOST_OF_ONE {
+                let more = pages.places.take(somebody(0));
+                assert!(more.is_none(), "one address has so many");
+            }
+        }
+        let busy = pages.fetch("localhost", port, "/a", somebody(99)).await;
+        assert_eq!(busy, Err(NotFetched::Busy));
+        // Whoever leaves makes room.
+        fetching.shutdown().await;
+        assert!(pages.places.take(somebody(99)).is_some());
     }
 }

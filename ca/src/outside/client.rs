@@ -9,18 +9,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rustls::client::ClientConfig;
 use rustls_pki_types::ServerName;
-use symbolon_attestation::http::{HttpClient, Request, Response, Verb};
+use symbolon_attestation::http::{Busy, HttpClient, Request, Response, Verb};
 use symbolon_federation::WebRoots;
+use symbolon_host::dial;
 use symbolon_host::http::{Ask, Place, exchange};
 use symbolon_pki::time::Clock;
 use symbolon_tls::KexPolicy;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 /// Longest time for a question, connection included.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Most questions to one service at a time. Others wait their turn, within their time.
+const MOST: usize = 16;
 /// Longest token that is read, in bytes.
 const MAX_TOKEN: usize = 64 * 1024;
 
@@ -64,6 +67,8 @@ pub(crate) enum OutsideError {
 pub(crate) struct OutsideClient {
     tls: Arc<ClientConfig>,
     token_file: Option<PathBuf>,
+    places: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl fmt::Debug for OutsideClient {
@@ -84,6 +89,8 @@ impl OutsideClient {
         Ok(Self {
             tls: Arc::new(tls),
             token_file: options.token_file,
+            places: Arc::new(Semaphore::new(MOST)),
+            patience: PATIENCE,
         })
     }
 
@@ -108,16 +115,17 @@ impl OutsideClient {
         Ok(Some(Zeroizing::new(format!("Bearer {text}"))))
     }
 
-    async fn ask(&self, place: &Place, request: &Request) -> Result<Response, OutsideError> {
+    async fn ask(
+        &self,
+        turn: Arc<OwnedSemaphorePermit>,
+        place: &Place,
+        request: &Request,
+    ) -> Result<Response, OutsideError> {
         let address = place.address();
         let name =
             ServerName::try_from(place.host.clone()).map_err(|_| OutsideError::Name(place.to_string()))?;
         let token = self.token().await?;
-        let connect = async {
-            let stream = TcpStream::connect((place.host.as_str(), place.port)).await?;
-            stream.set_nodelay(true)?;
-            Ok(stream)
-        };
+        let connect = async { dial::reach(dial::look_up(&place.host, place.port, turn).await?).await };
         let stream = connect.await.map_err(|source| OutsideError::Connect {
             address: address.clone(),
             source,
@@ -161,11 +169,63 @@ impl HttpClient for OutsideClient {
         if !place.is_secure {
             return Err(Box::new(OutsideError::Plain(place.to_string())));
         }
-        match timeout(PATIENCE, self.ask(&place, &request)).await {
+        let deadline = Instant::now() + self.patience;
+        let turn = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
+        // Held by a look-up for as long as that goes on, and by the question for as long as it does.
+        let turn = Arc::new(turn.map_err(|_| Busy)??);
+        match timeout_at(deadline, self.ask(Arc::clone(&turn), &place, &request)).await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(Box::new(OutsideError::Late {
                 address: place.address(),
             })),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use symbolon_pki::time::SystemClock;
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_is_asked_no_more_than_so_much_at_a_time() {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("https://{}/", silent.local_addr().unwrap());
+        let request = move || Request {
+            verb: Verb::Get,
+            url: url.clone(),
+            fields: Vec::new(),
+            body: Zeroizing::default(),
+            most: 1,
+        };
+        let options = OutsideOptions {
+            roots: WebRoots::mozilla(),
+            kex: KexPolicy::AllowClassical,
+            token_file: None,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut client = OutsideClient::new(options, &clock).unwrap();
+        client.patience = Duration::from_secs(600);
+        let (mut asking, mut held) = (JoinSet::new(), Vec::new());
+        for _ in 0..MOST {
+            let (client, request) = (client.clone(), request());
+            asking.spawn(async move { client.send(request).await.is_ok() });
+            held.push(silent.accept().await.unwrap());
+        }
+        let hasty = OutsideClient {
+            patience: Duration::from_millis(20),
+            ..client.clone()
+        };
+        assert!(hasty.send(request()).await.unwrap_err().is::<Busy>());
+        // Whoever waits has its turn when another is gone.
+        let waiting = tokio::spawn(async move { client.send(request()).await.is_ok() });
+        asking.shutdown().await;
+        held.push(silent.accept().await.unwrap());
+        waiting.abort();
     }
 }

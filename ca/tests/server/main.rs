@@ -5,6 +5,7 @@
 mod admission;
 mod agents;
 mod appended;
+mod attesting;
 mod authorities;
 mod authorization;
 mod authorized;

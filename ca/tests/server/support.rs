@@ -98,14 +98,24 @@ impl TestServer {
         config: ServerConfig,
     ) -> Result<Self, ServerError> {
         let server = Server::start(&config, clock.clone()).await?;
+        Ok(Self::around(dir, clock, config, server).await)
+    }
+
+    /// One that runs.
+    pub(crate) async fn around(
+        dir: TempDir,
+        clock: Arc<TestClock>,
+        config: ServerConfig,
+        server: RunningServer,
+    ) -> Self {
         let client = Client::over_socket(server.socket_path()).await.unwrap();
-        Ok(Self {
+        Self {
             dir,
             clock,
             config,
             server,
             client,
-        })
+        }
     }
 
     /// Stops, and starts again on the same directory with another clock setting in between.

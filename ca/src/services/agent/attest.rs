@@ -73,10 +73,27 @@ pub(super) async fn run(
         },
         failed: None,
     };
+    let mut counting = Counting {
+        core,
+        method: verifier.method(),
+        outcome: Outcome::Refused,
+    };
     let outcome = attest(core, verifier.as_ref(), opening, node, &forms).await;
-    core.counted
-        .attestation(verifier.method(), Outcome::of_status(&outcome));
+    counting.outcome = Outcome::of_status(&outcome);
     outcome
+}
+
+/// Counts one attestation, that of a node that leaves as well.
+struct Counting<'a> {
+    core: &'a Core,
+    method: &'static str,
+    outcome: Outcome,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.core.counted.attestation(self.method, self.outcome);
+    }
 }
 
 /// The server's half of a method.

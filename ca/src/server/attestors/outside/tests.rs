@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::datastore::sqlite::SqliteDatastore;
-use crate::datastore::{AgentCertificate, AgentChange, AgentRecord, SerialNumber};
+use crate::datastore::{AgentCertificate, AgentChange, AgentRecord, DatastoreError, SerialNumber};
 
 /// What a service was asked: the request line, the credentials, and the body.
 type Asked = Arc<Mutex<Vec<(String, Option<String>, String)>>>;
@@ -202,14 +202,25 @@ fn cluster(place: &Place, service: &Service, more: &str) -> String {
     )
 }
 
-const EVIDENCE: &str = r#"{"cluster":"prod","token":"node-token"}"#;
+/// A token as far as anybody but its cluster can tell.
+fn node_token() -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let expires = unix_seconds(SystemTime::now()) + 600;
+    let claims = json!({"aud": ["spire-server"], "exp": expires});
+    format!("{}.{}.c2ln", part(json!({"alg": "RS256"})), part(claims))
+}
+
+fn evidence(token: &str) -> String {
+    json!({"cluster": "prod", "token": token}).to_string()
+}
 
 #[tokio::test]
 async fn a_cluster_is_asked_over_tls_with_the_servers_own_token() {
     let place = Place::new().await;
     let service = Service::start(cluster_answers(), false).await;
     let attestors = cluster(&place, &service, "allow_classical_kex = false");
-    let attested = place.verify(&attestors, EVIDENCE).await.unwrap();
+    let token = node_token();
+    let attested = place.verify(&attestors, &evidence(&token)).await.unwrap();
     assert_eq!(attested.agent_id.path(), "/spire/agent/k8s_psat/prod/node-uid-1");
 
     let asked = service.asked.lock().unwrap();
@@ -228,7 +239,7 @@ async fn a_cluster_is_asked_over_tls_with_the_servers_own_token() {
     let review: Value = serde_json::from_str(&asked[0].2).unwrap();
     assert_eq!(
         review["spec"],
-        json!({"token": "node-token", "audiences": ["spire-server"]})
+        json!({"token": token, "audiences": ["spire-server"]})
     );
 }
 
@@ -240,7 +251,7 @@ async fn an_api_that_does_not_prove_itself_is_told_nothing() {
     let attestors = cluster(&place, &service, "");
     // The file of authorities is another's.
     place.file("ca.crt", &other.certificate);
-    let error = place.verify(&attestors, EVIDENCE).await.unwrap_err();
+    let error = place.verify(&attestors, &evidence(&node_token())).await.unwrap_err();
     let AttestationError::Unavailable(why) = error else {
         panic!("{error}")
     };
@@ -253,11 +264,11 @@ async fn an_api_without_hybrid_key_exchange_is_asked_only_if_that_is_allowed() {
     let place = Place::new().await;
     let service = Service::start(cluster_answers(), true).await;
     place
-        .verify(&cluster(&place, &service, ""), EVIDENCE)
+        .verify(&cluster(&place, &service, ""), &evidence(&node_token()))
         .await
         .unwrap();
     let strict = cluster(&place, &service, "allow_classical_kex = false");
-    let error = place.verify(&strict, EVIDENCE).await.unwrap_err();
+    let error = place.verify(&strict, &evidence(&node_token())).await.unwrap_err();
     assert!(matches!(error, AttestationError::Unavailable(_)), "{error}");
 }
 
@@ -267,7 +278,7 @@ async fn a_missing_token_of_the_servers_is_the_servers_fault() {
     let service = Service::start(cluster_answers(), false).await;
     let attestors = cluster(&place, &service, "");
     std::fs::remove_file(place.scratch.path().join("token")).unwrap();
-    let error = place.verify(&attestors, EVIDENCE).await.unwrap_err();
+    let error = place.verify(&attestors, &evidence(&node_token())).await.unwrap_err();
     let AttestationError::Unavailable(why) = error else {
         panic!("{error}")
     };
@@ -331,15 +342,17 @@ async fn a_machine_is_let_in_until_it_is_on_record_and_again_once_it_is_deleted(
          web_ca_file = \"{ca}\"\n",
         service.port
     );
+    // Two bring the same evidence at the same moment, and it is good for both. Who is put on record decides.
     let attested = place.verify(&attestors, &token).await.unwrap();
-    // Nothing is used up before the agent is on record.
     assert_eq!(place.verify(&attestors, &token).await.unwrap(), attested);
-
-    place
-        .datastore
-        .attest_agent_once(&recorded(&attested))
-        .await
-        .unwrap();
+    assert!(!attested.can_reattest, "or the service would not ask who was first");
+    let first = place.datastore.attest_agent_once(&recorded(&attested)).await;
+    first.unwrap();
+    let second = place.datastore.attest_agent_once(&recorded(&attested)).await;
+    assert!(
+        matches!(second, Err(DatastoreError::AlreadyExists { .. })),
+        "{second:?}"
+    );
     let error = place.verify(&attestors, &token).await.unwrap_err();
     assert!(
         matches!(&error, AttestationError::Denied(why) if why.contains("attested before")),
