@@ -22,7 +22,7 @@ const CA_FILE: &str = "attestors.sshpop.cert_authorities_path";
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpChallengeSection {
-    /// Regular expressions for the whole of a node's name. Default: every name.
+    /// Regular expressions for the whole of a node's name. Default: every name with a dot.
     pub allowed_dns_patterns: Vec<String>,
     /// The one port that nodes may use. Default: any.
     pub required_port: Option<u16>,
