@@ -47,7 +47,10 @@ pub use self::migration::MigrationConfig;
 use self::read::one_or_many;
 pub use self::retention::RetentionConfig;
 pub use self::stores::{Pkcs11StoreConfig, SoftwareStoreConfig, StoreConfig, TpmStoreConfig};
-pub use self::upstream::{DiskUpstreamConfig, NestedUpstreamConfig, OfflineUpstreamConfig, UpstreamConfig};
+pub use self::upstream::{
+    AppRoleAuthConfig, CertAuthConfig, DiskUpstreamConfig, KubernetesAuthConfig, NestedUpstreamConfig,
+    OfflineUpstreamConfig, TokenAuthConfig, UpstreamConfig, VaultAuthConfig, VaultUpstreamConfig,
+};
 use crate::authorities::{AuthoritiesError, AuthoritySettings, FamilySettings};
 use crate::upstream::UpstreamName;
 

@@ -8,6 +8,7 @@
 mod disk;
 mod nested;
 mod offline;
+mod vault;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +24,7 @@ use symbolon_pki::suite::Family;
 pub use self::disk::{Disk, DiskFiles};
 pub use self::nested::{Nested, NestedOptions};
 pub use self::offline::Offline;
+pub use self::vault::{Vault, VaultLogin, VaultOptions};
 use crate::datastore::{AppendedAuthorities, AuthorityKind};
 
 /// The name of an upstream in the configuration: 1 to 32 of `a` to `z`, digits and `-`.

@@ -4,6 +4,8 @@
 #![doc = include_str!("upstreams.toml")]
 //! ```
 
+mod vault;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -18,6 +20,10 @@ use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock;
 use symbolon_tls::workload_api::Endpoint;
 
+pub use self::vault::{
+    AppRoleAuthConfig, CertAuthConfig, KubernetesAuthConfig, TokenAuthConfig, VaultAuthConfig,
+    VaultUpstreamConfig,
+};
 use super::ServerConfig;
 use super::check::{Problem, Warning, problem};
 use crate::upstream::{
@@ -37,6 +43,8 @@ pub enum UpstreamConfig {
     Spire(NestedUpstreamConfig),
     /// Files that are carried to an authority and back.
     Offline(OfflineUpstreamConfig),
+    /// The PKI secrets engine of a Vault or OpenBao server.
+    Vault(VaultUpstreamConfig),
 }
 
 /// An authority that no program reaches.
@@ -119,13 +127,14 @@ impl UpstreamConfig {
             Self::Symbolon(_) => "symbolon",
             Self::Spire(_) => "spire",
             Self::Offline(_) => "offline",
+            Self::Vault(_) => "vault",
         }
     }
 
     /// Why it can do nothing for a family, if so.
     fn lacks(&self, family: Family) -> Option<&'static str> {
         match (self, family) {
-            (Self::Disk(_) | Self::Offline(_), Family::Jwt | Family::Wit) => {
+            (Self::Disk(_) | Self::Offline(_) | Self::Vault(_), Family::Jwt | Family::Wit) => {
                 Some("certifies authorities, and publishes no keys that sign tokens")
             }
             (Self::Disk(disk), Family::Catalyst) if disk.alternative_key_file.is_none() => {
@@ -140,7 +149,13 @@ impl UpstreamConfig {
             (Self::Spire(_), family) if !matches!(family, Family::Classical | Family::Jwt) => {
                 Some("certifies classical authorities alone")
             }
-            (Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_) | Self::Offline(_), _) => None,
+            (Self::Vault(_), family) if family != Family::Classical => {
+                Some("certifies classical authorities alone")
+            }
+            (
+                Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_) | Self::Offline(_) | Self::Vault(_),
+                _,
+            ) => None,
         }
     }
 
@@ -167,6 +182,7 @@ impl UpstreamConfig {
                 vec![problem(key("dir"), "is empty")]
             }
             Self::Offline(_) => Vec::new(),
+            Self::Vault(vault) => vault.check(name),
         }
     }
 
@@ -174,6 +190,7 @@ impl UpstreamConfig {
         let (nested, has_forms) = match self {
             Self::Disk(disk) => return Arc::new(disk.open(config)),
             Self::Offline(offline) => return Arc::new(Offline::new(offline.dir.clone())),
+            Self::Vault(vault) => return Arc::new(vault.open(config, clock)),
             Self::Symbolon(nested) => (nested, true),
             Self::Spire(nested) => (nested, false),
         };
@@ -269,6 +286,7 @@ impl ServerConfig {
                 UpstreamConfig::Disk(disk) => disk.open(self).check(),
                 UpstreamConfig::Offline(offline) => Offline::new(offline.dir.clone()).check(),
                 // A server need not be up for a configuration to be right.
+                UpstreamConfig::Vault(vault) => vault.check_files(self),
                 UpstreamConfig::Symbolon(_) | UpstreamConfig::Spire(_) => Ok(()),
             };
             if let Err(error) = checked {

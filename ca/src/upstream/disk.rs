@@ -170,7 +170,7 @@ fn no_certificate(file: &Path) -> UpstreamError {
     material(file, "it holds no certificate")
 }
 
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, UpstreamError> {
+pub(super) fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, UpstreamError> {
     use io::Read as _;
     let mut bytes = Zeroizing::new(Vec::new());
     std::fs::File::open(file)
