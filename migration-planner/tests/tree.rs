@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex};
 use symbolon_migration_planner::inventory::{Inventory, Reason, Subject};
 use symbolon_migration_planner::scan::{Progress, ScanError, ScanRequest, Snapshot, Target, scan};
 
+use self::common::age;
+
 /// An Ed25519 public key, which nobody has the private half of.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f nobody\n";
 
@@ -332,27 +334,6 @@ fn an_unchanged_tree_is_not_read_again() {
     assert_eq!(mode & 0o777, 0o600);
     request.cache = Some(folder.path().join("no/such/folder/cache"));
     assert!(matches!(scan(&request), Err(ScanError::Cache { .. })));
-}
-
-/// The change time cannot be set, so the cache's rule about recent files is waited for: until the clock is past it.
-fn age(folder: &Path) {
-    use std::os::unix::fs::MetadataExt as _;
-    let newest = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().ctime())
-        .max();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        if i64::try_from(now).unwrap() > newest.unwrap() + 2 {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "the clock stands still");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

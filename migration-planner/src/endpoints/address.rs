@@ -165,9 +165,10 @@ fn is_several(authority: &str) -> bool {
     is_range(port) || (numeric && host.contains('-'))
 }
 
-/// The `/24` of a network.
+/// The `/24` of a network, perhaps with a port behind it.
 fn is_prefix_length(host: &str, path: &str) -> bool {
-    host.parse::<IpAddr>().is_ok() && is_number(path)
+    let length = path.split(':').next().unwrap_or_default();
+    host.parse::<IpAddr>().is_ok() && is_number(length)
 }
 
 fn is_number(text: &str) -> bool {
@@ -251,6 +252,7 @@ mod tests {
             "tls://[2001:db8::]/64",
             "tls://10.0.0.0/8/",
             "tls://10.0.0.0:443/8",
+            "tls://10.0.0.0/8:443",
         ] {
             let error = Address::parse(uri, 443).unwrap_err();
             assert!(matches!(error, TargetError::Sweep(_)), "{uri}: {error}");

@@ -3,14 +3,17 @@
 //! A marker that is only mentioned (in documentation, in a program that reads PEM) is nothing; one that is followed by
 //! base64 is a block, and a block that is damaged is noted and never hides the next.
 
+mod text;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 use zeroize::Zeroizing;
 
+use self::text::{Clean, strip_checksum};
 use super::{der, keys, openpgp, pkcs7, spki, ssh, x509};
-use crate::inventory::{AssetId, Fragment, Occurrence, Reason};
+use crate::inventory::{AssetId, Fragment, KeyDetail, KeyKind, Occurrence, Protection, Reason};
 use crate::scan::{Piece, Scanner, Trigger};
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -22,8 +25,14 @@ const MAX_BLOCK: usize = 16 << 20;
 /// Most blocks in one file.
 const MAX_BLOCKS: usize = 100_000;
 
-/// Blocks with no more than this between their markers are placeholders in documentation.
+/// Blocks with no more than this between their markers are placeholders in documentation, unless the file is PEM by its
+/// name or begins as such.
 const PLACEHOLDER: usize = 32;
+
+/// Extensions of files that are PEM, or what PEM holds.
+const EXTENSIONS: [&str; 14] = [
+    "cer", "cert", "chain", "crl", "crt", "csr", "gpg", "key", "p7b", "p8", "pem", "pk8", "pub", "req",
+];
 
 /// Old keys were written with bits after the last byte, and with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -33,6 +42,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// What an OpenVPN static key has, four keys in one.
+const OPENVPN_BITS: u32 = 2048;
+
 /// PEM blocks and OpenPGP armour.
 #[derive(Debug)]
 pub struct Pem;
@@ -40,6 +52,10 @@ pub struct Pem;
 impl Scanner for Pem {
     fn name(&self) -> &'static str {
         "pem"
+    }
+
+    fn version(&self) -> u32 {
+        2
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -54,6 +70,7 @@ impl Scanner for Pem {
             line: 1,
         };
         let mut from = 0;
+        let meant = is_meant(file.bytes) || EXTENSIONS.contains(&file.extension().as_str());
         for _ in 0..MAX_BLOCKS {
             if file.budget.is_spent() {
                 return found.unread(Reason::TimedOut, Some(lines.line), "PEM blocks from here on");
@@ -68,7 +85,7 @@ impl Scanner for Pem {
             let body = rest.get(label.len() + 5..).unwrap_or_default();
             let line = lines.of(begin);
             let here = found.here().line(line).access(file.access);
-            from += label.len() + 5 + block(label, body, line, here, found);
+            from += label.len() + 5 + block(label, body, meant, here, found);
         }
         found.unread(
             Reason::TooLarge,
@@ -81,7 +98,7 @@ impl Scanner for Pem {
 /// The blocks in something that was decoded: all are seen at one place.
 pub(crate) fn decoded(bytes: &[u8], here: &Occurrence, found: &mut Fragment) {
     let mut from = 0;
-    let line = here.line.unwrap_or(1);
+    let meant = is_meant(bytes);
     for _ in 0..MAX_BLOCKS {
         let Some(begin) = memmem::find(bytes.get(from..).unwrap_or_default(), BEGIN) else {
             return;
@@ -90,7 +107,7 @@ pub(crate) fn decoded(bytes: &[u8], here: &Occurrence, found: &mut Fragment) {
         let rest = bytes.get(from..).unwrap_or_default();
         let Some(label) = label(rest) else { continue };
         let body = rest.get(label.len() + 5..).unwrap_or_default();
-        from += label.len() + 5 + block(label, body, line, here.clone(), found);
+        from += label.len() + 5 + block(label, body, meant, here.clone(), found);
     }
 }
 
@@ -114,12 +131,18 @@ impl Lines<'_> {
 fn label(rest: &[u8]) -> Option<&str> {
     let end = memmem::find(rest.get(..MAX_LABEL + 5).unwrap_or(rest), b"-----")?;
     let label = std::str::from_utf8(rest.get(..end)?).ok()?;
-    let good = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" ./_-".contains(&byte);
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b" ./_-".contains(&byte);
     (!label.is_empty() && label.bytes().all(good)).then_some(label)
 }
 
-/// Reads the block whose content begins here; tells how far it goes.
-fn block(label: &str, body: &[u8], line: u64, here: Occurrence, found: &mut Fragment) -> usize {
+/// Whether it begins with a block: then blocks are meant, and nobody writes about them.
+fn is_meant(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(BEGIN)
+}
+
+/// Reads the block whose content begins here; tells how far it goes. Where blocks are `meant`, none is a placeholder.
+fn block(label: &str, body: &[u8], meant: bool, here: Occurrence, found: &mut Fragment) -> usize {
+    let line = here.line.unwrap_or(1);
     let window = body.get(..MAX_BLOCK).unwrap_or(body);
     // Another marker before the end means that this block was cut off; it is left for the caller to find.
     let next = memmem::find(window, BEGIN).unwrap_or(window.len());
@@ -128,11 +151,13 @@ fn block(label: &str, body: &[u8], line: u64, here: Occurrence, found: &mut Frag
     let content = window.get(..end.unwrap_or(window.len())).unwrap_or_default();
     let mut clean = Clean::of(content);
     // A marker alone on its line was meant to open a block; one in the midst of others may be only mentioned.
-    let opens = body.starts_with(b"\n") || body.starts_with(b"\r") || body.starts_with(b"\\n");
+    let ends: [&[u8]; 4] = [b"\n", b"\r", b"\\n", b"\\\\n"];
+    let opens = ends.iter().any(|end| body.starts_with(end));
     let short = clean.base64.len() < 16;
     if clean.junk {
         // Prose or a template between the markers, somebody's redaction, or damage.
-        if opens && content.len() > PLACEHOLDER && (end.is_some() || !short) {
+        let holds = content.len() > PLACEHOLDER && (end.is_some() || !short);
+        if opens && (holds || meant) {
             found.unread(
                 Reason::Malformed,
                 Some(line),
@@ -140,6 +165,10 @@ fn block(label: &str, body: &[u8], line: u64, here: Occurrence, found: &mut Frag
             );
         }
         return 0;
+    }
+    if short && meant && opens {
+        let what = format!("the {label} block is empty or cut off");
+        found.unread(Reason::Malformed, Some(line), what);
     }
     if short || (end.is_none() && !opens) {
         return 0;
@@ -243,6 +272,18 @@ fn object(
                 )
             })
         }
+        // In hexadecimal, and so in the alphabet of base64, but nothing that could be taken apart.
+        "OpenVPN Static key V1" => {
+            let detail = KeyDetail {
+                kind: KeyKind::Secret,
+                algorithm: None,
+                bits: Some(OPENVPN_BITS),
+                spki_sha256: None,
+                format: "OpenVPN".to_owned(),
+                protection: Some(Protection::None),
+            };
+            Some(found.held_key(detail, &place, here))
+        }
         // A label of somebody's own may still hold something that is known.
         _ => {
             let known = der::object(bytes, here, found);
@@ -256,127 +297,4 @@ fn object(
             known
         }
     })
-}
-
-/// The content of a block without what its surroundings put there.
-#[derive(Default)]
-struct Clean {
-    base64: Zeroizing<Vec<u8>>,
-    /// The cipher in OpenSSL's traditional header.
-    dek_info: Option<String>,
-    /// There is something that is neither base64 nor explained.
-    junk: bool,
-}
-
-impl Clean {
-    fn of(content: &[u8]) -> Self {
-        let mut clean = Self::default();
-        clean.base64.reserve(content.len());
-        let content = unescape(content);
-        for line in content.split(|byte| matches!(byte, b'\n' | b'\r')) {
-            clean.line(line);
-        }
-        clean
-    }
-
-    fn line(&mut self, line: &[u8]) {
-        // Indentation, quotes, comment signs and the operators that join strings in source.
-        let line = line.trim_ascii();
-        let comment = [&b"// "[..], b"/// ", b"//! "].into_iter();
-        let line = comment
-            .filter_map(|sign| line.strip_prefix(sign))
-            .next()
-            .unwrap_or(line);
-        let line = trim(line, |byte| b" \t\"'`,;*#|<>()".contains(&byte));
-        let line = match line {
-            [b'+' | b'.' | b'/', b' ' | b'"' | b'\'', rest @ ..] => {
-                trim(rest, |byte| b" \t\"'`".contains(&byte))
-            }
-            [rest @ .., b'"' | b'\'', b' ', b'+' | b'.' | b'\\'] => {
-                trim(rest, |byte| b" \t\"'`".contains(&byte))
-            }
-            [rest @ .., b'"' | b'\'' | b' ', b'+' | b'.' | b'\\'] => {
-                trim(rest, |byte| b" \t\"'`".contains(&byte))
-            }
-            [rest @ .., b'\\'] => rest,
-            line => line,
-        };
-        if line.is_empty() || matches!(line, b"//" | b"///" | b"//!" | b"+") {
-            return;
-        }
-        if let Some(colon) = memchr::memchr(b':', line) {
-            let name = line.get(..colon).unwrap_or_default();
-            if name.eq_ignore_ascii_case(b"DEK-Info") {
-                let value = line.get(colon + 1..).unwrap_or_default();
-                self.dek_info = Some(String::from_utf8_lossy(value.trim_ascii()).into_owned());
-            } else if !name
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-            {
-                self.junk = true;
-            }
-            return;
-        }
-        if line
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte))
-        {
-            self.base64.extend_from_slice(line);
-        } else if line
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/= \t".contains(byte))
-            && !line.contains(&b' ')
-        {
-            self.base64
-                .extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
-        } else {
-            self.junk = true;
-        }
-    }
-}
-
-fn trim(mut line: &[u8], what: impl Fn(u8) -> bool) -> &[u8] {
-    while let [first, rest @ ..] = line
-        && what(*first)
-    {
-        line = rest;
-    }
-    while let [rest @ .., last] = line
-        && what(*last)
-    {
-        line = rest;
-    }
-    line
-}
-
-/// Turns `\n`, `\r` and `\t` of strings in JSON and source into what they stand for.
-fn unescape(content: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut plain = Zeroizing::new(Vec::with_capacity(content.len()));
-    let mut bytes = content.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            plain.push(byte);
-            continue;
-        }
-        match bytes.peek() {
-            Some(b'n' | b'r') => {
-                bytes.next();
-                plain.push(b'\n');
-            }
-            Some(b't' | b'\\') => {
-                bytes.next();
-            }
-            Some(b'/') => {} // JSON may escape it; what counts is the slash
-            _ => plain.push(b'\\'),
-        }
-    }
-    plain
-}
-
-/// OpenPGP's armour ends with `=` and four characters of checksum (RFC 9580 §6.1).
-fn strip_checksum(text: &[u8]) -> &[u8] {
-    match text {
-        [body @ .., b'=', a, b, c, d] if [a, b, c, d].iter().all(|byte| **byte != b'=') => body,
-        _ => text,
-    }
 }

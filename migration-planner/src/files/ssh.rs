@@ -19,6 +19,8 @@ use crate::scan::{File, Piece, Scanner, Trigger};
 const MAX_BLOB: usize = 64 << 10;
 /// Most keys in one file.
 const MAX_KEYS: usize = 100_000;
+/// Most lines in one file that are told for having none.
+const MAX_ODD: usize = 1000;
 
 /// SSH public keys and certificates on lines, PuTTY's key files.
 #[derive(Debug)]
@@ -43,9 +45,18 @@ impl Scanner for Ssh {
         "ssh-key"
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn triggers(&self) -> &[Trigger] {
         const {
             &[
+                Trigger::Extension("pub"),
+                Trigger::FileName("authorized_keys"),
+                Trigger::FileName("authorized_keys2"),
+                Trigger::FileName("known_hosts"),
+                Trigger::FileName("ssh_known_hosts"),
                 Trigger::Needle(BEGINNINGS[0]),
                 Trigger::Needle(BEGINNINGS[1]),
                 Trigger::Needle(BEGINNINGS[2]),
@@ -67,11 +78,14 @@ impl Scanner for Ssh {
             return putty(file, found);
         }
         let mut keys = 0;
+        let mut odd = 0;
         let mut wrapped = Wrapped::None;
+        let lines = Lines::of(file);
         for (number, line) in (1..).zip(file.bytes.split(|byte| *byte == b'\n')) {
             if wrapped.takes(line, number, file, found) {
                 continue;
             }
+            let before = keys;
             let mut from = 0;
             while let Some(at) = line.get(from..).and_then(|rest| memmem::find(rest, b"AAAA")) {
                 let at = from + at;
@@ -106,7 +120,60 @@ impl Scanner for Ssh {
                 );
                 from = at + end;
             }
+            if keys == before && lines.other_key(line, file, number, found) {
+                odd += 1;
+                if odd >= MAX_ODD || file.budget.is_spent() {
+                    return found.unread(Reason::TooLarge, Some(number), "lines from here on");
+                }
+            }
         }
+    }
+}
+
+/// What the lines of a file are, by its name.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Lines {
+    /// Each has a key: `authorized_keys`, `known_hosts`.
+    Keys,
+    /// One may have a key: `id_rsa.pub`.
+    Key,
+    /// Anything.
+    Any,
+}
+
+impl Lines {
+    fn of(file: &File<'_>) -> Self {
+        let name = file.name.to_ascii_lowercase();
+        match () {
+            () if name.starts_with("authorized_keys") || name.ends_with("known_hosts") => Self::Keys,
+            () if name.ends_with(".pub") => Self::Key,
+            () => Self::Any,
+        }
+    }
+
+    /// Whether a line where no known type of key begins has one of another type, or should have one: it is told.
+    fn other_key(self, line: &[u8], file: &File<'_>, number: u64, found: &mut Fragment) -> bool {
+        let line = line.trim_ascii();
+        if self == Self::Any || line.is_empty() || line.starts_with(b"#") {
+            return false;
+        }
+        let mut words = line.split(u8::is_ascii_whitespace);
+        // The base64 of a key begins with the length of its type, which is never so long.
+        if let Some(blob) = words.find(|word| word.starts_with(b"AAAA") && word.len() > 16) {
+            let at = memmem::find(line, blob).unwrap_or_default();
+            let before = line.get(..at).unwrap_or_default();
+            let after = line.get(at + blob.len()..).unwrap_or_default();
+            on_a_line(blob, [before, after], file, number, found);
+            return true;
+        }
+        if self == Self::Keys {
+            found.unread(
+                Reason::Malformed,
+                Some(number),
+                "a line without a key that can be read",
+            );
+        }
+        self == Self::Keys
     }
 }
 

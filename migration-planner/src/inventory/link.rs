@@ -1,13 +1,21 @@
-//! Edges that only the whole inventory shows: who issued a certificate.
+//! Edges that only the whole inventory shows: who issued a certificate, and what is in the files that services name.
 
 use std::collections::BTreeMap;
 
-use super::{AssetId, CertificateDetail, Detail, Edge, Inventory, Role};
+use super::named::{self, Follow};
+use super::{AssetId, CertificateDetail, Detail, Edge, Inventory, Reason, Role, Unread};
 
-/// Connects certificates with the certificates that issued them, as far as names and key identifiers tell.
+/// Connects certificates with the certificates that issued them, as far as names and key identifiers tell, and
+/// services with the certificates and keys in the files that their configuration names: what a join of several
+/// inventories needs, too.
 ///
 /// No signature is checked: the planner has to say what a verifier would look for, whatever the algorithm.
-pub(crate) fn link(inventory: &mut Inventory) {
+pub fn relate(inventory: &mut Inventory) {
+    link(inventory, &|_| None);
+}
+
+/// The same, where `follow` can tell which file of the scan a link leads to.
+pub(crate) fn link(inventory: &mut Inventory, follow: &Follow<'_>) {
     let certificates = || {
         inventory.assets().filter_map(|asset| match &asset.detail {
             Detail::Certificate(detail) => Some((asset.id(), detail.as_ref())),
@@ -31,6 +39,17 @@ pub(crate) fn link(inventory: &mut Inventory) {
                 edges.push(Edge::new(id, Role::IssuedBy, issuer));
             }
         }
+    }
+    let (named, too_many) = named::edges(inventory, follow);
+    edges.extend(named);
+    if let Some(location) = too_many {
+        inventory.unread.add(Unread {
+            location,
+            line: None,
+            reason: Reason::TooLarge,
+            scanner: "walk".to_owned(),
+            detail: "services from here on name more certificates than are joined with them".to_owned(),
+        });
     }
     for edge in edges {
         inventory.connect(edge);

@@ -11,6 +11,7 @@ mod evidence;
 mod fragment;
 mod id;
 mod link;
+mod named;
 mod query;
 mod unread;
 
@@ -26,6 +27,7 @@ pub use self::evidence::{Access, Evidence, MAX_OCCURRENCES, Occurrence};
 pub use self::fragment::{Fragment, MAX_ASSETS, ProtocolPart};
 pub use self::id::AssetId;
 pub(crate) use self::link::link;
+pub use self::link::relate;
 pub use self::query::{Query, QueryError};
 pub use self::unread::{Coverage, MAX_UNREAD_LISTED, Reason, Subject, Tally, Unread, UnreadList};
 

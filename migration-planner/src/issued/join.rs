@@ -7,7 +7,7 @@ use symbolon_crypto::digest::sha256;
 use super::Record;
 use crate::files::x509;
 use crate::inventory::{
-    Asset, AssetId, CertificateDetail, Detail, Fragment, Inventory, Occurrence, Reason, Role, Subject, link,
+    Asset, AssetId, CertificateDetail, Detail, Fragment, Inventory, Occurrence, Reason, Role, Subject, relate,
 };
 
 /// What the join came to, in certificates.
@@ -103,7 +103,7 @@ pub fn join(inventory: &mut Inventory, source: &str, records: &[Record], now: &s
         joined.deployed += u64::from(deployed);
         asset.add_fact("deployed", word);
     }
-    link(inventory);
+    relate(inventory);
     strangers(inventory, &ours, &found_before, &mut joined);
     joined
 }

@@ -12,12 +12,38 @@ struct Uses {
     private_places: BTreeSet<String>,
 }
 
+/// What services show of the authorities above their own certificate, whose keys are not theirs.
+fn shown_from_above(inventory: &Inventory) -> BTreeSet<(AssetId, AssetId)> {
+    let presents = inventory.edges().filter(|edge| edge.role == Role::Presents);
+    presents
+        .flat_map(|shows| {
+            let issuers = inventory.edges_from(&shows.to);
+            issuers
+                .filter(|edge| edge.role == Role::IssuedBy)
+                .map(|edge| (shows.from.clone(), edge.to.clone()))
+        })
+        .collect()
+}
+
+/// The key that a service proves to have by what it shows: the key itself, or that of a certificate.
+fn proven(inventory: &Inventory, shown: &AssetId) -> Vec<AssetId> {
+    match inventory.get(shown).map(|shown| &shown.detail) {
+        Some(Detail::Certificate(_)) => inventory
+            .edges_from(shown)
+            .filter(|edge| edge.role == Role::Certifies)
+            .map(|edge| edge.to.clone())
+            .collect(),
+        _ => vec![shown.clone()],
+    }
+}
+
 /// Marks public keys that are used in several places with the fact `shared-key`: `certificates` when several
 /// certificates hold it, `formats` when it stands in different formats (X.509, SSH,
 /// OpenPGP, JWK), `private-key` when its private half is in several files, `services` when several services show it.
 /// Keys are told apart by the SHA-256 of their SubjectPublicKeyInfo, so a key is the same in all of these.
 pub fn mark_shared_keys(inventory: &mut Inventory) {
     let mut uses: BTreeMap<AssetId, Uses> = BTreeMap::new();
+    let above = shown_from_above(inventory);
     for edge in inventory.edges() {
         let Some(from) = inventory.get(&edge.from) else {
             continue;
@@ -30,10 +56,15 @@ pub fn mark_shared_keys(inventory: &mut Inventory) {
                     .insert(detail.sha256.clone());
             }
             (Role::Presents, Detail::Service(_)) => {
-                uses.entry(edge.to.clone())
-                    .or_default()
-                    .presented_by
-                    .insert(edge.from.clone());
+                if above.contains(&(edge.from.clone(), edge.to.clone())) {
+                    continue;
+                }
+                for key in proven(inventory, &edge.to) {
+                    uses.entry(key)
+                        .or_default()
+                        .presented_by
+                        .insert(edge.from.clone());
+                }
             }
             (Role::PrivateOf, _) => {
                 let places = from.evidence.iter().map(|place| place.location.clone());

@@ -8,7 +8,7 @@ use super::model::{Action, Expect, Item, StepId};
 use crate::algorithm::Quantum;
 use crate::inventory::{Asset, AssetId, Detail, KeyDetail, Role};
 use crate::risk::graph::Graph;
-use crate::risk::uses::NOT_STATED;
+use crate::risk::uses::{NOT_STATED, Use};
 use crate::risk::{Assessment, Catalogue, DecidedOutcome, Posture, Purpose, Rating, Threat};
 
 /// What a step is about. Two roadmaps of one estate have the same key for the same work.
@@ -63,6 +63,9 @@ pub(super) const STRANGERS: &str = "authorities that issued nothing here";
 
 /// How the anchor of what leaves the agreement on keys to the program begins.
 pub(super) const KEY_AGREEMENT_OF: &str = "the key agreement of ";
+
+/// How the anchor of a repair ends that is about signatures.
+const OF_SIGNATURES: &str = "/signatures";
 
 /// The anchor of certificates that nobody else signed.
 pub(super) const SELF_SIGNED: &str = "itself";
@@ -148,8 +151,10 @@ fn expect(action: Action, decided: Option<&str>) -> Expect {
 /// What is to be done about an asset. There is something for everything that is open.
 fn keys(asset: &Asset, rating: &Rating, issuers: &Issuers<'_>) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
-    for weakness in rating.uses.iter().filter_map(|used| used.weakness.as_deref()) {
-        keys.insert(Key::of(Action::Repair, weakness));
+    for used in &rating.uses {
+        if let Some(weakness) = &used.weakness {
+            keys.insert(Key::of(Action::Repair, repair_anchor(weakness, used.purpose)));
+        }
     }
     if rating.uses.iter().any(|used| used.quantum == Quantum::Unknown) {
         let left = rating.uses.iter().any(|used| used.how == NOT_STATED);
@@ -213,6 +218,28 @@ fn keys(asset: &Asset, rating: &Rating, issuers: &Issuers<'_>) -> BTreeSet<Key> 
         keys.insert(Key::of(Action::RaiseStrength, algorithms.join(", ")));
     }
     keys
+}
+
+/// What signs is replaced by something else than what encrypts or agrees on keys, so it has a step of its own.
+fn repair_anchor(weakness: &str, purpose: Purpose) -> String {
+    match purpose {
+        Purpose::Signature => format!("{weakness}{OF_SIGNATURES}"),
+        _ => weakness.to_owned(),
+    }
+}
+
+/// The weakness that an anchor of a repair is about, and whether it is that of signatures.
+pub(super) fn weakness_of(anchor: &str) -> (&str, bool) {
+    match anchor.strip_suffix(OF_SIGNATURES) {
+        Some(weakness) => (weakness, true),
+        None => (anchor, false),
+    }
+}
+
+/// Whether a repair of this anchor is about this use.
+pub(super) fn is_repaired(anchor: &str, used: &Use) -> bool {
+    let (weakness, signs) = weakness_of(anchor);
+    used.weakness.as_deref() == Some(weakness) && (used.purpose == Purpose::Signature) == signs
 }
 
 fn key_kind(key: &KeyDetail) -> String {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{Draft, Key};
+use super::draft::{Draft, Key, is_repaired, weakness_of};
 use super::model::{Action, Deadline, Outcome, Step, StepTarget};
 use super::target::target;
-use super::words::{blockers, bound_words, commands, done_when, title, why};
-use crate::algorithm::Quantum;
+use super::words::{blockers, bound_words, commands, done_when, is_protocol, title, why};
+use crate::algorithm::{Algorithm, Primitive, Quantum};
+use crate::risk::uses::Use;
 use crate::risk::{
     Assessment, Bound, Catalogue, Day, DecidedOutcome, MANY_PLACES, Profile, Purpose, Rating, Threat, effort,
 };
@@ -22,13 +23,14 @@ pub(super) fn step(
     let worst = draft.ratings.iter().map(|rating| rating.threat).min();
     let target = match key.action {
         Action::Identify | Action::RetireTrust | Action::UpgradeLibrary => None,
-        _ => step_target(key.action, draft, assessment, profile, catalogue),
+        _ if is_protocol(key, catalogue) => None,
+        _ => step_target(key, draft, assessment, profile, catalogue),
     };
     let (outcome, decided) = outcome(key, draft, target.as_ref(), assessment);
     let bound = draft
         .ratings
         .iter()
-        .filter_map(|rating| bound(key.action, rating))
+        .filter_map(|rating| bound(key, rating, assessment.today))
         .min_by_key(Bound::day);
     let (months, months_because) = months(key, draft, catalogue);
     let exposure: BTreeSet<String> = draft
@@ -46,7 +48,7 @@ pub(super) fn step(
         why: why(key, draft, worst, catalogue),
         owner: (!key.owner.is_empty()).then(|| key.owner.clone()),
         exposure: exposure.into_iter().collect(),
-        from: from(key.action, draft),
+        from: from(key, draft),
         needs: Vec::new(),
         together_with: Vec::new(),
         deadlines: deadlines(key.action, draft),
@@ -65,7 +67,7 @@ pub(super) fn step(
             .map(|rating| rating.score.total)
             .max()
             .unwrap_or(0),
-        blockers: blockers(key.action, draft, target.as_ref(), catalogue),
+        blockers: blockers(key, draft, target.as_ref(), catalogue),
         done_when: done_when(key).to_owned(),
         commands: commands(key, draft),
         target,
@@ -73,26 +75,36 @@ pub(super) fn step(
     }
 }
 
-/// The algorithms that go in a step of this kind.
-fn from(action: Action, draft: &Draft<'_>) -> Vec<String> {
-    let goes = |quantum: Quantum, weak: bool| match action {
-        Action::Repair => weak,
-        Action::Identify => quantum == Quantum::Unknown,
+/// Whether a use goes in a step of this kind.
+fn goes(key: &Key, used: &Use) -> bool {
+    match key.action {
+        Action::Repair => is_repaired(&key.anchor, used),
+        Action::Identify => used.quantum == Quantum::Unknown,
         Action::RaiseStrength => true,
-        _ => quantum == Quantum::Broken,
-    };
+        _ => used.quantum == Quantum::Broken,
+    }
+}
+
+/// The algorithms that go in a step of this kind.
+fn from(key: &Key, draft: &Draft<'_>) -> Vec<String> {
     let uses = draft.ratings.iter().flat_map(|rating| &rating.uses);
-    let gone = uses.filter(|used| goes(used.quantum, used.weakness.is_some()));
+    let gone = uses.filter(|used| goes(key, used));
     let names: BTreeSet<&str> = gone.map(|used| &*used.algorithm).collect();
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// The bound of a rating as far as it concerns a step: what is weak today does not make the rest of it due today.
-fn bound(action: Action, rating: &Rating) -> Option<Bound> {
-    match (&rating.bound, action) {
-        (Some(Bound::Weakness { .. }), Action::Repair) => rating.bound.clone(),
-        (Some(Bound::Weakness { .. }), _) => rating.quantum_bound.clone(),
-        (bound, _) => bound.clone(),
+/// The bound of a rating as far as it concerns a step: what is weak today is due today, and makes nothing else due
+/// today.
+fn bound(key: &Key, rating: &Rating, today: Day) -> Option<Bound> {
+    if key.action == Action::Repair {
+        return Some(Bound::Weakness {
+            weakness: weakness_of(&key.anchor).0.into(),
+            day: today,
+        });
+    }
+    match &rating.bound {
+        Some(Bound::Weakness { .. }) => rating.quantum_bound.clone(),
+        bound => bound.clone(),
     }
 }
 
@@ -155,29 +167,23 @@ fn months(key: &Key, draft: &Draft<'_>, catalogue: &Catalogue) -> (u32, String) 
 }
 
 fn step_target(
-    action: Action,
+    key: &Key,
     draft: &Draft<'_>,
     assessment: &Assessment,
     profile: &Profile,
     catalogue: &Catalogue,
 ) -> Option<StepTarget> {
     let gone = |purpose: Purpose| {
-        draft.ratings.iter().flat_map(|rating| &rating.uses).any(|used| {
-            used.purpose == purpose
-                && match action {
-                    Action::Repair => used.weakness.is_some(),
-                    Action::RaiseStrength => true,
-                    _ => used.quantum == Quantum::Broken,
-                }
-        })
+        let mut uses = draft.ratings.iter().flat_map(|rating| &rating.uses);
+        uses.any(|used| used.purpose == purpose && goes(key, used))
     };
-    let purpose = match action {
+    let purpose = match key.action {
         Action::ReplaceIssuer | Action::DistributeTrust | Action::ReissueCertificates => Purpose::Signature,
         Action::EnablePostQuantum | Action::RefuseClassical => Purpose::KeyEstablishment,
         _ => Purpose::ALL.into_iter().find(|purpose| gone(*purpose))?,
     };
     let mut media = draft.media.iter();
-    media.find_map(|medium| {
+    let mut target = media.find_map(|medium| {
         target(
             catalogue,
             profile,
@@ -186,7 +192,34 @@ fn step_target(
             purpose,
             medium,
         )
-    })
+    })?;
+    if purpose == Purpose::Integrity {
+        built_on(&from(key, draft), &mut target);
+    }
+    Some(target)
+}
+
+/// A MAC or a derivation that is built on a hash stays what it is, on the better hash: a hash by itself replaces
+/// neither.
+fn built_on(gone: &[String], target: &mut StepTarget) {
+    let rebuilt = gone.iter().map(|name| {
+        let algorithm = Algorithm::named(name);
+        let hash = algorithm
+            .parts
+            .iter()
+            .find(|part| Algorithm::named(part).primitive == Primitive::Hash);
+        match algorithm.primitive {
+            Primitive::Hash => Some(target.algorithm.clone()),
+            _ => Some(name.strip_suffix(hash?.as_str())?.to_owned() + &target.algorithm),
+        }
+    });
+    let rebuilt: BTreeSet<Option<String>> = rebuilt.collect();
+    let named: Vec<&str> = rebuilt.iter().flatten().map(String::as_str).collect();
+    if rebuilt.contains(&None) || named.is_empty() {
+        target.note = "As the hash that it is built on; what kind of thing it is stays.".to_owned();
+    } else {
+        target.algorithm = named.join(", ");
+    }
 }
 
 fn outcome(

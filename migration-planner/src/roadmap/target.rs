@@ -9,6 +9,9 @@ use crate::risk::uses::Use;
 use crate::risk::verdict::Judge;
 use crate::risk::{Catalogue, Day, Profile, Purpose};
 
+/// Who asks, unless it is a regime.
+const PROFILE: &str = "the profile asks";
+
 /// The target for a purpose in a medium: of the construction that the profile asks for, and at least as strong as
 /// profile and regimes want. One to which a regime that applies objects is taken only where there is no other, and
 /// so is one of the other construction; it says so then.
@@ -32,7 +35,7 @@ pub(super) fn target(
         _ if !asymmetric => (2, "it withstands quantum computers".to_owned()),
         _ => (
             profile.target.level,
-            format!("the profile asks for category {}", profile.target.level),
+            format!("{PROFILE} for category {}", profile.target.level),
         ),
     };
     let fits = |rule: &&TargetRule| {
@@ -49,7 +52,11 @@ pub(super) fn target(
         .min_by_key(|(objections, rule)| (!objections.is_empty(), rule.construction != wanted))?;
     let mut because = match (asymmetric, rule.construction == wanted) {
         (false, _) => because,
-        (true, true) => format!("{because}, and for {} algorithms", wanted.name()),
+        (true, true) if because.starts_with(PROFILE) => {
+            format!("{because}, and for {} algorithms", wanted.name())
+        }
+        // A regime that asks for a category need not ask for the construction, too.
+        (true, true) => format!("{because}, {PROFILE} for {} algorithms", wanted.name()),
         (true, false) => format!("{because}; there is no {} one that fits", wanted.name()),
     };
     for regime in objections {

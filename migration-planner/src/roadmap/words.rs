@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::draft::{Draft, KEY_AGREEMENT_OF, Key, SELF_SIGNED, STRANGERS};
+use super::draft::{Draft, KEY_AGREEMENT_OF, Key, SELF_SIGNED, STRANGERS, is_repaired, weakness_of};
 use super::libraries;
 use super::model::{Action, StepTarget};
 use crate::risk::{Assessment, Bound, Catalogue, Threat};
@@ -15,8 +15,12 @@ pub(super) fn title(key: &Key, draft: &Draft<'_>, catalogue: &Catalogue) -> Stri
         Action::Repair => {
             let names: BTreeSet<&str> = weak_names(anchor, draft);
             let names: Vec<&str> = names.into_iter().collect();
+            let what = match weakness_of(anchor) {
+                (_, true) => "signatures that are weak today",
+                (_, false) => "what is weak today",
+            };
             format!(
-                "Replace what is weak today ({}): {}",
+                "Replace {what} ({}): {}",
                 names.join(", "),
                 count(places, "place")
             )
@@ -75,16 +79,17 @@ fn each(number: usize, what: &str) -> String {
     }
 }
 
-fn weak_names<'a>(weakness: &str, draft: &'a Draft<'_>) -> BTreeSet<&'a str> {
+fn weak_names<'a>(anchor: &str, draft: &'a Draft<'_>) -> BTreeSet<&'a str> {
     let uses = draft.ratings.iter().flat_map(|rating| &rating.uses);
-    let weak = uses.filter(|used| used.weakness.as_deref() == Some(weakness));
+    let weak = uses.filter(|used| is_repaired(anchor, used));
     weak.map(|used| &*used.algorithm).collect()
 }
 
 pub(super) fn why(key: &Key, draft: &Draft<'_>, worst: Option<Threat>, catalogue: &Catalogue) -> String {
     match key.action {
         Action::Repair => {
-            let weakness = catalogue.weaknesses.iter().find(|weakness| weakness.id == key.anchor);
+            let (id, _) = weakness_of(&key.anchor);
+            let weakness = catalogue.weaknesses.iter().find(|weakness| weakness.id == id);
             weakness.map_or_else(String::new, |weakness| weakness.says.clone())
         }
         Action::Identify if key.anchor.starts_with(KEY_AGREEMENT_OF) => {
@@ -142,12 +147,21 @@ pub(super) fn bound_words(bound: &Bound, assessment: &Assessment) -> String {
     }
 }
 
+/// Whether the step is about a version of a protocol: a later one takes its place, whatever the algorithms.
+pub(super) fn is_protocol(key: &Key, catalogue: &Catalogue) -> bool {
+    let (id, _) = weakness_of(&key.anchor);
+    let mut weaknesses = catalogue.weaknesses.iter();
+    key.action == Action::Repair
+        && weaknesses.any(|weakness| weakness.id == id && !weakness.protocols.is_empty())
+}
+
 pub(super) fn blockers(
-    action: Action,
+    key: &Key,
     draft: &Draft<'_>,
     target: Option<&StepTarget>,
     catalogue: &Catalogue,
 ) -> Vec<String> {
+    let action = key.action;
     let mut blockers = Vec::new();
     if matches!(
         action,
@@ -155,7 +169,7 @@ pub(super) fn blockers(
     ) {
         return blockers;
     }
-    if target.is_none() {
+    if target.is_none() && !is_protocol(key, catalogue) {
         let media: Vec<&str> = draft.media.iter().map(String::as_str).collect();
         blockers.push(format!(
             "the facts name nothing to move to for {}: there is no finished standard, or none that was verified",

@@ -22,7 +22,7 @@ use symbolon_crypto::digest::{sha256, sha256_of};
 use super::{ScanError, Scanner};
 use crate::inventory::{Fragment, Reason};
 
-const MAGIC: &[u8; 16] = b"symbolon-plan-1\n";
+const MAGIC: &[u8; 16] = b"symbolon-plan-2\n";
 /// The largest cache read, in bytes.
 const MAX_LEN: u64 = 2 << 30;
 const KEY: usize = 16;
@@ -77,6 +77,8 @@ impl Cache {
             .map(|scanner| format!("{} {}\n", scanner.name(), scanner.version()))
             .collect();
         names.sort();
+        // The tables of algorithms and libraries are others in another release.
+        names.push(format!("program {}\n", env!("CARGO_PKG_VERSION")));
         let scanners = sha256(names.concat().as_bytes());
         let mut temporary = path.to_owned().into_os_string();
         temporary.push(".new");

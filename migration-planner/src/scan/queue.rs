@@ -33,7 +33,7 @@ impl<T> Queue<T> {
         self.changed.notify_one();
     }
 
-    /// The last task, once there is one; `None` when there will be no more. Each is to be followed by `done`.
+    /// The last task, once there is one; `None` when there will be no more. Each is to be followed by `when_done`.
     pub(super) fn pop(&self) -> Option<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -49,12 +49,26 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(super) fn done(&self) {
+    /// Counts the task as done when it is dropped.
+    pub(super) fn when_done(&self) -> Done<'_, T> {
+        Done(self)
+    }
+
+    fn done(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.busy = state.busy.saturating_sub(1);
         if state.busy == 0 && state.tasks.is_empty() {
             self.changed.notify_all();
         }
+    }
+}
+
+/// A task that is being done.
+pub(super) struct Done<'a, T>(&'a Queue<T>);
+
+impl<T> Drop for Done<'_, T> {
+    fn drop(&mut self) {
+        self.0.done();
     }
 }
 

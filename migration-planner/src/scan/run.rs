@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::cache::Cache;
 use super::classify::Classifier;
 use super::counts::Counts;
+use super::follow::Scanned;
 use super::ignored::Ignored;
 use super::queue::{Memory, Queue};
 use super::walk::{Names, Root};
@@ -186,7 +187,8 @@ pub fn scan(request: &ScanRequest) -> Result<Inventory, ScanError> {
     };
     let mut inventory = run(&shared)?;
     inventory.targets = targets.iter().map(ToString::to_string).collect();
-    crate::inventory::link(&mut inventory);
+    let scanned = Scanned::of(&targets);
+    crate::inventory::link(&mut inventory, &|place| scanned.real(place));
     inventory.prune_edges();
     request.progress.update(&Snapshot {
         done: 1.0,

@@ -228,3 +228,24 @@ fn make_samples(path: &Path) {
         run(path, "keytool", &line.split(' ').collect::<Vec<_>>());
     }
 }
+
+/// The change time cannot be set, so the cache's rule about recent files is waited for: until the clock is past it.
+pub(crate) fn age(folder: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let newest = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().ctime())
+        .max();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        if i64::try_from(now).unwrap() > newest.unwrap() + 2 {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "the clock stands still");
+        std::thread::yield_now();
+    }
+}

@@ -1,7 +1,8 @@
 //! `symbolon plan merge`.
 
 use anyhow::Result;
-use symbolon_migration_planner::inventory::Inventory;
+use symbolon_migration_planner::inventory::{self, Inventory};
+use symbolon_migration_planner::issued::mark_shared_keys;
 
 use super::{document, summary};
 use crate::args::plan::Merge;
@@ -15,6 +16,9 @@ pub(super) fn run(options: &Merge) -> Result<()> {
     if moment.is_some() {
         whole.timestamp = moment;
     }
+    // One of them may hold who issued, or what a configuration names, that another tells of.
+    inventory::relate(&mut whole);
+    mark_shared_keys(&mut whole);
     document::tag(&mut whole, &options.tags);
     document::write(&whole, &options.document)?;
     if options.document.out.is_some() {

@@ -1,15 +1,17 @@
 //! Files: taking over what is known of them, reading them once, showing them to scanners.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
 use super::{LIST_BUFFER, SMALL, Worker, words};
 use crate::inventory::{Access, Fragment, Reason, Subject};
+use crate::scan::promise::broken;
 use crate::scan::text::from_utf16;
 use crate::scan::walk::{look_at, open_file};
-use crate::scan::{Budget, File, Piece};
+use crate::scan::{Budget, File, Piece, Scanner};
 
 impl Worker<'_> {
     pub(super) fn file(&mut self, directory: BorrowedFd<'_>, name: &[u8], start: usize, wanted: u64) {
@@ -19,7 +21,9 @@ impl Worker<'_> {
                 Err(error) => return self.failed(error),
             };
             let key = cache.key(&stat, &self.shown);
-            if let Some(record) = cache.get(&key, &mut self.desk)
+            // What is too large today is told so, whatever was read of it once.
+            if stat.st_size.cast_unsigned() <= self.shared.request.limits.file_size
+                && let Some(record) = cache.get(&key, &mut self.desk)
                 && self.take_over(record.json)
             {
                 let tally = self.inventory.coverage.of(Subject::Files);
@@ -95,6 +99,21 @@ impl Worker<'_> {
         self.bytes = bytes;
     }
 
+    /// Shows a piece to a scanner. One that fails on it, or a library below it, fails on that piece alone: it is
+    /// noted, what it found until then is kept, and the scan goes on.
+    pub(super) fn show(&mut self, scanner: &dyn Scanner, piece: &Piece<'_>) {
+        self.found.on_behalf_of(scanner.name());
+        let found = &mut self.found;
+        let shown = catch_unwind(AssertUnwindSafe(|| scanner.scan(piece, found)));
+        if shown.is_err() {
+            self.found.unread(
+                Reason::Unsupported,
+                None,
+                "the scanner failed on it, which is a fault of Symbolon: please report it",
+            );
+        }
+    }
+
     /// Shows the bytes to every scanner that wants them.
     pub(super) fn look(&mut self, raw: &[u8], stat: &Stat, name: &[u8], start: usize, wanted: u64) {
         let decoded = from_utf16(raw);
@@ -122,11 +141,16 @@ impl Worker<'_> {
             };
             for (index, scanner) in self.shared.request.scanners.iter().enumerate() {
                 if set >> index & 1 == 1 {
-                    self.found.on_behalf_of(scanner.name());
-                    scanner.scan(&Piece::File(file), &mut self.found);
+                    self.show(scanner.as_ref(), &Piece::File(file));
                 }
             }
             self.shown = shown;
+        }
+        if self.found.is_empty()
+            && let Some((reason, detail)) = broken(name, bytes)
+        {
+            self.found.on_behalf_of("walk");
+            self.found.unread(reason, None, detail);
         }
         if let Some(cache) = &self.shared.cache {
             let key = cache.key(stat, &self.shown);

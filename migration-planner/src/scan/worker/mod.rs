@@ -53,13 +53,14 @@ impl<'a> Worker<'a> {
 
     pub(super) fn work(mut self) -> Result<Inventory, ScanError> {
         while let Some(task) = self.shared.queue.pop() {
+            // Even where it ends in a panic: the others would wait for more.
+            let _done = self.shared.queue.when_done();
             match task {
                 Task::Path(path, share) => self.path(&path, share),
                 Task::Contact(target, share) => self.contact(&target, share),
                 Task::Directories(place, names) => self.next_directory(&place, names),
                 Task::Files(place, names) => self.files_of(&place, &names),
             }
-            self.shared.queue.done();
         }
         self.shared.counts.add(&mut self.since);
         if let Some(cache) = &self.shared.cache
@@ -157,8 +158,7 @@ impl<'a> Worker<'a> {
                 .any(|trigger| matches!(trigger, Trigger::Scheme(of) if of == scheme))
             {
                 asked = true;
-                self.found.on_behalf_of(scanner.name());
-                scanner.scan(&Piece::Target(target, budget), &mut self.found);
+                self.show(scanner.as_ref(), &Piece::Target(target, budget));
             }
         }
         if !asked {
