@@ -11,6 +11,7 @@
 //! This module decides when and makes it durable. It does not know how a certificate is encoded, who may ask for
 //! a rotation, or what an SVID is.
 
+mod changing;
 mod choosing;
 mod commands;
 mod error;
@@ -35,7 +36,7 @@ use symbolon_issuance::wit::WitAuthority as WitSigner;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::datastore::{AuthorityRecord, AuthorityState, Datastore};
@@ -49,10 +50,11 @@ pub use settings::{AuthoritySettings, FamilySettings};
 pub(crate) use settings::{may_be_alternative, may_sign};
 pub use slots::{Change, ChangeKind};
 
+use changing::{InMaking, Turns};
 use choosing::Wanted;
 pub(crate) use snapshot::bundle_of;
 use snapshot::{Loaded, Signing, Snapshot};
-use tally::Tally;
+use tally::Journal;
 
 /// How often a running server looks whether an authority is due for a change.
 const TICK: Duration = Duration::from_secs(10);
@@ -65,19 +67,22 @@ const PRUNE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Authorities {
     settings: AuthoritySettings,
     stores: Arc<Stores>,
-    datastore: Arc<dyn Datastore>,
+    datastore: Journal,
     recorder: Recorder,
     clock: Arc<dyn Clock>,
     /// What readers see; replaced as a whole after each change of the journal.
     current: ArcSwap<Snapshot>,
     published: watch::Sender<u64>,
-    /// Held while the journal is being changed, so that changes do not overlap.
-    changing: Mutex<()>,
+    /// Who may change the journal, so that changes do not overlap.
+    turns: Turns,
     /// What each family is to be; replaced as a whole.
     wanted: ArcSwap<Vec<Wanted>>,
-    tally: Tally,
     /// When upstreams that failed are asked again.
     waits: upstream::Waits,
+    /// What upstreams said of what is ours.
+    learnt: upstream::Learnt,
+    /// Keys that no journal line names yet.
+    in_making: InMaking,
     /// Whether a key may be left that nobody needs any more, since a store could not be reached.
     keys_are_left: AtomicBool,
 }
@@ -97,8 +102,10 @@ impl Authorities {
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, Vec<Change>), AuthoritiesError> {
         settings.check(&stores)?;
-        let wanted = choosing::wanted(&settings, &stores, datastore.as_ref()).await?;
+        let datastore = Journal::new(datastore);
+        let wanted = choosing::wanted(&settings, &stores, &datastore).await?;
         let empty = Snapshot::empty(&settings.trust_domain);
+        let turns = Turns::new(settings.families.iter().map(|family| family.family));
         let authorities = Self {
             settings,
             stores,
@@ -107,15 +114,18 @@ impl Authorities {
             clock,
             current: ArcSwap::from_pointee(empty),
             published: watch::Sender::new(0),
-            changing: Mutex::new(()),
+            turns,
             wanted: ArcSwap::from_pointee(wanted),
-            tally: Tally::default(),
             keys_are_left: AtomicBool::new(false),
             waits: upstream::Waits::default(),
+            learnt: upstream::Learnt::default(),
+            in_making: InMaking::default(),
         };
         authorities.refuse_a_clock_in_the_past().await?;
         authorities.find_signing_keys().await?;
         authorities.retire_what_is_not_configured().await?;
+        authorities.settle_upstreams().await?;
+        authorities.forget_stale_requests().await?;
         authorities.destroy_orphaned_keys().await?;
         let changes = authorities.rotate_due().await?;
         Ok((Arc::new(authorities), changes))
@@ -184,14 +194,16 @@ impl Authorities {
         // One after the other: the journal and the bundle keep their order. Between two a command may have its turn:
         // whoever revokes an authority does not wait for every token that another family's key is on.
         for family in self.families() {
-            let _changing = self.changing.lock().await;
+            let mut changing = self.turns.making(family).await;
             let Some(wanted) = self.wanted(family) else {
                 continue;
             };
-            let rotated = self.rotate_family(&wanted, now, &mut changes, &mut opened).await;
+            let rotated = self
+                .rotate_family(&wanted, &mut changing, &mut changes, &mut opened)
+                .await;
             failures.extend(rotated.err());
         }
-        let _changing = self.changing.lock().await;
+        let _changing = self.turns.journal().await;
         if !failures.is_empty() || self.keys_are_left.load(Ordering::Relaxed) {
             // Or every further try would leave more keys behind.
             failures.extend(self.destroy_orphaned_keys().await.err());
@@ -214,7 +226,7 @@ impl Authorities {
     /// # Errors
     /// [`AuthoritiesError`]; the bundle that was published before stays then.
     pub async fn publish_appended(&self) -> Result<(), AuthoritiesError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.turns.journal().await;
         self.reload(Vec::new()).await
     }
 

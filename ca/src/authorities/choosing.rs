@@ -11,10 +11,13 @@ use symbolon_hsm::{StoreName, Stores};
 use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::rfc3339;
 
+use super::changing::Changing;
+use super::making::Fresh;
 use super::settings::{AuthoritySettings, FamilySettings};
 use super::slots::{Change, ChangeKind};
+use super::tally::Journal;
 use super::{Authorities, AuthoritiesError, CommandError, log_failure};
-use crate::datastore::{AuthorityRecord, AuthorityState, Datastore, FamilyChoice, FamilyShape};
+use crate::datastore::{AuthorityRecord, AuthorityState, FamilyChoice, FamilyShape};
 
 /// How long an authority of a new kind is published before it signs, unless the command says otherwise: as long as bundle
 /// holders may wait before they ask again.
@@ -34,6 +37,8 @@ pub struct Rotation {
     pub stores: Vec<StoreName>,
     /// How long the next authority is published before it signs; `None` for [`NOTICE`].
     pub notice: Option<Duration>,
+    /// Whether a request for the certificate of what the family was to be is given up, which somebody may be having signed.
+    pub gives_up_request: bool,
     /// Who wants it.
     pub by: String,
 }
@@ -42,8 +47,10 @@ pub struct Rotation {
 #[derive(Clone, Debug)]
 pub struct Rotating {
     /// The authority that was prepared; `None` where the one that signs is like that already, and what waited to replace
-    /// it will not.
+    /// it will not, and where its certificate is awaited.
     pub prepared: Option<AuthorityRecord>,
+    /// Whether somebody is to bring the certificate of the next authority.
+    pub is_awaited: bool,
     /// What the family is to be from now on.
     pub plan: Plan,
 }
@@ -91,7 +98,7 @@ impl Wanted {
 pub(super) async fn wanted(
     settings: &AuthoritySettings,
     stores: &Stores,
-    datastore: &dyn Datastore,
+    datastore: &Journal,
 ) -> Result<Vec<Wanted>, AuthoritiesError> {
     let plain = |settings: &FamilySettings| Wanted {
         settings: settings.clone(),
@@ -131,7 +138,7 @@ impl Authorities {
     /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then, nor if no key could be made. After that
     /// the choice may have been made, which is then carried out as soon as that is possible.
     pub async fn rotate(&self, family: Family, rotation: &Rotation) -> Result<Rotating, CommandError> {
-        let _changing = self.changing.lock().await;
+        let mut changing = self.turns.making(family).await;
         let wanted = self.wanted(family).ok_or(CommandError::NotConfigured(family))?;
         let next = self.chosen(&wanted.settings, rotation)?;
         let active = self.in_state(family, AuthorityState::Active).await?;
@@ -141,6 +148,16 @@ impl Authorities {
             return Err(CommandError::Already { family, is_like });
         }
         self.refuse_more_unused(family).await?;
+        if let Some(request) = self.awaited(family).await?
+            && !self.is_awaited(&next).await?
+            && !rotation.gives_up_request
+        {
+            return Err(CommandError::Requested {
+                family,
+                suite: request.suite,
+                requested_at: request.created_at,
+            });
+        }
         let now = self.clock.now();
         let configured = self.settings.families.iter().find(|known| known.family == family);
         let choice = FamilyChoice {
@@ -151,7 +168,7 @@ impl Authorities {
             chosen_at: now,
             chosen_by: symbolon_pki::text::printable(&rotation.by),
         };
-        let done = self.choose(next, choice, is_like, now).await;
+        let done = self.choose(next, choice, is_like, &mut changing).await;
         if done.is_err()
             && let Err(error) = self.destroy_orphaned_keys().await
         {
@@ -164,7 +181,12 @@ impl Authorities {
             Change::of(ChangeKind::Prepared, made).log();
         }
         let plan = self.plan(family).ok_or(CommandError::NotConfigured(family))?;
-        Ok(Rotating { prepared, plan })
+        let is_awaited = !is_like && prepared.is_none();
+        Ok(Rotating {
+            prepared,
+            is_awaited,
+            plan,
+        })
     }
 
     /// What the family would be, if it can be that.
@@ -179,36 +201,49 @@ impl Authorities {
         Ok(next)
     }
 
-    /// Makes the next authority, writes the choice down, and enters what was made, in this order: where the key cannot be
-    /// made nothing changes, and where the process dies in between the next start goes on from the choice.
+    /// Makes the next authority, or the request for its certificate, writes the choice down, and enters what was made, in this
+    /// order: where the key cannot be made nothing changes, and where the process dies in between the next start goes on from
+    /// the choice. What was requested before it is given up when it counts, and not before.
     async fn choose(
         &self,
         next: FamilySettings,
         choice: FamilyChoice,
         is_like: bool,
-        now: SystemTime,
+        changing: &mut Changing<'_>,
     ) -> Result<Option<AuthorityRecord>, AuthoritiesError> {
         let family = next.family;
         let made = match is_like {
             true => None,
-            false => Some(self.new_authority(&next, now).await?),
+            false => match self.new_authority(&next, changing).await {
+                // Its certificate was requested before, and is what is to be brought.
+                Err(AuthoritiesError::Awaited { .. }) => None,
+                made => Some(made?),
+            },
         };
-        let sequence = self.write_choice(&choice).await?;
+        let sequence = self.datastore.choose_family(&choice).await?;
         let mut wanted = Vec::clone(&self.wanted.load());
         wanted.retain(|wanted| wanted.settings.family != family);
         wanted.push(Wanted {
-            settings: next,
+            settings: next.clone(),
             choice: Some((sequence, choice)),
         });
         self.wanted.store(wanted.into());
         if let Some(waiting) = self.in_state(family, AuthorityState::Prepared).await? {
             let why = "the family is to be something else";
-            self.retire(&waiting, why, now).await?;
+            self.retire(&waiting, why, self.clock.now()).await?;
         }
-        if let Some(made) = &made {
-            self.enter(made).await?;
+        match made {
+            Some(Fresh::Certified(made)) => {
+                self.datastore.add_authority(&made).await?;
+                self.forget_request_unless(family, Some(&next)).await?;
+                Ok(Some(made))
+            }
+            Some(Fresh::Requested(request)) => self.request(&next, &request).await.map(|()| None),
+            None => self
+                .forget_request_unless(family, Some(&next))
+                .await
+                .map(|()| None),
         }
-        Ok(made)
     }
 
     /// What counts for a family that is configured.

@@ -7,9 +7,11 @@
 use std::time::SystemTime;
 
 use symbolon_pki::bundle::JwtAuthority;
-use symbolon_pki::suite::Family;
+use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::rfc3339;
 
+use super::changing::Changing;
+use super::making::Fresh;
 use super::settings::FamilySettings;
 use super::slots::{Change, ChangeKind};
 use super::{Authorities, AuthoritiesError, is_valid, log_failure};
@@ -136,6 +138,20 @@ pub enum CommandError {
         /// Whether the authority that signs is like that; if not, the next one will be.
         is_like: bool,
     },
+    /// The family is to be something else while somebody is to bring a certificate for what it was to be.
+    #[error(
+        "the certificate of the next {family} authority, of {suite}, was requested at {} and has yet to be brought; bring it \
+         first, or say that the request is given up: what is signed for it is of no use then",
+        rfc3339(*.requested_at)
+    )]
+    Requested {
+        /// The family.
+        family: Family,
+        /// What it was requested for.
+        suite: Suite,
+        /// When.
+        requested_at: SystemTime,
+    },
     /// Too many authorities of the family were prepared and let go of.
     #[error(
         "{count} {family} authorities are in the bundle that never signed and never will; revoke them, or wait until {until}"
@@ -191,14 +207,13 @@ impl Authorities {
     /// [`CommandError`]; but for [`CommandError::Failed`] nothing has changed then, and after that at most the one that
     /// was prepared before is let go.
     pub async fn prepare(&self, family: Family) -> Result<AuthorityRecord, CommandError> {
-        let _changing = self.changing.lock().await;
+        let mut changing = self.turns.making(family).await;
         let wanted = self.wanted(family).ok_or(CommandError::NotConfigured(family))?;
         if self.in_state(family, AuthorityState::Active).await?.is_none() {
             return Err(CommandError::NotReady(family));
         }
         self.refuse_more_unused(family).await?;
-        let now = self.clock.now();
-        let made = self.prepare_instead(&wanted.settings, now).await;
+        let made = self.prepare_instead(&wanted.settings, &mut changing).await;
         if made.is_err()
             && let Err(error) = self.destroy_orphaned_keys().await
         {
@@ -216,14 +231,21 @@ impl Authorities {
     async fn prepare_instead(
         &self,
         settings: &FamilySettings,
-        now: SystemTime,
+        changing: &mut Changing<'_>,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
-        let made = self.new_authority(settings, now).await?;
-        if let Some(waiting) = self.in_state(settings.family, AuthorityState::Prepared).await? {
-            self.retire(&waiting, "another was prepared by command", now)
+        let family = settings.family;
+        let made = match self.new_authority(settings, changing).await? {
+            Fresh::Certified(made) => made,
+            Fresh::Requested(request) => {
+                self.request(settings, &request).await?;
+                return Err(AuthoritiesError::Awaited { family });
+            }
+        };
+        if let Some(waiting) = self.in_state(family, AuthorityState::Prepared).await? {
+            self.retire(&waiting, "another was prepared by command", self.clock.now())
                 .await?;
         }
-        self.enter(&made).await?;
+        self.datastore.add_authority(&made).await?;
         Ok(made)
     }
 
@@ -241,7 +263,7 @@ impl Authorities {
         step: Step,
         authority_id: &str,
     ) -> Result<AuthorityRecord, CommandError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.turns.journal().await;
         let record = match self.record(family, authority_id).await {
             // What a family that left the configuration signed may still count, and can be taken back.
             Ok(record) if step != Step::Activate => record,
@@ -280,7 +302,8 @@ impl Authorities {
             opened.push(self.load(&record).await?);
         }
         let done = self
-            .advance(&record.authority_id, step.to(), now)
+            .datastore
+            .change_authority_state(&record.authority_id, step.to(), now)
             .await
             .map_err(AuthoritiesError::from)?;
         let reloaded = self.reload(opened).await;
@@ -318,7 +341,7 @@ impl Authorities {
             (Family::Wit, Step::Revoke) => (AuthorityKind::Wit, "authority.revoked"),
             _ => return Err(unknown()),
         };
-        let _changing = self.changing.lock().await;
+        let _changing = self.turns.journal().await;
         let found = self.datastore.appended_key(kind, key_id).await;
         let (_, state) = found.map_err(AuthoritiesError::from)?.ok_or_else(unknown)?;
         if state != step.from() {

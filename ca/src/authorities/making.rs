@@ -18,12 +18,14 @@ use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{SubjectKey, SuiteSigner, component_spki_hash};
 use symbolon_pki::suite::{Family, Suite};
 
+use super::changing::Changing;
 use super::settings::FamilySettings;
 use super::snapshot::Loaded;
 use super::upstream::Candidate;
 use super::{Authorities, AuthoritiesError};
 use crate::datastore::{
-    AuthorityMaterial, AuthorityRecord, AuthorityState, CertificateProfile, KeyReference, KeyRole,
+    AuthorityMaterial, AuthorityRecord, AuthorityRequest, AuthorityState, CertificateProfile, KeyReference,
+    KeyRole,
 };
 use crate::records::{intent_of, issued_record};
 
@@ -31,6 +33,14 @@ use crate::records::{intent_of, issued_record};
 struct MadeKey {
     signers: AuthorityKeys,
     keys: Vec<KeyReference>,
+}
+
+/// What was made for a family. The journal does not know of it yet.
+pub(super) enum Fresh {
+    /// An authority.
+    Certified(AuthorityRecord),
+    /// The request for one, whose certificate somebody is to bring.
+    Requested(AuthorityRequest),
 }
 
 /// What an authority of this family signs with: keys that stand in the order of the suites' components.
@@ -71,35 +81,65 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 impl Authorities {
     /// Makes a new authority for a family and journals it as prepared.
+    ///
+    /// # Errors
+    /// [`AuthoritiesError::Awaited`] where somebody is to bring its certificate, which the journal knows then.
     pub(super) async fn make(
         &self,
         settings: &FamilySettings,
-        now: SystemTime,
+        changing: &mut Changing<'_>,
     ) -> Result<AuthorityRecord, AuthoritiesError> {
-        let record = self.new_authority(settings, now).await?;
-        self.enter(&record).await?;
+        let record = match self.new_authority(settings, changing).await? {
+            Fresh::Certified(record) => record,
+            Fresh::Requested(request) => {
+                self.request(settings, &request).await?;
+                return Err(AuthoritiesError::Awaited {
+                    family: settings.family,
+                });
+            }
+        };
+        self.datastore.add_authority(&record).await?;
         Ok(record)
     }
 
     /// Makes a new authority for a family, of which the journal does not know yet: its key is destroyed with the next
-    /// orphans, unless the journal learns of it.
+    /// orphans, unless the journal learns of it before the turn ends. Where an upstream has to be asked, others may change the
+    /// journal meanwhile.
+    ///
+    /// # Errors
+    /// [`AuthoritiesError::Awaited`] where the journal knows of a request for it.
     pub(super) async fn new_authority(
         &self,
         settings: &FamilySettings,
-        now: SystemTime,
-    ) -> Result<AuthorityRecord, AuthoritiesError> {
+        changing: &mut Changing<'_>,
+    ) -> Result<Fresh, AuthoritiesError> {
         let family = settings.family;
         if self.is_awaited(settings).await? {
             return Err(AuthoritiesError::Awaited { family });
         }
-        let MadeKey { signers, keys } = self.make_key(settings).await?;
+        let made = self.make_key(settings).await?;
+        let spared = self.in_making.spare(&made.keys, &self.keys_are_left);
+        let fresh = self.establish(settings, made, changing).await;
+        spared.settle();
+        fresh
+    }
+
+    /// Makes an authority of a key: certified by itself or by whoever stands above it, or published there.
+    async fn establish(
+        &self,
+        settings: &FamilySettings,
+        MadeKey { signers, keys }: MadeKey,
+        changing: &mut Changing<'_>,
+    ) -> Result<Fresh, AuthoritiesError> {
+        let (family, now) = (settings.family, self.clock.now());
         if family.signs_tokens() {
             let key = SubjectKey::Suite(signers.signer().public_key().clone());
             let (key_id, spki) = (key.skid().to_string(), key.spki_der());
             let mut published = JwtAuthority::from_spki_der(&key_id, &spki)?;
             published.expires_at = Some(now + self.settings.ttl);
-            self.publish_above(settings, &published).await?;
-            Ok(AuthorityRecord {
+            changing.apart(self.publish_above(settings, &published)).await?;
+            let published_at = self.clock.now();
+            Ok(Fresh::Certified(AuthorityRecord {
                 authority_id: key_id.clone(),
                 family,
                 suite: settings.suite,
@@ -109,16 +149,17 @@ impl Authorities {
                 keys,
                 not_before: now.checked_sub(BACKDATE).unwrap_or(now),
                 not_after: now + self.settings.ttl,
-                created_at: now,
-                changed_at: now,
+                created_at: published_at,
+                changed_at: published_at,
                 activated_at: None,
                 upstream: None,
-            })
+            }))
         } else if let Some(above) = &settings.upstream {
             let candidate = Candidate { signers, keys };
-            self.certify_above(settings, above, candidate, now).await
+            self.certify_above(settings, above, candidate, changing).await
         } else {
-            self.certify(settings, signers, keys, now).await
+            let record = self.certify(settings, signers, keys, now).await?;
+            Ok(Fresh::Certified(record))
         }
     }
 
@@ -298,6 +339,7 @@ impl Authorities {
             .flat_map(|record| record.keys)
             .chain(awaited.into_iter().flat_map(|request| request.keys))
             .map(|key| key.spki_sha256)
+            .chain(self.in_making.hashes())
             .collect();
         let prefix = self.label_prefix();
         let stores = Arc::clone(&self.stores);

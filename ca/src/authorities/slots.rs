@@ -7,7 +7,9 @@ use symbolon_hsm::StoreError;
 use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::rfc3339;
 
-use super::choosing::Wanted;
+use super::changing::Changing;
+use super::choosing::{NOTICE, Wanted};
+use super::settings::FamilySettings;
 use super::snapshot::Loaded;
 use super::{Authorities, AuthoritiesError, PRUNE_AFTER, is_valid};
 use crate::datastore::{AuthorityRecord, AuthorityState};
@@ -93,6 +95,16 @@ fn is_activate_due(active: &AuthorityRecord, now: SystemTime) -> bool {
     now + (life(active) / 6).min(ACTIVATE_AT_MOST) >= active.not_after
 }
 
+/// Whether a successor has been published for so long that everybody has had time to ask: for [`NOTICE`], or for half of
+/// what the one that signs had left when it was made, if that is less.
+///
+/// Mostly it was published at half life. One that was made late, its key having been lost or its store or upstream away,
+/// must not sign for that reason what nobody can verify yet, while another can sign.
+fn is_known(waiting: &AuthorityRecord, active: &AuthorityRecord, now: SystemTime) -> bool {
+    let left = active.not_after.duration_since(waiting.created_at);
+    waiting.created_at + NOTICE.min(left.unwrap_or_default() / 2) <= now
+}
+
 fn life(authority: &AuthorityRecord) -> Duration {
     let life = authority.not_after.duration_since(authority.not_before);
     life.unwrap_or_default()
@@ -104,11 +116,11 @@ impl Authorities {
     pub(super) async fn rotate_family(
         &self,
         wanted: &Wanted,
-        now: SystemTime,
+        changing: &mut Changing<'_>,
         changes: &mut Vec<Change>,
         opened: &mut Vec<Loaded>,
     ) -> Result<(), AuthoritiesError> {
-        let settings = &wanted.settings;
+        let (settings, now) = (&wanted.settings, self.clock.now());
         let journal = self.datastore.authorities(Some(settings.family)).await?;
         let in_state = |state| journal.iter().find(|record| record.state == state).cloned();
         let active = in_state(AuthorityState::Active);
@@ -133,73 +145,82 @@ impl Authorities {
             Some(active) => self.has_fallen(active).await?,
             None => false,
         };
-        let kind = match &active {
+        // Whoever has nothing that can sign on has no time to wait for.
+        let at_once = match &active {
             None => Some(ChangeKind::Activated),
             Some(active) if !is_valid(active, now) => Some(ChangeKind::ReplacedExpired),
-            Some(active) if has_fallen || is_activate_due(active, now) => Some(ChangeKind::Rotated),
-            Some(_) => None,
+            Some(_) => has_fallen.then_some(ChangeKind::Rotated),
         };
         let is_changing = active.as_ref().is_some_and(|active| wanted.is_changing(active));
-        let has_had_notice = |prepared: &AuthorityRecord| {
-            is_changing && wanted.activates_at(prepared).is_some_and(|at| at <= now)
+        let has_had_notice = |waiting: &AuthorityRecord| {
+            is_changing && wanted.activates_at(waiting).is_some_and(|at| at <= now)
         };
-        let is_chosen = kind.is_none() && prepared.as_ref().is_some_and(has_had_notice);
-        let mut kind = kind.or(is_chosen.then_some(ChangeKind::Rotated));
+        let is_time = |waiting: &AuthorityRecord| {
+            let succeeds =
+                |active: &AuthorityRecord| is_activate_due(active, now) && is_known(waiting, active, now);
+            at_once.is_some() || has_had_notice(waiting) || active.as_ref().is_some_and(succeeds)
+        };
         // There is no way back from signing: whoever is to has to have its key.
-        let mut ready = None;
-        if kind.is_some()
-            && let Some(waiting) = prepared.take()
-        {
+        let mut next = None;
+        if let Some(waiting) = prepared.take_if(|waiting| is_time(waiting)) {
             match self.load(&waiting).await {
-                Ok(loaded) => {
-                    ready = Some(loaded);
-                    prepared = Some(waiting);
-                }
+                Ok(loaded) => next = Some((waiting, loaded)),
                 Err(error) if error.is_lost_key() => {
                     tracing::error!(error = &error as &dyn std::error::Error, "a key is lost");
                     self.retire(&waiting, "its key is not in its store any more", now)
                         .await?;
-                    // The next one has yet to be known to anybody.
-                    kind = kind.filter(|_| !is_chosen);
                 }
                 Err(error) => return Err(error),
             }
         }
-        let needed = active
-            .as_ref()
-            .is_none_or(|active| !is_valid(active, now) || is_prepare_due(active, now) || is_changing)
-            || has_fallen;
-        if needed && prepared.is_none() {
-            tracing::debug!(event = "authority.preparing", family = %settings.family, suite = %settings.suite);
+        let is_needed = at_once.is_some()
+            || is_changing
+            || active.as_ref().is_some_and(|active| is_prepare_due(active, now));
+        if is_needed && prepared.is_none() && next.is_none() {
             // One that signs can wait for an upstream that does not answer.
             let can_wait = active.as_ref().is_some_and(|active| is_valid(active, now));
-            if can_wait && !self.waits.is_over(settings.family, now) {
-                return Ok(());
-            }
-            let made = self.make(settings, now).await;
-            let failed = matches!(made, Err(AuthoritiesError::Upstream { .. }));
-            self.waits.note(settings.family, failed, now);
-            prepared = match made {
-                Ok(made) => {
-                    changes.push(Change::of(ChangeKind::Prepared, &made));
-                    Some(made)
-                }
-                Err(AuthoritiesError::Awaited { .. }) => None,
-                Err(error) => return Err(error),
-            };
+            prepared = self.make_next(settings, can_wait, changing).await?;
+            changes.extend(prepared.iter().map(|made| Change::of(ChangeKind::Prepared, made)));
         }
-        if let (Some(kind), Some(next)) = (kind, prepared) {
-            let ready = match ready {
-                Some(ready) => ready,
-                None => self.load(&next).await?,
-            };
+        // What was made just now is known to nobody.
+        if at_once.is_some()
+            && let Some(made) = prepared
+        {
+            let loaded = self.load(&made).await?;
+            next = Some((made, loaded));
+        }
+        if let Some((record, loaded)) = next {
             let done = self
-                .advance(&next.authority_id, AuthorityState::Active, now)
+                .datastore
+                .change_authority_state(&record.authority_id, AuthorityState::Active, now)
                 .await?;
-            changes.push(Change::of(kind, &done.authority));
-            opened.push(ready);
+            changes.push(Change::of(
+                at_once.unwrap_or(ChangeKind::Rotated),
+                &done.authority,
+            ));
+            opened.push(loaded);
         }
         Ok(())
+    }
+
+    /// Makes the next authority of a family; `None` where that has to be waited for.
+    async fn make_next(
+        &self,
+        settings: &FamilySettings,
+        can_wait: bool,
+        changing: &mut Changing<'_>,
+    ) -> Result<Option<AuthorityRecord>, AuthoritiesError> {
+        tracing::debug!(event = "authority.preparing", family = %settings.family, suite = %settings.suite);
+        if can_wait && !self.waits.is_over(settings.family, self.clock.now()) {
+            return Ok(None);
+        }
+        let made = self.make(settings, changing).await;
+        let failed = matches!(made, Err(AuthoritiesError::Upstream { .. }));
+        self.waits.note(settings.family, failed, self.clock.now());
+        match made {
+            Err(AuthoritiesError::Awaited { .. }) => Ok(None),
+            made => made.map(Some),
+        }
     }
 
     /// Retires the authorities of families that left the configuration. They sign nothing any more, and would otherwise
@@ -230,7 +251,8 @@ impl Authorities {
             authority_id = record.authority_id,
             "not to sign any more: {why}"
         );
-        self.advance(&record.authority_id, AuthorityState::Old, now)
+        self.datastore
+            .change_authority_state(&record.authority_id, AuthorityState::Old, now)
             .await?;
         Ok(())
     }

@@ -219,6 +219,7 @@ fn read(request: &api::RotateAuthorityRequest, by: String) -> Result<Rotation, S
         alternative: suite("alternative", &request.alternative)?,
         stores: request.stores.iter().map(store).collect::<Result<_, _>>()?,
         notice,
+        gives_up_request: false,
         by,
     };
     let is_empty = rotation.suite.is_none() && rotation.alternative.is_none() && rotation.stores.is_empty();
@@ -262,6 +263,7 @@ fn status(error: CommandError) -> Status {
         | CommandError::NotYet { .. }
         | CommandError::Expired { .. }
         | CommandError::Already { .. }
+        | CommandError::Requested { .. }
         | CommandError::TooMany { .. } => Status::failed_precondition(message),
         CommandError::NotReady(_) => Status::unavailable(message),
         CommandError::Unknown { .. } => Status::not_found(message),

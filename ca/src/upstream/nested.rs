@@ -137,7 +137,8 @@ impl Nested {
         );
         let options = ChannelOptions {
             connect_timeout: self.options.timeout,
-            request_timeout: Some(self.options.timeout),
+            // Whoever calls sees to that, and says whom it waited for.
+            request_timeout: None,
             ..ChannelOptions::default()
         };
         let connecting = channel(&self.options.address, connector, &options);

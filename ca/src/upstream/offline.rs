@@ -1,10 +1,15 @@
 //! An authority that no program reaches: requests go out as files, and certificates come back as files.
 //!
 //! For a family `classical` that is `classical.csr.pem` in the directory of the upstream; what is signed is put beside it as
-//! `classical.chain.pem`, which is what a key ceremony writes: the certificate, what leads up to the root, the root.
+//! `classical.chain.pem`, which is what a key ceremony writes: the certificate, what leads up to the root, the root. It is
+//! taken when it has stood still from one look to the next, so that nobody reads what is still being copied.
 
+use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use symbolon_host::file::write_whole;
@@ -19,12 +24,24 @@ use super::{Answer, MintOrder, Minted, Upstream, UpstreamError};
 #[derive(Clone, Debug)]
 pub struct Offline {
     dir: PathBuf,
+    /// What each family's certificate looked like at the last look.
+    seen: Arc<Mutex<BTreeMap<Family, Seen>>>,
+}
+
+/// What a file looks like that somebody may still be copying: how long it is, and when it was last written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Seen {
+    len: u64,
+    modified: Option<SystemTime>,
 }
 
 impl Offline {
     /// The authority whose files are in this directory, which has to be there.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        Self {
+            dir,
+            seen: Arc::default(),
+        }
     }
 
     /// Sees whether the directory is there.
@@ -62,7 +79,12 @@ impl Offline {
 
     fn read_brought(&self, family: Family) -> Result<Option<Minted>, UpstreamError> {
         let path = self.file(family, "chain.pem");
-        if !path.try_exists().map_err(|error| self.failed(&path, error))? {
+        let found = match std::fs::metadata(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(&path, error)),
+        };
+        if !self.stands_still(family, &found) {
             return Ok(None);
         }
         let (roots, chain): (Vec<Certificate>, Vec<Certificate>) = certificates(&path)?
@@ -72,6 +94,16 @@ impl Offline {
             return Err(self.failed(&path, "it holds no root; put the root after the certificate"));
         }
         Ok(Some(Minted { chain, roots }))
+    }
+
+    /// Whether the file is as it was at the last look: half of what is still being copied is no certificate to refuse.
+    fn stands_still(&self, family: Family, found: &Metadata) -> bool {
+        let now = Seen {
+            len: found.len(),
+            modified: found.modified().ok(),
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(family, now) == Some(now)
     }
 
     fn put_away(&self, family: Family, refusal: Option<&str>) -> Result<(), UpstreamError> {
@@ -96,7 +128,10 @@ impl Offline {
                 self.file(family, "taken.pem")
             }
         };
-        std::fs::rename(&brought, &aside).map_err(|error| self.failed(&brought, error))
+        std::fs::rename(&brought, &aside).map_err(|error| self.failed(&brought, error))?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(&family);
+        Ok(())
     }
 }
 

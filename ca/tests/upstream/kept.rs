@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use spiffe::TrustDomain;
 use symbolon_ca::datastore::AuthorityKind;
-use symbolon_ca::upstream::{
-    Answer, Disk, DiskFiles, MintOrder, Upstream, UpstreamBundle, UpstreamError,
-};
+use symbolon_ca::upstream::{Answer, Disk, DiskFiles, MintOrder, Upstream, UpstreamBundle, UpstreamError};
 use symbolon_crypto::random;
 use symbolon_issuance::{AuthorityKeys, AuthoritySpec, Serial, prepare_authority};
 use symbolon_pki::bundle::JwtAuthority;
@@ -71,7 +69,12 @@ impl Kept {
     pub(crate) fn published(&self, kind: AuthorityKind) -> Vec<JwtAuthority> {
         let files = std::fs::read_dir(self.dir.join("keys")).unwrap();
         let read = |path: PathBuf| {
-            let name = path.file_name()?.to_str()?.strip_prefix(kind.name())?.strip_prefix('.')?.to_owned();
+            let name = path
+                .file_name()?
+                .to_str()?
+                .strip_prefix(kind.name())?
+                .strip_prefix('.')?
+                .to_owned();
             let (key_id, expires_at) = name.rsplit_once('.')?;
             let mut key = JwtAuthority::from_spki_der(key_id, &std::fs::read(&path).ok()?).ok()?;
             key.expires_at = from_unix_seconds(expires_at.parse().ok()?);

@@ -18,6 +18,7 @@ pub(crate) struct Root {
     pub(crate) certificate: Certificate,
     pub(crate) key: PrivateKey,
     pub(crate) alternative: Option<PrivateKey>,
+    serial: Serial,
 }
 
 impl Root {
@@ -47,6 +48,27 @@ impl Root {
     ) -> Self {
         let key = PrivateKey::generate(suite).unwrap();
         let alternative = alternative.map(|suite| PrivateKey::generate(suite).unwrap());
+        let serial = Serial::random(random::fill).unwrap();
+        Self::of(key, alternative, serial, trust_domain, path_len, ttl, now)
+    }
+
+    /// One with the same key and the same name, under which others stand.
+    pub(crate) fn twin(&self, path_len: Option<u8>, now: SystemTime) -> Self {
+        let key = self.key.to_pkcs8_der().unwrap();
+        let key = PrivateKey::from_pkcs8_der(&key).unwrap();
+        let life = Duration::from_secs(365 * 24 * 3600);
+        Self::of(key, None, self.serial, &domain(), path_len, life, now)
+    }
+
+    fn of(
+        key: PrivateKey,
+        alternative: Option<PrivateKey>,
+        serial: Serial,
+        trust_domain: &TrustDomain,
+        path_len: Option<u8>,
+        ttl: Duration,
+        now: SystemTime,
+    ) -> Self {
         let keys = match &alternative {
             Some(alternative) => {
                 AuthorityKeys::catalyst(key.signer().unwrap(), alternative.signer().unwrap()).unwrap()
@@ -58,13 +80,13 @@ impl Root {
             ttl,
             path_len,
         };
-        let serial = Serial::random(random::fill).unwrap();
         let linted = prepare_authority(&spec, &keys, serial, now).unwrap();
         let certificate = Certificate::from_der(linted.sign(&keys).unwrap().der()).unwrap();
         Self {
             certificate,
             key,
             alternative,
+            serial,
         }
     }
 

@@ -1,5 +1,10 @@
 //! Certificates that somebody is to bring: what is awaited, and taking what was brought.
 
+use std::sync::atomic::Ordering;
+
+use symbolon_pki::suite::Family;
+use symbolon_pki::time::rfc3339;
+
 use super::super::settings::FamilySettings;
 use super::super::slots::{Change, ChangeKind};
 use super::super::{Authorities, AuthoritiesError};
@@ -8,25 +13,86 @@ use crate::datastore::{AuthorityRecord, AuthorityRequest, AuthorityState};
 use crate::upstream::NamedUpstream;
 
 impl Authorities {
-    /// Whether the certificate of a family's next authority is to be brought, and was requested already. A request for what
-    /// is no longer wanted is forgotten.
+    /// Whether the certificate of a family's next authority is to be brought, and was requested already.
     pub(in crate::authorities) async fn is_awaited(
         &self,
         settings: &FamilySettings,
     ) -> Result<bool, AuthoritiesError> {
-        let requests = self.datastore.authority_requests().await?;
-        let Some(request) = requests.into_iter().find(|it| it.family == settings.family) else {
-            return Ok(false);
-        };
-        let offline = settings
-            .upstream
-            .as_ref()
-            .is_some_and(|above| above.upstream.is_offline());
-        if offline && settings.is_shape_of(request.suite, request.alternative, &request.keys) {
-            return Ok(true);
+        let request = self.awaited(settings.family).await?;
+        Ok(request.is_some_and(|request| is_for(&request, settings)))
+    }
+
+    /// What is awaited for a family.
+    pub(in crate::authorities) async fn awaited(
+        &self,
+        family: Family,
+    ) -> Result<Option<AuthorityRequest>, AuthoritiesError> {
+        let mut requests = self.datastore.authority_requests().await?.into_iter();
+        Ok(requests.find(|request| request.family == family))
+    }
+
+    /// Writes down what is to be brought, in place of what was, and hands the request to whoever carries it.
+    pub(in crate::authorities) async fn request(
+        &self,
+        settings: &FamilySettings,
+        request: &AuthorityRequest,
+    ) -> Result<(), AuthoritiesError> {
+        let family = request.family;
+        if self.awaited(family).await?.is_some() {
+            // What was requested before has a key, which is nobody's now.
+            self.keys_are_left.store(true, Ordering::Relaxed);
         }
-        self.datastore.forget_authority_request(settings.family).await?;
-        Ok(false)
+        self.datastore.request_authority(request).await?;
+        let Some(above) = &settings.upstream else {
+            return Ok(());
+        };
+        tracing::info!(
+            event = "authority.requested",
+            %family,
+            upstream = %above.name,
+            "its certificate is to be brought"
+        );
+        let handed = above.upstream.hand_out(family, &request.csr).await;
+        handed.map_err(|source| AuthoritiesError::Upstream {
+            family,
+            upstream: above.name.clone(),
+            source,
+        })
+    }
+
+    /// Forgets the request of a family if it is for something else than this; its key is swept away.
+    pub(in crate::authorities) async fn forget_request_unless(
+        &self,
+        family: Family,
+        settings: Option<&FamilySettings>,
+    ) -> Result<(), AuthoritiesError> {
+        let Some(request) = self.awaited(family).await? else {
+            return Ok(());
+        };
+        if settings.is_some_and(|settings| is_for(&request, settings)) {
+            return Ok(());
+        }
+        tracing::warn!(
+            event = "authority.request_forgotten",
+            %family,
+            suite = %request.suite,
+            requested_at = rfc3339(request.created_at),
+            "the family is to be something else, or nobody is to bring its certificates any more; what is brought for this \
+             request is of no use"
+        );
+        self.datastore.forget_authority_request(family).await?;
+        self.keys_are_left.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Forgets requests that the configuration has no use for any more.
+    pub(in crate::authorities) async fn forget_stale_requests(&self) -> Result<(), AuthoritiesError> {
+        for request in self.datastore.authority_requests().await? {
+            let wanted = self.wanted(request.family);
+            let settings = wanted.as_ref().map(|wanted| &wanted.settings);
+            self.forget_request_unless(request.family, settings).await?;
+        }
+        Ok(())
     }
 
     /// Takes certificates that were brought for what is awaited, and makes sure that the requests are where they are looked
@@ -82,7 +148,11 @@ impl Authorities {
                 return Err(failed(error));
             }
         };
-        let _changing = self.changing.lock().await;
+        let _changing = self.turns.making(family).await;
+        // Another may have been requested while this one was looked for.
+        if self.awaited(family).await?.as_ref() != Some(request) {
+            return Ok(None);
+        }
         let suites = (family, request.suite, request.alternative);
         let name = format!("requested for {family}");
         let candidate = Candidate {
@@ -123,4 +193,11 @@ impl Authorities {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a request is for what these settings make.
+fn is_for(request: &AuthorityRequest, settings: &FamilySettings) -> bool {
+    let above = settings.upstream.as_ref();
+    above.is_some_and(|above| above.upstream.is_offline())
+        && settings.is_shape_of(request.suite, request.alternative, &request.keys)
 }

@@ -7,12 +7,14 @@ use symbolon_api::spire::api::types;
 use symbolon_pki::bundle::JwtAuthority;
 use tonic::{Request, Status};
 
+use crate::authorities::AuthoritiesError;
 use crate::authorization::CallContext;
 use crate::caller::Caller;
 use crate::datastore::AppendedAuthorities;
 use crate::services::Core;
 use crate::status::failure;
 use crate::telemetry::BUNDLE_APPENDED;
+use crate::upstream::UpstreamError;
 use crate::wire::{read_jwt_key, read_wit_key};
 
 /// How long a key of a server below this one may have to live, be our own authorities' lives ever so short: a stock server
@@ -73,9 +75,28 @@ pub(super) async fn publish_wit(
 }
 
 async fn publish_for(core: &Core, publisher: &SpiffeId, added: &AppendedAuthorities) -> Result<(), Status> {
+    // First above, and only then here: what is believed here alone would be refused elsewhere in the trust domain.
+    core.authorities.pass_up(added).await.map_err(of_upstream)?;
     let now = core.clock.now();
     core.datastore.publish_authorities(publisher, added, now).await?;
     publish(core, added, Some(publisher)).await
+}
+
+/// What the server below is told of whoever stands above this one.
+fn of_upstream(error: AuthoritiesError) -> Status {
+    let AuthoritiesError::Upstream { upstream, source, .. } = &error else {
+        return failure("the key could not be published above", &error);
+    };
+    tracing::warn!(
+        event = "upstream.key_not_passed_up",
+        error = &error as &dyn std::error::Error
+    );
+    let message = format!("the key was not published above this server, by {upstream}: {source}");
+    match source {
+        UpstreamError::Distrusted(_) => Status::already_exists(message),
+        UpstreamError::Unavailable(_) => Status::unavailable(message),
+        _ => Status::failed_precondition(message),
+    }
 }
 
 async fn publish(
