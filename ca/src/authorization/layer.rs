@@ -176,10 +176,12 @@ pub(crate) fn source_address(extensions: &Extensions) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http_body::{Body as HttpBody, Frame};
     use symbolon_pki::time::SystemClock;
     use symbolon_tls::grpc::Calls;
     use symbolon_tls::{ConnectionInfo, Negotiated};
     use tempfile::TempDir;
+    use tonic::codegen::Bytes;
 
     use super::*;
     use crate::config::LimitsConfig;
@@ -187,15 +189,32 @@ mod tests {
     use crate::datastore::sqlite::SqliteDatastore;
     use crate::registrations::Registrations;
 
+    /// A reply that goes on until it is let go of.
+    struct Endless;
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
     /// A layer before a service that answers everything.
-    async fn service(dir: &TempDir) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> {
+    async fn service(
+        dir: &TempDir,
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> {
         let datastore = SqliteDatastore::open(&dir.path().join("db")).await.unwrap();
         let datastore: Arc<dyn Datastore> = Arc::new(datastore);
         let own = spiffe::TrustDomain::new("example.org").unwrap();
         let registrations = Registrations::open(Arc::clone(&datastore), &own).await.unwrap();
         let gate = Gate::new(datastore, registrations, Arc::new(SystemClock));
         let layer = AuthorizationLayer::new(Arc::new(gate), Limits::new(&LimitsConfig::OFF));
-        layer.layer(tower::service_fn(async |_| Ok(Response::new(Body::empty()))))
+        layer.layer(tower::service_fn(async |_| Ok(Response::new(Body::new(Endless)))))
     }
 
     /// A call of somebody without a certificate.

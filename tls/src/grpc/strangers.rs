@@ -155,11 +155,7 @@ mod tests {
     }
 
     fn is_there(stranger: &Stranger) -> bool {
-        stranger
-            .strangers
-            .lock()
-            .places
-            .contains_key(&stranger.number)
+        stranger.strangers.lock().places.contains_key(&stranger.number)
     }
 
     #[test]
@@ -170,7 +166,10 @@ mod tests {
         let one_more = |address| strangers.admit(ip(address), &Calls::default());
         assert!(one_more("192.0.2.1").is_none());
         let third = busy(&strangers, "192.0.2.2");
-        assert!(one_more("192.0.2.3").is_none(), "three of all, and all have calls");
+        assert!(
+            one_more("192.0.2.3").is_none(),
+            "three of all, and all have calls"
+        );
         drop(first);
         let fourth = busy(&strangers, "192.0.2.3");
         drop((second, third, fourth));
