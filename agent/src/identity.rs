@@ -4,6 +4,7 @@
 //! agent/keys/     the key store
 //! agent/svid      which keys of it, and the chain
 //! agent/bundle    the trust bundle of the last sync, as a SPIFFE bundle document
+//! agent/migration how far entries were in their migration then
 //! ```
 //! The file is written after its keys and before older keys are destroyed, so that a crash at any moment leaves an SVID
 //! that works, and at worst a key that nobody uses: the next start destroys it.
@@ -30,6 +31,7 @@ use self::file::SvidFile;
 pub(crate) use self::keys::AgentKeys;
 use crate::config::AgentConfig;
 use crate::error::AgentError;
+use crate::migration::Stages;
 use crate::telemetry;
 use crate::time::{dice, renewal_at};
 
@@ -134,6 +136,7 @@ pub(crate) struct Vault {
     keys: AgentKeys,
     svid_path: PathBuf,
     bundle_path: PathBuf,
+    stages_path: PathBuf,
     trust_domain: TrustDomain,
 }
 
@@ -152,6 +155,7 @@ impl Vault {
             keys: AgentKeys::open(&dir.join("keys"), &kek, &config.trust_domain)?,
             svid_path: dir.join("svid"),
             bundle_path: dir.join("bundle"),
+            stages_path: dir.join("migration"),
             trust_domain: config.trust_domain.clone(),
         })
     }
@@ -174,6 +178,24 @@ impl Vault {
     /// The system's.
     pub(crate) fn keep_bundle(&self, bundle: &TrustBundle) -> Result<(), AgentError> {
         file::write(&self.bundle_path, bundle.to_jwks().as_bytes())
+    }
+
+    /// How far entries were in their migration when the last run ended; `None` if nobody ever said.
+    ///
+    /// # Errors
+    /// [`AgentError`] for a damaged file: to go on as if there had been no migration would drop what is demanded of peers.
+    pub(crate) fn stages(&self) -> Result<Option<Stages>, AgentError> {
+        let Some(content) = file::read(&self.stages_path)? else {
+            return Ok(None);
+        };
+        let stages = Stages::from_json(&content).map_err(|error| file::damaged(&self.stages_path, &error))?;
+        Ok(Some(stages))
+    }
+
+    /// # Errors
+    /// The system's.
+    pub(crate) fn keep_stages(&self, stages: &Stages) -> Result<(), AgentError> {
+        file::write(&self.stages_path, &stages.to_json())
     }
 
     /// The SVID of the last run, if it is still good, and destroys what nobody uses any more.

@@ -16,7 +16,7 @@ use crate::attest::EvidenceSource;
 use crate::cache::Entries;
 use crate::error::AgentError;
 use crate::identity::{OwnSvid, Vault};
-use crate::server::{CallError, OffsetSeconds, fetch_bundle, sync_entries};
+use crate::server::{CallError, OffsetSeconds, OwnBundle, fetch_bundle, sync_entries};
 use crate::status::Phase;
 use crate::telemetry;
 use crate::time::{Backoff, dice};
@@ -70,6 +70,8 @@ impl Renewal {
 /// What the server says at a sync.
 struct Fetched {
     bundle: TrustBundle,
+    /// Whether entries migrate, as far as the server says.
+    migrates: bool,
     entries: Entries,
     /// The bundles of the trust domains that the entries federate with.
     federated: BundleSet,
@@ -104,12 +106,13 @@ impl Keeper {
     ) -> Result<Self, AgentError> {
         let now = context.clock.now();
         let opened = vault.clone();
-        let (resumed_bundle, svid) = blocking(move || {
+        let (resumed_bundle, svid, stages) = blocking(move || {
             let bundle = opened.bundle();
             let svid = opened.resume(bundle.as_ref(), now)?;
-            Ok((bundle, svid))
+            Ok((bundle, svid, opened.stages()?))
         })
         .await?;
+        let migration = migration::Asking::resume(&context, vault.clone(), stages);
         let mut keeper = Self {
             context,
             vault,
@@ -120,7 +123,7 @@ impl Keeper {
             resumed_bundle,
             kept_bundle: None,
             clocks_disagree: false,
-            migration: migration::Asking::default(),
+            migration,
         };
         if let Some(bundle) = &keeper.resumed_bundle {
             keeper.context.link.trust(BundleSet::from(bundle.clone()));
@@ -226,18 +229,25 @@ impl Keeper {
             outcome => outcome,
         }
         .map_err(|error| self.failed(error))?;
+        // Before anything is given to workloads: without its stage an SVID would be one that demands nothing.
+        let serves = self.was_ready();
+        let told = self.migration.sync(&self.context, fetched.migrates, serves).await;
+        told.map_err(|error| self.failed(error))?;
         // An authority that fell takes this agent's own SVID with it, and that is not left for the next sync.
         if self.take(fetched).await? {
             self.ensure_identity().await?;
         }
-        self.migration.sync(&self.context).await;
         Ok(())
     }
 
     async fn fetch(&mut self) -> Result<Fetched, CallError> {
         let context = self.context.clone();
         let trust_domain = &context.config.trust_domain;
-        let (bundle, offset) = context
+        let OwnBundle {
+            bundle,
+            offset,
+            migrates,
+        } = context
             .link
             .call(async |channel| fetch_bundle(channel, trust_domain, &*context.clock).await)
             .await?;
@@ -250,6 +260,7 @@ impl Keeper {
         let federated = federated::fetch(&context, &entries).await?;
         Ok(Fetched {
             bundle,
+            migrates,
             entries,
             federated,
         })
@@ -262,6 +273,7 @@ impl Keeper {
             bundle,
             entries,
             federated,
+            ..
         } = fetched;
         let bundle = Arc::new(bundle);
         let changed = context.cache.bundle().as_ref() != Some(&bundle);

@@ -48,6 +48,8 @@ pub const FEDERATED_BUNDLES_CHANGED: &str = "federated_bundles.changed";
 pub const FEDERATED_BUNDLE_MISSING: &str = "federated_bundle.missing";
 /// How far entries are in their migration changed: `entries`, how many migrate.
 pub const MIGRATION_CHANGED: &str = "migration.changed";
+/// The server does not say how far entries are in their migration, with the error; what it said last counts.
+pub const MIGRATION_UNKNOWN: &str = "migration.unknown";
 /// This machine's clock and the server's disagree: `offset_seconds`, positive if ours is ahead.
 pub const CLOCK_OFFSET: &str = "clock.offset";
 /// The clocks agree again: `offset_seconds`.

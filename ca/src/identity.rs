@@ -237,6 +237,7 @@ impl ServerIdentity {
             ttl: self.ttl,
             ends_by: None,
             entry_id: None,
+            agent_id: None,
         };
         let failed = |source| IdentityError::Issue {
             form,

@@ -9,9 +9,13 @@
 //! This module must not know who may ask for a change, nor how any of this looks on the wire.
 
 mod check;
+mod look;
+mod moves;
 mod rules;
 mod scope;
 mod seen;
+mod survey;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -19,24 +23,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use spiffe::SpiffeId;
-use symbolon_host::duration::HumanDuration;
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock;
-use symbolon_tls::{MigrationStage, MigrationTarget};
+use symbolon_tls::MigrationStage;
 use tokio::sync::Mutex;
 
-use self::check::Look;
 pub use self::check::{Check, Counted, MAX_PARTIES, Party, Readiness};
-use self::rules::MAX_SCOPED;
 pub(crate) use self::rules::rank;
+use self::rules::{MAX_SCOPED, following};
 pub use self::rules::{Rule, Rules};
 pub use self::scope::{InvalidScope, Scope};
 pub use self::seen::Reported;
 use self::seen::Seen;
+pub use self::wish::{Done, MigrationError, OpenError, Wish, WishedStage};
 use crate::authorities::Authorities;
-use crate::datastore::{
-    AgentFilter, AgentRecord, Datastore, DatastoreError, EntryRecord, MigrationChange, MigrationSetting,
-};
+use crate::datastore::{AgentRecord, Datastore, EntryRecord, MigrationChange, MigrationSetting};
 use crate::registrations::Registrations;
 use crate::telemetry::{MIGRATION_CHANGED, MIGRATION_REFUSED};
 
@@ -55,83 +56,21 @@ pub struct Migrations {
     changing: Mutex<()>,
 }
 
-/// What is to become of a rule.
-#[derive(Clone, Debug)]
-pub struct Wish {
-    /// Which entries.
-    pub scope: Scope,
-    /// Where to; `None` for where the rule leads already.
-    pub target: Option<MigrationTarget>,
-    /// How far.
-    pub stage: WishedStage,
-    /// Go over what keeps it from being done.
-    pub force: bool,
-    /// Why; not empty with `force`.
-    pub reason: String,
-    /// Check and change nothing.
-    pub dry_run: bool,
-    /// For how long nothing that the last stage refuses may have been seen; `None` for as long as this server wants. Less than
-    /// that is only for force.
-    pub quiet: Option<Duration>,
-    /// Who asks.
-    pub by: String,
-}
-
-/// How far a rule is to go.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum WishedStage {
-    /// One stage on.
-    Next,
-    /// To this stage.
-    To(MigrationStage),
-    /// No further, and back: these entries are in no migration.
-    Off,
-    /// The rule is to go, so that those for more entries decide.
-    Clear,
-}
-
-/// What became of a wish.
-#[derive(Clone, Debug)]
-pub struct Done {
-    /// The rule as it is now.
-    pub rule: Option<Rule>,
-    /// What was checked, if anything.
-    pub check: Option<Check>,
-    /// Whether the rule was changed.
-    pub changed: bool,
-}
-
-/// Why a rule was not changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MigrationError {
-    /// There is nothing to be found out what is meant by: the asker's fault.
-    #[error("{0}")]
-    Invalid(String),
-    /// There is no such rule.
-    #[error("there is no rule for the entries {0:?}")]
-    NoRule(String),
-    /// It may not be, as things stand.
-    #[error("{0}")]
-    Refused(String),
-    /// The datastore failed, or somebody else was faster.
-    #[error(transparent)]
-    Datastore(#[from] DatastoreError),
-}
-
 impl Migrations {
     /// Reads the record. `quiet` is for how long nothing that the last stage refuses may have been seen.
     ///
     /// # Errors
-    /// The datastore's.
+    /// [`OpenError`].
     pub async fn open(
         datastore: Arc<dyn Datastore>,
         registrations: Arc<Registrations>,
         authorities: Arc<Authorities>,
         clock: Arc<dyn Clock>,
         quiet: Duration,
-    ) -> Result<Arc<Self>, DatastoreError> {
-        let rules = Rules::after(datastore.migration_changes().await?);
+    ) -> Result<Arc<Self>, OpenError> {
+        let rules = Rules::after(datastore.migration_changes().await?)?;
+        let families: Vec<Family> = authorities.families().collect();
+        rules.are_served_by(&families)?;
         Ok(Arc::new(Self {
             datastore,
             registrations,
@@ -154,14 +93,22 @@ impl Migrations {
         self.rules.load_full()
     }
 
-    /// Takes what an agent says of itself and of the identities that it may serve; what it says of others is left out.
+    /// Takes what an agent says of itself and of the identities that it may serve; what it says of others is left out, and
+    /// authorities that are not this server's.
     pub fn note(
         &self,
         agent: &SpiffeId,
         authorized: &[Arc<EntryRecord>],
-        held: BTreeMap<Family, BTreeSet<String>>,
+        mut held: BTreeMap<Family, BTreeSet<String>>,
         mut reports: Vec<(SpiffeId, Reported)>,
     ) {
+        let bundle = self.authorities.bundle();
+        let skids = bundle.x509_authorities.iter();
+        let known: HashSet<String> = skids
+            .filter_map(|authority| authority.certificate.skid().map(ToString::to_string))
+            .collect();
+        held.values_mut()
+            .for_each(|ids| ids.retain(|id| known.contains(id)));
         let own: HashSet<&SpiffeId> = authorized.iter().map(|entry| &entry.spiffe_id).collect();
         reports.retain(|(id, _)| own.contains(id));
         self.seen.note(agent, held, reports, self.clock.now());
@@ -170,20 +117,6 @@ impl Migrations {
     /// The entries that an agent may serve now.
     pub fn authorized(&self, agent: &AgentRecord) -> Vec<Arc<EntryRecord>> {
         self.registrations.authorized(agent, self.clock.now())
-    }
-
-    /// Who is ready for the stage that comes after a rule's; `None` at the last one.
-    ///
-    /// # Errors
-    /// The datastore's.
-    pub async fn next(&self, rule: &Rule, quiet: Option<Duration>) -> Result<Option<Check>, DatastoreError> {
-        match following(rule.setting.stage) {
-            Some(stage) => self
-                .check(&self.rules(), &rule.scope, rule.setting.target, stage, quiet)
-                .await
-                .map(Some),
-            None => Ok(None),
-        }
     }
 
     /// Does what is wished, or says why not.
@@ -201,33 +134,89 @@ impl Migrations {
     }
 
     async fn decide(&self, wish: &Wish) -> Result<Done, MigrationError> {
-        let refused = |reason: String| Err(MigrationError::Refused(reason));
         if wish.force && wish.reason.trim().is_empty() {
             let reason = "force wants a reason, which is recorded with who asked";
             return Err(MigrationError::Invalid(reason.to_owned()));
         }
         let rules = self.rules();
         let existing = rules.of(&wish.scope);
+        // A new rule for some entries begins where the one for all has them.
+        let before = existing.or(rules.default.as_ref()).map(|rule| rule.setting);
+        let setting = self.setting(wish, &rules, before)?;
+        if let (Some(existing), Some(setting)) = (existing, setting)
+            && existing.setting == setting
+        {
+            return Ok(Done {
+                rule: Some(existing.clone()),
+                check: None,
+                changed: false,
+            });
+        }
+        let mut change = MigrationChange {
+            entries: wish.scope.to_string(),
+            setting,
+            changed_at: self.clock.now(),
+            changed_by: wish.by.clone(),
+            forced: false,
+            reason: wish.reason.trim().to_owned(),
+            quiet: None,
+        };
+        // What counts is what each entry goes to, whatever rule it is that changes; and the rule itself, for entries to come.
+        let after = rules.with(&wish.scope, change.clone());
+        let survey = self.survey(wish.quiet).await?;
+        let mut moves = moves::Moves::new();
+        if setting.is_some() {
+            moves::enter(&mut moves, before, setting, &|| "the migration".to_owned());
+        }
+        for (to, moved) in moves::forward(&rules, &after, &survey.entries) {
+            let at = moves.entry(to).or_default();
+            at.entries = moved.entries;
+            at.skips = at.skips.take().or(moved.skips);
+        }
+        let is_bound = !wish.force && !wish.dry_run;
+        let skipped = moves.values().find_map(|moved| moved.skips.clone());
+        if let Some(reason) = skipped.clone().filter(|_| is_bound) {
+            return Err(MigrationError::Refused(reason));
+        }
+        let checks = moves
+            .iter()
+            .map(|((target, stage), moved)| survey.check(*target, *stage, &moved.entries));
+        let mut checks: Vec<Check> = checks.collect();
+        change.quiet = checks.iter().find_map(|check| check.quiet);
+        checks.sort_by_key(|check| !check.is_ready());
+        let check = checks.pop();
+        let unready = check.as_ref().filter(|check| !check.is_ready());
+        if let Some(unready) = unready.filter(|_| is_bound) {
+            return Err(MigrationError::Refused(unready.summary()));
+        }
+        change.forced = skipped.is_some() || unready.is_some();
+        self.record(wish, before, change, check).await
+    }
+
+    /// What a rule is to say; `None` for nothing.
+    fn setting(
+        &self,
+        wish: &Wish,
+        rules: &Rules,
+        before: Option<MigrationSetting>,
+    ) -> Result<Option<MigrationSetting>, MigrationError> {
+        let refused = |reason: String| Err(MigrationError::Refused(reason));
+        let existing = rules.of(&wish.scope);
         if wish.stage == WishedStage::Clear || wish.stage == WishedStage::Off && wish.scope == Scope::All {
-            let Some(existing) = existing else {
-                return Err(MigrationError::NoRule(wish.scope.to_string()));
+            return match existing {
+                Some(_) => Ok(None),
+                None => Err(MigrationError::NoRule(wish.scope.to_string())),
             };
-            return self.record(wish, existing.setting.stage, None, None, false).await;
         }
         if existing.is_none() && wish.scope != Scope::All && rules.scoped.len() >= MAX_SCOPED {
             return refused(format!(
                 "there are {MAX_SCOPED} rules for some entries, and no more are kept"
             ));
         }
-        // A new rule for some entries begins where the one for all has them.
-        let before = existing.or(rules.default.as_ref()).map(|rule| rule.setting);
         let Some(target) = wish.target.or(before.map(|before| before.target)) else {
             let reason = "there is no rule yet; say where it is to lead, to hybrid or to pq";
             return Err(MigrationError::Invalid(reason.to_owned()));
         };
-        let stage = before
-            .filter(|before| before.target == target)
-            .and_then(|before| before.stage);
         if let Some(existing) = existing
             && existing.setting.target != target
             && existing.setting.stage.is_some()
@@ -237,60 +226,32 @@ impl Migrations {
                 "the rule leads to {other}; take it back to `off` before it leads to {target}"
             ));
         }
-        let wanted = match wish.stage {
+        let present = before
+            .filter(|before| before.target == target)
+            .and_then(|before| before.stage);
+        let stage = match wish.stage {
             WishedStage::To(wanted) => Some(wanted),
-            WishedStage::Next => match following(stage) {
+            WishedStage::Next => match following(present) {
                 Some(next) => Some(next),
                 None => return refused("the migration is at its last stage, `require`".to_owned()),
             },
             WishedStage::Off | WishedStage::Clear => None,
         };
         let family = target.form().family();
-        if wanted.is_some() && !self.authorities.families().any(|configured| configured == family) {
+        if stage.is_some() && !self.authorities.families().any(|configured| configured == family) {
             return refused(format!(
                 "the family {family} is not configured, so there is nothing to migrate to; add it to [authorities]"
             ));
         }
-        let setting = MigrationSetting {
-            target,
-            stage: wanted,
-        };
-        if existing.is_some_and(|existing| existing.setting == setting) {
-            return Ok(Done {
-                rule: existing.cloned(),
-                check: None,
-                changed: false,
-            });
-        }
-        let (from, to) = (rank(stage), rank(wanted));
-        let Some(wanted) = wanted.filter(|_| to > from) else {
-            // On the way back nobody is cut off.
-            return self.record(wish, stage, Some(setting), None, false).await;
-        };
-        let check = self
-            .check(&rules, &wish.scope, target, wanted, wish.quiet)
-            .await?;
-        let skips = to > from + 1;
-        if skips && !wish.force && !wish.dry_run {
-            let name = stage.map_or("off", MigrationStage::name);
-            return refused(format!(
-                "from `{name}` to `{wanted}` leaves stages out; go one at a time, or force it"
-            ));
-        }
-        if !check.is_ready() && !wish.force && !wish.dry_run {
-            return refused(check.summary());
-        }
-        let forced = skips || !check.is_ready();
-        self.record(wish, stage, Some(setting), Some(check), forced).await
+        Ok(Some(MigrationSetting { target, stage }))
     }
 
     async fn record(
         &self,
         wish: &Wish,
-        from: Option<MigrationStage>,
-        setting: Option<MigrationSetting>,
+        before: Option<MigrationSetting>,
+        change: MigrationChange,
         check: Option<Check>,
-        forced: bool,
     ) -> Result<Done, MigrationError> {
         if wish.dry_run {
             return Ok(Done {
@@ -299,33 +260,28 @@ impl Migrations {
                 changed: false,
             });
         }
-        let change = MigrationChange {
-            entries: wish.scope.to_string(),
-            setting,
-            changed_at: self.clock.now(),
-            changed_by: wish.by.clone(),
-            forced,
-            reason: wish.reason.trim().to_owned(),
-            quiet: check.as_ref().and_then(|check| check.quiet),
-        };
         let changed = self
             .datastore
             .change_migration(self.rules().revision, &change)
             .await;
         // Whatever became of it, what the record says is in force.
-        let rules = Arc::new(Rules::after(self.datastore.migration_changes().await?));
+        let rules = Rules::after(self.datastore.migration_changes().await?);
+        let rules = Arc::new(rules.map_err(|error| MigrationError::Refused(error.to_string()))?);
         self.rules.store(Arc::clone(&rules));
         let revision = changed?;
-        let name = |stage: Option<MigrationStage>| stage.map_or("off", MigrationStage::name);
+        let name = |setting: Option<MigrationSetting>| {
+            let stage = setting.and_then(|setting| setting.stage);
+            stage.map_or("off", MigrationStage::name)
+        };
         tracing::info!(
             event = MIGRATION_CHANGED,
             revision,
             entries = change.entries,
-            target = setting.map(|setting| setting.target.name()),
-            from = name(from),
-            to = setting.map_or("none", |setting| name(setting.stage)),
+            target = change.setting.map(|setting| setting.target.name()),
+            from = name(before),
+            to = change.setting.map_or("none", |setting| name(Some(setting))),
             by = change.changed_by,
-            forced,
+            forced = change.forced,
             reason = change.reason,
             quiet_seconds = change.quiet.map(|quiet| quiet.as_secs()),
             "the migration moved"
@@ -335,106 +291,5 @@ impl Migrations {
             check,
             changed: true,
         })
-    }
-
-    async fn check(
-        &self,
-        rules: &Rules,
-        scope: &Scope,
-        target: MigrationTarget,
-        stage: MigrationStage,
-        quiet: Option<Duration>,
-    ) -> Result<Check, DatastoreError> {
-        let wanted = **self.quiet.load();
-        let quiet = quiet.unwrap_or(wanted);
-        let now = self.clock.now();
-        if stage == MigrationStage::Issue {
-            return self.check_agents(target).await;
-        }
-        let living = self.datastore.living_forms(now).await?;
-        let entries: Vec<_> = self.registrations.all();
-        let entries: Vec<_> = entries
-            .into_iter()
-            .filter(|entry| rules.decides(scope, entry))
-            .collect();
-        let look = Look {
-            target,
-            living: &living,
-            workloads: &self.seen.workloads(now),
-            quiet,
-            now,
-        };
-        let mut check = look.entries(stage, &entries);
-        if stage == MigrationStage::Require {
-            check.quiet = Some(quiet);
-            if quiet < wanted {
-                let (quiet, wanted) = (HumanDuration(quiet), HumanDuration(wanted));
-                check.obstacle = format!(
-                    "a quiet time of {quiet} is less than the {wanted} of this server's `migration.quiet`, and is for force alone"
-                );
-            }
-        }
-        let family = target.form().family();
-        if stage == MigrationStage::Publish && self.published(target).is_empty() {
-            check.obstacle = format!("the family {family} has no authority that is active and published");
-        }
-        Ok(check)
-    }
-
-    /// Whether the agents that have spoken lately hold what is published.
-    async fn check_agents(&self, target: MigrationTarget) -> Result<Check, DatastoreError> {
-        let family = target.form().family();
-        let mut check = Check::new(MigrationStage::Issue, Counted::Agents);
-        let published = self.published(target);
-        if published.is_empty() {
-            check.obstacle = format!("the family {family} has no authority that is active and published");
-        }
-        let now = self.clock.now();
-        let holders = self.seen.holders(family, now);
-        let known = u64::try_from(holders.len()).unwrap_or(u64::MAX);
-        for (agent, held) in holders {
-            match published.difference(&held).next() {
-                None => check.add(Readiness::Ready, 1),
-                Some(missing) => check.party(Party {
-                    entry_id: String::new(),
-                    spiffe_id: agent,
-                    readiness: Readiness::NotReady,
-                    reason: format!("it has not fetched the authority {missing}"),
-                }),
-            }
-        }
-        let of_record = AgentFilter {
-            banned: Some(false),
-            ..AgentFilter::default()
-        };
-        let expired = AgentFilter {
-            expires_before: Some(now),
-            ..of_record.clone()
-        };
-        let current = self.datastore.count_agents(&of_record).await?;
-        let current = current.saturating_sub(self.datastore.count_agents(&expired).await?);
-        check.add(Readiness::Unknown, current.saturating_sub(known));
-        Ok(check)
-    }
-
-    /// The authorities of the target's family that verifiers are to know; none while none of them signs.
-    fn published(&self, target: MigrationTarget) -> BTreeSet<String> {
-        let form = target.form();
-        if self.authorities.active(form.family()).is_none() {
-            return BTreeSet::new();
-        }
-        let bundle = self.authorities.bundle();
-        let trusted = bundle.authorities_of(form).filter(|authority| !authority.tainted);
-        trusted
-            .filter_map(|authority| authority.certificate.skid().map(ToString::to_string))
-            .collect()
-    }
-}
-
-/// The stage after this one, where `None` is off.
-fn following(stage: Option<MigrationStage>) -> Option<MigrationStage> {
-    match stage {
-        None => Some(MigrationStage::Publish),
-        Some(stage) => stage.next(),
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn intent_of(
         not_before: facts.not_before,
         not_after: facts.not_after,
         entry_id,
+        agent_id: None,
         recorded_at: now,
     })
 }

@@ -372,6 +372,7 @@ fn order(key: &PrivateKey, path: &str) -> X509Order {
         ttl: HOUR,
         ends_by: None,
         entry_id: Some("entry-1".to_owned()),
+        agent_id: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn intent(number: u64) -> CertificateIntent {
         not_before: start,
         not_after: start + Duration::from_secs(3_600),
         entry_id: None,
+        agent_id: None,
         recorded_at: start,
     }
 }

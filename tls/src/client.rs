@@ -118,7 +118,6 @@ impl Connector {
             demand: Demand {
                 peer: options.peer_policy,
                 chain: options.chain_policy,
-                withheld: None,
             },
             follow_migration: options.follow_migration,
             clock,

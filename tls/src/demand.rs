@@ -3,6 +3,9 @@
 //! The two come apart for catalyst certificates alone. TLS knows no second signature, so who presents one signs the
 //! handshake with its native, classical key: whoever can forge that key's signatures passes for the peer, however many
 //! post-quantum signatures the chain has. What the chain's alternative signatures do keep out is a forged *authority*.
+//!
+//! A stage of migration adds to it at the end alone. Up to then whatever can be verified is taken, so that a peer with
+//! nothing but the target's form is let in at any stage, on the way there and on the way back.
 
 use symbolon_pki::suite::Form;
 use symbolon_pki::verify::{PathPolicy, VerifyOptions};
@@ -16,22 +19,16 @@ pub(crate) struct Demand {
     pub(crate) peer: PathPolicy,
     /// For the certificates alone.
     pub(crate) chain: PathPolicy,
-    /// A form that is not asked for yet, though it would satisfy.
-    pub(crate) withheld: Option<Form>,
 }
 
 impl Demand {
-    /// This, and what a stage of migration adds to it. It never makes it laxer, nor keeps back the one form that is left.
+    /// This, and what a stage of migration adds to it. It never makes it laxer.
     pub(crate) fn following(self, migration: Option<Migration>) -> Self {
-        let Some(Migration { target, stage }) = migration else {
-            return self;
-        };
-        match stage {
-            MigrationStage::Publish | MigrationStage::Issue if self.accepts(Form::Classical) => Self {
-                withheld: Some(target.form()),
-                ..self
-            },
-            MigrationStage::Require => Self {
+        match migration {
+            Some(Migration {
+                target,
+                stage: MigrationStage::Require,
+            }) => Self {
                 peer: self.peer.max(target.policy()),
                 ..self
             },
@@ -41,9 +38,6 @@ impl Demand {
 
     /// Whether a peer can satisfy this with an SVID from an authority of `form`.
     pub(crate) fn accepts(self, form: Form) -> bool {
-        if self.withheld == Some(form) {
-            return false;
-        }
         let handshake = match form {
             Form::Catalyst => Form::Classical,
             signs => signs,
@@ -74,11 +68,7 @@ mod tests {
 
     #[test]
     fn a_catalyst_chain_is_no_more_than_a_classical_handshake() {
-        let demand = |peer, chain| Demand {
-            peer,
-            chain,
-            withheld: None,
-        };
+        let demand = |peer, chain| Demand { peer, chain };
         let anything = Demand::default();
         assert!(Form::ALL.into_iter().all(|form| anything.accepts(form)));
         for strict in [PathPolicy::PqRequired, PathPolicy::HybridRequired] {
@@ -103,15 +93,14 @@ mod tests {
                     let followed = own.following(Some(Migration { target, stage }));
                     let laxer = |form: &Form| followed.accepts(*form) && !own.accepts(*form);
                     assert!(!Form::ALL.iter().any(laxer), "{target} {stage} {peer}");
-                    // Nothing is kept back where it is all that is taken.
                     assert!(
                         Form::ALL.into_iter().any(|form| followed.accepts(form)),
                         "{target} {stage} {peer}"
                     );
                 }
                 let followed = Demand::default().following(Some(Migration { target, stage }));
-                let early = stage < MigrationStage::Accept;
-                assert_eq!(followed.accepts(target.form()), !early, "{target} {stage}");
+                // Who has nothing but the target's form is never kept out.
+                assert!(followed.accepts(target.form()), "{target} {stage}");
                 let last = stage == MigrationStage::Require;
                 assert_eq!(followed.accepts(Form::Classical), !last, "{target} {stage}");
             }

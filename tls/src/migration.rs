@@ -1,6 +1,6 @@
 //! How far the migration of an identity from classical to other algorithms is, and what that changes in handshakes.
 //!
-//! The server decides on stages and the agent hands them on. Each end keeps to its own: what it offers as a verifier and
+//! The server decides on stages and the agent hands them on. Each end keeps to its own: what it demands as a verifier and
 //! what it presents. TLS settles the rest, so two ends of different stages still meet in a form that both have, except
 //! where one demands what the other has not got.
 
@@ -54,11 +54,12 @@ impl MigrationTarget {
 /// How far a migration is; each stage has what those before it have.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum MigrationStage {
-    /// The roots of the target's family are published. Verifiers do not offer its schemes yet.
+    /// The roots of the target's family are published.
     Publish,
     /// SVIDs of the target's form are held beside the classical ones.
     Issue,
-    /// Verifiers offer the target's schemes, too. What is presented is classical where the peer takes that.
+    /// Everybody is to take the target's form, and says whether it does. What is presented is classical where the peer takes
+    /// that.
     Accept,
     /// The target's form is presented to whoever takes it.
     Prefer,
@@ -150,13 +151,14 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Whether who trusts these bundles can follow: without authorities of the target's form there is nothing to accept, and
-    /// to demand it would be to refuse everybody.
+    /// Whether who trusts these bundles can follow: without authorities of the target's form there is nothing to accept. The
+    /// last stage is followed even so, though it refuses everybody: a demand is not dropped because something is missing.
     pub fn can_be_followed(self, bundles: &BundleSet) -> bool {
         let form = self.target.form();
-        bundles
-            .iter()
-            .any(|bundle| bundle.authorities_of(form).next().is_some())
+        self.stage == MigrationStage::Require
+            || bundles
+                .iter()
+                .any(|bundle| bundle.authorities_of(form).next().is_some())
     }
 
     /// Whether what is presented is classical where the peer takes that.

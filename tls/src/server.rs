@@ -132,7 +132,6 @@ impl Acceptor {
             demand: Demand {
                 peer: options.peer_policy,
                 chain: options.chain_policy,
-                withheld: None,
             },
             follow_migration: options.follow_migration,
             client_auth,

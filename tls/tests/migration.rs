@@ -54,9 +54,8 @@ fn forms(target: MigrationTarget) -> [Form; 2] {
 /// What one at `stage` presents to a peer at `peer`: both hold both forms.
 fn expected(target: MigrationTarget, stage: Option<MigrationStage>, peer: Option<MigrationStage>) -> Form {
     let shows_target = stage.is_none_or(|stage| stage >= Prefer);
-    let takes_target = peer.is_none_or(|peer| peer >= Accept);
     let takes_classical = peer != Some(Require);
-    match shows_target && takes_target || !takes_classical {
+    match shows_target || !takes_classical {
         true => target.form(),
         false => Form::Classical,
     }
@@ -153,6 +152,36 @@ async fn who_has_nothing_but_classical_is_refused_at_the_last_stage_and_not_befo
 }
 
 #[tokio::test]
+async fn who_has_nothing_but_the_targets_form_is_let_in_at_every_stage() {
+    let domain = Domain::new("example.org");
+    for target in MigrationTarget::ALL {
+        let ahead = source(
+            domain.svids("ahead", &[target.form()]),
+            domain.bundles(&forms(target)),
+        );
+        for stage in STAGES {
+            let held = workload(&domain, "held", &forms(target), target, stage);
+            let (near, _far) = connected(
+                &connector(&held, domain.any(), ClientOptions::default()),
+                &acceptor(&ahead, domain.any(), ListenerOptions::default()),
+            )
+            .await;
+            assert_eq!(
+                near.info().peer.as_ref().unwrap().form,
+                target.form(),
+                "{stage:?}"
+            );
+            let (_near, far) = connected(
+                &connector(&ahead, domain.any(), ClientOptions::default()),
+                &acceptor(&held, domain.any(), ListenerOptions::default()),
+            )
+            .await;
+            assert_eq!(far.info().peer.as_ref().unwrap().form, target.form(), "{stage:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_forged_classical_chain_is_refused_at_the_last_stage_though_nobody_offered_it() {
     let domain = Domain::new("example.org");
     for target in MigrationTarget::ALL {
@@ -190,10 +219,14 @@ async fn who_cannot_or_will_not_follow_does_as_without_a_migration() {
     let peer = source(domain.svids("peer", &FORMS), domain.bundles(&FORMS));
     let listen = acceptor(&peer, domain.any(), ListenerOptions::default());
 
-    // No composite authorities: to demand composites would be to refuse everybody.
-    let poor = workload(&domain, "poor", &[Form::Classical], target, Some(Require));
-    let (near, _) = connected(&connector(&poor, domain.any(), ClientOptions::default()), &listen).await;
-    assert_eq!(near.info().peer.as_ref().unwrap().form, Form::Classical);
+    // No composite authorities: there is nothing to take, and a demand is not dropped for that.
+    for (stage, is_met) in [(Accept, true), (Prefer, true), (Require, false)] {
+        let poor = workload(&domain, "poor", &[Form::Classical], target, Some(stage));
+        let dial = connector(&poor, domain.any(), ClientOptions::default());
+        let (near, _) = handshake(&dial, &listen).await;
+        let met = near.map(|near| near.info().peer.as_ref().unwrap().form);
+        assert_eq!(met.ok(), is_met.then_some(Form::Classical), "{stage}");
+    }
 
     // Told not to.
     let stubborn = ClientOptions {
@@ -230,7 +263,7 @@ async fn a_configuration_that_is_kept_for_long_follows_as_well() {
     let domain = Domain::new("example.org");
     let target = MigrationTarget::Hybrid;
     let client = workload(&domain, "client", &forms(target), target, Some(Publish));
-    let server = source(domain.svids("server", &FORMS), domain.bundles(&FORMS));
+    let server = workload(&domain, "server", &FORMS, target, Some(Accept));
     let listen = acceptor(&server, domain.any(), ListenerOptions::default());
     let kept = connector(&client, domain.any(), ClientOptions::default())
         .config()

@@ -34,8 +34,8 @@ pub(super) async fn fetch_bundle(address: &str, server: SpiffeId) -> Result<Trus
         let channel = Observed::client(connect(address, server).await?, Counted::default().calls);
         server::fetch_bundle(channel, &trust_domain, &SystemClock).await
     });
-    let (bundle, _) = fetched.await.map_err(|_| CallError::Timeout)??;
-    Ok(bundle)
+    let fetched = fetched.await.map_err(|_| CallError::Timeout)??;
+    Ok(fetched.bundle)
 }
 
 async fn connect(address: &str, server: SpiffeId) -> Result<Channel, CallError> {

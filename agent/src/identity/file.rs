@@ -80,7 +80,7 @@ impl SvidFile {
     }
 }
 
-fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> AgentError {
+pub(super) fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> AgentError {
     AgentError::Damaged {
         path: path.to_owned(),
         reason: reason.to_string(),

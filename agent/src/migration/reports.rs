@@ -41,6 +41,8 @@ pub(crate) type SpokenFor = Vec<(SpiffeId, Peers)>;
 struct Identity {
     reporters: HashMap<String, (Option<MigrationStage>, SystemTime)>,
     peers: Peers,
+    /// When the last SVID of it ends that somebody has who cannot follow its migration.
+    stock_until: Option<SystemTime>,
 }
 
 /// What all workloads have reported.
@@ -69,6 +71,17 @@ impl Reports {
         add(&mut identity.peers, report.peers);
     }
 
+    /// Notes that an SVID of this identity that is good until then was given to somebody who cannot follow its migration, as
+    /// stock software cannot. It may be in use to its end, whether or not who has it is connected.
+    pub(crate) fn given(&self, id: &SpiffeId, until: SystemTime, now: SystemTime) {
+        let mut identities = self.identities();
+        if !identities.contains_key(id) && identities.len() >= MAX_IDENTITIES {
+            identities.retain(|_, identity| identity.is_alive(now));
+        }
+        let identity = identities.entry(id.clone()).or_default();
+        identity.stock_until = identity.stock_until.max(Some(until));
+    }
+
     /// What the server is to be told now: of each identity the earliest stage that a process follows. The counts begin anew.
     pub(crate) fn speak(&self, now: SystemTime) -> (Vec<api::WorkloadReport>, SpokenFor) {
         let mut identities = self.identities();
@@ -81,7 +94,7 @@ impl Reports {
                 stage: stage_message(identity.earliest()).into(),
                 processes: u32::try_from(identity.reporters.len()).unwrap_or(u32::MAX),
                 peers: peers.iter().map(peer_message).collect(),
-                stock: 0,
+                stock: identity.stock_until.is_some(),
             };
             spoken.push((id.clone(), peers));
             message
@@ -106,11 +119,12 @@ impl Reports {
 }
 
 impl Identity {
-    /// Forgets reporters that were silent for too long. Whether one is left.
+    /// Forgets reporters that were silent for too long, and SVIDs that have ended. Whether anything is left.
     fn is_alive(&mut self, now: SystemTime) -> bool {
         let is_recent = |at: SystemTime| now.duration_since(at).map_or(true, |ago| ago <= FORGET_AFTER);
         self.reporters.retain(|_, (_, at)| is_recent(*at));
-        !self.reporters.is_empty()
+        self.stock_until = self.stock_until.filter(|until| *until > now);
+        !self.reporters.is_empty() || self.stock_until.is_some()
     }
 
     /// The earliest stage of a process; following none is before all stages.
@@ -191,6 +205,21 @@ mod tests {
             (1, api::MigrationStage::Prefer)
         );
         assert!(reports.speak(at(361)).0.is_empty());
+    }
+
+    #[test]
+    fn who_cannot_follow_is_told_of_until_what_it_has_ends() {
+        let reports = Reports::default();
+        reports.given(&id("web"), at(100), at(0));
+        reports.given(&id("web"), at(50), at(1));
+        let (told, _) = reports.speak(at(99));
+        assert_eq!((told.len(), told[0].processes, told[0].stock), (1, 0, true));
+        reports.take(&id("web"), "a", report(Some(Prefer), 0), at(99));
+        let (told, _) = reports.speak(at(100));
+        assert_eq!((told.len(), told[0].processes, told[0].stock), (1, 1, false));
+        reports.given(&id("job"), at(150), at(100));
+        assert_eq!(reports.speak(at(149)).0.len(), 2);
+        assert_eq!(reports.speak(at(150)).0.len(), 1);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How far entries are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
 use symbolon_api::symbolon::server::v1 as api;
 use symbolon_tls::{Migration, MigrationStage, MigrationTarget};
 
@@ -30,6 +31,38 @@ impl Stages {
         }
     }
 
+    /// What is kept for the next run.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let kept = Kept {
+            digest: self.digest.clone(),
+            otherwise: self.otherwise.map(KeptMigration::of),
+            entries: self
+                .entries
+                .iter()
+                .map(|(entry_id, migration)| (entry_id.clone(), migration.map(KeptMigration::of)))
+                .collect(),
+        };
+        // Strings in maps are always written.
+        serde_json::to_vec_pretty(&kept).unwrap_or_default()
+    }
+
+    /// Reads what was kept.
+    ///
+    /// # Errors
+    /// In words, for what is damaged or of a newer version.
+    pub(crate) fn from_json(content: &[u8]) -> Result<Self, String> {
+        let kept: Kept = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+        let read = |kept: Option<KeptMigration>| kept.map(|kept| kept.read()).transpose();
+        let entries = kept.entries.into_iter();
+        Ok(Self {
+            digest: kept.digest,
+            otherwise: read(kept.otherwise)?,
+            entries: entries
+                .map(|(entry_id, kept)| Ok((entry_id, read(kept)?)))
+                .collect::<Result<_, String>>()?,
+        })
+    }
+
     /// The migration of an entry.
     pub(crate) fn of(&self, entry_id: &str) -> Option<Migration> {
         self.entries.get(entry_id).copied().unwrap_or(self.otherwise)
@@ -44,6 +77,39 @@ impl Stages {
     pub(crate) fn beside(&self, entry_id: &str) -> Option<Migration> {
         self.of(entry_id)
             .filter(|migration| migration.stage >= MigrationStage::Issue)
+    }
+}
+
+/// What `agent/migration` says.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    digest: String,
+    otherwise: Option<KeptMigration>,
+    entries: BTreeMap<String, Option<KeptMigration>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct KeptMigration {
+    target: String,
+    stage: String,
+}
+
+impl KeptMigration {
+    fn of(migration: Migration) -> Self {
+        Self {
+            target: migration.target.name().to_owned(),
+            stage: migration.stage.name().to_owned(),
+        }
+    }
+
+    fn read(&self) -> Result<Migration, String> {
+        let wrong = |error: symbolon_tls::UnknownMigration| error.to_string();
+        Ok(Migration {
+            target: self.target.parse().map_err(wrong)?,
+            stage: self.stage.parse().map_err(wrong)?,
+        })
     }
 }
 
@@ -115,5 +181,18 @@ mod tests {
         assert_eq!((of("out"), of("new")), (None, None));
         assert!(stages.beside("ahead").is_some() && stages.beside("any").is_none());
         assert!(!stages.is_empty() && Stages::default().is_empty());
+        // What is kept for the next run is all of it.
+        assert_eq!(Stages::from_json(&stages.to_json()).as_ref(), Ok(&stages));
+        for damaged in ["", "{}", "[]"] {
+            Stages::from_json(damaged.as_bytes()).unwrap_err();
+        }
+        let newer = String::from_utf8(stages.to_json())
+            .unwrap()
+            .replace("prefer", "insist");
+        assert!(
+            Stages::from_json(newer.as_bytes())
+                .unwrap_err()
+                .contains("insist")
+        );
     }
 }

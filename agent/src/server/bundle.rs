@@ -15,13 +15,22 @@ use tonic::{Code, Request};
 
 use super::{CallError, OffsetSeconds, Wire, clock_offset};
 
-/// Fetches the bundle with the authorities of all forms, and the clock offset that the answer shows. The forms of keys
-/// are all that has to be asked for: a pair goes back to two of them, and catalyst authorities are in every bundle.
+/// What a server says of its trust domain.
+pub(crate) struct OwnBundle {
+    pub(crate) bundle: TrustBundle,
+    /// What the answer shows of its clock.
+    pub(crate) offset: Option<OffsetSeconds>,
+    /// Whether entries migrate.
+    pub(crate) migrates: bool,
+}
+
+/// Fetches the bundle with the authorities of all forms. The forms of keys are all that has to be asked for: a pair goes back
+/// to two of them, and catalyst authorities are in every bundle.
 pub(crate) async fn fetch_bundle(
     channel: Wire,
     trust_domain: &TrustDomain,
     clock: &dyn Clock,
-) -> Result<(TrustBundle, Option<OffsetSeconds>), CallError> {
+) -> Result<OwnBundle, CallError> {
     let request = in_all_forms(GetBundleRequest { output_mask: None })?;
     let asked_at = clock.now();
     let answer = BundleClient::new(channel)
@@ -29,8 +38,13 @@ pub(crate) async fn fetch_bundle(
         .get_bundle(request)
         .await?;
     let offset = clock_offset(answer.metadata(), asked_at, clock.now());
+    let migrates = answer.metadata().contains_key(forms::MIGRATION_METADATA);
     let bundle = bundle_from_wire(trust_domain, answer.into_inner()).map_err(CallError::Answer)?;
-    Ok((bundle, offset))
+    Ok(OwnBundle {
+        bundle,
+        offset,
+        migrates,
+    })
 }
 
 /// Fetches the bundle of another trust domain, likewise; `None` if the server has none.

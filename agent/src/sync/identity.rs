@@ -100,15 +100,15 @@ impl Keeper {
                 .await?;
             Ok((granted, fetched))
         };
-        let (granted, (bundle, offset)) = match attempt.await {
+        let (granted, fetched) = match attempt.await {
             Ok(granted) => granted,
             Err(error) => {
                 self.give_up(key).await?;
                 return Err(AgentError::Attestation(error));
             }
         };
-        self.note_offset(offset);
-        let svid = self.install(key, granted, Arc::new(bundle)).await?;
+        self.note_offset(fetched.offset);
+        let svid = self.install(key, granted, Arc::new(fetched.bundle)).await?;
         self.must_attest = false;
         tracing::info!(
             event = telemetry::AGENT_ATTESTED,

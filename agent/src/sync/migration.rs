@@ -1,9 +1,12 @@
 //! The part of a sync that is about migration: what this agent and its workloads have seen goes one way, the stages of its
 //! entries come the other.
 //!
-//! Nothing else hangs on it. A server that does not know of migrations is not asked again on the same connection.
+//! What was said last counts until something else is said, over restarts as well: no error takes an entry back to an earlier
+//! stage, for that would drop what its verifiers demand. A server that does not know of migrations is not asked again on the
+//! same connection.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use symbolon_api::MAX_MESSAGE;
 use symbolon_api::symbolon::server::v1 as api;
@@ -11,32 +14,63 @@ use symbolon_api::symbolon::server::v1::migration_client::MigrationClient;
 use symbolon_pki::bundle::TrustBundle;
 use symbolon_pki::suite::Form;
 
+use super::{blocking, in_full};
 use crate::agent::Context;
+use crate::identity::Vault;
 use crate::migration::Stages;
 use crate::server::CallError;
 use crate::telemetry;
 
 /// What is remembered between syncs.
-#[derive(Debug, Default)]
 pub(super) struct Asking {
+    vault: Vault,
+    /// Whether a server ever said how far entries are, in this run or one before.
+    was_told: bool,
+    /// What is known to be in its file.
+    kept: Option<Arc<Stages>>,
     /// The connection on which the server said that it knows of no migrations.
     refused_on: Option<u64>,
 }
 
 impl Asking {
-    /// Tells and asks.
-    pub(super) async fn sync(&mut self, context: &Context) {
-        let connection = context.link.connection();
-        if self.refused_on == Some(connection) {
-            return;
+    /// Goes on from what the last run knew.
+    pub(super) fn resume(context: &Context, vault: Vault, stages: Option<Stages>) -> Self {
+        let kept = stages.map(|stages| {
+            context.cache.migrate(stages);
+            context.cache.stages()
+        });
+        Self {
+            vault,
+            was_told: kept.is_some(),
+            kept,
+            refused_on: None,
         }
-        let Some(bundle) = context.cache.bundle() else {
-            return;
-        };
+    }
+
+    /// Tells and asks, where there is a migration or was one.
+    ///
+    /// # Errors
+    /// Where the server says that entries migrate and not how far, nobody ever did, and no workload has been given anything
+    /// yet.
+    pub(super) async fn sync(
+        &mut self,
+        context: &Context,
+        migrates: bool,
+        serves: bool,
+    ) -> Result<(), CallError> {
         let known = context.cache.stages();
+        let connection = context.link.connection();
+        if !migrates && known.is_empty() || self.refused_on == Some(connection) {
+            self.keep(known).await;
+            return Ok(());
+        }
         let (workloads, spoken) = context.reports.speak(context.clock.now());
         let request = api::SyncMigrationRequest {
-            held: held(&bundle),
+            held: context
+                .cache
+                .bundle()
+                .map(|bundle| held(&bundle))
+                .unwrap_or_default(),
             workloads,
             known_digest: known.digest.clone(),
         };
@@ -45,35 +79,67 @@ impl Asking {
             Ok::<_, CallError>(api.sync_migration(request).await?.into_inner())
         };
         match context.link.call(call).await {
-            Ok(answer) if answer.unchanged => self.refused_on = None,
             Ok(answer) => {
                 self.refused_on = None;
-                let stages = Stages::read(answer);
-                if stages != *known {
-                    tracing::info!(
-                        event = telemetry::MIGRATION_CHANGED,
-                        entries = context
-                            .cache
-                            .entries()
-                            .keys()
-                            .filter(|id| stages.of(id).is_some())
-                            .count(),
-                        "how far entries are in their migration changed"
-                    );
+                self.was_told = true;
+                if !answer.unchanged {
+                    take(context, &known, Stages::read(answer));
                 }
-                context.cache.migrate(stages);
+                self.keep(context.cache.stages()).await;
+                Ok(())
             }
             Err(error) => {
                 context.reports.take_back(spoken);
-                tracing::debug!(%error, "no stages of migration from the server");
                 if error.is_unknown_method() {
                     // The connection may have been made for this call.
                     self.refused_on = Some(context.link.connection());
-                    context.cache.migrate(Stages::default());
                 }
+                if migrates && !self.was_told && !serves {
+                    return Err(error);
+                }
+                tracing::warn!(
+                    event = telemetry::MIGRATION_UNKNOWN,
+                    %error,
+                    "the server does not say how far entries are in their migration; what it said last counts"
+                );
+                Ok(())
             }
         }
     }
+
+    /// Writes them for the next run. If that fails this one goes on, and the next sync tries again.
+    async fn keep(&mut self, stages: Arc<Stages>) {
+        if self.kept.as_ref() == Some(&stages) || !self.was_told {
+            return;
+        }
+        let (vault, keeping) = (self.vault.clone(), stages.clone());
+        match blocking(move || vault.keep_stages(&keeping)).await {
+            Ok(()) => self.kept = Some(stages),
+            Err(error) => {
+                let error = in_full(&error);
+                tracing::warn!(
+                    error,
+                    "how far entries are in their migration cannot be kept for the next run"
+                );
+            }
+        }
+    }
+}
+
+fn take(context: &Context, known: &Stages, stages: Stages) {
+    if stages != *known {
+        tracing::info!(
+            event = telemetry::MIGRATION_CHANGED,
+            entries = context
+                .cache
+                .entries()
+                .keys()
+                .filter(|id| stages.of(id).is_some())
+                .count(),
+            "how far entries are in their migration changed"
+        );
+    }
+    context.cache.migrate(stages);
 }
 
 /// The authorities that workloads get by this bundle.

@@ -19,8 +19,8 @@ const AROUND: usize = 16;
 
 /// The identities for which there is an SVID.
 ///
-/// Answers to those who name forms say of each SVID which it is, and how far its migration is, and give each a hint of its own: that of the entry, or
-/// if it has none its id, and the form. A pair is two SVIDs, one after the other, whose hints end in what each of them is.
+/// Answers to those who name forms say of each SVID which it is, and, where the form is among them that its migration leads to,
+/// how far that is, and give each a hint of its own: that of the entry, or if it has none its id, and the form. A pair is two SVIDs, one after the other, whose hints end in what each of them is.
 ///
 /// The bundles of other trust domains are those of the forms that were asked for, as the own one is in [`x509_bundles`]:
 /// which form a peer of another trust domain will show is not for us to know.
@@ -41,7 +41,9 @@ pub(super) fn x509(
         let roots = roots
             .entry(part.form)
             .or_insert_with(|| authorities(bundle, &[part.form]));
-        let migration = stages.of(&identity.entry.id).filter(|_| wanted.named);
+        let migration = stages
+            .of(&identity.entry.id)
+            .filter(|migration| wanted.can_follow(*migration));
         let name_of =
             |name: fn(Migration) -> &'static str| migration.map(name).unwrap_or_default().to_owned();
         wire::X509svid {

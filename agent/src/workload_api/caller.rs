@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use symbolon_api::{WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE, forms};
 use symbolon_pki::suite::Form;
+use symbolon_tls::Migration;
 use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
@@ -118,6 +119,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether who asks like this can follow a migration: it understands what is said of one, and gets what it takes to verify
+    /// others by.
+    pub(super) fn can_follow(&self, migration: Migration) -> bool {
+        self.named && self.forms.contains(&migration.target.form())
+    }
+
     /// # Errors
     /// `InvalidArgument` for a list that is none, and for a form that does not exist.
     pub(super) fn of(metadata: &MetadataMap) -> Result<Self, Status> {

@@ -114,7 +114,13 @@ impl SpiffeWorkloadApi for WorkloadApi {
         request: Request<wire::X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let (caller, wanted) = self.caller(&request, "FetchX509SVID")?;
-        let updates = begin(Arc::new(self.clone()), caller, wanted, X509Svids).await?;
+        let updates = begin(
+            Arc::new(self.clone()),
+            caller,
+            wanted,
+            X509Svids(self.context.clone()),
+        )
+        .await?;
         Ok(Response::new(updates))
     }
 

@@ -12,7 +12,9 @@ use tonic::Status;
 use super::answers;
 use super::caller::{Caller, Wanted};
 use super::service::WorkloadApi;
+use crate::agent::Context;
 use crate::cache::{Identity, Lease, Matches, Offer};
+use crate::migration::Stages;
 
 /// Longest wait for SVIDs that have to be fetched first. After that a caller is given those that are there.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,8 +42,24 @@ pub(super) trait Subject: Send + Sync + 'static {
     fn next(&self, found: Matches, wanted: &Wanted, patient: bool) -> Result<Next<Self::Message>, Status>;
 }
 
-/// X.509-SVIDs.
-pub(super) struct X509Svids;
+/// X.509-SVIDs. Who gets one and cannot follow its migration is noted.
+pub(super) struct X509Svids(pub(super) Arc<Context>);
+
+impl X509Svids {
+    fn note(&self, identities: &[Identity], stages: &Stages, wanted: &Wanted) {
+        let now = self.0.clock.now();
+        for identity in identities {
+            let Offer::Ready(svid) = &identity.offer else {
+                continue;
+            };
+            let entry = &identity.entry;
+            let migration = stages.of(&entry.id);
+            if !migration.map_or(wanted.named, |migration| wanted.can_follow(migration)) {
+                self.0.reports.given(&entry.spiffe_id, svid.not_after, now);
+            }
+        }
+    }
+}
 
 impl Subject for X509Svids {
     type Message = wire::X509svidResponse;
@@ -66,6 +84,7 @@ impl Subject for X509Svids {
         if message.svids.is_empty() {
             return Err(nothing_to_give(&identities));
         }
+        self.note(&identities, &stages, wanted);
         let leases = identities.into_iter().filter_map(|identity| identity.lease);
         Ok(Next::Message(message, leases.collect()))
     }

@@ -14,6 +14,7 @@ mod faults;
 mod federated;
 mod forms;
 mod life;
+mod migration;
 mod outage;
 mod selectors;
 mod stand_in;

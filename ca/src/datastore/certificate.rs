@@ -85,6 +85,8 @@ pub struct CertificateIntent {
     pub not_after: SystemTime,
     /// The registration entry by which a workload gets it.
     pub entry_id: Option<String>,
+    /// The agent that asked for it, if one did.
+    pub agent_id: Option<SpiffeId>,
     /// When the server decided to sign it.
     pub recorded_at: SystemTime,
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use spiffe::SpiffeId;
 use symbolon_pki::suite::Form;
 use symbolon_tls::{MigrationStage, MigrationTarget};
 
@@ -37,6 +38,9 @@ pub struct MigrationChange {
     pub quiet: Option<Duration>,
 }
 
+/// Forms of SVIDs by entry and agent; `None` for those that no agent asked for.
+pub type LivingForms = BTreeMap<String, BTreeMap<Option<SpiffeId>, BTreeSet<Form>>>;
+
 /// The record of migration.
 #[async_trait]
 pub trait MigrationStore: Send + Sync {
@@ -50,6 +54,7 @@ pub trait MigrationStore: Send + Sync {
     /// Every change with its revision, oldest first.
     async fn migration_changes(&self) -> Result<Vec<(u64, MigrationChange)>>;
 
-    /// The forms of the workload SVIDs that are on record, signed, and good at `now` or later, by entry.
-    async fn living_forms(&self, now: SystemTime) -> Result<BTreeMap<String, BTreeSet<Form>>>;
+    /// The forms of the workload SVIDs that are on record, signed, and good at `now` or later, by entry, and by the agent that
+    /// asked for them.
+    async fn living_forms(&self, now: SystemTime) -> Result<LivingForms>;
 }

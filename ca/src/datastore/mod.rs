@@ -52,7 +52,7 @@ pub use federation::{
     MAX_FEDERATED_BUNDLE, MAX_PUBLISHED, RootOrigin, UpstreamRoot, X509Part,
 };
 pub use join_token::{JoinTokenRecord, JoinTokenStore, TokenUse};
-pub use migration::{MigrationChange, MigrationSetting, MigrationStore};
+pub use migration::{LivingForms, MigrationChange, MigrationSetting, MigrationStore};
 pub use page::{MAX_PAGE_SIZE, Page, PageRequest, PageToken, SetFilter, SetMatch};
 pub use selectors::Selectors;
 pub use serial::SerialNumber;

@@ -32,6 +32,8 @@ pub struct X509Order {
     pub ends_by: Option<SystemTime>,
     /// The registration entry that entitles a workload.
     pub entry_id: Option<String>,
+    /// The agent that asks for it, if one does.
+    pub agent_id: Option<SpiffeId>,
 }
 
 /// A certificate for an authority below ours that somebody is entitled to.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use spiffe::SpiffeId;
 use symbolon_crypto::random;
 use symbolon_issuance::{
     Authority, Beside, IntermediateRequest, IssuedCertificate, Linted, Serial, SvidProfile, SvidRequest,
@@ -24,6 +25,7 @@ pub(super) struct Prepared {
     claim: SubjectKeyClaim,
     profile: CertificateProfile,
     entry_id: Option<String>,
+    agent_id: Option<SpiffeId>,
 }
 
 impl Prepared {
@@ -62,6 +64,7 @@ impl Prepared {
                 SvidProfile::Workload => CertificateProfile::Workload,
             },
             entry_id: order.entry_id,
+            agent_id: order.agent_id,
         })
     }
 
@@ -88,6 +91,7 @@ impl Prepared {
             claim,
             profile: CertificateProfile::Authority,
             entry_id: order.entry_id,
+            agent_id: None,
         })
     }
 
@@ -96,7 +100,8 @@ impl Prepared {
     }
 
     pub(super) fn intent(&self, now: SystemTime) -> Result<CertificateWrite, DatastoreError> {
-        let intent = intent_of(self.linted.facts(), self.profile, self.entry_id.clone(), now)?;
+        let mut intent = intent_of(self.linted.facts(), self.profile, self.entry_id.clone(), now)?;
+        intent.agent_id.clone_from(&self.agent_id);
         Ok(CertificateWrite::IntentWithKey(intent, self.claim.clone()))
     }
 

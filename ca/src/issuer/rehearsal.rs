@@ -139,6 +139,7 @@ fn order(family: Family, spiffe_id: SpiffeId) -> Result<X509Order, RehearsalErro
         ttl: LIFETIME,
         ends_by: None,
         entry_id: None,
+        agent_id: None,
     })
 }
 

@@ -1,8 +1,10 @@
 //! The rules in force, as they follow from all changes.
 
+use symbolon_pki::suite::Family;
 use symbolon_tls::MigrationStage;
 
 use super::scope::Scope;
+use super::wish::OpenError;
 use crate::datastore::{EntryRecord, MigrationChange, MigrationSetting};
 
 /// Most rules for some entries that there may be: each is tried with every entry.
@@ -35,45 +37,63 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// What is in force after these changes, oldest first. One whose words this version does not know is left out: it was
-    /// made by a newer one.
-    pub fn after(changes: Vec<(u64, MigrationChange)>) -> Self {
-        let mut rules: Vec<Rule> = Vec::new();
+    /// What is in force after these changes, oldest first.
+    ///
+    /// # Errors
+    /// [`OpenError::Unreadable`] for one whose words this version does not know: it may hold entries back, and nobody can say
+    /// which.
+    pub fn after(changes: Vec<(u64, MigrationChange)>) -> Result<Self, OpenError> {
+        let mut rules = Vec::new();
         let mut newest = 0;
         for (revision, change) in changes {
             newest = revision;
-            let Ok(scope) = change.entries.parse::<Scope>() else {
-                tracing::warn!(
-                    revision,
-                    entries = change.entries,
-                    "a rule of migration cannot be read"
-                );
-                continue;
-            };
-            let at = rules.iter().position(|rule| rule.scope == scope);
-            match (at, change.setting) {
-                (Some(at), None) => {
-                    rules.remove(at);
-                }
-                (None, None) => {}
-                (at, Some(setting)) => {
-                    let before = at.map(|at| rules.remove(at));
-                    rules.push(Rule {
-                        scope,
-                        setting,
-                        revision,
-                        change,
-                        made: before.map_or(revision, |before| before.made),
-                    });
-                }
-            }
+            let scope = change.entries.parse().map_err(|error| OpenError::Unreadable {
+                revision,
+                entries: change.entries.clone(),
+                reason: format!("{error}"),
+            })?;
+            apply(&mut rules, revision, scope, change);
         }
+        Ok(Self::of_all(newest, rules))
+    }
+
+    /// What would be in force after one more.
+    pub(super) fn with(&self, scope: &Scope, change: MigrationChange) -> Self {
+        let revision = self.revision.saturating_add(1);
+        let mut rules = self.all().cloned().collect();
+        apply(&mut rules, revision, scope.clone(), change);
+        Self::of_all(revision, rules)
+    }
+
+    fn of_all(revision: u64, mut rules: Vec<Rule>) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.made));
         let (default, scoped) = rules.into_iter().partition(|rule| rule.scope == Scope::All);
         Self {
-            revision: newest,
+            revision,
             scoped,
             default: default.into_iter().next(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.scoped.is_empty() && self.default.is_none()
+    }
+
+    /// # Errors
+    /// [`OpenError::NoFamily`] for a rule that leads to a family that is not among these.
+    pub(super) fn are_served_by(&self, families: &[Family]) -> Result<(), OpenError> {
+        let leads = |rule: &&Rule| {
+            let family = rule.setting.target.form().family();
+            rule.setting.stage.is_some() && !families.contains(&family)
+        };
+        match self.all().find(leads) {
+            None => Ok(()),
+            Some(rule) => Err(OpenError::NoFamily {
+                entries: rule.scope.in_words(),
+                target: rule.setting.target,
+                family: rule.setting.target.form().family(),
+            }),
         }
     }
 
@@ -96,19 +116,22 @@ impl Rules {
     pub fn own_rule(&self, entry: &EntryRecord) -> Option<&Rule> {
         self.scoped.iter().find(|rule| rule.scope.contains(entry))
     }
+}
 
-    /// Whether a rule for `scope` decides, or would, about an entry.
-    pub fn decides(&self, scope: &Scope, entry: &EntryRecord) -> bool {
-        if !scope.contains(entry) {
-            return false;
-        }
-        match (self.own_rule(entry), scope) {
-            (None, _) => true,
-            (Some(_), Scope::All) => false,
-            // A rule that is yet to be made will be the newest.
-            (Some(rule), scope) => rule.scope == *scope || self.of(scope).is_none(),
-        }
-    }
+/// Makes a change.
+fn apply(rules: &mut Vec<Rule>, revision: u64, scope: Scope, change: MigrationChange) {
+    let at = rules.iter().position(|rule| rule.scope == scope);
+    let before = at.map(|at| rules.remove(at));
+    let Some(setting) = change.setting else {
+        return;
+    };
+    rules.push(Rule {
+        scope,
+        setting,
+        revision,
+        change,
+        made: before.map_or(revision, |before| before.made),
+    });
 }
 
 /// Where a stage stands in order, with `None`, which is off, first.
@@ -117,8 +140,16 @@ pub(crate) fn rank(stage: Option<MigrationStage>) -> usize {
     known.map_or(0, |at| at + 1)
 }
 
+/// The stage after this one, where `None` is off.
+pub(super) fn following(stage: Option<MigrationStage>) -> Option<MigrationStage> {
+    match stage {
+        None => Some(MigrationStage::Publish),
+        Some(stage) => stage.next(),
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::SystemTime;
 
     use symbolon_tls::MigrationTarget;
@@ -141,13 +172,14 @@ mod tests {
         }
     }
 
-    fn rules(changes: &[(&str, Option<Option<MigrationStage>>)]) -> Rules {
+    pub(crate) fn rules(changes: &[(&str, Option<Option<MigrationStage>>)]) -> Rules {
         let changes = changes.iter().enumerate();
         Rules::after(
             changes
                 .map(|(at, (entries, stage))| (at as u64 + 1, change(entries, *stage)))
                 .collect(),
         )
+        .unwrap()
     }
 
     #[test]
@@ -170,13 +202,63 @@ mod tests {
         // That the older rule was moved later does not put it first.
         assert_eq!(stage("held", "/ns/held"), None);
         assert_eq!(stage("gone", "/gone"), Some(Prefer));
-        assert!(rules.decides(&Scope::All, &entry("web", "/web")));
-        assert!(!rules.decides(&Scope::All, &entry("web", "/ns/web")));
-        let ns: Scope = "spiffe-id-prefix:/ns".parse().unwrap();
-        assert!(rules.decides(&ns, &entry("web", "/ns/web")));
-        assert!(!rules.decides(&ns, &entry("held", "/ns/held")));
-        let new: Scope = "spiffe-id-prefix:/ns/held".parse().unwrap();
-        assert!(rules.decides(&new, &entry("held", "/ns/held")));
+        assert!(rules.own_rule(&entry("web", "/web")).is_none());
+    }
+
+    #[test]
+    fn a_change_that_is_thought_through_is_as_one_that_is_made() {
+        use MigrationStage::{Accept, Issue};
+        let made = [("", Some(Some(Issue))), ("id:a", Some(None))];
+        for (entries, stage) in [
+            ("id:b", Some(Some(Accept))),
+            ("id:a", None),
+            ("", Some(Some(Accept))),
+            ("", None),
+        ] {
+            let scope: Scope = entries.parse().unwrap();
+            let thought = rules(&made).with(&scope, change(entries, stage));
+            let done = rules(&[&made[..], &[(entries, stage)]].concat());
+            let settings = |rules: &Rules| {
+                let all = rules
+                    .all()
+                    .map(|rule| (rule.scope.clone(), rule.setting, rule.made));
+                (rules.revision, all.collect::<Vec<_>>())
+            };
+            assert_eq!(settings(&thought), settings(&done), "{entries} {stage:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_another_version_is_not_gone_over() {
+        let changes = vec![
+            (1, change("", Some(None))),
+            (2, change("weather:sunny", Some(None))),
+        ];
+        let error = Rules::after(changes).unwrap_err().to_string();
+        assert!(
+            error.contains("change 2") && error.contains("weather:sunny"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn one_set_of_entries_has_one_rule_however_it_is_written() {
+        let rules = rules(&[
+            ("spiffe-id-prefix:/ns/prod", Some(None)),
+            ("spiffe-id-prefix:/ns/prod/", Some(Some(MigrationStage::Publish))),
+        ]);
+        assert_eq!(rules.all().count(), 1);
+    }
+
+    #[test]
+    fn a_family_that_a_rule_leads_to_has_to_be_there() {
+        let led = rules(&[("id:a", Some(Some(MigrationStage::Accept)))]);
+        assert!(led.are_served_by(&[Family::Classical, Family::Composite]).is_ok());
+        let error = led.are_served_by(&[Family::Classical]).unwrap_err().to_string();
+        assert!(error.contains("composite") && error.contains("`off`"), "{error}");
+        // Who is kept out leads nowhere.
+        let out = rules(&[("id:a", Some(None))]);
+        assert!(out.are_served_by(&[Family::Classical]).is_ok());
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub struct InvalidScope {
 }
 
 impl Scope {
+    /// In words, for all of them too.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::All => "all entries".to_owned(),
+            some => format!("the entries {some}"),
+        }
+    }
+
     /// Whether `entry` is among them.
     pub fn contains(&self, entry: &EntryRecord) -> bool {
         match self {
@@ -82,7 +90,13 @@ impl FromStr for Scope {
         match key {
             "spiffe-id" => id().map(Self::SpiffeId),
             "parent-id" => id().map(Self::ParentId),
-            "spiffe-id-prefix" if value.starts_with('/') => Ok(Self::SpiffeIdPrefix(value.to_owned())),
+            // With a slash at its end or without is the same.
+            "spiffe-id-prefix" if value.starts_with('/') => {
+                let trimmed = value.trim_end_matches('/');
+                Ok(Self::SpiffeIdPrefix(
+                    if trimmed.is_empty() { "/" } else { trimmed }.to_owned(),
+                ))
+            }
             "spiffe-id-prefix" => Err(invalid(format!("{value:?} is no path that begins with a slash"))),
             "selector" => match value.split_once(':') {
                 Some((kind, value)) if !kind.is_empty() && !value.is_empty() => Ok(Self::Selector {
@@ -146,7 +160,12 @@ pub(super) mod tests {
             ("selector:k8s:ns", false),
         ] {
             let scope: Scope = words.parse().unwrap();
-            assert_eq!(scope.to_string(), words);
+            let written = if words.ends_with("prod/") {
+                "spiffe-id-prefix:/ns/prod"
+            } else {
+                words
+            };
+            assert_eq!(scope.to_string(), written);
             assert_eq!(scope.contains(&web), finds, "{words}");
         }
     }

@@ -19,6 +19,10 @@ pub(super) const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 /// What an agent says of one identity.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reported {
+    /// Whether processes of it have reported.
+    pub reports: bool,
+    /// Whether somebody has an SVID of it without having named a form, as stock software does.
+    pub stock: bool,
     /// The earliest stage that one of its processes follows; `None` where one follows none.
     pub stage: Option<MigrationStage>,
     /// Handshakes that ended well: the peer's form, and the stage that was followed by then.
@@ -28,6 +32,8 @@ pub struct Reported {
 /// What is known of one identity on one agent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Workload {
+    pub(super) reports: bool,
+    pub(super) stock: bool,
     pub(super) stage: Option<MigrationStage>,
     /// Since when it is known to have shown the target's form without a break; `None` while it does not.
     pub(super) preferring_since: Option<SystemTime>,
@@ -35,31 +41,73 @@ pub(super) struct Workload {
     pub(super) peers: BTreeMap<Form, SystemTime>,
 }
 
+/// Authorities by family.
+pub(super) type Held = BTreeMap<Family, BTreeSet<String>>;
+
 /// What is known of one agent.
 #[derive(Clone, Debug)]
-pub(super) struct Agent {
-    pub(super) at: SystemTime,
-    pub(super) held: BTreeMap<Family, BTreeSet<String>>,
+struct Agent {
+    at: SystemTime,
+    held: Held,
     workloads: HashMap<SpiffeId, Workload>,
+}
+
+impl Agent {
+    /// What it takes of [`MAX_IDENTITIES`].
+    fn weight(&self) -> usize {
+        self.workloads.len().max(1)
+    }
+}
+
+/// What agents have said lately, at one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    /// Which authorities each of them holds.
+    pub(super) agents: BTreeMap<SpiffeId, Held>,
+    /// What is known of identities, agent by agent.
+    pub(super) workloads: HashMap<SpiffeId, Vec<Workload>>,
 }
 
 /// What all agents have said.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<HashMap<SpiffeId, Agent>>);
+pub(super) struct Seen(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    agents: HashMap<SpiffeId, Agent>,
+    /// Of all agents together.
+    weight: usize,
+}
+
+impl Table {
+    fn remove(&mut self, id: &SpiffeId) -> Option<Agent> {
+        let agent = self.agents.remove(id)?;
+        self.weight = self.weight.saturating_sub(agent.weight());
+        Some(agent)
+    }
+
+    fn insert(&mut self, id: SpiffeId, agent: Agent) {
+        self.weight = self.weight.saturating_add(agent.weight());
+        if let Some(before) = self.agents.insert(id, agent) {
+            self.weight = self.weight.saturating_sub(before.weight());
+        }
+    }
+}
 
 impl Seen {
-    /// Takes what an agent says. What it does not speak of any more is forgotten.
+    /// Takes what an agent says. What it does not speak of any more is forgotten. As long as there is room it costs as much as
+    /// is said, however many agents there are.
     pub(super) fn note(
         &self,
         agent: &SpiffeId,
-        held: BTreeMap<Family, BTreeSet<String>>,
+        held: Held,
         reports: Vec<(SpiffeId, Reported)>,
         now: SystemTime,
     ) {
-        let mut agents = self.agents();
-        agents.retain(|_, agent| !is_stale(agent.at, now));
-        let mut before = agents
+        let mut table = self.table();
+        let mut before = table
             .remove(agent)
+            .filter(|agent| !is_stale(agent.at, now))
             .map(|agent| agent.workloads)
             .unwrap_or_default();
         let workloads = reports.into_iter().take(MAX_IDENTITIES).map(|(id, reported)| {
@@ -71,43 +119,34 @@ impl Seen {
             held,
             workloads: workloads.collect(),
         };
-        let mut room = MAX_IDENTITIES.saturating_sub(known.workloads.len());
-        let mut others: Vec<_> = agents.iter().map(|(id, agent)| (agent.at, id.clone())).collect();
-        others.sort_unstable_by_key(|other| std::cmp::Reverse(other.0));
-        for (_, id) in others {
-            let size = agents.get(&id).map_or(0, |agent| agent.workloads.len());
-            match room.checked_sub(size) {
-                Some(left) => room = left,
-                None => drop(agents.remove(&id)),
-            }
+        let room = MAX_IDENTITIES.saturating_sub(known.weight());
+        while table.weight > room {
+            let oldest = table.agents.iter().min_by_key(|(_, agent)| agent.at);
+            let Some(oldest) = oldest.map(|(id, _)| id.clone()) else {
+                break;
+            };
+            table.remove(&oldest);
         }
-        agents.insert(agent.clone(), known);
+        table.insert(agent.clone(), known);
     }
 
-    /// The agents that have said something lately, and which authorities of a family they hold.
-    pub(super) fn holders(&self, family: Family, now: SystemTime) -> Vec<(SpiffeId, BTreeSet<String>)> {
-        let agents = self.agents();
-        let recent = agents.iter().filter(|(_, agent)| !is_stale(agent.at, now));
-        let mut holders: Vec<_> = recent
-            .map(|(id, agent)| (id.clone(), agent.held.get(&family).cloned().unwrap_or_default()))
-            .collect();
-        holders.sort_by_key(|holder| holder.0.to_string());
-        holders
-    }
-
-    /// What is known of identities, agent by agent.
-    pub(super) fn workloads(&self, now: SystemTime) -> HashMap<SpiffeId, Vec<Workload>> {
-        let agents = self.agents();
-        let mut found: HashMap<SpiffeId, Vec<Workload>> = HashMap::new();
-        for agent in agents.values().filter(|agent| !is_stale(agent.at, now)) {
+    /// What was said lately.
+    pub(super) fn said(&self, now: SystemTime) -> Said {
+        let table = self.table();
+        let mut said = Said::default();
+        for (id, agent) in table.agents.iter().filter(|(_, agent)| !is_stale(agent.at, now)) {
+            said.agents.insert(id.clone(), agent.held.clone());
             for (id, workload) in &agent.workloads {
-                found.entry(id.clone()).or_default().push(workload.clone());
+                said.workloads
+                    .entry(id.clone())
+                    .or_default()
+                    .push(workload.clone());
             }
         }
-        found
+        said
     }
 
-    fn agents(&self) -> MutexGuard<'_, HashMap<SpiffeId, Agent>> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         // Every change is complete before anything in it can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,9 +157,16 @@ fn is_stale(at: SystemTime, now: SystemTime) -> bool {
 }
 
 fn merged(before: Option<Workload>, reported: Reported, now: SystemTime) -> Workload {
-    let Reported { stage, peers } = reported;
+    let Reported {
+        reports,
+        stock,
+        stage,
+        peers,
+    } = reported;
     if !prefers(stage) {
         return Workload {
+            reports,
+            stock,
             stage,
             preferring_since: None,
             peers: BTreeMap::new(),
@@ -133,6 +179,8 @@ fn merged(before: Option<Workload>, reported: Reported, now: SystemTime) -> Work
     let late = peers.into_iter().filter(|(_, stage)| prefers(*stage));
     seen.extend(late.map(|(form, _)| (form, now)));
     Workload {
+        reports,
+        stock,
         stage,
         preferring_since: since,
         peers: seen,
@@ -161,11 +209,18 @@ mod tests {
         peers: &[(Form, Option<MigrationStage>)],
     ) -> Vec<(SpiffeId, Reported)> {
         let peers = peers.to_vec();
-        vec![(id("/web"), Reported { stage, peers })]
+        let reported = Reported {
+            reports: true,
+            stock: false,
+            stage,
+            peers,
+        };
+        vec![(id("/web"), reported)]
     }
 
     fn web(seen: &Seen, now: SystemTime) -> Option<Workload> {
-        seen.workloads(now)
+        seen.said(now)
+            .workloads
             .remove(&id("/web"))
             .map(|mut all| all.remove(0))
     }
@@ -203,12 +258,12 @@ mod tests {
         let seen = Seen::default();
         let held = BTreeMap::from([(Family::Composite, BTreeSet::from(["c0ffee".to_owned()]))]);
         seen.note(&id("/agent"), held, report(Some(Prefer), &[]), at(0));
-        assert_eq!(seen.holders(Family::Composite, at(900)).len(), 1);
-        assert!(seen.holders(Family::Composite, at(901)).is_empty());
+        assert_eq!(seen.said(at(900)).agents.len(), 1);
+        assert!(seen.said(at(901)).agents.is_empty());
         assert!(web(&seen, at(901)).is_none());
         seen.note(&id("/agent"), BTreeMap::new(), Vec::new(), at(1));
         assert!(web(&seen, at(1)).is_none());
-        assert!(seen.holders(Family::Composite, at(1))[0].1.is_empty());
+        assert_eq!(seen.said(at(1)).agents[&id("/agent")], BTreeMap::new());
     }
 
     #[test]
@@ -218,6 +273,8 @@ mod tests {
             let all = 0..MAX_IDENTITIES / 2;
             all.map(|number| {
                 let reported = Reported {
+                    reports: true,
+                    stock: false,
                     stage: None,
                     peers: Vec::new(),
                 };
@@ -233,12 +290,16 @@ mod tests {
                 at(second as u64),
             );
         }
-        assert_eq!(seen.workloads(at(3)).len(), MAX_IDENTITIES);
-        let left: Vec<_> = seen
-            .holders(Family::Composite, at(3))
-            .into_iter()
-            .map(|(id, _)| id)
-            .collect();
+        let said = seen.said(at(3));
+        assert_eq!(said.workloads.len(), MAX_IDENTITIES);
+        let left: Vec<_> = said.agents.into_keys().collect();
         assert_eq!(left, [id("/b"), id("/c")], "the one that was silent longest went");
+        // Who has no workloads takes room as well.
+        seen.note(&id("/d"), BTreeMap::new(), Vec::new(), at(4));
+        let left: Vec<_> = seen.said(at(4)).agents.into_keys().collect();
+        assert_eq!(left, [id("/c"), id("/d")]);
+        // The sum is that of who is there.
+        seen.note(&id("/c"), BTreeMap::new(), Vec::new(), at(5));
+        assert_eq!(seen.table().weight, 2);
     }
 }

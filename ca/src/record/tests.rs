@@ -109,6 +109,7 @@ fn intent(number: u32) -> CertificateIntent {
         not_before: SystemTime::UNIX_EPOCH,
         not_after: SystemTime::UNIX_EPOCH,
         entry_id: None,
+        agent_id: None,
         recorded_at: SystemTime::UNIX_EPOCH,
     }
 }

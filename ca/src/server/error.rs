@@ -17,6 +17,7 @@ use crate::authorization::PolicyError;
 use crate::config::{AttestorError, FederationConfigError, Problem};
 use crate::datastore::DatastoreError;
 use crate::identity::IdentityError;
+use crate::migration::OpenError;
 
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,9 @@ pub enum ServerError {
     /// The authorities cannot be used.
     #[error(transparent)]
     Authorities(#[from] AuthoritiesError),
+    /// The migration cannot go on.
+    #[error(transparent)]
+    Migration(#[from] OpenError),
     /// The random generator failed.
     #[error(transparent)]
     Randomness(#[from] RandomError),

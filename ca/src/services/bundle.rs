@@ -5,8 +5,10 @@ mod federated;
 
 use std::sync::Arc;
 
+use symbolon_api::forms::{FORMS_METADATA, MIGRATION_METADATA};
 use symbolon_api::spire::api::server::bundle::v1 as api;
 use symbolon_api::spire::api::types;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use self::federated::{Asked, mode};
@@ -36,11 +38,15 @@ impl api::bundle_server::Bundle for BundleService {
         request: Request<api::GetBundleRequest>,
     ) -> Result<Response<types::Bundle>, Status> {
         let forms = forms_of(request.metadata())?;
+        let is_ours = request.metadata().contains_key(FORMS_METADATA);
         let bundle = bundle_message(&self.0.authorities.bundle(), &forms);
-        Ok(Response::new(mask_bundle(
-            bundle,
-            request.get_ref().output_mask.as_ref(),
-        )))
+        let bundle = mask_bundle(bundle, request.get_ref().output_mask.as_ref());
+        let mut response = Response::new(bundle);
+        if is_ours && !self.0.migrations.rules().is_empty() {
+            let there_is_one = MetadataValue::from_static("1");
+            response.metadata_mut().insert(MIGRATION_METADATA, there_is_one);
+        }
+        Ok(response)
     }
 
     async fn append_bundle(

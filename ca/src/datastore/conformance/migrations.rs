@@ -1,15 +1,16 @@
 //! The record of migration.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use spiffe::SpiffeId;
 use symbolon_pki::suite::Form;
 use symbolon_tls::{MigrationStage, MigrationTarget};
 
 use super::samples::{at, intent, issued};
 use super::{Outcome, Store, expect_eq, expect_error};
 use crate::datastore::{
-    CertificateIntent, CertificateProfile, CertificateWrite, DatastoreError, MigrationChange,
+    CertificateIntent, CertificateProfile, CertificateWrite, DatastoreError, LivingForms, MigrationChange,
     MigrationSetting,
 };
 
@@ -68,6 +69,16 @@ pub(super) async fn living_forms_are_those_of_signed_workload_svids(store: Store
             ..intent(number)?
         })
     };
+    let agent = intent(1)?.agent_id;
+    let other: Option<SpiffeId> = Some("spiffe://example.org/spire/agent/x/b".parse()?);
+    let elsewhere = CertificateIntent {
+        agent_id: other.clone(),
+        ..of(7, "one", Form::Composite)?
+    };
+    let nowhere = CertificateIntent {
+        agent_id: None,
+        ..of(8, "one", Form::MlDsa)?
+    };
     let over = CertificateIntent {
         not_after: at(99),
         ..of(4, "one", Form::MlDsa)?
@@ -83,11 +94,13 @@ pub(super) async fn living_forms_are_those_of_signed_workload_svids(store: Store
         over,
         node,
         of(6, "two", Form::Composite)?,
-        of(7, "one", Form::Composite)?,
+        elsewhere,
+        nowhere,
+        of(9, "one", Form::Composite)?,
     ];
     let writes: Vec<_> = intents.into_iter().map(CertificateWrite::Intent).collect();
     // Number 6 was intended and never signed.
-    let signed = [1, 2, 3, 4, 5, 7].map(|number| issued(number).map(CertificateWrite::Issued));
+    let signed = [1, 2, 3, 4, 5, 7, 8, 9].map(|number| issued(number).map(CertificateWrite::Issued));
     let signed = signed.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     for outcome in store.record_certificates(&[writes, signed].concat()).await? {
         outcome?;
@@ -96,11 +109,19 @@ pub(super) async fn living_forms_are_those_of_signed_workload_svids(store: Store
     let expected = [
         (
             "one".to_owned(),
-            BTreeSet::from([Form::Classical, Form::Composite]),
+            BTreeMap::from([
+                (agent.clone(), [Form::Classical, Form::Composite].into()),
+                (other, [Form::Composite].into()),
+                (None, [Form::MlDsa].into()),
+            ]),
         ),
-        ("two".to_owned(), BTreeSet::from([Form::Classical])),
+        (
+            "two".to_owned(),
+            BTreeMap::from([(agent, [Form::Classical].into())]),
+        ),
     ];
-    expect_eq!(living, expected.into());
+    let expected: LivingForms = expected.into();
+    expect_eq!(living, expected);
     expect_eq!(store.living_forms(at(3_601)).await?.len(), 0);
     Ok(())
 }

@@ -82,6 +82,7 @@ pub(super) fn intent(number: u64) -> anyhow::Result<CertificateIntent> {
         not_before: at(0),
         not_after: at(3_600),
         entry_id: Some("entry-1".to_owned()),
+        agent_id: Some("spiffe://example.org/spire/agent/x/a".parse()?),
         recorded_at: at(10),
     })
 }

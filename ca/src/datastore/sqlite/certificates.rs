@@ -190,7 +190,7 @@ fn groups<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
 async fn insert_intents(connection: &mut SqliteConnection, intents: &[&CertificateIntent]) -> Result<u64> {
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO certificate (serial, profile, spiffe_id, form, suite, key_algorithm, alternative_algorithm, issuer, \
-         not_before, not_after, entry_id, recorded_at) ",
+         not_before, not_after, entry_id, agent_id, recorded_at) ",
     );
     query.push_values(intents, |mut row, intent| {
         row.push_bind(intent.serial.as_bytes())
@@ -204,6 +204,7 @@ async fn insert_intents(connection: &mut SqliteConnection, intents: &[&Certifica
             .push_bind(seconds(intent.not_before))
             .push_bind(seconds(intent.not_after))
             .push_bind(intent.entry_id.as_deref())
+            .push_bind(intent.agent_id.as_ref().map(ToString::to_string))
             .push_bind(seconds(intent.recorded_at));
     });
     query.push(" ON CONFLICT DO NOTHING");
@@ -277,6 +278,7 @@ fn read(row: &SqliteRow) -> Result<(i64, CertificateSummary)> {
         not_before: columns.time("not_before")?,
         not_after: columns.time("not_after")?,
         entry_id: columns.get("entry_id")?,
+        agent_id: columns.parse_option("agent_id")?,
         recorded_at: columns.time("recorded_at")?,
     };
     Ok((

@@ -1,18 +1,16 @@
 //! Changes of migration, as rows.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
-use symbolon_pki::suite::Form;
 use symbolon_tls::{MigrationStage, MigrationTarget};
 
 use super::codec::{Columns, failed, seconds};
 use super::{SqliteDatastore, commit};
 use crate::datastore::{
-    CertificateProfile, DatastoreError, MigrationChange, MigrationSetting, MigrationStore, RecordKind,
-    Result, checks,
+    CertificateProfile, DatastoreError, LivingForms, MigrationChange, MigrationSetting, MigrationStore,
+    RecordKind, Result, checks,
 };
 
 #[async_trait]
@@ -66,9 +64,9 @@ impl MigrationStore for SqliteDatastore {
         rows.iter().map(read).collect()
     }
 
-    async fn living_forms(&self, now: SystemTime) -> Result<BTreeMap<String, BTreeSet<Form>>> {
+    async fn living_forms(&self, now: SystemTime) -> Result<LivingForms> {
         let rows = sqlx::query(
-            "SELECT DISTINCT entry_id, form FROM certificate \
+            "SELECT DISTINCT entry_id, agent_id, form FROM certificate \
              JOIN issued_certificate ON certificate_seq = seq \
              WHERE not_after >= ? AND profile = ? AND entry_id IS NOT NULL",
         )
@@ -77,11 +75,12 @@ impl MigrationStore for SqliteDatastore {
         .fetch_all(&self.readers)
         .await
         .map_err(failed("look through the certificates"))?;
-        let mut forms: BTreeMap<String, BTreeSet<Form>> = BTreeMap::new();
+        let mut forms = LivingForms::new();
         for row in &rows {
             let columns = Columns::of("a certificate", row);
-            let form = columns.parse("form")?;
-            forms.entry(columns.get("entry_id")?).or_default().insert(form);
+            let of_entry = forms.entry(columns.get("entry_id")?).or_default();
+            let of_agent = of_entry.entry(columns.parse_option("agent_id")?).or_default();
+            of_agent.insert(columns.parse("form")?);
         }
         Ok(forms)
     }

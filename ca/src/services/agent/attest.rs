@@ -136,6 +136,7 @@ async fn attest(
         ttl: core.lifetimes().agent.0,
         ends_by: None,
         entry_id: None,
+        agent_id: None,
     };
     let issued = crate::services::svid::issue_one(core, order).await?;
     record(core, verifier.method(), &attested, &issued, token.as_ref()).await?;

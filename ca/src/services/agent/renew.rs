@@ -41,6 +41,7 @@ pub(super) async fn run(
         ttl: core.lifetimes().agent.0,
         ends_by: None,
         entry_id: None,
+        agent_id: None,
     };
     let issued = issue_one(core, order).await?;
     let renewed = AgentCertificate {

@@ -53,7 +53,7 @@ pub(super) async fn run(
         let was_refused = item.is_err();
         let order = match &item {
             Ok(item) => match read.next() {
-                Some(Ok(csr)) => item.order(core, &csr).await,
+                Some(Ok(csr)) => item.order(core, &csr, agent).await,
                 Some(Err(status)) => Err(status),
                 None => Err(Status::internal("a request was lost")),
             },
@@ -107,7 +107,7 @@ impl<'a> Item<'a> {
         Ok(Self { entry, form })
     }
 
-    async fn order(&self, core: &Core, csr: &Csr) -> Result<X509Order, Status> {
+    async fn order(&self, core: &Core, csr: &Csr, agent: &AgentRecord) -> Result<X509Order, Status> {
         if let Some(form) = self.form
             && form != csr.form()
         {
@@ -129,6 +129,7 @@ impl<'a> Item<'a> {
                 .x509_svid_ttl(core.lifetimes().svid.0, core.clock.now()),
             ends_by: self.entry.not_after,
             entry_id: Some(self.entry.id.clone()),
+            agent_id: Some(agent.spiffe_id.clone()),
         })
     }
 }

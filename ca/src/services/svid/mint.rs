@@ -58,6 +58,7 @@ async fn order(core: &Core, request: MintX509svidRequest, forms: &[Form]) -> Res
         ttl: ttl.unwrap_or(core.lifetimes().svid.0),
         ends_by: None,
         entry_id: None,
+        agent_id: None,
     })
 }
 

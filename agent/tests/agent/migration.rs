@@ -1,0 +1,172 @@
+//! How far entries are in their migration: what is said last counts, whatever goes wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use symbolon_agent::{Phase, RunningAgent};
+use symbolon_ca::client::MigrationSpec;
+use symbolon_ca::config::ServerConfig;
+use symbolon_ca::migration::WishedStage;
+use symbolon_pki::suite::Form;
+use symbolon_tls::{Migration, MigrationStage, MigrationTarget};
+
+use crate::support::{Site, my_uid, status_of, within, workload};
+
+const REQUIRE: Migration = Migration {
+    target: MigrationTarget::Hybrid,
+    stage: MigrationStage::Require,
+};
+
+const TARGETS: [Form; 2] = [Form::Classical, Form::Composite];
+
+/// A server whose policy keeps agents from what it names, and its configuration.
+async fn site() -> (Site, ServerConfig) {
+    let mut kept = None;
+    let site = Site::start_with(|dir, config| {
+        config.authorization.policy = Some(dir.join("policy.rego"));
+        config.migration.quiet = symbolon_host::HumanDuration(Duration::from_secs(1));
+        deny(dir, "nothing");
+        kept = Some(config.clone());
+    })
+    .await;
+    (site, kept.unwrap())
+}
+
+fn deny(dir: &Path, method: &str) {
+    let rules = format!(
+        "package symbolon.authz\ndefault allow := true\nallow := false if endswith(input.method, \"/{method}\")\n"
+    );
+    std::fs::write(dir.join("policy.rego"), rules).unwrap();
+}
+
+fn refuse(site: &Site, config: &ServerConfig, method: &str) {
+    deny(site.dir.path(), method);
+    site.server().reload(config).unwrap();
+}
+
+async fn set(site: &Site, stage: WishedStage) {
+    let spec = MigrationSpec {
+        entries: String::new(),
+        target: Some(MigrationTarget::Hybrid),
+        stage,
+        force: true,
+        reason: "a test".to_owned(),
+        dry_run: false,
+        quiet: None,
+    };
+    site.client().migrate(&spec).await.unwrap();
+}
+
+/// What a workload that asks for these forms is told.
+async fn told(agent: &RunningAgent, forms: &[Form]) -> Option<Migration> {
+    let context = within(workload(agent).await.fetch_x509(forms)).await.unwrap();
+    context.svids[0].migration
+}
+
+#[tokio::test]
+async fn a_demand_outlives_refusals_and_restarts() {
+    let (site, config) = site().await;
+    let agent = site.agent().await;
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    site.sync(&agent).await;
+    assert_eq!(told(&agent, &TARGETS).await, None);
+    set(&site, WishedStage::To(MigrationStage::Require)).await;
+    site.sync(&agent).await;
+    assert_eq!(told(&agent, &TARGETS).await, Some(REQUIRE));
+    // Who does not get what it takes to verify others by is not told to demand it.
+    assert_eq!(told(&agent, &[Form::MlDsa]).await, None);
+    assert_eq!(told(&agent, &[]).await, None);
+
+    // A policy of the operator's, as well as an older server behind the same address.
+    refuse(&site, &config, "SyncMigration");
+    site.sync(&agent).await;
+    assert_eq!(told(&agent, &TARGETS).await, Some(REQUIRE));
+    within(agent.shutdown()).await.unwrap();
+    let agent = site.agent_with(site.agent_config()).await;
+    assert_eq!(told(&agent, &TARGETS).await, Some(REQUIRE));
+
+    // To go back is a decision.
+    refuse(&site, &config, "nothing");
+    set(&site, WishedStage::Off).await;
+    within(agent.shutdown()).await.unwrap();
+    let agent = site.agent_with(site.agent_config()).await;
+    assert_eq!(told(&agent, &TARGETS).await, None);
+    within(agent.shutdown()).await.unwrap();
+
+    let kept = site.dir.path().join("node/agent/migration");
+    std::fs::write(&kept, "{").unwrap();
+    let error = match site.try_agent(site.agent_config()).await {
+        Err(error) => error.to_string(),
+        Ok(agent) => within(agent.stopped()).await.unwrap().to_string(),
+    };
+    assert!(error.contains("agent/migration"), "{error}");
+}
+
+#[tokio::test]
+async fn a_new_agent_that_cannot_be_told_serves_nobody_until_it_is() {
+    let (site, config) = site().await;
+    set(&site, WishedStage::To(MigrationStage::Require)).await;
+    refuse(&site, &config, "SyncMigration");
+    site.new_token().await;
+    let agent = site.try_agent(site.agent_config()).await.unwrap();
+    let status = status_of(&agent, |status| status.last_error.is_some()).await;
+    assert!(!matches!(status.phase, Phase::Ready), "{status:?}");
+    refuse(&site, &config, "nothing");
+    site.time
+        .pass(Duration::from_secs(60), agent.ready())
+        .await
+        .unwrap();
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    site.sync(&agent).await;
+    assert_eq!(told(&agent, &TARGETS).await, Some(REQUIRE));
+}
+
+#[tokio::test]
+async fn who_names_no_form_is_unknown_until_its_svid_ends() {
+    let (site, _) = site().await;
+    let agent = site.agent().await;
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    set(&site, WishedStage::To(MigrationStage::Prefer)).await;
+    site.sync(&agent).await;
+    let unknown = async || {
+        let rules = site.client().migration(None).await.unwrap();
+        let check = rules[0].next.clone().unwrap();
+        let reason = check.parties.first().map(|party| party.reason.clone());
+        (check.unknown, check.may, reason.unwrap_or_default())
+    };
+    report(&agent).await;
+    site.sync(&agent).await;
+    site.time.advance(Duration::from_secs(2));
+    report(&agent).await;
+    site.sync(&agent).await;
+    assert_eq!(unknown().await, (0, true, String::new()));
+
+    told(&agent, &[]).await;
+    site.sync(&agent).await;
+    let (count, may, reason) = unknown().await;
+    assert_eq!((count, may), (1, false));
+    assert!(reason.contains("names no form"), "{reason}");
+}
+
+/// Says what a process on `symbolon-tls` says, at the stage `prefer`.
+async fn report(agent: &RunningAgent) {
+    use symbolon_api::symbolon::workload::v1 as own;
+    use symbolon_api::symbolon::workload::v1::handshakes_client::HandshakesClient;
+    use symbolon_api::{WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE};
+    use symbolon_tls::grpc::{ChannelOptions, unix_channel};
+
+    told(agent, &TARGETS).await;
+    let channel = unix_channel(agent.socket(), &ChannelOptions::default())
+        .await
+        .unwrap();
+    let mut request = tonic::Request::new(own::ReportHandshakesRequest {
+        spiffe_id: "spiffe://example.org/web".to_owned(),
+        reporter: "a1".to_owned(),
+        stage: "prefer".to_owned(),
+        counts: Vec::new(),
+    });
+    let metadata = request.metadata_mut();
+    metadata.insert(WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE.parse().unwrap());
+    let mut client = HandshakesClient::new(channel);
+    within(client.report_handshakes(request)).await.unwrap();
+}
