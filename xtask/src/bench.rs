@@ -1,8 +1,11 @@
-//! `cargo xtask bench`: the benches, with what those on tokens need.
+//! `cargo xtask bench` and `cargo xtask load`: the benches and the loads, with what those on tokens need.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use crate::workspace::Workspace;
 use crate::{interop, needs, pq_token, process, spire, suites};
@@ -13,22 +16,70 @@ const ON_TOKENS: [&str; 2] = ["tokens", "memory"];
 /// The bench beside SPIRE's server.
 const BESIDE: &str = "spire";
 
-/// `cargo xtask load`: requests to the optimised server whose token goes away and comes back.
-pub(crate) fn load(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    needs::ensure(&[needs::TO_TEST_TOKENS])?;
-    process::run(&mut workspace.cargo(&["build", "--release", "--package", "symbolon-cli"]))?;
-    let mut command = workspace.cargo(&[
-        "bench",
-        "--package",
-        "symbolon-benches",
-        "--bench",
-        "outage",
-        "--",
-    ]);
+/// A load on the optimised programs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Load {
+    /// Requests to a server whose token goes away and comes back
+    Outage,
+    /// Workloads through an algorithm migration and through rotations
+    Migration,
+}
+
+/// `cargo xtask load`.
+pub(crate) fn load(workspace: &Workspace, load: Load, arguments: &[String]) -> Result<()> {
+    match load {
+        Load::Outage => {
+            needs::ensure(&[needs::TO_TEST_TOKENS])?;
+            process::run(&mut workspace.cargo(&["build", "--release", "--package", "symbolon-cli"]))?;
+            let mut command = of_benches(workspace, "outage");
+            command.args(arguments);
+            process::run(&mut command)
+        }
+        Load::Migration => migration(workspace, arguments),
+    }
+}
+
+/// A bench that starts the optimised programs, ready to be given arguments.
+fn of_benches(workspace: &Workspace, bench: &str) -> Command {
+    let mut command = workspace.cargo(&["bench", "--package", "symbolon-benches", "--bench", bench, "--"]);
+    command.env(suites::PROGRAMS, workspace.release_programs());
     command
-        .args(arguments)
-        .env(suites::PROGRAMS, workspace.release_programs());
-    process::run(&mut command)
+}
+
+/// Two hundred workloads through a migration, and what it came to in the book. Everything that was measured goes into a
+/// file beside the programs, whether or not it holds.
+fn migration(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    process::run(&mut workspace.cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "symbolon-cli",
+        "--package",
+        "symbolon-agent",
+    ]))?;
+    let table = tempfile::NamedTempFile::new().context("cannot make a file for the table")?;
+    let everything = workspace.release_programs().join("load-migration.json");
+    let mut command = of_benches(workspace, "migration");
+    command
+        .arg("--write")
+        .arg(table.path())
+        .arg("--json")
+        .arg(&everything)
+        .args(arguments);
+    process::run(&mut command)?;
+    println!("{}", everything.display());
+    if !arguments.is_empty() {
+        println!("the book keeps the figures of a run without options");
+        return Ok(());
+    }
+    page(workspace, "migration-load.md", MIGRATION_PAGE, table.path())
+}
+
+/// Writes a page of the book that ends in a table.
+fn page(workspace: &Workspace, name: &str, words: &str, table: &Path) -> Result<()> {
+    let table = fs::read_to_string(table).context("cannot read the table")?;
+    let page = workspace.root().join("docs/src/reference").join(name);
+    fs::write(&page, format!("{words}{table}")).with_context(|| format!("cannot write {}", page.display()))
 }
 
 /// Runs the bench of [`ON_TOKENS`] that the first argument names, which gets the others; or hands all arguments to
@@ -58,25 +109,14 @@ fn beside_spire(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let programs = spire::programs(workspace, &interop::go()?)?;
     process::run(&mut workspace.cargo(&["build", "--release", "--package", "symbolon-cli"]))?;
     let table = tempfile::NamedTempFile::new().context("cannot make a file for the table")?;
-    let mut command = workspace.cargo(&[
-        "bench",
-        "--package",
-        "symbolon-benches",
-        "--bench",
-        "beside_spire",
-        "--",
-        "--write",
-    ]);
+    let mut command = of_benches(workspace, "beside_spire");
     command
+        .arg("--write")
         .arg(table.path())
         .args(arguments)
-        .env(spire::VARIABLE, programs)
-        .env(suites::PROGRAMS, workspace.release_programs());
+        .env(spire::VARIABLE, programs);
     process::run(&mut command)?;
-    let table = fs::read_to_string(table.path()).context("cannot read the table")?;
-    let page = workspace.root().join("docs/src/reference/beside-spire.md");
-    fs::write(&page, format!("{BESIDE_PAGE}{table}"))
-        .with_context(|| format!("cannot write {}", page.display()))
+    page(workspace, "beside-spire.md", BESIDE_PAGE, table.path())
 }
 
 const BESIDE_PAGE: &str = "\
@@ -94,5 +134,34 @@ Ours has every certificate on record before it hands it out, and waits for the d
 record of them, and the default of its SQLite driver (`synchronous = NORMAL`) waits for no commit. In a batch many
 certificates share a wait. A node that attests waits three times: for the intent to sign, for the certificate, and for
 the agent on record with its token spent.
+
+";
+
+const MIGRATION_PAGE: &str = "\
+# A migration under load
+
+<!-- Generated by `cargo xtask load migration`. Do not edit. -->
+
+A server, an agent and the workloads, each a process of its own on one machine. A workload has its own
+`X509Source` on the agent's Workload API and calls the others in turns: TCP, a handshake of mutual TLS, its JWT-SVID one
+way, and a word the other way when chain and token are verified. What counts is the client's count, after that word; servers
+count as well, and both have to come to the same.
+
+- **Each is somebody else to the agent.** All workloads run one program, which is hard-linked once for each, and each entry
+  asks for one path (`unix:path`). The agent finds out by itself who calls and gives each the one identity that is its
+  own, without root or two hundred accounts, as it would not give two hundred identities to one process of load.
+- **The stages decide.** The lane *stages* is made with the default options of `symbolon-tls` and all that the source holds.
+  On each of the other lanes SVIDs of one form alone are shown and no migration is followed, so that every family is
+  in use at every stage.
+- **Commands move it.** `symbolon authority migrate` without force, when its ready-check passes; `[migration] quiet` is
+  20 seconds here. `symbolon authority prepare` and `activate` for each family, `activate` when every workload trusts the
+  new authority, and the next `prepare` when every workload shows an SVID of each form and a token that the new ones
+  signed. SVIDs and tokens live for a minute, so that this takes half of one.
+- **WIT-SVIDs** are minted by the server for the load itself, since no Workload API of a node serves them yet.
+
+The run fails when one handshake or token fails, with both sides' words; when in any ten seconds there are fewer than 50 new
+handshakes a second on the lane *stages*; when a workload does not come to a stage, or makes a handshake of another form than
+that of the stage once everybody follows it; when a rotation does not come to every workload; and when the server's log lacks
+a change of the stage.
 
 ";

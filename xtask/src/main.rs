@@ -1,7 +1,7 @@
 //! Developer commands: `cargo xtask <command>`.
 //!
 //! One place for everything a contributor or the CI runs, so that both run the same thing: `test`, `lint`,
-//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `corpus`, `footprint`, `fuzz`, `tree`, `plan-speed` and `deny`. It knows how to drive cargo, the system's package
+//! `docs`, `book-test`, `interop`, `pq-token`, `bench`, `load`, `corpus`, `footprint`, `fuzz`, `tree`, `plan-speed` and `deny`. It knows how to drive cargo, the system's package
 //! manager and a few outside tools; it must not link any crate of the project, so that it still builds when
 //! they do not.
 
@@ -86,9 +86,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// 1,000 requests to the optimised server while the token with its keys goes away and comes back
+    /// A load on the optimised programs: 1,000 requests while the token with the server's keys goes away and comes back, or
+    /// 200 workloads through an algorithm migration and 20 rotations
     Load {
-        /// Passed on: `--requests N`
+        /// Which
+        #[arg(value_enum)]
+        load: bench::Load,
+        /// Passed on: `--requests N` to the first, `--workloads N`, `--rotations N` and others to the second
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -156,7 +160,7 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Bench { arguments } => bench::bench(&workspace, &arguments),
-        Task::Load { arguments } => bench::load(&workspace, &arguments),
+        Task::Load { load, arguments } => bench::load(&workspace, load, &arguments),
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options),
         Task::Footprint => footprint::footprint(&workspace),
         Task::Corpus { directory } => corpus::corpus(&workspace, &directory),
