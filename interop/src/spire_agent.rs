@@ -40,6 +40,15 @@ pub enum Evidence {
         /// The private part, wrapped by the TPM.
         private: PathBuf,
     },
+    /// Anything else that a stock agent has a plugin for.
+    Plugin {
+        /// The plugin's name.
+        method: &'static str,
+        /// Its keys, in SPIRE's own language.
+        keys: String,
+        /// The proxy through which it reaches services without TLS at addresses of their own.
+        proxy: Option<SocketAddr>,
+    },
 }
 
 impl Evidence {
@@ -75,6 +84,9 @@ impl Evidence {
                 public.display(),
                 private.display(),
             ),
+            Self::Plugin { method, keys, .. } => {
+                format!("NodeAttestor \"{method}\" {{\n        plugin_data {{\n{keys}\n        }}\n    }}")
+            }
         }
     }
 }
@@ -141,7 +153,7 @@ impl Agent {
         fs::create_dir_all(&home)?;
         configure(&home, &place, evidence, "")?;
         Ok(Self {
-            process: run(&home)?,
+            process: run(&home, evidence)?,
             home,
             place,
             evidence: evidence.clone(),
@@ -175,7 +187,7 @@ impl Agent {
         let log = self.home.join("log");
         fs::rename(&log, log.with_extension("before"))?;
         configure(&self.home, &self.place, &self.evidence, &self.keys)?;
-        self.process = run(&self.home)?;
+        self.process = run(&self.home, &self.evidence)?;
         Ok(())
     }
 
@@ -292,8 +304,14 @@ pub async fn fetch(socket: &Path) -> Result<X509Context> {
     Ok(client.fetch_x509(&[]).await?)
 }
 
-fn run(home: &Path) -> Result<Running> {
+fn run(home: &Path, evidence: &Evidence) -> Result<Running> {
     let mut command = program("spire-agent", home)?;
+    if let Evidence::Plugin {
+        proxy: Some(proxy), ..
+    } = evidence
+    {
+        command.env("HTTP_PROXY", format!("http://{proxy}"));
+    }
     command.arg("run").arg("-config").arg(home.join("agent.conf"));
     Running::start("spire-agent", &mut command, home.join("log"))
 }
@@ -307,7 +325,7 @@ fn configure(home: &Path, place: &Place, evidence: &Evidence, keys: &str) -> Res
 fn configuration(home: &Path, place: &Place, evidence: &Evidence, keys: &str) -> String {
     let token = match evidence {
         Evidence::Token(token) => format!("    join_token = \"{token}\"\n"),
-        Evidence::X509pop { .. } | Evidence::TpmDevId { .. } => String::new(),
+        Evidence::X509pop { .. } | Evidence::TpmDevId { .. } | Evidence::Plugin { .. } => String::new(),
     };
     format!(
         r#"agent {{

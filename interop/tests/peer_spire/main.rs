@@ -21,6 +21,7 @@ mod moving;
 mod nested;
 mod nodes;
 mod on_time;
+mod outside;
 mod provider;
 mod rotation;
 mod sizes;

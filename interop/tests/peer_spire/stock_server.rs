@@ -67,7 +67,8 @@ pub(crate) fn own_attestor(evidence: &Evidence) -> String {
     )
 }
 
-fn node(server: &SpireServer, program: PathBuf, attestor: String, id: &str) -> Node<'static> {
+/// A node for an agent of ours on a stock server.
+pub(crate) fn node(server: &SpireServer, program: PathBuf, attestor: String, id: &str) -> Node<'static> {
     let file = server.home().join("bundle.json");
     std::fs::write(&file, bundle(server, "spiffe")).unwrap();
     let address: SocketAddr = server.address();
@@ -84,7 +85,7 @@ fn node(server: &SpireServer, program: PathBuf, attestor: String, id: &str) -> N
 }
 
 /// Waits until an agent gives the user who runs the tests exactly these identities, and gives the leaves' serial numbers.
-fn given(agent: &mut OwnAgent, expected: &[&str]) -> Vec<String> {
+pub(crate) fn given(agent: &mut OwnAgent, expected: &[&str]) -> Vec<String> {
     let handle = Handle::current();
     let socket = agent.socket().to_owned();
     tokio::task::block_in_place(|| {
@@ -103,7 +104,7 @@ fn given(agent: &mut OwnAgent, expected: &[&str]) -> Vec<String> {
 }
 
 /// What the stock server knows of the agent.
-fn shown(server: &SpireServer, id: &str) -> Value {
+pub(crate) fn shown(server: &SpireServer, id: &str) -> Value {
     on(server, &["agent", "show"], &["-spiffeID", id])
 }
 
