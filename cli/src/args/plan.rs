@@ -12,7 +12,7 @@ use symbolon_migration_planner::risk::Day;
 pub(crate) enum Plan {
     /// Find the cryptography in files, trees, endpoints and tokens, and write it as a CBOM
     #[command(
-        after_help = "Targets are files and directories; tls:HOST:PORT and ssh:HOST[:PORT]; pkcs11: URIs. Only \
+        after_help = "Targets are files and directories; tls:HOST:PORT (or tls://…), ssh:HOST[:PORT]; pkcs11: URIs. Only \
                             what is named is contacted, nothing is changed, and no secret's value is kept. A file \
                             whose name looks like a URI is written with ./ before it.\n\nThe exit code is 0 when the \
                             scan finished, whatever could not be read: that is in the CBOM, and counted in the \
