@@ -26,6 +26,9 @@ use symbolon_pki::verify::verify_x509_svid;
 use tempfile::TempDir;
 
 mod commands;
+mod due;
+#[path = "upstream/kept.rs"]
+mod kept;
 mod stubborn;
 
 use crate::stubborn::Stubborn;
@@ -194,104 +197,6 @@ async fn a_new_server_makes_every_family_and_a_later_one_finds_them() {
 }
 
 #[tokio::test]
-async fn the_successor_of_one_that_lives_long_is_no_older_than_it_has_to_be() {
-    const DAY: Duration = Duration::from_secs(24 * 3600);
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let settings = AuthoritySettings {
-        ttl: 365 * DAY,
-        ..settings(Suite::EcdsaP256)
-    };
-    let run = Run::try_start(dir.path(), &clock, settings).await.unwrap();
-    let before = run.ids();
-    for (days, changes) in [(334, 0), (2, 4), (20, 0), (3, 4)] {
-        clock.advance(days * DAY);
-        let done = run.authorities.rotate_due().await.unwrap();
-        assert_eq!(done.len(), changes, "after {days} days more");
-    }
-    assert!(run.ids().iter().zip(&before).all(|(new, old)| new != old));
-    run.stop().await;
-}
-
-#[tokio::test]
-async fn a_successor_is_published_at_half_life_and_signs_with_a_sixth_left() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
-    let before = run.ids();
-
-    clock.advance(11 * HOUR);
-    assert_eq!(run.authorities.rotate_due().await.unwrap(), []);
-    clock.advance(HOUR);
-    let prepared = run.authorities.rotate_due().await.unwrap();
-    assert!(prepared.iter().all(|change| change.kind == ChangeKind::Prepared));
-    assert_eq!((prepared.len(), run.ids()), (4, before.clone()));
-    assert_eq!(
-        run.authorities.bundle().x509_authorities.len(),
-        6,
-        "published before it signs"
-    );
-    assert_eq!(run.authorities.rotate_due().await.unwrap(), [], "once is enough");
-
-    let mut published = run.authorities.subscribe();
-    published.mark_unchanged();
-    clock.advance(8 * HOUR);
-    let rotated = run.authorities.rotate_due().await.unwrap();
-    assert!(
-        rotated.iter().all(|change| change.kind == ChangeKind::Rotated),
-        "{rotated:?}"
-    );
-    assert_ne!(run.ids(), before);
-    assert!(
-        published.has_changed().unwrap(),
-        "those who hold the signing authority are told"
-    );
-    let bundle = run.authorities.bundle();
-    assert!(
-        before
-            .iter()
-            .all(|id| bundle.x509_authority(&id.parse().unwrap()).is_some()),
-        "what it signed is good"
-    );
-    run.stop().await;
-}
-
-#[tokio::test]
-async fn what_expired_while_the_server_was_off_is_replaced_and_later_forgotten_with_its_key() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
-    let before = run.ids();
-    run.stop().await;
-
-    clock.advance(25 * HOUR);
-    let run = Run::start(dir.path(), &clock).await;
-    assert_eq!(run.kinds(), BTreeSet::from(["prepared", "replaced"]));
-    assert!(run.ids().iter().all(|id| !before.contains(id)));
-    assert_eq!(run.store.list().unwrap().len(), 10, "five components, twice");
-    run.stop().await;
-
-    clock.advance(24 * HOUR);
-    let run = Run::start(dir.path(), &clock).await;
-    assert!(run.kinds().contains("forgotten"), "{:?}", run.kinds());
-    let journal = run.datastore_journal().await;
-    assert!(journal.iter().all(|id| !before.contains(id)));
-    assert_eq!(
-        run.store.list().unwrap().len(),
-        10,
-        "the first five are destroyed"
-    );
-    run.stop().await;
-}
-
-impl Run {
-    async fn datastore_journal(&self) -> Vec<String> {
-        self.authorities
-            .journal()
-            .into_iter()
-            .map(|record| record.authority_id)
-            .collect()
-    }
-}
-
-#[tokio::test]
 async fn a_clock_before_the_authoritys_beginning_is_refused_and_changes_nothing() {
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     let run = Run::start(dir.path(), &clock).await;
@@ -325,26 +230,6 @@ async fn a_key_that_no_journal_line_names_is_destroyed_and_a_strangers_is_not() 
     let ids: Vec<_> = run.store.list().unwrap().into_iter().map(|key| key.id).collect();
     assert!(!ids.contains(&orphan.id) && ids.contains(&stranger.id));
     assert_eq!(ids.len(), 6);
-    run.stop().await;
-}
-
-#[tokio::test]
-async fn a_suite_configured_anew_is_taken_by_the_next_authority() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    Run::start(dir.path(), &clock).await.stop().await;
-    let run = Run::try_start(dir.path(), &clock, settings(Suite::EcdsaP384))
-        .await
-        .unwrap();
-    assert_eq!(
-        run.authorities.active(Family::Classical).unwrap().suite(),
-        Suite::EcdsaP256
-    );
-    clock.advance(20 * HOUR);
-    run.authorities.rotate_due().await.unwrap();
-    assert_eq!(
-        run.authorities.active(Family::Classical).unwrap().suite(),
-        Suite::EcdsaP384
-    );
     run.stop().await;
 }
 
@@ -475,39 +360,5 @@ async fn an_authoritys_own_key_is_not_certified_as_a_workloads() {
             .all(|record| record.state == AuthorityState::Active)
     );
     drop((issuer, composite));
-    run.stop().await;
-}
-
-#[tokio::test]
-async fn a_family_that_cannot_have_a_key_does_not_keep_the_others_from_rotating() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    // In each of these the first key is made and the second is not.
-    let mut settings = settings(Suite::EcdsaP384);
-    for family in &mut settings.families {
-        if family.family == Family::Composite {
-            family.suite = Suite::MlDsa65EcdsaP384;
-        }
-    }
-    let run = Run::try_start(dir.path(), &clock, settings).await.unwrap();
-    let (before, keys) = (run.ids(), run.store.list().unwrap().len());
-
-    run.store.refuse(true);
-    clock.advance(20 * HOUR);
-    for _ in 0..3 {
-        let error = run.authorities.rotate_due().await.unwrap_err();
-        assert!(matches!(error, AuthoritiesError::Store { .. }), "{error}");
-    }
-    let after = run.ids();
-    assert_eq!((&after[0], &after[2]), (&before[0], &before[2]));
-    assert_ne!(after[1], before[1], "ML-DSA does not wait for the P-384 keys");
-    assert_eq!(
-        run.store.list().unwrap().len(),
-        keys + 2,
-        "ML-DSA's and the token family's; no try left a key behind"
-    );
-
-    run.store.refuse(false);
-    run.authorities.rotate_due().await.unwrap();
-    assert!(run.ids().iter().all(|id| !before.contains(id)));
     run.stop().await;
 }

@@ -107,7 +107,9 @@ async fn they_are_renewed_at_half_life_and_when_another_authority_signs() {
     );
 
     // Twenty hours on, a sixth of the authorities' life is left and their successors sign.
-    advance(20 * HOUR);
+    advance(12 * HOUR);
+    authorities.rotate_due().await.unwrap();
+    advance(8 * HOUR);
     authorities.rotate_due().await.unwrap();
     identity.renew_due().await.unwrap();
     let third = now();

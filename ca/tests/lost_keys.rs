@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use spiffe::TrustDomain;
-use symbolon_ca::authorities::{Authorities, AuthoritiesError, AuthoritySettings, FamilySettings, Step};
+use symbolon_ca::authorities::{
+    Authorities, AuthoritiesError, AuthoritySettings, FamilySettings, NOTICE, Step,
+};
 use symbolon_ca::datastore::sqlite::SqliteDatastore;
 use symbolon_ca::datastore::{AuthorityRecord, AuthorityState, AuthorityStore as _, Datastore};
 use symbolon_ca::record::{Limits, Recorder, RecorderTask};
@@ -177,13 +179,24 @@ async fn what_has_lost_its_key_while_it_waited_never_signs() {
     let waiting = run.record(Family::Classical, AuthorityState::Prepared);
     run.token.destroy(&waiting.keys[0].key_id).unwrap();
 
+    let signing = run.signing(Family::Classical);
     site.advance(8 * HOUR);
     run.authorities.rotate_due().await.unwrap();
-    let active = run.record(Family::Classical, AuthorityState::Active);
-    assert_ne!(active.authority_id, waiting.authority_id);
+    let next = run.record(Family::Classical, AuthorityState::Prepared);
+    assert_ne!(next.authority_id, waiting.authority_id);
     assert_eq!(
         run.signing(Family::Classical),
-        active.authority_id,
+        signing,
+        "the next one has yet to be known to anybody"
+    );
+    site.advance(NOTICE - Duration::from_secs(1));
+    run.authorities.rotate_due().await.unwrap();
+    assert_eq!(run.signing(Family::Classical), signing);
+    site.advance(Duration::from_secs(1));
+    run.authorities.rotate_due().await.unwrap();
+    assert_eq!(
+        run.signing(Family::Classical),
+        next.authority_id,
         "and it can sign"
     );
     run.stop().await;

@@ -2,6 +2,7 @@
 
 mod dropped;
 mod killed;
+mod mortal;
 mod rotate;
 mod verdicts;
 

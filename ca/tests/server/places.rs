@@ -180,7 +180,9 @@ async fn a_catalyst_authority_in_two_stores_has_its_keys_in_their_order_and_rota
         ..catalyst
     });
     let server = start(&config, &clock).await;
-    clock.advance(21 * HOUR);
+    clock.advance(13 * HOUR);
+    server.authorities().rotate_due().await.unwrap();
+    clock.advance(8 * HOUR);
     server.authorities().rotate_due().await.unwrap();
     let both = catalyst(&server);
     assert_eq!(both.len(), 2);
