@@ -20,7 +20,7 @@ use self::page::Section;
 use crate::outside::Outside;
 use crate::suites::{self, PROGRAMS};
 use crate::workspace::Workspace;
-use crate::{maven, needs, node, process, python, spire, tally, trixie};
+use crate::{maven, needs, node, process, python, spire, tally, trixie, vault};
 
 /// The environment variable by which tests learn where to record what they have shown.
 const CELLS: &str = "SYMBOLON_INTEROP_CELLS";
@@ -70,6 +70,7 @@ enum Needs {
     Pqcrypto,
     Spire,
     Tpm,
+    Vault,
 }
 
 struct Peer {
@@ -117,6 +118,12 @@ const PEERS: &[Peer] = &[
                  on its server",
         needs: &[Needs::Spire, Needs::Tpm],
         in_table: true,
+    },
+    Peer {
+        name: "vault",
+        proves: "Vault's PKI secrets engine certifies our authorities, by every way in but Kubernetes'",
+        needs: &[Needs::Vault],
+        in_table: false,
     },
     Peer {
         name: "bouncycastle",
@@ -337,6 +344,7 @@ fn provide(workspace: &Workspace, need: Needs) -> Result<Vec<(&'static str, OsSt
             needs::ensure(&[needs::TO_BUILD_SPIRE])?;
             vec![(spire::VARIABLE, spire::programs(workspace, &go()?)?.into())]
         }
+        Needs::Vault => vec![(vault::VARIABLE, vault::program(workspace, &go()?)?.into())],
         Needs::Tpm => {
             needs::ensure(&[needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
             vec![(suites::AGENT_WITH_TPM, suites::agent_with_tpm(workspace)?.into())]

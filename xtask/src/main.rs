@@ -12,6 +12,7 @@ mod book_test;
 mod corpus;
 mod footprint;
 mod fuzz;
+mod go;
 mod interop;
 mod lint;
 mod maven;
@@ -28,6 +29,7 @@ mod tally;
 mod tools;
 mod tree;
 mod trixie;
+mod vault;
 mod workspace;
 
 use std::process::ExitCode;

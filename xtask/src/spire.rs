@@ -2,15 +2,14 @@
 //! content of `interop/spire/`, and kept in our cache.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
+use crate::go::Built;
 use crate::process;
-use crate::python::fingerprint;
-use crate::workspace::{Workspace, cache};
+use crate::workspace::Workspace;
 
 /// The environment variable by which tests learn where the programs are.
 pub(crate) const VARIABLE: &str = "SYMBOLON_SPIRE";
@@ -39,31 +38,21 @@ const SOURCES: [&str; 6] = [
     "controller/go.sum",
 ];
 
+/// What is built from these sources.
+pub(crate) fn built(source: &Path) -> Built<'_> {
+    Built {
+        area: "spire",
+        source,
+        sources: &SOURCES,
+        module: "github.com/spiffe/spire",
+        says: "the programs, in a quarter of an hour of one processor,",
+    }
+}
+
 /// The folder with the programs, after building them with this Go toolchain if these have not been built here.
 pub(crate) fn programs(workspace: &Workspace, go: &OsStr) -> Result<PathBuf> {
     let source = workspace.root().join("interop/spire");
-    let version = version(&source)?;
-    let kept = cache("spire")?;
-    // Two runs side by side must not fill the same folder at once.
-    let lock = File::create(kept.join("lock")).context("cannot create the lock of SPIRE's programs")?;
-    lock.lock().context("cannot lock SPIRE's programs")?;
-    let folder = kept.join(folder_name(&source, &version)?);
-    let marker = folder.join("complete");
-    if marker.exists() {
-        return Ok(folder);
-    }
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    eprintln!(
-        "Building SPIRE {version} in {}: a quarter of an hour of one processor, once",
-        folder.display()
-    );
-    build(go, &source, &version, &folder)
-        .with_context(|| format!("SPIRE {version} cannot be had, so nothing is proven about it"))?;
-    File::create(&marker).context("cannot mark SPIRE's programs as complete")?;
-    Ok(folder)
+    built(&source).folder(|folder, version| build(go, &source, version, folder))
 }
 
 fn build(go: &OsStr, source: &Path, version: &str, folder: &Path) -> Result<()> {
@@ -95,58 +84,4 @@ fn build(go: &OsStr, source: &Path, version: &str, folder: &Path) -> Result<()> 
             .arg(folder.join(name))
             .arg(package),
     )
-}
-
-/// One folder for each content of the sources.
-fn folder_name(source: &Path, version: &str) -> Result<String> {
-    let contents = SOURCES
-        .iter()
-        .map(|name| {
-            let path = source.join(name);
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let contents: Vec<&str> = contents.iter().map(String::as_str).collect();
-    Ok(format!("{version}-{:016x}", fingerprint(&contents)))
-}
-
-/// The version of SPIRE that `go.mod` requires, without the `v`.
-fn version(source: &Path) -> Result<String> {
-    let path = source.join("go.mod");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    required(&text).with_context(|| format!("{} does not require SPIRE", path.display()))
-}
-
-fn required(go_mod: &str) -> Option<String> {
-    go_mod.lines().find_map(|line| {
-        let line = line.trim();
-        let line = line.strip_prefix("require").map_or(line, str::trim_start);
-        let version = line.strip_prefix("github.com/spiffe/spire v")?;
-        version.split_whitespace().next().map(str::to_owned)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_that_of_go_mod() {
-        let block = "require (\n\tgithub.com/spiffe/spire v1.15.3\n\tother v2\n)\n";
-        assert_eq!(required(block).as_deref(), Some("1.15.3"));
-        let line = "require github.com/spiffe/spire v1.16.0 // indirect\n";
-        assert_eq!(required(line).as_deref(), Some("1.16.0"));
-        assert_eq!(
-            required("require github.com/spiffe/spire-api-sdk v1.15.3\n"),
-            None
-        );
-    }
-
-    #[test]
-    fn our_sources_name_a_folder() {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("interop/spire");
-        let version = version(&source).unwrap();
-        let name = folder_name(&source, &version).unwrap();
-        assert!(name.starts_with(&format!("{version}-")), "{name}");
-    }
 }
