@@ -22,7 +22,8 @@ use crate::views::{
     AgentView, AuthoritiesView, AuthorityView, CertificateView, EntryView, FederationView, ServerView,
 };
 use crate::wire::{
-    agent_message, authority_message, certificate_message, entry_message, federation_message, summary_message,
+    agent_message, authority_message, certificate_message, entry_message, family_below, federation_message,
+    request_message, summary_message, upstream_message,
 };
 
 /// A data directory that is only looked at.
@@ -178,7 +179,20 @@ impl Reader for Offline {
 
     async fn authorities(&self, family: Option<Family>) -> Result<AuthoritiesView, ClientError> {
         let authorities = self.datastore.authorities(family).await?;
+        let is_wanted = |other: Option<Family>| family.is_none() || family == other;
+        let above = self.datastore.upstream_roots().await?;
+        let awaited = self.datastore.authority_requests().await?;
         Ok(AuthoritiesView {
+            upstream: above
+                .iter()
+                .filter(|root| is_wanted(family_below(root)))
+                .map(|root| upstream_message(root, &authorities).into())
+                .collect(),
+            requests: awaited
+                .iter()
+                .filter(|request| is_wanted(Some(request.family)))
+                .map(|request| request_message(request).into())
+                .collect(),
             authorities: authorities
                 .iter()
                 .map(|authority| authority_message(authority).into())

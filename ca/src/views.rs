@@ -2,6 +2,7 @@
 //!
 //! They serialise to stable JSON. Moments are RFC 3339 there, lifetimes whole seconds.
 
+mod above;
 mod authorities;
 mod migration;
 mod read;
@@ -16,6 +17,7 @@ use symbolon_pki::suite::Form;
 use symbolon_pki::time::rfc3339;
 use zeroize::Zeroizing;
 
+pub use self::above::{RequestView, UpstreamView};
 pub use self::authorities::{
     AuthoritiesView, AuthorityDetail, ChoiceView, FamilyView, KeyPlaceView, RotationView, ShapeView,
 };

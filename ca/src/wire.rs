@@ -3,6 +3,7 @@
 //! Reading a message checks every field and names the one that is wrong; writing one fills every field and then
 //! takes away what the caller's mask leaves out.
 
+mod above;
 mod agent;
 mod bundle;
 mod certificate;
@@ -18,6 +19,7 @@ use symbolon_api::spire::api::types;
 use symbolon_pki::time::{from_unix_seconds, unix_seconds};
 use tonic::Status;
 
+pub(crate) use self::above::{family_below, request_message, root_message, upstream_message};
 pub(crate) use self::agent::{agent_message, mask_agent};
 pub(crate) use self::bundle::{bundle_message, forms_of, mask_bundle};
 pub(crate) use self::certificate::{authority_message, certificate_message, plan_message, summary_message};

@@ -24,6 +24,9 @@ pub struct RotationSpec {
     pub stores: Vec<StoreName>,
     /// How long the next authority is published before it signs; the server's choice where there is none.
     pub notice: Option<Duration>,
+    /// Whether the request for a certificate that somebody is to bring is given up, where it is for what the family was to
+    /// be.
+    pub gives_up_request: bool,
 }
 
 impl Client {
@@ -111,6 +114,7 @@ impl Client {
             notice: notice
                 .transpose()
                 .map_err(|_| ClientError::Argument("the notice is too long".to_owned()))?,
+            give_up_request: spec.gives_up_request,
         };
         let answer = self.authorities_client().rotate_authority(request).await?;
         Ok(answer.into_inner().into())

@@ -12,11 +12,13 @@ use symbolon_pki::text::printable;
 use tonic::{Request, Response, Status};
 
 use super::Core;
-use super::commanded::Command;
-use crate::authorities::{CommandError, Rotation, Step};
-use crate::datastore::{AuthorityRecord, AuthorityState};
+use super::commanded::{Command, in_full};
+use crate::authorities::{AuthoritiesError, CommandError, Rotation, Step};
+use crate::datastore::{AuthorityRecord, AuthorityState, UpstreamRoot};
 use crate::status::failure;
-use crate::wire::{authority_message, plan_message, seconds};
+use crate::wire::{
+    authority_message, family_below, plan_message, request_message, root_message, seconds, upstream_message,
+};
 
 /// Longest notice that an authority may be published before it signs.
 const MOST_NOTICE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -38,8 +40,12 @@ impl api::authorities_server::Authorities for AuthoritiesService {
             "" => None,
             name => Some(family(name)?),
         };
-        let authorities = &self.0.authorities;
+        let (authorities, datastore) = (&self.0.authorities, &self.0.datastore);
+        let unread = |error| failure("the authorities cannot be read", &error);
+        let above = datastore.upstream_roots().await.map_err(unread)?;
+        let awaited = datastore.authority_requests().await.map_err(unread)?;
         let is_wanted = |family: Family| wanted.is_none_or(|wanted| wanted == family);
+        let is_above = |root: &&UpstreamRoot| family_below(root).map_or(wanted.is_none(), is_wanted);
         let journal = authorities.journal();
         let records = journal.iter().filter(|record| is_wanted(record.family));
         let families = authorities.families().filter(|family| is_wanted(*family));
@@ -48,6 +54,16 @@ impl api::authorities_server::Authorities for AuthoritiesService {
             families: families
                 .filter_map(|family| authorities.plan(family))
                 .map(|plan| plan_message(&plan))
+                .collect(),
+            upstream: above
+                .iter()
+                .filter(is_above)
+                .map(|root| upstream_message(root, &journal))
+                .collect(),
+            requests: awaited
+                .iter()
+                .filter(|request| is_wanted(request.family))
+                .map(request_message)
                 .collect(),
         }))
     }
@@ -131,6 +147,7 @@ impl api::authorities_server::Authorities for AuthoritiesService {
         Ok(Response::new(api::RotateAuthorityResponse {
             authority: done.prepared.as_ref().map(authority_message),
             plan: Some(plan_message(&done.plan)),
+            awaited: done.is_awaited,
         }))
     }
 }
@@ -138,16 +155,28 @@ impl api::authorities_server::Authorities for AuthoritiesService {
 impl AuthoritiesService {
     async fn step<T>(&self, step: Step, id: &str, request: &Request<T>) -> Result<api::Authority, Status> {
         let journal = self.0.authorities.journal();
-        let found = journal.iter().find(|record| record.authority_id == id);
-        let family = found.map(|record| record.family);
+        let own = journal.iter().find(|record| record.authority_id == id);
+        let roots = match own {
+            Some(_) => Vec::new(),
+            None => self
+                .0
+                .datastore
+                .upstream_roots()
+                .await
+                .map_err(|error| failure("the authorities above cannot be read", &error))?,
+        };
+        let root = roots.into_iter().find(|root| root.root_id == id);
+        let own = own.map(|record| record.family);
+        let family = own.or_else(|| root.as_ref().and_then(family_below));
         let command = Command::new(step.name(), family, id, request);
         let (core, id) = (Arc::clone(&self.0), id.to_owned());
         command
             .carry_out(async move {
                 authority_id(&id)?;
-                let done = match family {
-                    Some(family) => taken(&core, family, step, &id).await?,
-                    None => taken_by_others_key(&core, step, &id).await?,
+                let done = match (own, root) {
+                    (Some(family), _) => taken(&core, family, step, &id).await?,
+                    (None, Some(root)) => taken_above(&core, step, &root).await?,
+                    (None, None) => taken_by_others_key(&core, step, &id).await?,
                 };
                 Ok((id, done))
             })
@@ -158,6 +187,13 @@ impl AuthoritiesService {
 async fn taken(core: &Core, family: Family, step: Step, id: &str) -> Result<api::Authority, Status> {
     let done: AuthorityRecord = core.authorities.step(family, step, id).await.map_err(status)?;
     Ok(authority_message(&done))
+}
+
+/// A step with an authority above this server's.
+async fn taken_above(core: &Core, step: Step, root: &UpstreamRoot) -> Result<api::Authority, Status> {
+    let done = core.authorities.step_upstream(step, &root.root_id).await;
+    done.map_err(status)?;
+    Ok(root_message(root, step.to()))
 }
 
 /// A step with a key that others put into the bundle: those sign tokens.
@@ -219,7 +255,7 @@ fn read(request: &api::RotateAuthorityRequest, by: String) -> Result<Rotation, S
         alternative: suite("alternative", &request.alternative)?,
         stores: request.stores.iter().map(store).collect::<Result<_, _>>()?,
         notice,
-        gives_up_request: false,
+        gives_up_request: request.give_up_request,
         by,
     };
     let is_empty = rotation.suite.is_none() && rotation.alternative.is_none() && rotation.stores.is_empty();
@@ -256,7 +292,7 @@ fn unknown(id: &str) -> Status {
 
 /// The status of a command that changed nothing.
 fn status(error: CommandError) -> Status {
-    let message = with_causes(&error);
+    let message = in_full(&error);
     match error {
         CommandError::NotConfigured(_)
         | CommandError::WrongState { .. }
@@ -264,21 +300,17 @@ fn status(error: CommandError) -> Status {
         | CommandError::Expired { .. }
         | CommandError::Already { .. }
         | CommandError::Requested { .. }
+        | CommandError::BelowUpstream { .. }
+        | CommandError::NoUpstream
+        | CommandError::UpstreamInUse { .. }
         | CommandError::TooMany { .. } => Status::failed_precondition(message),
         CommandError::NotReady(_) => Status::unavailable(message),
-        CommandError::Unknown { .. } => Status::not_found(message),
+        CommandError::Unknown { .. } | CommandError::UnknownUpstream { .. } => Status::not_found(message),
         CommandError::Unsuitable(_) => Status::invalid_argument(message),
+        // Whoever gave the command is who can do something about what stands above the server.
+        CommandError::Failed(AuthoritiesError::Upstream { .. } | AuthoritiesError::Awaited { .. }) => {
+            Status::failed_precondition(message)
+        }
         other => failure("the authority could not be changed", &other),
     }
-}
-
-/// An error with the reasons behind it: of a store that does not offer a key, its own words.
-fn with_causes(error: &CommandError) -> String {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        message.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    message
 }

@@ -9,6 +9,12 @@ use crate::authorization::CallContext;
 use crate::status::failure;
 use crate::telemetry::{AUTHORITY_COMMANDED, AUTHORITY_REFUSED};
 
+/// An error with everything below it, as one line: of a store that does not offer a key, its own words.
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    printable(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+}
+
 /// A command as the log tells of it.
 pub(super) struct Command {
     step: &'static str,

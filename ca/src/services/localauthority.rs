@@ -14,6 +14,8 @@ use super::Core;
 use super::commanded::Command;
 use crate::authorities::{CommandError, Step};
 use crate::datastore::AuthorityState;
+use crate::status::failure;
+use crate::wire::family_below;
 
 /// The service.
 #[derive(Debug)]
@@ -268,7 +270,10 @@ impl LocalAuthorityService {
         request: &Request<T>,
     ) -> Result<String, Status> {
         let root_id = subject_key_id.to_ascii_lowercase();
-        let command = Command::new(step.name(), Some(Family::Classical), &root_id, request);
+        let roots = self.0.datastore.upstream_roots().await;
+        let roots = roots.map_err(|error| failure("the authorities above cannot be read", &error))?;
+        let root = roots.iter().find(|root| root.root_id == root_id);
+        let command = Command::new(step.name(), root.and_then(family_below), &root_id, request);
         let core = Arc::clone(&self.0);
         command
             .carry_out(async move {

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use symbolon_api::symbolon::server::v1 as api;
 
+use super::above::{RequestView, UpstreamView};
 use super::read::{moment as read_moment, text};
 use super::{AuthorityView, optional_moment};
 
@@ -15,6 +16,10 @@ pub struct AuthoritiesView {
     pub authorities: Vec<AuthorityDetail>,
     /// The families that are configured. Empty where the data directory answers, which does not have the configuration.
     pub families: Vec<FamilyView>,
+    /// The X.509 authorities that others put into the bundle: those above this server's.
+    pub upstream: Vec<UpstreamView>,
+    /// The certificates that somebody is to bring.
+    pub requests: Vec<RequestView>,
 }
 
 /// An authority with all that is known of it.
@@ -34,6 +39,9 @@ pub struct AuthorityDetail {
     pub changed_at: Option<SystemTime>,
     /// Where its key is kept; empty for a key that another server holds.
     pub keys: Vec<KeyPlaceView>,
+    /// The authority above it; `None` for one that certified itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_authority_id: Option<String>,
 }
 
 /// Where one component of an authority's key is kept.
@@ -90,10 +98,13 @@ pub struct ChoiceView {
 /// What became of a command that changes a family.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RotationView {
-    /// The authority that was prepared; `None` where the one that signs is like that already.
+    /// The authority that was prepared; `None` where the one that signs is like that already, and where its certificate is
+    /// awaited.
     pub prepared: Option<AuthorityDetail>,
     /// What the family is to be from now on.
     pub family: FamilyView,
+    /// Whether somebody is to bring the certificate of the next authority.
+    pub awaited: bool,
 }
 
 impl From<api::ListAuthoritiesResponse> for AuthoritiesView {
@@ -101,6 +112,8 @@ impl From<api::ListAuthoritiesResponse> for AuthoritiesView {
         Self {
             authorities: answer.authorities.into_iter().map(Into::into).collect(),
             families: answer.families.into_iter().map(Into::into).collect(),
+            upstream: answer.upstream.into_iter().map(Into::into).collect(),
+            requests: answer.requests.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -112,15 +125,19 @@ impl From<api::Authority> for AuthorityDetail {
             created_at: read_moment(authority.created_at),
             activated_at: read_moment(authority.activated_at),
             changed_at: read_moment(authority.changed_at),
-            keys: keys
-                .into_iter()
-                .map(|key| KeyPlaceView {
-                    component: key.component,
-                    store: key.store,
-                    key_id: key.key_id,
-                })
-                .collect(),
+            keys: keys.into_iter().map(Into::into).collect(),
+            upstream_authority_id: text(std::mem::take(&mut authority.upstream_authority_id)),
             authority: authority.into(),
+        }
+    }
+}
+
+impl From<api::KeyPlace> for KeyPlaceView {
+    fn from(key: api::KeyPlace) -> Self {
+        Self {
+            component: key.component,
+            store: key.store,
+            key_id: key.key_id,
         }
     }
 }
@@ -156,6 +173,7 @@ impl From<api::RotateAuthorityResponse> for RotationView {
         Self {
             prepared: answer.authority.map(AuthorityDetail::from),
             family: answer.plan.unwrap_or_default().into(),
+            awaited: answer.awaited,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use symbolon_api::symbolon::server::v1 as api;
 
+use super::above::{key_places, state_message};
 use super::seconds;
 use crate::authorities::Plan;
 use crate::datastore::{
-    AuthorityRecord, AuthorityState, CertificateProfile, CertificateRecord, CertificateState,
-    CertificateSummary, FamilyChoice, FamilyShape,
+    AuthorityRecord, CertificateProfile, CertificateRecord, CertificateState, CertificateSummary,
+    FamilyChoice, FamilyShape,
 };
 
 /// A line of the record, without the certificate.
@@ -74,13 +75,6 @@ pub(crate) fn plan_message(plan: &Plan) -> api::FamilyPlan {
 
 /// A line of the journal.
 pub(crate) fn authority_message(authority: &AuthorityRecord) -> api::Authority {
-    let state = match authority.state {
-        AuthorityState::Prepared => api::AuthorityState::Prepared,
-        AuthorityState::Active => api::AuthorityState::Active,
-        AuthorityState::Old => api::AuthorityState::Old,
-        AuthorityState::Tainted => api::AuthorityState::Tainted,
-        AuthorityState::Revoked => api::AuthorityState::Revoked,
-    };
     api::Authority {
         family: authority.family.to_string(),
         suite: authority.suite.to_string(),
@@ -89,20 +83,17 @@ pub(crate) fn authority_message(authority: &AuthorityRecord) -> api::Authority {
             .map(|suite| suite.to_string())
             .unwrap_or_default(),
         authority_id: authority.authority_id.clone(),
-        state: state.into(),
+        state: state_message(authority.state).into(),
         not_before: seconds(authority.not_before),
         not_after: seconds(authority.not_after),
         created_at: seconds(authority.created_at),
         activated_at: authority.activated_at.map(seconds).unwrap_or_default(),
         changed_at: seconds(authority.changed_at),
-        keys: authority
-            .components()
-            .zip(&authority.keys)
-            .map(|(component, key)| api::KeyPlace {
-                component: component.to_string(),
-                store: key.store.to_string(),
-                key_id: key.key_id.to_string(),
-            })
-            .collect(),
+        keys: key_places(authority.components(), &authority.keys),
+        upstream_authority_id: authority
+            .upstream
+            .as_ref()
+            .map(|path| path.root_id.clone())
+            .unwrap_or_default(),
     }
 }

@@ -46,14 +46,33 @@ pub(crate) enum Authority {
     /// Distrust an old authority: whoever holds something that it signed replaces that at once
     #[command(after_help = "Example:\n  symbolon authority taint 3f0a91c2")]
     Taint {
-        /// Its id, or that of a key that another server put into the bundle
+        /// Its id, or that of one above the server's, or of a key that another server put into the bundle
         id: String,
     },
     /// Take a tainted authority out of the bundle and destroy its key: nothing that it signed counts any more
     #[command(after_help = "Example:\n  symbolon authority revoke 3f0a91c2")]
     Revoke {
-        /// Its id, or that of a key that another server put into the bundle
+        /// Its id, or that of one above the server's, or of a key that another server put into the bundle
         id: String,
+    },
+    /// List the authorities above the server's, whose they are, and what stands below them
+    #[command(
+        after_help = "`taint` and `revoke` take their ids, too, once nothing that signs stands below \
+                            them.\n\nExample:\n  symbolon authority upstream --output json"
+    )]
+    Upstream {
+        /// Only those of this family: classical, ml-dsa, composite or catalyst
+        #[arg(long, value_name = "FAMILY", value_parser = family)]
+        family: Option<Family>,
+    },
+    /// List the certificates that somebody is to bring, or print the request for one of them
+    #[command(
+        after_help = "Examples:\n  symbolon authority requests\n  symbolon authority requests composite > composite.csr.pem"
+    )]
+    Requests {
+        /// Print this family's request, as PEM: classical, ml-dsa, composite or catalyst
+        #[arg(value_parser = family)]
+        family: Option<Family>,
     },
     /// Change for good what a family signs with, or where its keys are kept
     #[command(
@@ -102,6 +121,9 @@ pub(crate) struct Rotate {
     /// How long the next authority is published before it signs [default: 5m]
     #[arg(long, value_name = "DURATION")]
     pub notice: Option<HumanDuration>,
+    /// Give up the request for a certificate that somebody is to bring: what is signed for it is of no use then
+    #[arg(long)]
+    pub give_up_request: bool,
 }
 
 fn family(name: &str) -> Result<Family, String> {

@@ -4,14 +4,16 @@ use anyhow::Result;
 use serde::Serialize;
 use symbolon_ca::authorities::Step;
 use symbolon_ca::client::{Reader, RotationSpec};
-use symbolon_ca::views::{AuthoritiesView, AuthorityDetail, FamilyView, RotationView, ShapeView};
+use symbolon_ca::views::{
+    AuthoritiesView, AuthorityDetail, FamilyView, RequestView, RotationView, ShapeView, UpstreamView,
+};
 use symbolon_pki::time::rfc3339;
 
 use super::migration;
 use super::server::{connect, reader};
 use crate::args::Common;
 use crate::args::authority::{Authority, Rotate};
-use crate::exit::Usage;
+use crate::exit::{Refused, Usage};
 use crate::output::{Show, facts, table, with_alternative};
 
 /// How much of an id tables show, and the least that is taken for the beginning of one.
@@ -40,6 +42,28 @@ pub(crate) async fn run(common: &Common, command: Authority) -> Result<()> {
         Authority::Activate { id } => step(common, Step::Activate, &id).await,
         Authority::Taint { id } => step(common, Step::Taint, &id).await,
         Authority::Revoke { id } => step(common, Step::Revoke, &id).await,
+        Authority::Upstream { family } => {
+            let found = reader(common).await?.authorities(family).await?;
+            common.output.print(&Upstream {
+                upstream: found.upstream,
+            })
+        }
+        Authority::Requests { family: None } => {
+            let found = reader(common).await?.authorities(None).await?;
+            common.output.print(&Requests {
+                requests: found.requests,
+            })
+        }
+        Authority::Requests { family: Some(family) } => {
+            let found = reader(common).await?.authorities(Some(family)).await?;
+            let request = found.requests.into_iter().next();
+            let request = request.ok_or_else(|| {
+                Refused(format!(
+                    "no certificate for the {family} family is to be brought; `symbolon authority requests` lists those that are"
+                ))
+            })?;
+            common.output.print(&OneRequest(request))
+        }
         Authority::Rotate(options) => rotate(common, options).await,
         Authority::Migrate(options) => migration::migrate(common, options).await,
         Authority::Migration { quiet } => migration::show(common, quiet).await,
@@ -59,6 +83,7 @@ async fn rotate(common: &Common, options: Rotate) -> Result<()> {
         alternative: options.alternative,
         stores: options.store,
         notice: options.notice.map(|notice| notice.0),
+        gives_up_request: options.give_up_request,
     };
     let client = connect(common).await?;
     let done = client.rotate_authority(options.family, &spec).await?;
@@ -67,10 +92,9 @@ async fn rotate(common: &Common, options: Rotate) -> Result<()> {
 
 /// The whole id that `id` is the beginning of. One that is nobody's may be that of a key which another server holds.
 fn whole(found: &AuthoritiesView, id: &str) -> Result<String> {
-    let ids = found
-        .authorities
-        .iter()
-        .map(|detail| &detail.authority.authority_id);
+    let own = found.authorities.iter();
+    let own = own.map(|detail| &detail.authority.authority_id);
+    let ids = own.chain(found.upstream.iter().map(|above| &above.authority_id));
     let begins: Vec<&String> = ids.filter(|known| known.starts_with(id)).collect();
     match begins.as_slice() {
         _ if begins.iter().any(|known| *known == id) || id.len() < SHORTEST => Ok(id.to_owned()),
@@ -112,6 +136,7 @@ impl Show for One {
             .into_iter()
             .filter_map(|(name, at)| Some((name, rfc3339(at?))));
         rows.extend(known);
+        rows.extend(detail.upstream_authority_id.clone().map(|id| ("below", id)));
         let keys = detail.keys.iter();
         rows.extend(keys.map(|key| {
             (
@@ -160,12 +185,87 @@ impl Show for List {
 }
 
 #[derive(Serialize)]
+struct Upstream {
+    upstream: Vec<UpstreamView>,
+}
+
+impl Show for Upstream {
+    fn text(&self) -> String {
+        if self.upstream.is_empty() {
+            return "no authorities above the server's".to_owned();
+        }
+        let rows = self.upstream.iter().map(|above| {
+            let from = match (&above.upstream, above.is_former) {
+                (None, _) => "an administrator".to_owned(),
+                (Some(name), false) => name.clone(),
+                (Some(name), true) => format!("{name}, which is no more"),
+            };
+            let below = above.below.iter().map(|id| id.chars().take(SHORT).collect());
+            [
+                above.family.clone().unwrap_or_default(),
+                above.suite.clone().unwrap_or_default(),
+                above.state.clone(),
+                above.not_after.map(rfc3339).unwrap_or_default(),
+                above.authority_id.chars().take(SHORT).collect(),
+                format!("{from}; below: {}", below_words(below.collect())),
+            ]
+        });
+        table(["family", "key", "state", "expires", "authority", "from"], rows)
+    }
+}
+
+fn below_words(below: Vec<String>) -> String {
+    match below.is_empty() {
+        true => "none".to_owned(),
+        false => below.join(" "),
+    }
+}
+
+#[derive(Serialize)]
+struct Requests {
+    requests: Vec<RequestView>,
+}
+
+impl Show for Requests {
+    fn text(&self) -> String {
+        if self.requests.is_empty() {
+            return "no certificate is to be brought".to_owned();
+        }
+        let rows = self.requests.iter().map(|request| {
+            let stores: Vec<&str> = request.keys.iter().map(|key| key.store.as_str()).collect();
+            [
+                request.family.clone(),
+                with_alternative(request.suite.clone(), request.alternative.as_deref()),
+                request.created_at.map(rfc3339).unwrap_or_default(),
+                stores.join(", "),
+            ]
+        });
+        table(["family", "will sign with", "requested", "keys in"], rows)
+    }
+}
+
+/// A request as whoever signs it takes it.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct OneRequest(RequestView);
+
+impl Show for OneRequest {
+    fn text(&self) -> String {
+        self.0.csr.clone()
+    }
+}
+
+#[derive(Serialize)]
 #[serde(transparent)]
 struct Rotation(RotationView);
 
 impl Show for Rotation {
     fn text(&self) -> String {
-        let RotationView { prepared, family } = &self.0;
+        let RotationView {
+            prepared,
+            family,
+            awaited,
+        } = &self.0;
         let mut rows = vec![
             ("family", family.family.clone()),
             ("will sign with", signs_with(&family.wanted)),
@@ -174,6 +274,10 @@ impl Show for Rotation {
         ];
         match prepared {
             Some(made) => rows.push(("prepared", made.authority.authority_id.clone())),
+            None if *awaited => rows.push((
+                "prepared",
+                "none yet: its certificate is to be brought; see `symbolon authority requests`".to_owned(),
+            )),
             None => rows.push((
                 "prepared",
                 "none: the authority that signs is like that".to_owned(),
@@ -219,10 +323,13 @@ mod tests {
             activated_at: None,
             changed_at: None,
             keys: Vec::new(),
+            upstream_authority_id: None,
         };
         AuthoritiesView {
             authorities: ids.iter().map(detail).collect(),
             families: Vec::new(),
+            upstream: Vec::new(),
+            requests: Vec::new(),
         }
     }
 

@@ -3,9 +3,9 @@
 use symbolon_api::spire::api::server::localauthority::v1 as api;
 use symbolon_pki::bundle::JwtAuthority;
 use symbolon_pki::suite::Family;
-use symbolon_pki::text::printable;
 use tonic::Status;
 
+use super::super::commanded::in_full;
 use crate::authorities::{AuthoritiesError, CommandError, Step};
 use crate::datastore::{AuthorityRecord, AuthorityState};
 use crate::status::failure;
@@ -74,15 +74,9 @@ pub(super) fn of(error: CommandError) -> Status {
         CommandError::Expired { .. } | CommandError::NotYet { .. } => {
             Status::failed_precondition(format!("authority_id: {message}"))
         }
-        CommandError::TooMany { .. } => Status::failed_precondition(message),
+        CommandError::TooMany { .. } | CommandError::Requested { .. } => Status::failed_precondition(message),
         other => failure("the authority could not be changed", &other),
     }
-}
-
-/// An error with everything below it, as one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    printable(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
 /// Whether SPIRE would have begun with the step.
