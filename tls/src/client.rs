@@ -39,10 +39,10 @@ pub struct ClientOptions {
     /// `hybrid-required` here and `classical-ok` there, who forges a classical authority gets nowhere, and who forges a
     /// leaf's classical key does. Default: anything.
     pub chain_policy: PathPolicy,
-    /// Follow the migration of the source's default identity: below `accept` the target's schemes are not offered, below
-    /// `prefer` a classical SVID is presented where the peer takes it, and at `require` peers must be worth what the target is.
-    /// Stricter policies set here stay in force. Default: yes. It changes nothing for a source without a migration, nor for
-    /// one that holds no authorities of the target's form.
+    /// Follow the migration of the source's default identity: below `prefer` a classical SVID is presented where the peer takes
+    /// it, and at `require` peers must be worth what the target is. Stricter policies set here stay in force. Default: yes. It
+    /// changes nothing for a source without a migration, nor below `require` for one that holds no authorities of the target's
+    /// form.
     pub follow_migration: bool,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,

@@ -60,7 +60,8 @@ impl Asking {
     ) -> Result<(), CallError> {
         let known = context.cache.stages();
         let connection = context.link.connection();
-        if !migrates && known.is_empty() || self.refused_on == Some(connection) {
+        // Who says that entries migrate knows of migrations, whatever it refused before.
+        if !migrates && (known.is_empty() || self.refused_on == Some(connection)) {
             self.keep(known).await;
             return Ok(());
         }

@@ -6,6 +6,7 @@ use symbolon_api::forms::{FORMS_METADATA, MIGRATION_METADATA};
 use symbolon_api::spire::api::server::bundle::v1::GetBundleRequest;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
 use symbolon_ca::client::MigrationSpec;
+use symbolon_host::HumanDuration;
 use symbolon_pki::suite::Form;
 use symbolon_tls::MigrationStage;
 use tonic::Request;
@@ -35,7 +36,11 @@ async fn counts(server: &TestServer) -> ((u64, u64, u64), String) {
 #[tokio::test]
 async fn an_identity_whose_other_svids_nobody_speaks_for_is_not_ready() {
     use api::MigrationStage::Prefer;
-    let server = TestServer::start().await;
+    // Agents outlive the SVIDs of their workloads here.
+    let server = TestServer::start_with(|config| {
+        config.lifetimes.agent = HumanDuration(Duration::from_secs(4 * 60 * 60));
+    })
+    .await;
     let (ours, stock) = (
         server.agent(Form::Classical).await,
         server.agent(Form::Classical).await,
