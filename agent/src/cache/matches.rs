@@ -90,7 +90,7 @@ pub(super) fn identities(
         for entry in entries {
             let (offer, lease) = match has_authority {
                 _ if !entry.allows(*form) => (Offer::NotAllowed, None),
-                true => want(slots, entry, *form, now),
+                true => want(slots, entry, *form, bundle, now),
                 false => (Offer::NoAuthority, None),
             };
             found.push(Identity {
@@ -104,15 +104,23 @@ pub(super) fn identities(
     found
 }
 
-fn want(slots: &mut Slots, entry: &Entry, form: Form, now: SystemTime) -> (Offer, Option<Lease>) {
+fn want(
+    slots: &mut Slots,
+    entry: &Entry,
+    form: Form,
+    bundle: &TrustBundle,
+    now: SystemTime,
+) -> (Offer, Option<Lease>) {
     let Some((slot, lease)) = slots.want(&Key::new(&entry.id, form)) else {
         return (Offer::NoRoom, None);
     };
-    // One for an older state of the entry will do until the next is there, but not one for somebody else.
+    // One for an older state of the entry will do until the next is there, and so will one of a tainted authority; but not
+    // one for somebody else, nor one that the bundle beside it refuses.
+    let will_do = |svid: &WorkloadSvid| {
+        svid.not_after > now && svid.spiffe_id == entry.spiffe_id && svid.is_believed_by(bundle)
+    };
     let offer = match (&slot.svid, &slot.problem) {
-        (Some(svid), _) if svid.not_after > now && svid.spiffe_id == entry.spiffe_id => {
-            Offer::Ready(svid.clone())
-        }
+        (Some(svid), _) if will_do(svid) => Offer::Ready(svid.clone()),
         (_, Some(problem)) => Offer::Failed(problem.clone()),
         (_, None) => Offer::Pending,
     };

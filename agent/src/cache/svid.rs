@@ -282,6 +282,12 @@ impl WorkloadSvid {
         }
     }
 
+    /// Whether peers with this bundle believe it: all of its authorities are there, tainted or not.
+    pub(crate) fn is_believed_by(&self, bundle: &TrustBundle) -> bool {
+        let mut parts = self.parts.iter();
+        parts.all(|part| bundle.x509_authority(&part.authority_id).is_some())
+    }
+
     /// Whether peers with this bundle will go on believing it.
     pub(crate) fn stands_by(&self, bundle: &TrustBundle) -> bool {
         self.parts.iter().all(|part| part.stands_by(bundle))

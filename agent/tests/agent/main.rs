@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod denied;
+mod distrust;
 mod evidence;
 mod faults;
 mod federated;
