@@ -15,6 +15,7 @@ mod changing;
 mod choosing;
 mod commands;
 mod error;
+mod keys;
 mod looking;
 mod making;
 mod settings;

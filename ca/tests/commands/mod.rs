@@ -3,6 +3,7 @@
 mod dropped;
 mod killed;
 mod mortal;
+mod moved;
 mod rotate;
 mod verdicts;
 
@@ -27,6 +28,17 @@ pub(crate) fn every_family() -> AuthoritySettings {
         vec![store_name()],
     ));
     settings
+}
+
+/// A server of four families that was just started, with its directory and its clock.
+async fn started() -> (TempDir, Arc<TestClock>, Run) {
+    started_with(settings(Suite::EcdsaP256)).await
+}
+
+async fn started_with(settings: AuthoritySettings) -> (TempDir, Arc<TestClock>, Run) {
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let run = Run::try_start(dir.path(), &clock, settings).await.unwrap();
+    (dir, clock, run)
 }
 
 impl Run {
@@ -65,8 +77,7 @@ pub(crate) fn published(bundle: &TrustBundle, id: &str) -> Option<bool> {
 
 #[tokio::test]
 async fn every_family_goes_the_whole_way_and_a_restart_changes_nothing() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::try_start(dir.path(), &clock, every_family()).await.unwrap();
+    let (dir, clock, run) = started_with(every_family()).await;
     let keys = run.store.list().unwrap().len();
     let mut sequence = run.authorities.bundle().sequence;
     for family in Family::ALL {
@@ -185,8 +196,7 @@ async fn in_every_state(run: &Run, family: Family) -> Vec<(AuthorityState, Strin
 
 #[tokio::test]
 async fn a_step_out_of_order_is_refused_and_changes_nothing() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::try_start(dir.path(), &clock, every_family()).await.unwrap();
+    let (_dir, _clock, run) = started_with(every_family()).await;
     let all = [
         (Family::Classical, in_every_state(&run, Family::Classical).await),
         (Family::Jwt, in_every_state(&run, Family::Jwt).await),
@@ -229,8 +239,7 @@ async fn a_step_out_of_order_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_family_that_is_not_configured_takes_no_commands() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
+    let (_dir, _clock, run) = started().await;
     let before = run.authorities.journal();
     let refused = run.authorities.prepare(Family::Wit).await.unwrap_err();
     assert!(
@@ -250,8 +259,7 @@ async fn a_family_that_is_not_configured_takes_no_commands() {
 
 #[tokio::test]
 async fn of_two_prepared_ones_the_second_signs_and_the_first_never_did() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
+    let (_dir, clock, run) = started().await;
     let family = Family::Classical;
     let first = run.authorities.prepare(family).await.unwrap();
     clock.advance(Duration::from_secs(1));
@@ -278,8 +286,7 @@ async fn of_two_prepared_ones_the_second_signs_and_the_first_never_did() {
 
 #[tokio::test]
 async fn a_store_that_is_away_keeps_things_as_they_are() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
+    let (dir, clock, run) = started().await;
     let family = Family::Classical;
     let waiting = run.authorities.prepare(family).await.unwrap().authority_id;
     let (before, keys) = (run.authorities.journal(), run.store.list().unwrap().len());
@@ -323,8 +330,7 @@ async fn a_store_that_is_away_keeps_things_as_they_are() {
 
 #[tokio::test]
 async fn an_authority_that_waited_too_long_is_not_activated() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
+    let (_dir, clock, run) = started().await;
     let waiting = run.authorities.prepare(Family::Jwt).await.unwrap().authority_id;
     clock.advance(25 * HOUR);
     let refused = run
@@ -343,8 +349,7 @@ async fn an_authority_that_waited_too_long_is_not_activated() {
 /// What signs on time goes on from what was done by command.
 #[tokio::test]
 async fn time_and_commands_go_together() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
+    let (_dir, clock, run) = started().await;
     let family = Family::MlDsa;
     let prepared = run.authorities.prepare(family).await.unwrap().authority_id;
     clock.advance(12 * HOUR);
@@ -361,8 +366,7 @@ async fn time_and_commands_go_together() {
 
 #[tokio::test]
 async fn a_clock_that_was_set_back_is_named_for_what_it_is() {
-    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
-    let run = Run::start(dir.path(), &clock).await;
+    let (_dir, clock, run) = started().await;
     let made = run.authorities.prepare(Family::Classical).await.unwrap();
     let signing = run.signing(Family::Classical);
     *clock.0.lock().unwrap() -= HOUR;
