@@ -221,6 +221,7 @@ fn what_would_have_to_be_searched_for_is_a_wrong_command_line() {
     for (target, words) in [
         ("tls://10.0.0.0/8", "more than one endpoint"),
         ("tls://10.0.0.0/8/", "more than one endpoint"),
+        ("tls:10.0.0.0/8:443", "more than one endpoint"),
         ("ssh://10.0.0.1-20", "more than one endpoint"),
         ("https://*.example.org", "more than one endpoint"),
         ("tls://127.0.0.1:0", "no number from 1 to 65535"),

@@ -147,7 +147,7 @@ fn jdk_signature(lower: &str) -> Option<Algorithm> {
     let key = key.trim_start_matches(['-', '_']);
     let family = match key {
         "rsa" | "rsaencryption" => "RSA-PKCS1-1.5",
-        "rsaandmgf1" | "rsassa-pss" | "rsapss" => "RSA-PSS",
+        "rsaandmgf1" | "rsassa-pss" | "rsapss" | "rsa/pss" => "RSA-PSS",
         "ecdsa" | "ecdsainp1363format" | "cvc-ecdsa" | "plain-ecdsa" => "ECDSA",
         "dsa" | "dsainp1363format" => "DSA",
         "sm2" => "SM2",

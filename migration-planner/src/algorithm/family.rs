@@ -23,6 +23,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ("ECMQV", "MQV", KeyAgree, Broken, None),
     ("FFMQV", "MQV", KeyAgree, Broken, None),
     ("ECIES", "ECIES", Pke, Broken, None),
+    ("IES", "", Pke, Broken, None),
     ("EC-ElGamal", "ElGamal", Pke, Broken, None),
     ("EC", "", Pke, Broken, None),
     ("ElGamal", "ElGamal", Pke, Broken, None),

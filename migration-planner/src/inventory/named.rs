@@ -14,6 +14,9 @@ const MAX_BELOW: usize = 10_000;
 /// kind.
 const BESIDE: &str = " x509 x509ca private ipsec.d/certs ipsec.d/cacerts ipsec.d/private";
 
+/// How the services of a cluster's manifests are called.
+const IN_CONTAINERS: [&str; 2] = ["Kubernetes", "Istio"];
+
 /// Tells where what is called so really lies, when a link stands there.
 pub(crate) type Follow<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -57,8 +60,12 @@ pub(super) fn edges(inventory: &Inventory, follow: &Follow<'_>) -> (BTreeSet<Edg
     (edges, None)
 }
 
+/// Whether its configuration names files of the system that it lies in: those of a cluster name what is in a container.
 fn is_service(asset: &Asset) -> bool {
-    matches!(asset.detail, Detail::Service(_))
+    match &asset.detail {
+        Detail::Service(service) => !IN_CONTAINERS.iter().any(|kind| service.what.starts_with(kind)),
+        _ => false,
+    }
 }
 
 /// Certificates and keys by where they were seen.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use tree_sitter::{Node, Tree};
 
+use super::branches;
 use super::imports::{Imports, module_name};
 use super::tree::{self, text};
 
@@ -38,6 +39,8 @@ pub(super) struct Index<'t, 's> {
     pub(super) calls: Vec<Node<'t>>,
     /// Dotted and plain names that are no part of a longer one and are not called.
     pub(super) names: Vec<Node<'t>>,
+    /// What macros of C stand for, as it is written.
+    pub(super) macros: Vec<Node<'t>>,
     /// Whether the file was too large to be looked at whole.
     pub(super) cut: bool,
     scopes: Vec<Scope>,
@@ -59,6 +62,7 @@ impl<'t, 's> Index<'t, 's> {
             imports: Imports::default(),
             calls: Vec::new(),
             names: Vec::new(),
+            macros: Vec::new(),
             cut: false,
             scopes: vec![Scope {
                 range: 0..source.len(),
@@ -96,6 +100,9 @@ impl<'t, 's> Index<'t, 's> {
                 index.imports.read(node, source);
                 continue;
             }
+            if kind == "preproc_arg" {
+                index.macros.push(node);
+            }
             let scope = index.enter(node, kind, scope);
             if let Some((name, value)) = tree::assignment(node) {
                 index.bind(name, value, scope);
@@ -110,6 +117,10 @@ impl<'t, 's> Index<'t, 's> {
             }
             children.clear();
             for child in node.named_children(&mut cursor) {
+                // What `const { createHash: hash } = …` takes out is imported there, and used elsewhere.
+                if kind == "variable_declarator" && child.kind() == "object_pattern" {
+                    continue;
+                }
                 let of_name = match call {
                     Some(parts) => {
                         child.id() == parts.function.id()
@@ -178,7 +189,7 @@ impl<'t, 's> Index<'t, 's> {
     }
 
     /// The module that `require('x')` or `import('x')` names.
-    fn required(&self, value: Node<'t>) -> Option<String> {
+    pub(super) fn required(&self, value: Node<'t>) -> Option<String> {
         let mut value = value;
         while let Some(inner) = tree::inside(value) {
             value = inner;
@@ -261,7 +272,8 @@ impl<'t, 's> Index<'t, 's> {
         let Some(last) = before.last() else {
             return Vec::new();
         };
-        let branches = tree::branches_before(last.value, byte).map(|node| node.byte_range());
+        let outermost = branches::branches_before(last.value, byte);
+        let branches = outermost.map(|node| node.byte_range());
         let among = |bound: &&Bound<'t>| {
             branches
                 .as_ref()
@@ -276,6 +288,13 @@ impl<'t, 's> Index<'t, 's> {
             .collect();
         if values.is_empty() {
             values.push(last.value);
+        } else if !outermost.is_some_and(branches::is_exhaustive) {
+            // None of them may be taken: it keeps what it had.
+            let kept = before
+                .len()
+                .checked_sub(values.len() + 1)
+                .and_then(|at| before.get(at));
+            values.extend(kept.map(|bound| bound.value));
         }
         values.reverse();
         values

@@ -6,11 +6,14 @@
 //! [`template`] turns a call into the canonical names of what it does. Comments and strings are no calls, so they
 //! are no findings. A call whose algorithm is not in the file is told as something that could not be read.
 
+mod branches;
 mod imports;
 mod index;
 mod jca;
 mod libraries;
 mod lock;
+mod macros;
+mod markers;
 mod resolve;
 mod spelling;
 mod table;
@@ -22,10 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use aho_corasick::{AhoCorasick, packed};
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 
 use self::index::Index;
+use self::markers::Markers;
 use self::resolve::Reader;
 use self::table::{Library, Table};
 use self::template::{TELL, Use};
@@ -130,39 +133,6 @@ language!(
 );
 language!(RUST, "rust", ["rs"], tree_sitter_rust::LANGUAGE, libraries::RUST);
 
-/// Finds whether a file names any library. Most files name none, so it is this that most of the time goes into: it
-/// uses the processor's wide registers where it has them.
-enum Markers {
-    Packed(packed::Searcher),
-    Automaton(AhoCorasick),
-    None,
-}
-
-impl Markers {
-    fn new(libraries: &[&'static Library]) -> Self {
-        let mut markers: Vec<&str> = libraries
-            .iter()
-            .flat_map(|library| library.markers)
-            .copied()
-            .collect();
-        markers.sort_unstable();
-        markers.dedup();
-        match (packed::Searcher::new(&markers), AhoCorasick::new(&markers)) {
-            (Some(searcher), _) => Self::Packed(searcher),
-            (None, Ok(automaton)) => Self::Automaton(automaton),
-            (None, Err(_)) => Self::None,
-        }
-    }
-
-    fn are_in(&self, bytes: &[u8]) -> bool {
-        match self {
-            Self::Packed(searcher) => searcher.find(bytes).is_some(),
-            Self::Automaton(automaton) => automaton.is_match(bytes),
-            Self::None => false,
-        }
-    }
-}
-
 impl std::fmt::Debug for Language {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
@@ -179,7 +149,7 @@ impl Scanner for Source {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -300,6 +270,14 @@ impl<'t> Telling<'_, '_, 't, '_> {
                 self.used(*call, &path, true);
             }
         }
+        // Macros are not parsed; what they call is used wherever they are.
+        for body in &index.macros {
+            for name in macros::called_names(tree::text(*body, index.source)) {
+                if let Some(path) = self.reader.known_path(name) {
+                    self.used(*body, &path, false);
+                }
+            }
+        }
         for (at, name) in index.names.iter().enumerate() {
             if at % 1024 == 0 && file.budget.is_spent() {
                 self.found.unread(
@@ -391,5 +369,7 @@ fn protocol(name: &str) -> Option<ProtocolDetail> {
 
 #[cfg(test)]
 mod bait_tests;
+#[cfg(test)]
+mod flow_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 use tree_sitter::Node;
 
 use super::index::Index;
+use super::macros;
 use super::table::Table;
 use super::tree::{self, text};
 
@@ -130,6 +131,12 @@ impl<'t> Reader<'_, 't, '_> {
                 return self.path_of(value, depth + 1);
             }
             return Some(format!("{}.{name}", self.path_of(object, depth + 1)?));
+        }
+        if let Some(module) = self.index.required(node) {
+            return Some(module);
+        }
+        if node.kind() == "preproc_arg" {
+            return macros::only_name(text(node, self.index.source)).map(str::to_owned);
         }
         if tree::call(node).is_some() {
             return self.function_of(node, depth).map(|path| format!("{path}()"));

@@ -38,6 +38,7 @@ const MODES: &[(&str, &str)] = &[
 /// What goes before a curve's name in constants.
 const CURVE_PREFIXES: &[&str] = &[
     "NID_X9_62_",
+    "X9_62_",
     "NID_",
     "MBEDTLS_ECP_DP_",
     "MBEDTLS_ECP_",
@@ -150,6 +151,12 @@ pub(super) fn text_as(text: &str, kind: &str) -> Vec<String> {
         "key" => bytes_as(i64::try_from(text.len()).unwrap_or_default(), kind),
         "transformation" => one(super::jca::transformation(text)),
         "tls" => one(tls_version(text)),
+        // OpenSSL's lists; 3.5 groups them by slashes and marks them.
+        "groups" => text
+            .split([':', '/', ' '])
+            .map(|group| group.trim_matches(['?', '*', '-']))
+            .filter_map(|group| alias::resolve(group).map(|algorithm| algorithm.name))
+            .collect(),
         // Families of constants and functions with their own way of spelling.
         "evp" => one(evp(text)),
         "pkey" => one(text.strip_prefix("EVP_PKEY_").and_then(pkey)),

@@ -143,7 +143,7 @@ pub(super) fn is_scope(kind: &str) -> bool {
 }
 
 /// How far up a class is looked for.
-const MAX_UP: usize = 256;
+pub(super) const MAX_UP: usize = 256;
 
 /// The class that a node is in.
 pub(super) fn class_around(node: Node<'_>) -> Option<Node<'_>> {
@@ -161,26 +161,6 @@ pub(super) fn class_around(node: Node<'_>) -> Option<Node<'_>> {
         )
     });
     classes.next()
-}
-
-/// The outermost statement of branches that this node is in, and that ends before a byte.
-pub(super) fn branches_before(node: Node<'_>, byte: usize) -> Option<Node<'_>> {
-    let up = std::iter::successors(node.parent(), Node::parent).take(MAX_UP);
-    let ended = up.take_while(|node| node.end_byte() <= byte && !is_scope(node.kind()));
-    let branches = ended.filter(|node| {
-        matches!(
-            node.kind(),
-            "if_statement"
-                | "switch_statement"
-                | "switch_expression"
-                | "expression_switch_statement"
-                | "type_switch_statement"
-                | "match_statement"
-                | "if_expression"
-                | "match_expression"
-        )
-    });
-    branches.last()
 }
 
 /// Whether it imports: names inside of it are no uses.
@@ -242,6 +222,7 @@ pub(super) fn is_of_interest(kind: &str) -> bool {
                 | "default_parameter"
                 | "typed_default_parameter"
                 | "preproc_def"
+                | "preproc_arg"
                 | "field_initializer"
                 | "public_field_definition"
                 | "field_definition"

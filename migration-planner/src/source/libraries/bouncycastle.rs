@@ -23,7 +23,8 @@ pub(in crate::source) static ENGINES: Library = Library {
             "ElGamal",
             CIPHER,
         ),
-        ("org.bouncycastle.crypto.engines.IESEngine.new", "ECIES", CIPHER),
+        // Over elliptic curves or a field, by the agreement that it is given.
+        ("org.bouncycastle.crypto.engines.IESEngine.new", "IES", CIPHER),
         ("org.bouncycastle.crypto.engines.SM2Engine.new", "SM2-ENC", CIPHER),
         (
             "org.bouncycastle.crypto.engines.AsconEngine.new",

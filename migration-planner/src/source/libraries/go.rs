@@ -49,6 +49,7 @@ pub(in crate::source) static STANDARD: Library = Library {
         ("crypto/sha3.NewSHAKE*", "SHAKE{*:num}", DIGEST),
         ("crypto/sha3.SumSHAKE*", "SHAKE{*:num}", DIGEST),
         ("crypto.SHA1", "SHA-1", DIGEST),
+        ("crypto.*.New", "{*:hash}", DIGEST),
         ("crypto.*", "~{*:hash}", DIGEST),
         ("crypto/hmac.New", "HMAC[-{0:hash}]", MAC),
         ("crypto/hkdf.Key", "HKDF[-{0:hash}]", DERIVE),

@@ -38,6 +38,10 @@ pub(in crate::source) static EVP: Library = Library {
         ("TLSv1_2_method", "TLS-1.2", ANY),
         ("SSL_CTX_set_min_proto_version", "{1:tls}", ANY),
         ("SSL_CTX_set_max_proto_version", "{1:tls}", ANY),
+        ("SSL_CTX_set1_groups_list", "{1:groups} || ?", ANY),
+        ("SSL_CTX_set1_curves_list", "{1:groups} || ?", ANY),
+        ("SSL_set1_groups_list", "{1:groups} || ?", ANY),
+        ("SSL_set1_curves_list", "{1:groups} || ?", ANY),
     ],
 };
 

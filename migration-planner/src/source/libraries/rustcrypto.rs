@@ -84,6 +84,7 @@ pub(in crate::source) static OPENSSL: Library = Library {
     markers: &["openssl::"],
     rows: &[
         ("openssl.symm.Cipher.*", "{*}", CIPHER),
+        ("openssl.hash.MessageDigest.from_name", "{0:hash} || ?", DIGEST),
         ("openssl.hash.MessageDigest.*", "{*:hash}", DIGEST),
         ("openssl.sha.*", "{*:hash}", DIGEST),
         ("openssl.rsa.Rsa.generate", "RSA[-{0:num}]", KEYGEN),
