@@ -2,9 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use spiffe::TrustDomain;
 use symbolon_api::spire::api::server::entry::v1::BatchCreateEntryRequest;
 use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::server::localauthority::v1 as api;
@@ -13,7 +11,6 @@ use symbolon_api::spire::api::server::svid::v1 as svid_api;
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::types;
 use symbolon_ca::config::{CatalystConfig, DiskUpstreamConfig, ServerConfig, UpstreamConfig};
-use symbolon_ca::datastore::{AuthorityRecord, AuthorityState};
 use symbolon_ca::upstream::UpstreamName;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::{Family, Form, Suite};
@@ -47,7 +44,7 @@ fn below_classical(config: &mut ServerConfig, dir: &Path) {
 }
 
 /// A server whose classical family is below a root of this suite.
-async fn start_below(suite: Suite) -> (TestServer, Root) {
+pub(crate) async fn start_below(suite: Suite) -> (TestServer, Root) {
     let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
     let root = Root::new(suite, clock.now());
     root.write(dir.path(), "classical");
@@ -127,9 +124,8 @@ async fn every_family_may_stand_below_a_root_in_files() {
     assert_eq!(server.verify(&chain).form, Form::Classical);
 }
 
-#[tokio::test]
-async fn what_stands_below_this_server_gets_the_whole_chain() {
-    let (server, root) = start_below(Suite::EcdsaP256).await;
+/// The SVID of a server below this one.
+pub(crate) async fn downstream(server: &TestServer) -> Arc<SvidIdentity> {
     let entry = types::Entry {
         downstream: true,
         ..message("/nested", "/spire/agent/x/a")
@@ -152,7 +148,13 @@ async fn what_stands_below_this_server_gets_the_whole_chain() {
         .await
         .unwrap();
     let svid = svid.into_inner().svid.unwrap().cert_chain;
-    let identity = Arc::new(SvidIdentity::new(svid, key.signer).unwrap());
+    Arc::new(SvidIdentity::new(svid, key.signer).unwrap())
+}
+
+#[tokio::test]
+async fn what_stands_below_this_server_gets_the_whole_chain() {
+    let (server, root) = start_below(Suite::EcdsaP256).await;
+    let identity = downstream(&server).await;
     let request = svid_api::NewDownstreamX509caRequest {
         csr: Key::new(Form::Classical).csr(None),
         preferred_ttl: 3600,
@@ -325,76 +327,4 @@ async fn a_server_whose_root_cannot_be_read_says_which_file() {
         "{}",
         told(&error)
     );
-}
-
-#[tokio::test]
-async fn files_that_do_not_fit_are_refused_and_the_old_authority_kept() {
-    let (server, root) = start_below(Suite::EcdsaP256).await;
-    let (dir, now, hour) = (server.dir.path(), server.clock.now(), Duration::from_secs(3600));
-    let authorities = server.server.authorities();
-    let active = || {
-        authorities
-            .active(Family::Classical)
-            .unwrap()
-            .authority_id()
-            .to_string()
-    };
-    let before = active();
-    let with = |trust_domain: &str, path_len, ttl, at| {
-        let trust_domain = TrustDomain::new(trust_domain).unwrap();
-        Root::with(Suite::EcdsaP256, None, &trust_domain, path_len, ttl, at)
-    };
-    let year = 9000 * hour;
-    let cases: [(&str, Root, &str); 6] = [
-        ("name", with("elsewhere.org", None, year, now), "elsewhere.org"),
-        (
-            "ended",
-            with("example.org", None, hour, now - 2 * hour),
-            "expires at",
-        ),
-        (
-            "begins",
-            with("example.org", None, year, now + 2 * hour),
-            "is not valid before",
-        ),
-        (
-            "ends in a moment",
-            with("example.org", None, Duration::from_secs(30), now),
-            "too early",
-        ),
-        (
-            "ends too early",
-            with("example.org", None, 6 * hour, now),
-            "to replace",
-        ),
-        (
-            "path length",
-            with("example.org", Some(0), year, now),
-            "path length 0",
-        ),
-    ];
-    let refused = async |case: &str, reason: &str| {
-        let error = authorities.prepare(Family::Classical).await.unwrap_err();
-        let told = crate::stand::told(&error);
-        assert!(told.contains(reason), "{case}: {told}");
-        assert_eq!(active(), before, "{case}");
-        let journal = authorities.journal();
-        let is_waiting =
-            |it: &&AuthorityRecord| it.family == Family::Classical && it.state == AuthorityState::Prepared;
-        assert_eq!(journal.iter().filter(is_waiting).count(), 0, "{case}");
-    };
-    for (case, root, reason) in &cases {
-        root.write(dir, "classical");
-        refused(case, reason).await;
-    }
-    root.write(dir, "classical");
-    Root::new(Suite::EcdsaP256, now).write(dir, "other");
-    std::fs::copy(file(dir, "other", "key"), file(dir, "classical", "key")).unwrap();
-    refused("another key", "the certificate and the key").await;
-    let certificate = file(dir, "classical", "pem");
-    std::fs::remove_file(&certificate).unwrap();
-    refused("away", &certificate.display().to_string()).await;
-
-    root.write(dir, "classical");
-    authorities.prepare(Family::Classical).await.unwrap();
 }

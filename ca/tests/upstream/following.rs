@@ -17,7 +17,8 @@ use symbolon_pki::time::Clock as _;
 use tempfile::TempDir;
 
 use crate::root::Root;
-use crate::stand::{HOUR, Mood, Run, Stand, soon, told};
+use crate::run::{Run, soon, told};
+use crate::stand::{HOUR, Mood, Stand};
 use crate::support::{TestClock, id};
 
 fn key(key_id: &str) -> JwtAuthority {

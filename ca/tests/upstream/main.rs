@@ -14,8 +14,10 @@ mod offline;
 mod over_the_wire;
 mod refused;
 mod root;
+mod run;
 mod stand;
 mod turns;
+mod upper;
 mod vault;
 
 #[path = "../../../tls/tests/common/agent.rs"]

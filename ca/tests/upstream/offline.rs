@@ -152,7 +152,7 @@ async fn refuses_what_is_unfit(server: &TestServer, carried: &Path, root: &Root,
             "{reason}: somebody may be copying it still"
         );
         let error = look(server).await.unwrap_err();
-        assert!(crate::stand::told(&error).contains(reason), "{reason}: {error:?}");
+        assert!(crate::run::told(&error).contains(reason), "{reason}: {error:?}");
         let told = fs::read_to_string(&note).unwrap();
         assert!(told.contains(reason), "{reason}: {told}");
         assert_eq!(fs::read_to_string(&refused).unwrap(), text, "{reason}");
@@ -215,7 +215,7 @@ async fn a_directory_that_is_away_changes_nothing() {
     let away = carried.path().with_extension("away");
     fs::rename(carried.path(), &away).unwrap();
     let error = look(&server).await.unwrap_err();
-    let told = crate::stand::told(&error);
+    let told = crate::run::told(&error);
     assert!(told.contains(&carried.path().display().to_string()), "{told}");
     fs::rename(&away, carried.path()).unwrap();
     look(&server).await.unwrap();

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use spiffe::TrustDomain;
 use symbolon_ca::authorities::ChangeKind;
-use symbolon_pki::suite::Suite;
+use symbolon_ca::datastore::{AuthorityRecord, AuthorityState};
+use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::Clock as _;
 
-use crate::root::Root;
-use crate::stand::{HOUR, Mood, Run, Stand, refuses_what_is_unfit, told};
+use crate::disk::start_below;
+use crate::root::{Root, file};
+use crate::run::{Run, refuses_what_is_unfit, told};
+use crate::stand::{HOUR, Mood, Stand};
 use crate::support::{TestClock, domain};
 
 #[tokio::test]
@@ -78,4 +82,76 @@ async fn a_first_start_needs_its_upstream() {
     stand.is(Mood::Silent);
     let error = Run::start(&stand, clock).await.err().unwrap();
     assert!(told(&error).contains("nobody answers"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn files_that_do_not_fit_are_refused_and_the_old_authority_kept() {
+    let (server, root) = start_below(Suite::EcdsaP256).await;
+    let (dir, now, hour) = (server.dir.path(), server.clock.now(), Duration::from_secs(3600));
+    let authorities = server.server.authorities();
+    let active = || {
+        authorities
+            .active(Family::Classical)
+            .unwrap()
+            .authority_id()
+            .to_string()
+    };
+    let before = active();
+    let with = |trust_domain: &str, path_len, ttl, at| {
+        let trust_domain = TrustDomain::new(trust_domain).unwrap();
+        Root::with(Suite::EcdsaP256, None, &trust_domain, path_len, ttl, at)
+    };
+    let year = 9000 * hour;
+    let cases: [(&str, Root, &str); 6] = [
+        ("name", with("elsewhere.org", None, year, now), "elsewhere.org"),
+        (
+            "ended",
+            with("example.org", None, hour, now - 2 * hour),
+            "expires at",
+        ),
+        (
+            "begins",
+            with("example.org", None, year, now + 2 * hour),
+            "is not valid before",
+        ),
+        (
+            "ends in a moment",
+            with("example.org", None, Duration::from_secs(30), now),
+            "too early",
+        ),
+        (
+            "ends too early",
+            with("example.org", None, 6 * hour, now),
+            "to replace",
+        ),
+        (
+            "path length",
+            with("example.org", Some(0), year, now),
+            "path length 0",
+        ),
+    ];
+    let refused = async |case: &str, reason: &str| {
+        let error = authorities.prepare(Family::Classical).await.unwrap_err();
+        let told = told(&error);
+        assert!(told.contains(reason), "{case}: {told}");
+        assert_eq!(active(), before, "{case}");
+        let journal = authorities.journal();
+        let is_waiting =
+            |it: &&AuthorityRecord| it.family == Family::Classical && it.state == AuthorityState::Prepared;
+        assert_eq!(journal.iter().filter(is_waiting).count(), 0, "{case}");
+    };
+    for (case, root, reason) in &cases {
+        root.write(dir, "classical");
+        refused(case, reason).await;
+    }
+    root.write(dir, "classical");
+    Root::new(Suite::EcdsaP256, now).write(dir, "other");
+    std::fs::copy(file(dir, "other", "key"), file(dir, "classical", "key")).unwrap();
+    refused("another key", "the certificate and the key").await;
+    let certificate = file(dir, "classical", "pem");
+    std::fs::remove_file(&certificate).unwrap();
+    refused("away", &certificate.display().to_string()).await;
+
+    root.write(dir, "classical");
+    authorities.prepare(Family::Classical).await.unwrap();
 }

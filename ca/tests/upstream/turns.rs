@@ -6,7 +6,8 @@ use symbolon_hsm::KeyStore as _;
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::Clock as _;
 
-use crate::stand::{HOUR, Mood, Run, Stand, soon};
+use crate::run::{Run, soon};
+use crate::stand::{HOUR, Mood, Stand};
 use crate::support::TestClock;
 
 /// Takes another family's authority the whole way, which sweeps away keys that nobody names.
