@@ -9,7 +9,7 @@ mod k8s_psat;
 mod service;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -217,6 +217,6 @@ fn assert_refused(server: &Server, name: &str, evidence: &Evidence) {
 }
 
 /// A path as a word of a configuration.
-fn quoted(path: &PathBuf) -> String {
+fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }
