@@ -87,6 +87,7 @@ async fn of_two_that_bring_at_once_what_lets_in_once_one_is_let_in() {
     assert!(!result.reattestable);
     let svid = result.svid.unwrap();
     let serial = Certificate::from_der(&svid.cert_chain[0]).unwrap().serial_hex();
+    let serial = u128::from_str_radix(&serial, 16).unwrap().to_string();
     let agents = server.client.agents().await.unwrap();
     assert_eq!(agents.len(), 1);
     assert_eq!(agents[0].serial, serial);
