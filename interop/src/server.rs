@@ -104,10 +104,11 @@ impl Server {
     }
 
     fn ready(&mut self) -> Result<()> {
-        let mut probe = self.symbolon()?;
+        let (mut probe, socket) = (self.symbolon()?, self.socket());
         probe.args(["bundle", "show"]);
         self.process.until("the server is ready", || {
-            Ok(probe.output()?.status.success().then_some(()))
+            // The command reads what is on the disk where nobody serves it yet.
+            Ok((socket.exists() && probe.output()?.status.success()).then_some(()))
         })
     }
 

@@ -10,6 +10,7 @@
 mod agent;
 mod attestation;
 mod away;
+mod below;
 mod commands;
 mod controller;
 mod controller_manager;

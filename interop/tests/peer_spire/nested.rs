@@ -7,15 +7,17 @@ use spiffe::TrustDomain;
 use symbolon_interop::programs;
 use symbolon_interop::running::eventually;
 use symbolon_interop::server::Server;
-use symbolon_interop::spire::{self, Agent};
+use symbolon_interop::spire::{self, Agent, Evidence, Place};
 use symbolon_interop::spire_server::SpireServer;
 use symbolon_pki::bundle::{BundleSet, TrustBundle};
+use symbolon_pki::certificate::Certificate;
 use symbolon_pki::jwt::verify_jwt_svid;
 use symbolon_pki::pem;
 use symbolon_pki::verify::verify_x509_svid;
 
 use crate::agent::until_given;
 use crate::moving::certificates;
+use crate::stock_server::{self, id_of, on, register};
 use crate::{entry, shows, token};
 
 /// Our server's bundle, as the stock command shows it.
@@ -43,7 +45,7 @@ async fn a_stock_server_stands_below_ours() {
         server.address().port(),
         agent.socket().display(),
     );
-    tokio::task::block_in_place(|| {
+    let below = tokio::task::block_in_place(|| {
         let below = SpireServer::start(&upstream).unwrap();
         let name = server.id_of("/below/both");
         programs::run(
@@ -83,7 +85,40 @@ async fn a_stock_server_stands_below_ours() {
             Ok(verify_jwt_svid(minted.trim(), "db", &bundles(&server), SystemTime::now()).ok())
         })
         .unwrap();
+        below
     });
     shows("below/X.509 authority");
     shows("below/JWT keys");
+
+    // Its own agents work, and what their workloads get is believed by whoever has our bundle alone.
+    let mut lower = tokio::task::block_in_place(|| {
+        let made = on(&below, &["token", "generate"], &[]);
+        let evidence = Evidence::Token(made["value"].as_str().unwrap().to_owned());
+        let place = Place {
+            address: below.address(),
+            trust_domain: TrustDomain::new(server.trust_domain()).unwrap(),
+            bundle: stock_server::bundle(&below, "pem"),
+        };
+        let mut lower = Agent::launch_at(place, below.home().join("agent"), &evidence).unwrap();
+        lower.serves().unwrap();
+        let id = id_of(&format!(
+            "/spire/agent/join_token/{}",
+            made["value"].as_str().unwrap()
+        ));
+        register(&below, &id, "/below/workload");
+        lower
+    });
+    let workload = server.id_of("/below/workload");
+    let context = until_given(&mut lower, &[&workload]).await;
+    let chain: Vec<Certificate> = context.svids[0]
+        .identity
+        .chain()
+        .iter()
+        .map(|der| Certificate::from_der(der).unwrap())
+        .collect();
+    assert_eq!(chain.len(), 2);
+    let ours = tokio::task::block_in_place(|| bundles(&server));
+    let verified = verify_x509_svid(&chain, &ours, SystemTime::now()).unwrap();
+    assert_eq!(verified.spiffe_id.to_string(), workload);
+    shows("below/its agents");
 }
