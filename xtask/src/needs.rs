@@ -184,6 +184,12 @@ pub(crate) const TO_BUILD_SPIRE: &[Need] = &[
         probe: ("gcc", &["--version"]),
     },
     Need {
+        what: "OpenSSH's client tools",
+        why: "ssh-keygen certifies the keys of hosts that attest with them",
+        packages: &["openssh-client"],
+        probe: ("sh", &["-c", "command -v ssh-keygen"]),
+    },
+    Need {
         what: "curl",
         why: "SPIRE's OIDC discovery provider is asked over a Unix socket with it",
         packages: &["curl"],
