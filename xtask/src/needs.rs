@@ -175,7 +175,7 @@ pub(crate) const TO_INSTALL_NODE_PACKAGES: &[Need] = &[Need {
     probe: ("npm", &["--version"]),
 }];
 
-/// To build SPIRE's programs and ask its OIDC discovery provider.
+/// To build SPIRE's programs and to run the tests with them.
 pub(crate) const TO_BUILD_SPIRE: &[Need] = &[
     Need {
         what: "a C compiler",
