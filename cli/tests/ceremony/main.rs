@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod hardening;
+#[path = "../support/minted.rs"]
+mod minted;
+mod offline;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
