@@ -115,13 +115,13 @@ fn tell_cold(bytes: u64, from_disk: u64) {
     #[expect(clippy::cast_precision_loss, reason = "it is a share")]
     let share = from_disk as f64 / bytes.max(1) as f64;
     let (tree, disk) = (bytes >> 20, from_disk >> 20);
-    match share > COLD {
-        true => println!(
-            "NOT WARM: the page cache could not hold the {tree} MiB of the tree; up to {disk} MiB of a turn came from the disk"
-        ),
-        false => {
-            println!("warm: the {tree} MiB of the tree were in memory, at most {disk} MiB came from the disk")
-        }
+    if share > COLD {
+        println!(
+            "NOT WARM: the page cache could not hold the {tree} MiB of the tree; up to {disk} MiB of a turn came from \
+             the disk"
+        );
+    } else {
+        println!("warm: the {tree} MiB of the tree were in memory, at most {disk} MiB came from the disk");
     }
 }
 
