@@ -118,7 +118,6 @@ impl Bundle for Upper {
         let x509 = found.x509.iter().map(|it| types::X509Certificate {
             asn1: it.certificate.der().to_vec(),
             tainted: it.tainted,
-            ..types::X509Certificate::default()
         });
         Ok(Response::new(types::Bundle {
             trust_domain: domain().to_string(),

@@ -122,13 +122,16 @@ async fn take_out(connection: &mut SqliteConnection, publisher: &str, rows: &[Ro
     Ok(changed)
 }
 
+/// A row of what upstreams put in: its number, whose it is, its kind, its key id, its material, and where it stands.
+type PutIn = (i64, String, String, Option<String>, Vec<u8>, i64);
+
 /// Notes which upstreams there are: what others put in is nobody's until an upstream has it, and that of one that is back
 /// is its own again. Returns what is nobody's, but for what was revoked.
 pub(super) async fn settle(
     connection: &mut SqliteConnection,
     configured: &BTreeSet<&str>,
 ) -> Result<Vec<LeftBehind>> {
-    let rows: Vec<(i64, String, String, Option<String>, Vec<u8>, i64)> = sqlx::query_as(
+    let rows: Vec<PutIn> = sqlx::query_as(
         "SELECT seq, publisher, kind, key_id, material, tainted FROM appended_authority \
          WHERE publisher LIKE ? OR publisher LIKE ? ORDER BY seq",
     )
