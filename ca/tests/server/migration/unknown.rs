@@ -62,7 +62,10 @@ async fn an_identity_whose_other_svids_nobody_speaks_for_is_not_ready() {
     assert_eq!(found, (1, 0, 1));
     assert!(reason.contains(stock.spiffe_id.path()), "{reason}");
     // It ends with the SVID.
-    server.clock.advance(Duration::from_secs(3600));
+    server.clock.advance(Duration::from_secs(3601));
+    sync(&server, &ours, true, said, "").await.unwrap();
+    // The agent that reports was silent for as long, and begins anew.
+    server.clock.advance(Duration::from_secs(600));
     sync(&server, &ours, true, said, "").await.unwrap();
     issue(&ours, &entry, Form::Composite).await;
     assert_eq!(counts(&server).await.0, (1, 0, 0));
