@@ -1,114 +1,22 @@
 //! The methods as a server has them: stand-ins for services, over TLS, and agents in a datastore.
 
+mod service;
+
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rcgen::{CertificateParams, KeyPair, SigningKey};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rcgen::{KeyPair, SigningKey};
 use serde_json::{Value, json};
 use symbolon_attestation::{AttestationError, Attested, Challenger, Occasion};
 use symbolon_pki::time::{SystemClock, unix_seconds};
-use symbolon_tls::crypto_provider;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
+use self::service::Service;
 use super::*;
 use crate::datastore::sqlite::SqliteDatastore;
 use crate::datastore::{AgentCertificate, AgentChange, AgentRecord, DatastoreError, SerialNumber};
-
-/// What a service was asked: the request line, the credentials, and the body.
-type Asked = Arc<Mutex<Vec<(String, Option<String>, String)>>>;
-
-/// A service over TLS at a port of this machine.
-struct Service {
-    port: u16,
-    certificate: String,
-    asked: Asked,
-}
-
-impl Service {
-    /// Answers each path with a status and a body; the key exchange is classical alone if `is_old`.
-    async fn start(answers: BTreeMap<&'static str, (u16, String)>, is_old: bool) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = certificate.self_signed(&key).unwrap();
-        let provider = match is_old {
-            false => crypto_provider(&KexPolicy::PostQuantum),
-            true => Arc::new(rustls::crypto::CryptoProvider {
-                kx_groups: vec![rustls::crypto::aws_lc_rs::kx_group::X25519],
-                ..rustls::crypto::aws_lc_rs::default_provider()
-            }),
-        };
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let service = Self {
-            port: listener.local_addr().unwrap().port(),
-            certificate: certificate.pem(),
-            asked: Asked::default(),
-        };
-        let asked = service.asked.clone();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                // Whoever does not like the handshake goes away.
-                let Ok(mut stream) = acceptor.accept(stream).await else {
-                    continue;
-                };
-                let (line, credentials, body) = request(&mut stream).await;
-                let path = line.split(' ').nth(1).unwrap().to_owned();
-                asked.lock().unwrap().push((line, credentials, body));
-                let (status, body) = answers
-                    .get(path.as_str())
-                    .cloned()
-                    .unwrap_or((404, "{}".to_owned()));
-                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len());
-                stream
-                    .write_all(format!("{head}{body}").as_bytes())
-                    .await
-                    .unwrap();
-                stream.shutdown().await.unwrap();
-            }
-        });
-        service
-    }
-}
-
-/// One request: its line, its credentials, its body.
-async fn request(stream: &mut (impl AsyncReadExt + Unpin)) -> (String, Option<String>, String) {
-    let mut read = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&read).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let field = |name: &str| {
-                let line = head.lines().find_map(|line| line.strip_prefix(name))?;
-                Some(line.trim().to_owned())
-            };
-            let len: usize = field("content-length:").map_or(0, |len| len.parse().unwrap());
-            if body.len() >= len {
-                let line = head.lines().next().unwrap().to_owned();
-                return (line, field("authorization:"), body.to_owned());
-            }
-        }
-        let mut more = [0; 4096];
-        let len = stream.read(&mut more).await.unwrap();
-        assert!(len > 0, "{text}");
-        read.extend_from_slice(&more[..len]);
-    }
-}
 
 struct Nobody;
 
@@ -251,7 +159,10 @@ async fn an_api_that_does_not_prove_itself_is_told_nothing() {
     let attestors = cluster(&place, &service, "");
     // The file of authorities is another's.
     place.file("ca.crt", &other.certificate);
-    let error = place.verify(&attestors, &evidence(&node_token())).await.unwrap_err();
+    let error = place
+        .verify(&attestors, &evidence(&node_token()))
+        .await
+        .unwrap_err();
     let AttestationError::Unavailable(why) = error else {
         panic!("{error}")
     };
@@ -278,7 +189,10 @@ async fn a_missing_token_of_the_servers_is_the_servers_fault() {
     let service = Service::start(cluster_answers(), false).await;
     let attestors = cluster(&place, &service, "");
     std::fs::remove_file(place.scratch.path().join("token")).unwrap();
-    let error = place.verify(&attestors, &evidence(&node_token())).await.unwrap_err();
+    let error = place
+        .verify(&attestors, &evidence(&node_token()))
+        .await
+        .unwrap_err();
     let AttestationError::Unavailable(why) = error else {
         panic!("{error}")
     };
@@ -345,7 +259,10 @@ async fn a_machine_is_let_in_until_it_is_on_record_and_again_once_it_is_deleted(
     // Two bring the same evidence at the same moment, and it is good for both. Who is put on record decides.
     let attested = place.verify(&attestors, &token).await.unwrap();
     assert_eq!(place.verify(&attestors, &token).await.unwrap(), attested);
-    assert!(!attested.can_reattest, "or the service would not ask who was first");
+    assert!(
+        !attested.can_reattest,
+        "or the service would not ask who was first"
+    );
     let first = place.datastore.attest_agent_once(&recorded(&attested)).await;
     first.unwrap();
     let second = place.datastore.attest_agent_once(&recorded(&attested)).await;
