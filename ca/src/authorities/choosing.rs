@@ -142,7 +142,9 @@ impl Authorities {
         let wanted = self.wanted(family).ok_or(CommandError::NotConfigured(family))?;
         let next = self.chosen(&wanted.settings, rotation)?;
         let active = self.in_state(family, AuthorityState::Active).await?;
-        let active = active.ok_or(CommandError::NotReady(family))?;
+        let Some(active) = active else {
+            return Err(self.not_ready(family).await?);
+        };
         let is_like = next.is_like(&active);
         if next.shape() == wanted.settings.shape() && (is_like || wanted.choice.is_some()) {
             return Err(CommandError::Already { family, is_like });

@@ -210,7 +210,7 @@ impl Authorities {
         let mut changing = self.turns.making(family).await;
         let wanted = self.wanted(family).ok_or(CommandError::NotConfigured(family))?;
         if self.in_state(family, AuthorityState::Active).await?.is_none() {
-            return Err(CommandError::NotReady(family));
+            return Err(self.not_ready(family).await?);
         }
         self.refuse_more_unused(family).await?;
         let made = self.prepare_instead(&wanted.settings, &mut changing).await;

@@ -7,7 +7,7 @@ use symbolon_pki::time::rfc3339;
 
 use super::super::settings::FamilySettings;
 use super::super::slots::{Change, ChangeKind};
-use super::super::{Authorities, AuthoritiesError};
+use super::super::{Authorities, AuthoritiesError, CommandError};
 use super::Candidate;
 use crate::datastore::{AuthorityRecord, AuthorityRequest, AuthorityState};
 use crate::upstream::NamedUpstream;
@@ -29,6 +29,14 @@ impl Authorities {
     ) -> Result<Option<AuthorityRequest>, AuthoritiesError> {
         let mut requests = self.datastore.authority_requests().await?.into_iter();
         Ok(requests.find(|request| request.family == family))
+    }
+
+    /// Why a family has no authority that signs: its first one has yet to be brought, or the server is starting.
+    pub(in crate::authorities) async fn not_ready(&self, family: Family) -> Result<CommandError, AuthoritiesError> {
+        Ok(match self.awaited(family).await? {
+            Some(_) => AuthoritiesError::Awaited { family }.into(),
+            None => CommandError::NotReady(family),
+        })
     }
 
     /// Writes down what is to be brought, in place of what was, and hands the request to whoever carries it.
