@@ -8,10 +8,10 @@ use sqlx::sqlite::SqliteRow;
 use symbolon_pki::certificate::split_chain;
 use symbolon_pki::suite::{Family, Suite};
 
+use super::appended::appended;
 use super::codec::{Columns, failed, position, seconds};
 use super::component_keys::{claim, claimed_by, used_up};
 use super::filter::Conditions;
-use super::appended::appended;
 use super::upstream::{self, read_key};
 use super::{SqliteDatastore, commit};
 use crate::datastore::authority::claim_owner;
