@@ -24,7 +24,7 @@ async fn main() -> Result<ExitCode, AnyError> {
         rate: option("--rate")?.unwrap_or(60.0),
         family_rate: option("--family-rate")?.unwrap_or(4.0),
         least: option("--least")?.unwrap_or(50.0),
-        life: Duration::from_secs(option("--life")?.unwrap_or(60)),
+        life: Duration::from_secs(option("--life")?.unwrap_or(40)),
         quiet: Duration::from_secs(option("--quiet")?.unwrap_or(20)),
         patience: Duration::from_secs(180),
     };

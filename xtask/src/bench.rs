@@ -156,7 +156,7 @@ count as well, and both have to come to the same.
 - **Commands move it.** `symbolon authority migrate` without force, when its ready-check passes; `[migration] quiet` is
   20 seconds here. `symbolon authority prepare` and `activate` for each family, `activate` when every workload trusts the
   new authority, and the next `prepare` when every workload shows an SVID of each form and a token that the new ones
-  signed. SVIDs and tokens live for a minute, so that this takes half of one.
+  signed. SVIDs and tokens live for 40 seconds, so that this takes half of that.
 - **WIT-SVIDs** are minted by the server for the load itself, since no Workload API of a node serves them yet.
 
 The run fails when one handshake or token fails, with both sides' words; when in any ten seconds there are fewer than 50 new
