@@ -9,6 +9,7 @@ mod support;
 mod attest;
 mod hanging;
 mod prompt;
+mod rotate;
 mod tokens;
 #[cfg(feature = "tpm")]
 mod tpm;
