@@ -152,10 +152,9 @@ impl UpstreamConfig {
             (Self::Vault(_), family) if family != Family::Classical => {
                 Some("certifies classical authorities alone")
             }
-            (
-                Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_) | Self::Offline(_) | Self::Vault(_),
-                _,
-            ) => None,
+            (Self::Disk(_) | Self::Symbolon(_) | Self::Spire(_) | Self::Offline(_) | Self::Vault(_), _) => {
+                None
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
@@ -13,7 +14,7 @@ use symbolon_attestation::azure_msi::{self, AzureMsiConfig, AzureMsiVerifier, Te
 use symbolon_attestation::gcp_iit::{self, GcpIitConfig, GcpIitVerifier, KeySource};
 use symbolon_attestation::http::{HttpClient, Request, Response};
 use symbolon_attestation::http_challenge::{
-    self, ChallengeFetcher, HostPatterns, HttpChallengeConfig, HttpChallengeVerifier,
+    self, ChallengeFetcher, HostPatterns, HttpChallengeConfig, HttpChallengeVerifier, NotFetched,
 };
 use symbolon_attestation::k8s_psat::{self, Cluster, K8sPsatConfig, K8sPsatVerifier};
 use symbolon_attestation::sshpop::{self, Authority, HostCertificate, HostKey, SshPopConfig, SshPopVerifier};
@@ -42,7 +43,7 @@ pub(super) const HTTP_CHALLENGE: Target = Target {
                 SpiffeId::new(format!("spiffe://example.org{path}")).is_ok(),
                 "{path}"
             );
-            assert!(evidence.port() > 0 && evidence.host_name().parse::<std::net::IpAddr>().is_err());
+            assert!(evidence.port() > 0 && evidence.host_name().parse::<IpAddr>().is_err());
         }
         never(http_challenge_verifier(), payload, answer);
     },
@@ -230,8 +231,8 @@ struct NoPage;
 
 #[tonic::async_trait]
 impl ChallengeFetcher for NoPage {
-    async fn fetch(&self, _: &str, _: u16, _: &str) -> Result<Vec<u8>, String> {
-        Err("nobody is there".to_owned())
+    async fn fetch(&self, _: &str, _: u16, _: &str, _: Option<IpAddr>) -> Result<Vec<u8>, NotFetched> {
+        Err(NotFetched::Failed)
     }
 }
 
@@ -313,7 +314,7 @@ fn aws_verifier() -> &'static dyn Verifier {
         AwsIidVerifier::new(AwsIidConfig {
             trust_domain: trust_domain(),
             accounts: BTreeSet::new(),
-            signers: BTreeMap::from([("eu-test-1".to_owned(), signer)]),
+            signers: BTreeMap::from([("eu-test-1".to_owned(), vec![signer])]),
             template: aws_iid::path_template(aws_iid::DEFAULT_TEMPLATE).expect("a template"),
             known: Arc::new(Everybody),
         })

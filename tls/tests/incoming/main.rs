@@ -18,9 +18,7 @@ use std::time::Duration;
 
 use common::*;
 use rustls_pki_types::ServerName;
-use symbolon_tls::grpc::{
-    Incoming, IncomingLimits, IpNetwork, TrustedProxies, incoming_behind,
-};
+use symbolon_tls::grpc::{Incoming, IncomingLimits, IpNetwork, TrustedProxies, incoming_behind};
 use symbolon_tls::{
     Acceptor, ClientAuth, ClientOptions, Connection, Connector, HandshakeError, ListenerOptions, StaticSource,
 };

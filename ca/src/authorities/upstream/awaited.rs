@@ -32,7 +32,10 @@ impl Authorities {
     }
 
     /// Why a family has no authority that signs: its first one has yet to be brought, or the server is starting.
-    pub(in crate::authorities) async fn not_ready(&self, family: Family) -> Result<CommandError, AuthoritiesError> {
+    pub(in crate::authorities) async fn not_ready(
+        &self,
+        family: Family,
+    ) -> Result<CommandError, AuthoritiesError> {
         Ok(match self.awaited(family).await? {
             Some(_) => AuthoritiesError::Awaited { family }.into(),
             None => CommandError::NotReady(family),
