@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use symbolon_pki::text::printable;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex as Turn;
 
 use self::published::{Key, KeySet};
@@ -135,16 +136,21 @@ impl KeySource {
         };
         if may_ask {
             let inside = Arc::clone(&self.0);
-            let asking = tokio::spawn(async move {
+            let asking = async move {
                 inside.held().begun += 1;
                 let outcome = inside.fetch().await;
                 let now = inside.now();
                 inside.held().note(outcome, now);
                 drop(turn);
-            });
-            asking
-                .await
-                .map_err(|error| AttestationError::Unavailable(error.into()))?;
+            };
+            match Handle::try_current() {
+                Ok(runtime) => runtime
+                    .spawn(asking)
+                    .await
+                    .map_err(|error| AttestationError::Unavailable(error.into()))?,
+                // Outside of a runtime there is nobody else to go on with it.
+                Err(_) => asking.await,
+            }
             return self.0.answer(&self.0.held(), key_id);
         }
         let held = self.0.held();

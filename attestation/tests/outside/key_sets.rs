@@ -1,6 +1,8 @@
 //! When keys are fetched, by whom, and which of them count; seen through the methods that need them.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -208,6 +210,14 @@ async fn a_question_goes_on_when_who_asked_it_leaves() {
     assert!(first.await.unwrap_err().is_cancelled());
     site.comes(0, &signer).await.unwrap();
     assert_eq!(site.service.asked(), 1);
+}
+
+#[test]
+fn keys_are_fetched_where_there_is_no_runtime_as_well() {
+    let signer = Signer::rsa("k1");
+    let site = Site::new(Some(document(&[&signer])));
+    let outcome = pin!(site.comes(0, &signer)).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(outcome, Poll::Ready(Ok(_))), "{outcome:?}");
 }
 
 #[tokio::test]
