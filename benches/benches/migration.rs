@@ -26,6 +26,8 @@ async fn main() -> Result<ExitCode, AnyError> {
         least: option("--least")?.unwrap_or(50.0),
         life: Duration::from_secs(option("--life")?.unwrap_or(40)),
         quiet: Duration::from_secs(option("--quiet")?.unwrap_or(20)),
+        timeout: Duration::from_secs(10),
+        catches_up: true,
         patience: Duration::from_secs(180),
     };
     let report = run(&load).await?;

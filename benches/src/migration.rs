@@ -79,6 +79,10 @@ pub struct Load {
     pub life: Duration,
     /// For how long no classical peer may have been seen before the stage `require`.
     pub quiet: Duration,
+    /// Longest handshake; half as long again is what an answer may take.
+    pub timeout: Duration,
+    /// Whether calls that could not be made in time are all made as soon as they can be, so that the rate stays as it is.
+    pub catches_up: bool,
     /// Longest wait for anything that has to come by itself.
     pub patience: Duration,
 }
@@ -103,7 +107,7 @@ pub async fn run(load: &Load) -> Result<Report, AnyError> {
     stack.register(programs.paths(), load.life).await?;
     // Before anybody has an SVID: whoever asks for composite ones shows them where no migration says otherwise.
     stack.go(MigrationStage::Publish)?;
-    let fleet = Fleet::start(programs, stack.workload_api(), stack.home(), load.patience).await?;
+    let fleet = Fleet::start(programs, stack.workload_api(), stack.home(), load).await?;
     say(
         begun,
         &format!("{} workloads hold SVIDs of four forms", load.workloads),

@@ -15,10 +15,13 @@ async fn workloads_go_hybrid_and_back_and_through_a_rotation_without_a_failed_ha
         family_rate: 2.0,
         // How fast a machine is that does other things as well is not for a test to say.
         least: 0.0,
-        // Renewed after half of it: a machine may stand still for twenty seconds, and nobody's SVID ends.
-        life: Duration::from_secs(40),
+        // Renewed after half of it: a machine may stand still for twenty seconds, and nobody's SVID or token ends.
+        life: Duration::from_secs(60),
         quiet: Duration::from_secs(2),
-        patience: Duration::from_secs(120),
+        // Nor does a handshake fail then, and no flood follows.
+        timeout: Duration::from_secs(120),
+        catches_up: false,
+        patience: Duration::from_secs(180),
     })
     .await
     .unwrap();

@@ -20,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::Load;
 use super::protocol::{Address, Holds, Lane, Order, Said, line};
 use super::tally::Tally;
 use crate::issuer::AnyError;
@@ -119,7 +120,7 @@ impl Fleet {
         programs: Programs,
         agent: &Path,
         home: &Path,
-        patience: Duration,
+        load: &Load,
     ) -> Result<Self, AnyError> {
         let (control, log) = (home.join("load.sock"), home.join("workloads.log"));
         let listener = UnixListener::bind(&control)?;
@@ -131,6 +132,8 @@ impl Fleet {
                 .arg(&control)
                 .arg(agent)
                 .arg(number.to_string())
+                .arg(load.timeout.as_millis().to_string())
+                .arg(load.catches_up.to_string())
                 .env_clear()
                 .stdin(Stdio::null())
                 .stdout(said.try_clone()?)
@@ -148,7 +151,7 @@ impl Fleet {
             }
         });
         let mut tellers = BTreeMap::new();
-        let until = Instant::now() + patience;
+        let until = Instant::now() + load.patience;
         while tellers.len() < processes.len() {
             let left = until.saturating_duration_since(Instant::now());
             if let Ok(Some((number, teller))) = timeout(left.min(LOOK), introduced.recv()).await {
@@ -168,7 +171,7 @@ impl Fleet {
             heard,
             news,
             tellers,
-            patience,
+            patience: load.patience,
             log,
             _processes: processes,
             _programs: programs,

@@ -17,6 +17,7 @@ use symbolon_pki::suite::Suite;
 use symbolon_pki::wit::verify_wit_svid;
 use symbolon_tls::grpc::{ChannelOptions, unix_channel};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tonic::transport::Channel;
 
 use crate::issuer::AnyError;
@@ -63,6 +64,7 @@ impl Tokens {
         let told = verified.clone();
         let going = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(PACE);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 if let Err(error) = asking.once(&told).await {

@@ -42,10 +42,15 @@ pub struct Arguments {
     pub agent: PathBuf,
     /// Which workload it is.
     pub number: usize,
+    /// Longest handshake.
+    pub timeout: Duration,
+    /// Whether calls that could not be made in time are all made as soon as they can be.
+    pub catches_up: bool,
 }
 
 impl Arguments {
-    /// Reads them: the load's socket, the agent's, the number.
+    /// Reads them: the load's socket, the agent's, the number, the longest handshake in milliseconds, and
+    /// whether missed calls are made up for.
     ///
     /// # Errors
     /// Which one is missing or wrong.
@@ -59,6 +64,8 @@ impl Arguments {
             control: next("the load's socket")?.into(),
             agent: next("the agent's socket")?.into(),
             number: next("the workload's number")?.parse()?,
+            timeout: Duration::from_millis(next("the longest handshake")?.parse()?),
+            catches_up: next("whether missed calls are made up for")?.parse()?,
         })
     }
 }
@@ -103,6 +110,7 @@ async fn work(
         own: spiffe_id.clone(),
         tokens: tokens.clone(),
         say: say.clone(),
+        timeout: arguments.timeout,
     });
 
     let mut address = Address {
@@ -134,6 +142,10 @@ async fn work(
                         lane,
                         pace: Duration::from_millis(pace),
                         number: arguments.number,
+                        missed: match arguments.catches_up {
+                            true => MissedTickBehavior::Burst,
+                            false => MissedTickBehavior::Delay,
+                        },
                         peers: peers.clone(),
                     };
                     calling.spawn(calls.make(stop.subscribe()));
@@ -157,6 +169,7 @@ struct Calls {
     lane: Lane,
     pace: Duration,
     number: usize,
+    missed: MissedTickBehavior,
     peers: Arc<[Address]>,
 }
 
@@ -168,7 +181,7 @@ impl Calls {
         // Not all workloads at the same moment.
         let share = f64::from(u32::try_from(self.number)?) / f64::from(u32::try_from(count)?);
         let mut ticks = interval_at(tokio::time::Instant::now() + self.pace.mul_f64(share), self.pace);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        ticks.set_missed_tick_behavior(self.missed);
         let mut under_way = JoinSet::new();
         for turn in 0usize.. {
             tokio::select! {
@@ -182,9 +195,14 @@ impl Calls {
             let address = *peer.lanes.get(&self.lane).ok_or("it has no such lane")?;
             let id = SpiffeId::new(&peer.spiffe_id)?;
             under_way.spawn(self.party.clone().call(self.lane, address, id));
-            while under_way.try_join_next().is_some() {}
+            // A call reports what came of it; one that broke down has not, and ends the load.
+            while let Some(ended) = under_way.try_join_next() {
+                ended?;
+            }
         }
-        while under_way.join_next().await.is_some() {}
+        while let Some(ended) = under_way.join_next().await {
+            ended?;
+        }
         Ok(())
     }
 }

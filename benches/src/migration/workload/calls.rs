@@ -25,9 +25,6 @@ use super::super::protocol::{Done, End, Failed, Lane, Millis, Said};
 use super::source_of;
 use super::tokens::Tokens;
 
-/// Longest wait for the other end, beyond the handshake's own.
-const PATIENCE: Duration = Duration::from_secs(15);
-
 /// What the server says before the name of the key that signed the client's token.
 const TAKEN: &str = "taken ";
 
@@ -49,6 +46,8 @@ pub(super) struct Party {
     pub(super) own: SpiffeId,
     pub(super) tokens: Arc<Tokens>,
     pub(super) say: mpsc::Sender<Said>,
+    /// Longest handshake.
+    pub(super) timeout: Duration,
 }
 
 impl Party {
@@ -58,7 +57,10 @@ impl Party {
             source_of(lane, &self.source),
             AuthorizeId::AnyIn(self.own.trust_domain().clone()),
             ClientAuth::Required,
-            ListenerOptions::default(),
+            ListenerOptions {
+                handshake_timeout: self.timeout,
+                ..ListenerOptions::default()
+            },
             Arc::new(SystemClock),
         );
         loop {
@@ -81,7 +83,7 @@ impl Party {
         // A connection that is gone already is the client's to report.
         let Ok(server) = tcp.local_addr() else { return };
         let settled = match acceptor.accept(tcp).await {
-            Ok(connection) => in_time(self.let_in(connection)).await,
+            Ok(connection) => self.in_time(self.let_in(connection)).await,
             Err(error) => Err(error.to_string()),
         };
         let ends = Ends {
@@ -123,7 +125,7 @@ impl Party {
     pub(super) async fn call(self: Arc<Self>, lane: Lane, server: SocketAddr, peer: SpiffeId) {
         let began = Millis::now();
         let mut ends = Ends { client: None, server };
-        let settled = in_time(self.dial(lane, &mut ends, peer)).await;
+        let settled = self.in_time(self.dial(lane, &mut ends, peer)).await;
         self.report(lane, End::Client, began, ends, settled).await;
     }
 
@@ -137,7 +139,10 @@ impl Party {
             source_of(lane, &self.source),
             AuthorizeId::OneOf(vec![peer]),
             Arc::new(SystemClock),
-            ClientOptions::default(),
+            ClientOptions {
+                handshake_timeout: self.timeout,
+                ..ClientOptions::default()
+            },
         );
         let name = ServerName::IpAddress(ends.server.ip().into());
         let connection = connector.connect(name, tcp).await;
@@ -162,6 +167,13 @@ impl Party {
             None if word.is_empty() => Err("the server went without a word".to_owned()),
             None => Err(format!("the server said: {}", word.trim_end())),
         }
+    }
+
+    /// Waits half as long again as for a handshake, which may be a part of it.
+    async fn in_time<T>(&self, what: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        let patience = self.timeout * 3 / 2;
+        let late = || format!("the other end said nothing for {} s", patience.as_secs());
+        timeout(patience, what).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn report(
@@ -219,9 +231,4 @@ fn done(lane: Lane, end: End, began: Millis, ended: Millis, settled: Settled) ->
         authority: authority.to_string(),
         jwt_key,
     })
-}
-
-async fn in_time<T>(what: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let late = || format!("the other end said nothing for {} s", PATIENCE.as_secs());
-    timeout(PATIENCE, what).await.unwrap_or_else(|_| Err(late()))
 }
