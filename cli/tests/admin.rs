@@ -274,28 +274,31 @@ fn server_and_agent_run_apart_from_their_configuration_files() {
     let home = Home::new();
     let server_dir = home.data();
     let config = home.path().join("server.toml");
-    // The port is not known before the server is up, and the agent has to be told.
-    let (listener, port) = support::taken_port();
-    drop(listener);
     std::fs::write(
         &config,
         format!(
-            "trust_domain = \"example.org\"\ndata_dir = {server_dir:?}\n[listen]\naddress = \"127.0.0.1:{port}\"\n"
+            "trust_domain = \"example.org\"\ndata_dir = {server_dir:?}\n[listen]\naddress = \"127.0.0.1:0\"\n\
+             [log]\nformat = \"json\"\n"
         ),
     )
     .unwrap();
     let validated = home.json(&["server", "validate", "--config", config.to_str().unwrap()]);
     assert_eq!(validated["trust_domain"], "example.org");
 
+    let log = home.path().join("server.log");
     let server = home
         .symbolon(&["server", "run", "--config", config.to_str().unwrap()])
+        .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
     let mut server = Process(server);
+    let mut port = None;
     until("the server answers", || {
         assert!(server.0.try_wait().unwrap().is_none(), "the server has ended");
-        server_dir.join("server/private.sock").exists() && home.run(&["bundle", "show"]).status.success()
+        port = support::said_port(&log);
+        port.is_some() && home.run(&["bundle", "show"]).status.success()
     });
+    let port = port.unwrap();
 
     let token = home.json(&["token", "create", "--spiffe-id", NODE]);
     let user = rustix::process::getuid().as_raw();

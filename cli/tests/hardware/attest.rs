@@ -46,27 +46,29 @@ struct Site {
 impl Site {
     fn start(allowed: &str) -> Self {
         let home = Home::new();
-        let (listener, port) = support::taken_port();
-        drop(listener);
         let config = home.path().join("server.toml");
         let text = format!(
-            "trust_domain = \"example.org\"\ndata_dir = {:?}\n[listen]\naddress = \"127.0.0.1:{port}\"\n[attestors.tpm]\n\
+            "trust_domain = \"example.org\"\ndata_dir = {:?}\n[listen]\naddress = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n[attestors.tpm]\n\
              allowed = [\"{allowed}\"]\n[attestors.tpm.pcrs]\n\"sha256:16\" = [\"{}\"]\n",
             home.data(),
             "00".repeat(32),
         );
         std::fs::write(&config, text).unwrap();
         let arguments = ["server", "run", "--config", config.to_str().unwrap()];
-        let mut server = Process(home.symbolon(&arguments).spawn().unwrap());
+        let log = home.path().join("server.log");
+        let said = std::fs::File::create(&log).unwrap();
+        let mut server = Process(home.symbolon(&arguments).stderr(said).spawn().unwrap());
+        let mut port = None;
         until("the server answers", || {
             assert!(server.0.try_wait().unwrap().is_none(), "the server has ended");
-            home.data().join("server/private.sock").exists() && home.run(&["bundle", "show"]).status.success()
+            port = support::said_port(&log);
+            port.is_some() && home.run(&["bundle", "show"]).status.success()
         });
         let bundle = home.ok(&["bundle", "show", "--format", "spiffe"]);
         std::fs::write(home.path().join("bundle.json"), bundle).unwrap();
         Self {
             home,
-            port,
+            port: port.unwrap(),
             _server: server,
         }
     }

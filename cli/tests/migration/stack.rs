@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::support::{Home, taken_port, until, wait};
+use super::support::{Home, said_port, until, wait};
 
 /// A program that is stopped when dropped.
 struct Process(Child);
@@ -32,9 +32,7 @@ pub(crate) struct Stack {
 impl Stack {
     pub(crate) fn start() -> Self {
         let home = Home::new();
-        let (listener, port) = taken_port();
-        drop(listener);
-        let server = start_server(&home, port);
+        let (server, port) = start_server(&home);
         let token = text(&home.json(&["token", "create"])["token"]);
         for name in ["client", "server"] {
             let program = home.path().join(name);
@@ -97,11 +95,12 @@ fn written(path: PathBuf, content: &str) -> PathBuf {
     path
 }
 
-fn start_server(home: &Home, port: u16) -> Process {
+/// The server, and the port that it took.
+fn start_server(home: &Home) -> (Process, u16) {
     let config = written(
         home.path().join("server.toml"),
         &format!(
-            "trust_domain = \"example.org\"\ndata_dir = {:?}\n[listen]\naddress = \"127.0.0.1:{port}\"\n[migration]\n\
+            "trust_domain = \"example.org\"\ndata_dir = {:?}\n[listen]\naddress = \"127.0.0.1:0\"\n[migration]\n\
              quiet = \"2s\"\n[log]\nformat = \"json\"\n",
             home.data()
         ),
@@ -111,12 +110,13 @@ fn start_server(home: &Home, port: u16) -> Process {
         .stderr(File::create(log_file(home)).unwrap())
         .spawn()
         .unwrap();
-    let mut server = Process(child);
+    let (mut server, mut port) = (Process(child), None);
     until("the server answers", || {
         assert!(server.0.try_wait().unwrap().is_none(), "the server has ended");
-        home.data().join("server/private.sock").exists() && home.run(&["bundle", "show"]).status.success()
+        port = said_port(&log_file(home));
+        port.is_some() && home.run(&["bundle", "show"]).status.success()
     });
-    server
+    (server, port.unwrap())
 }
 
 /// The agent's program beside this one's.

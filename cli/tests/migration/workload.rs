@@ -17,6 +17,8 @@ use symbolon_tls::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::support::PATIENCE;
+
 const ROLE: &str = "WORKLOAD_ROLE";
 const SOCKET: &str = "WORKLOAD_SOCKET";
 const PEER: &str = "WORKLOAD_PEER";
@@ -128,7 +130,10 @@ fn one(path: &str) -> AuthorizeId {
 
 async fn serve(endpoint: Endpoint) {
     let source = source(endpoint).await;
-    let options = ListenerOptions::default();
+    let options = ListenerOptions {
+        handshake_timeout: PATIENCE,
+        ..ListenerOptions::default()
+    };
     let acceptor = Acceptor::new(
         source,
         one("client"),
@@ -160,9 +165,13 @@ async fn call(endpoint: Endpoint, port: u16) {
         source.clone(),
         one("server"),
         Arc::new(SystemClock),
-        ClientOptions::default(),
+        ClientOptions {
+            handshake_timeout: PATIENCE,
+            ..ClientOptions::default()
+        },
     );
     let mut pace = tokio::time::interval(Duration::from_millis(100));
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     println!();
     loop {
         pace.tick().await;

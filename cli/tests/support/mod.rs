@@ -7,7 +7,7 @@ pub(crate) mod terminal;
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ use tempfile::TempDir;
 
 /// Longest that anything may take, unoptimised on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks at what is awaited.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A home directory that nobody used before.
 pub(crate) struct Home {
@@ -171,8 +174,22 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::yield_now();
+        // What is awaited wants the machine too.
+        std::thread::sleep(LOOK);
     }
+}
+
+/// The port that a server took of itself, which it says in its log; nothing as long as it has not said so. Its log has to
+/// be in JSON.
+pub(crate) fn said_port(log: &Path) -> Option<u16> {
+    let log = std::fs::read_to_string(log).unwrap();
+    // A line of which only a part is written says nothing yet.
+    let mut lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let started = lines.find(|line| line["fields"]["event"] == "server.started")?;
+    let address: SocketAddr = started["fields"]["tcp"].as_str().unwrap().parse().unwrap();
+    Some(address.port())
 }
 
 /// A port that somebody listens on.
