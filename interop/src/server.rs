@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,8 +13,11 @@ use tempfile::TempDir;
 use crate::chain::TRUST_DOMAIN;
 use crate::own_agent::{Node, OwnAgent, agent_program, join_token};
 use crate::programs;
-use crate::running::{Running, free_address};
+use crate::running::Running;
 use crate::up;
+
+/// The part of a server that logs where it listens.
+const STARTS: &str = "symbolon_ca::server";
 
 /// What a server of a test is like beyond its defaults.
 #[derive(Clone, Debug)]
@@ -68,23 +71,33 @@ impl Server {
             .prefix("sy")
             .tempdir()
             .context("cannot make a temporary folder")?;
-        let address = free_address()?;
         let trust_domain = settings
             .trust_domain
             .as_deref()
             .unwrap_or(TRUST_DOMAIN)
             .to_owned();
         let config = home.path().join("server.toml");
-        let text = format!(
-            "trust_domain = \"{trust_domain}\"\ndata_dir = \"{home}/data\"\n{top}\n[listen]\naddress = \"{address}\"\n\n\
-             [log]\nfilter = \"{log}\"\n\n{sections}\n",
-            home = home.path().display(),
-            top = settings.top,
-            log = settings.log,
-            sections = settings.sections,
-        );
-        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
-        let process = Self::run(home.path())?;
+        let text = |address: SocketAddr| {
+            format!(
+                "trust_domain = \"{trust_domain}\"\ndata_dir = \"{home}/data\"\n{top}\n[listen]\naddress = \"{address}\"\n\n\
+                 [log]\nfilter = \"{log},{STARTS}=info\"\n\n{sections}\n",
+                home = home.path().display(),
+                top = settings.top,
+                log = settings.log,
+                sections = settings.sections,
+            )
+        };
+        let write = |address| {
+            fs::write(&config, text(address)).with_context(|| format!("cannot write {}", config.display()))
+        };
+        write(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let mut process = Self::run(home.path())?;
+        let log = home.path().join("server.log");
+        let address = process.until("the server says its address", || {
+            said_address(&fs::read_to_string(&log)?)
+        })?;
+        // Its agents know it by this one, after a restart too.
+        write(address)?;
         let mut server = Self {
             process,
             address,
@@ -209,6 +222,23 @@ impl Server {
     }
 }
 
+/// The address that a server took, by its log; nothing as long as it has not said so.
+fn said_address(log: &str) -> Result<Option<SocketAddr>> {
+    // The line that is being written may end within the address.
+    let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let Some(started) = whole
+        .lines()
+        .find(|line| line.contains("event=\"server.started\""))
+    else {
+        return Ok(None);
+    };
+    let address = started
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("tcp="));
+    let address = address.with_context(|| format!("no address in {started}"))?;
+    Ok(Some(address.parse()?))
+}
+
 /// Writes a new file that its owner alone can read.
 ///
 /// # Errors
@@ -232,4 +262,20 @@ pub(crate) fn bare(program: &Path, home: &Path) -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .current_dir(home);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_from_a_whole_line() {
+        let started =
+            "2026-01-01T00:00:00Z  INFO symbolon_ca::server: event=\"server.started\" tcp=127.0.0.1:37105";
+        assert_eq!(said_address("").unwrap(), None);
+        assert_eq!(said_address(started).unwrap(), None, "more digits may come");
+        let address = said_address(&format!("first\n{started} socket=/s\nlast")).unwrap();
+        assert_eq!(address, Some("127.0.0.1:37105".parse().unwrap()));
+        assert!(said_address("event=\"server.started\"\n").is_err());
+    }
 }
