@@ -10,7 +10,8 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 /// Metadata key: a list of forms, with commas between them, most wanted first, as in `composite,ml-dsa`. A request
 /// without it asks for the classical form alone.
 pub const FORMS_METADATA: &str = "symbolon-forms";
-/// In a reply to `GetBundle` whose caller named forms: there are rules of migration, so that `SyncMigration` is worth a call.
+/// In a reply to `GetBundle` whose caller named forms: there are rules of migration, so that `SyncMigration` is worth a call. It
+/// is the furthest stage that one of them is at, or `off`.
 pub const MIGRATION_METADATA: &str = "symbolon-migration";
 
 /// Longest list in bytes.

@@ -173,23 +173,23 @@ impl Migrations {
             at.entries = moved.entries;
             at.skips = at.skips.take().or(moved.skips);
         }
-        let is_bound = !wish.force && !wish.dry_run;
-        let skipped = moves.values().find_map(|moved| moved.skips.clone());
-        if let Some(reason) = skipped.clone().filter(|_| is_bound) {
-            return Err(MigrationError::Refused(reason));
-        }
-        let checks = moves
-            .iter()
-            .map(|((target, stage), moved)| survey.check(*target, *stage, &moved.entries));
+        let checks = moves.into_iter().map(|((target, stage), moved)| {
+            let mut check = survey.check(target, stage, &moved.entries);
+            // What is refused for a rule's own sake is refused whoever is ready.
+            if let Some(skips) = moved.skips {
+                check.obstacle = skips;
+            }
+            check
+        });
         let mut checks: Vec<Check> = checks.collect();
         change.quiet = checks.iter().find_map(|check| check.quiet);
-        checks.sort_by_key(|check| !check.is_ready());
+        checks.sort_by_key(|check| (!check.is_ready(), !check.obstacle.is_empty()));
         let check = checks.pop();
         let unready = check.as_ref().filter(|check| !check.is_ready());
-        if let Some(unready) = unready.filter(|_| is_bound) {
+        if let Some(unready) = unready.filter(|_| !wish.force && !wish.dry_run) {
             return Err(MigrationError::Refused(unready.summary()));
         }
-        change.forced = skipped.is_some() || unready.is_some();
+        change.forced = unready.is_some();
         self.record(wish, before, change, check).await
     }
 
@@ -265,8 +265,19 @@ impl Migrations {
             .change_migration(self.rules().revision, &change)
             .await;
         // Whatever became of it, what the record says is in force.
-        let rules = Rules::after(self.datastore.migration_changes().await?);
-        let rules = Arc::new(rules.map_err(|error| MigrationError::Refused(error.to_string()))?);
+        let read = self.datastore.migration_changes().await;
+        let read = read.map_err(MigrationError::from).and_then(|changes| {
+            Rules::after(changes).map_err(|error| MigrationError::Refused(error.to_string()))
+        });
+        let rules = match (&changed, read) {
+            // It is on record, and so in force, whether or not that can be read just now.
+            (Ok(_), Err(error)) => {
+                tracing::warn!(%error, "the migration moved, and what is on record of it cannot be read back");
+                self.rules().with(&wish.scope, change.clone())
+            }
+            (_, read) => read?,
+        };
+        let rules = Arc::new(rules);
         self.rules.store(Arc::clone(&rules));
         let revision = changed?;
         let name = |setting: Option<MigrationSetting>| {

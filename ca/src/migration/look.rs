@@ -23,7 +23,6 @@ pub(super) struct Look<'a> {
     pub(super) said: &'a Said,
     /// For how long no peer may have been seen that the last stage would refuse.
     pub(super) quiet: Duration,
-    pub(super) now: SystemTime,
 }
 
 impl Look<'_> {
@@ -96,7 +95,8 @@ impl Look<'_> {
             return unknown("its workloads have not reported; stock software does not".to_owned());
         }
         if reported.iter().any(|workload| workload.stock) {
-            let words = "software that names no form, as stock software does, has an SVID of it";
+            let words =
+                "software that names no form or does not report, as stock software does, has an SVID of it";
             return unknown(words.to_owned());
         }
         let is_silent = |agent: &&Option<SpiffeId>| {
@@ -122,7 +122,7 @@ impl Look<'_> {
         let Some(followed) = workload.stage else {
             let form = self.target.form();
             return Some(format!(
-                "a process of it follows no migration: it does not ask its agent for the form {form}, or is told not to"
+                "a process of it follows no migration: it has no authorities of the form {form}"
             ));
         };
         if followed < needed {
@@ -138,15 +138,16 @@ impl Look<'_> {
             .filter(|(form, _)| !self.satisfies(**form))
             .max_by_key(|(_, at)| **at);
         if let Some((form, at)) = refused
-            && self.is_recent(*at)
+            && self.is_recent(*at, workload.said_at)
         {
             let at = rfc3339(*at);
             return Some(format!("it took a peer whose proof is {form} at {at}"));
         }
-        self.is_recent(since).then(|| {
+        self.is_recent(since, workload.said_at).then(|| {
             format!(
-                "it has reported the stage `prefer` since {}, for less than {} s",
+                "it reported the stage `prefer` from {} to {}, for less than {} s",
                 rfc3339(since),
+                rfc3339(workload.said_at),
                 self.quiet.as_secs()
             )
         })
@@ -158,9 +159,10 @@ impl Look<'_> {
         form != Form::Catalyst && self.target.policy().accepts(form)
     }
 
-    fn is_recent(&self, at: SystemTime) -> bool {
+    /// Whether the quiet time from `at` on had not passed when the agent last spoke: its silence is not quiet.
+    fn is_recent(&self, at: SystemTime, said_at: SystemTime) -> bool {
         // A clock that was set back makes everything recent.
-        self.now.duration_since(at).map_or(true, |ago| ago < self.quiet)
+        said_at.duration_since(at).map_or(true, |ago| ago < self.quiet)
     }
 }
 
@@ -194,6 +196,7 @@ mod tests {
                 .iter()
                 .map(|(form, seconds)| (*form, at(*seconds)))
                 .collect(),
+            said_at: at(1000),
         }
     }
 
@@ -201,7 +204,7 @@ mod tests {
         SpiffeId::new(format!("spiffe://example.org/spire/agent/{name}")).unwrap()
     }
 
-    /// How one entry stands at second 1000, with a quiet time of 600, whose SVIDs these agents have; only the first speaks.
+    /// How one entry stands with a quiet time of 600 s, whose SVIDs these agents have; only the first speaks.
     fn among(
         target: MigrationTarget,
         stage: MigrationStage,
@@ -226,7 +229,6 @@ mod tests {
             living: &living,
             said: &said,
             quiet: Duration::from_secs(600),
-            now: at(1000),
         };
         let check = look.entries(stage, &[web]);
         let (readiness, count) = check.counts.iter().next().unwrap();
@@ -345,6 +347,22 @@ mod tests {
         assert!(at(Require, Some(many.clone())).1);
         many.push(workload(None, None, &[]));
         assert!(!at(Require, Some(many)).1);
+    }
+
+    #[test]
+    fn an_agents_silence_is_not_taken_for_quiet() {
+        let forms = [Form::Classical, Form::Composite];
+        let at = |workload| stands(MigrationTarget::Hybrid, Require, &forms, Some(vec![workload]));
+        for (said_at, may) in [(400, false), (599, false), (600, true), (1000, true)] {
+            for peers in [&[][..], &[(Form::Classical, 0)]] {
+                let workload = Workload {
+                    said_at: self::at(said_at),
+                    ..workload(Some(Prefer), Some(0), peers)
+                };
+                let (_, found, reason) = at(workload);
+                assert_eq!(found, may, "{said_at} {peers:?}: {reason}");
+            }
+        }
     }
 
     #[test]

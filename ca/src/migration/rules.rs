@@ -80,6 +80,11 @@ impl Rules {
         self.scoped.is_empty() && self.default.is_none()
     }
 
+    /// The furthest stage that a rule is at; `None` if they keep entries out and nothing else.
+    pub(crate) fn furthest(&self) -> Option<MigrationStage> {
+        self.all().filter_map(|rule| rule.setting.stage).max()
+    }
+
     /// # Errors
     /// [`OpenError::NoFamily`] for a rule that leads to a family that is not among these.
     pub(super) fn are_served_by(&self, families: &[Family]) -> Result<(), OpenError> {

@@ -39,6 +39,8 @@ pub(super) struct Workload {
     pub(super) preferring_since: Option<SystemTime>,
     /// When a peer of each form was last seen in that time.
     pub(super) peers: BTreeMap<Form, SystemTime>,
+    /// When its agent last spoke of it. What came after is not known.
+    pub(super) said_at: SystemTime,
 }
 
 /// Authorities by family.
@@ -170,6 +172,7 @@ fn merged(before: Option<Workload>, reported: Reported, now: SystemTime) -> Work
             stage,
             preferring_since: None,
             peers: BTreeMap::new(),
+            said_at: now,
         };
     }
     let before = before.filter(|before| before.preferring_since.is_some());
@@ -184,6 +187,7 @@ fn merged(before: Option<Workload>, reported: Reported, now: SystemTime) -> Work
         stage,
         preferring_since: since,
         peers: seen,
+        said_at: now,
     }
 }
 

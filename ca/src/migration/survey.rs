@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use symbolon_host::duration::HumanDuration;
 use symbolon_tls::{MigrationStage, MigrationTarget};
@@ -17,7 +17,6 @@ use crate::datastore::{AgentFilter, DatastoreError, EntryRecord, LivingForms};
 
 /// What was found at a moment.
 pub(super) struct Survey {
-    now: SystemTime,
     pub(super) entries: Vec<Arc<EntryRecord>>,
     living: LivingForms,
     said: Said,
@@ -65,7 +64,6 @@ impl Survey {
             living: &self.living,
             said: &self.said,
             quiet: self.quiet,
-            now: self.now,
         }
     }
 
@@ -125,7 +123,6 @@ impl Migrations {
         let expired = self.datastore.count_agents(&expired).await?;
         let wanted_quiet = **self.quiet.load();
         Ok(Survey {
-            now,
             entries: self.registrations.all(),
             living: self.datastore.living_forms(now).await?,
             said: self.seen.said(now),

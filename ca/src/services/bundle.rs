@@ -8,6 +8,7 @@ use std::sync::Arc;
 use symbolon_api::forms::{FORMS_METADATA, MIGRATION_METADATA};
 use symbolon_api::spire::api::server::bundle::v1 as api;
 use symbolon_api::spire::api::types;
+use symbolon_tls::MigrationStage;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
@@ -42,9 +43,11 @@ impl api::bundle_server::Bundle for BundleService {
         let bundle = bundle_message(&self.0.authorities.bundle(), &forms);
         let bundle = mask_bundle(bundle, request.get_ref().output_mask.as_ref());
         let mut response = Response::new(bundle);
-        if is_ours && !self.0.migrations.rules().is_empty() {
-            let there_is_one = MetadataValue::from_static("1");
-            response.metadata_mut().insert(MIGRATION_METADATA, there_is_one);
+        let rules = self.0.migrations.rules();
+        if is_ours && !rules.is_empty() {
+            let furthest = rules.furthest().map_or("off", MigrationStage::name);
+            let furthest = MetadataValue::from_static(furthest);
+            response.metadata_mut().insert(MIGRATION_METADATA, furthest);
         }
         Ok(response)
     }

@@ -6,6 +6,8 @@ mod unknown;
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use symbolon_api::spire::api::server::svid::v1::svid_client::SvidClient;
 use symbolon_api::spire::api::server::svid::v1::{BatchNewX509svidRequest, NewX509svidParams};
 use symbolon_api::symbolon::server::v1 as api;
@@ -246,6 +248,11 @@ async fn force_wants_a_reason_and_outlives_the_server() {
     let found = server.client.migrate(&dry).await.unwrap();
     assert_eq!((found.changed, found.check.unwrap().not_ready), (false, 1));
     assert!(server.client.migration(None).await.unwrap().is_empty());
+    // Everybody is ready, and it is refused all the same.
+    issue(&agent, &entry, Form::Composite).await;
+    let found = server.client.migrate(&dry).await.unwrap().check.unwrap();
+    assert_eq!((found.may, found.ready, found.not_ready), (false, 1, 0));
+    assert!(found.obstacle.contains("leaves stages out"), "{found:?}");
 
     let forced = MigrationSpec {
         reason: "a drill".to_owned(),
@@ -318,4 +325,21 @@ async fn some_entries_are_held_back_or_kept_out() {
             .await
             .contains("off")
     );
+}
+
+#[tokio::test]
+async fn what_is_on_record_is_in_force_though_it_cannot_be_read_back() {
+    let server = TestServer::start().await;
+    let agent = server.agent(Form::Classical).await;
+    let database = server.config.data_dir.join("server").join("db");
+    let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(database))
+        .await
+        .unwrap();
+    let spoil = "CREATE TRIGGER spoil AFTER INSERT ON migration_change BEGIN \
+                 UPDATE migration_change SET target = 'elsewhere' WHERE revision = NEW.revision; END";
+    sqlx::query(spoil).execute(&mut database).await.unwrap();
+    let done = server.client.migrate(&to(MigrationStage::Publish)).await.unwrap();
+    assert_eq!((done.changed, stage(&done)), (true, "publish"));
+    let told = sync(&server, &agent, true, None, "").await.unwrap();
+    assert_eq!(told.otherwise.unwrap().stage(), api::MigrationStage::Publish);
 }

@@ -99,6 +99,10 @@ async fn what_is_configured_counts_and_a_reload_takes_it() {
     let said = Some((Prefer, &["composite"][..]));
     sync(&server, &agent, true, said, "").await.unwrap();
     server.clock.advance(Duration::from_secs(2));
+    // What nobody has spoken of may have been anything.
+    let reason = refused(&server, &next(), Code::FailedPrecondition).await;
+    assert!(reason.contains("less than 2 s"), "{reason}");
+    sync(&server, &agent, true, said, "").await.unwrap();
 
     let mut other = server.config.clone();
     other.migration.quiet = HumanDuration(Duration::from_secs(10));

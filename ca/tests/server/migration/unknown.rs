@@ -126,9 +126,10 @@ async fn while_nothing_migrates_nothing_is_asked_or_kept() {
                 .insert(FORMS_METADATA, forms.parse().unwrap());
         }
         let answer = BundleClient::new(agent.channel.clone()).get_bundle(request).await;
-        answer.unwrap().metadata().contains_key(MIGRATION_METADATA)
+        let found = answer.unwrap().metadata().get(MIGRATION_METADATA).cloned();
+        found.map(|stage| stage.to_str().unwrap().to_owned())
     };
-    assert!(!hint(Some("composite")).await);
+    assert_eq!(hint(Some("composite")).await, None);
     let told = sync(&server, &agent, true, None, "").await.unwrap();
     assert!(told.otherwise.is_none() && told.entries.is_empty());
     let again = sync(&server, &agent, true, None, &told.digest).await.unwrap();
@@ -141,9 +142,16 @@ async fn while_nothing_migrates_nothing_is_asked_or_kept() {
         (0, 0, 1),
         "what was said before is not known"
     );
-    assert!(hint(Some("composite")).await);
+    assert_eq!(hint(Some("composite")).await.as_deref(), Some("publish"));
     // Stock callers get what they always got.
-    assert!(!hint(None).await);
+    assert_eq!(hint(None).await, None);
     sync(&server, &agent, true, None, "").await.unwrap();
     assert_eq!(counts(&server).await.0, (1, 0, 0));
+    // What some entries are at is what agents have to know of, wherever the others are.
+    let some = MigrationSpec {
+        entries: "spiffe-id-prefix:/some".to_owned(),
+        ..at(MigrationStage::Require)
+    };
+    server.client.migrate(&some).await.unwrap();
+    assert_eq!(hint(Some("composite")).await.as_deref(), Some("require"));
 }
