@@ -58,11 +58,17 @@ func serve(arguments []string) error {
 	listen := flags.String("listen", "127.0.0.1:0", "address of the API")
 	certificate := flags.String("certificate", "", "file of the certificate that is shown")
 	key := flags.String("key", "", "file of its key")
+	addressFile := flags.String("address-file", "", "file that the address is written to when the API serves")
 	tokenFile := flags.String("root-token", "", "file that the root token is written to when the API serves")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 
+	// First of all: between looking for a free port and using it somebody else could take it.
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return err
+	}
 	logger := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Warn})
 	storage, err := inmem.NewInmem(nil, logger)
 	if err != nil {
@@ -88,10 +94,6 @@ func serve(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", *listen)
-	if err != nil {
-		return err
-	}
 	config := &configutil.Listener{Type: "tcp", Address: listener.Addr().String()}
 	server := &http.Server{
 		Handler: vaulthttp.Handler.Handler(&vault.HandlerProperties{Core: core, ListenerConfig: config}),
@@ -102,8 +104,15 @@ func serve(arguments []string) error {
 		},
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	// Whoever waits for the file may call at once: the address is listened on.
 	if err := os.WriteFile(*tokenFile, []byte(token), 0o600); err != nil {
+		return err
+	}
+	// Whoever waits for this file may call at once, and finds all of it.
+	unfinished := *addressFile + ".new"
+	if err := os.WriteFile(unfinished, []byte(listener.Addr().String()), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinished, *addressFile); err != nil {
 		return err
 	}
 	return server.ServeTLS(listener, "", "")

@@ -1,13 +1,13 @@
 //! Vault's own server, as released, and its operator.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use symbolon_interop::running::{Running, free_address};
+use symbolon_interop::running::Running;
 use symbolon_interop::server::write_private;
 use symbolon_interop::tls::{HOST, Realm};
 use symbolon_pki::certificate::Certificate;
@@ -40,12 +40,12 @@ impl Vault {
             fs::create_dir(&folder).unwrap();
             Realm::issue(Suite::EcdsaP256).unwrap().write(&folder).unwrap();
         }
-        let address = free_address().unwrap();
-        let token = home.path().join("root-token");
+        let (address, token) = (home.path().join("address"), home.path().join("root-token"));
         let mut command = program();
         command
             .arg("serve")
-            .args(["-listen", &address.to_string()])
+            .arg("-address-file")
+            .arg(&address)
             .arg("-certificate")
             .arg(home.path().join("own/chain.pem"))
             .arg("-key")
@@ -53,9 +53,11 @@ impl Vault {
             .arg("-root-token")
             .arg(&token);
         let mut process = Running::start("Vault", &mut command, home.path().join("log")).unwrap();
-        process
-            .until("Vault serves", || {
-                Ok(fs::metadata(&token).is_ok_and(|it| it.len() > 0).then_some(()))
+        let address = process
+            .until("Vault serves", || match fs::read_to_string(&address) {
+                Ok(text) => Ok(Some(text.parse()?)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
             })
             .unwrap();
         let vault = Self {
