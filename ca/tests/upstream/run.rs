@@ -49,6 +49,20 @@ impl Run {
         above: Option<NamedUpstream>,
         clock: Arc<TestClock>,
     ) -> Result<Self, AuthoritiesError> {
+        let families = vec![
+            (Family::Classical, Suite::EcdsaP256, above.clone()),
+            (Family::MlDsa, Suite::MlDsa44, None),
+            (Family::Jwt, Suite::EcdsaP256, above),
+        ];
+        Self::with(dir, families, clock).await
+    }
+
+    /// On what is in a directory, with these families, each below an upstream or below nobody.
+    pub(crate) async fn with(
+        dir: Arc<TempDir>,
+        families: Vec<(Family, Suite, Option<NamedUpstream>)>,
+        clock: Arc<TestClock>,
+    ) -> Result<Self, AuthoritiesError> {
         let datastore = Arc::new(SqliteDatastore::open(&dir.path().join("db")).await.unwrap());
         let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
         let kek = KekSource::KeyFile(dir.path().join("kek"));
@@ -56,19 +70,18 @@ impl Run {
         let name = StoreName::parse("software").unwrap();
         let mut stores = Stores::new();
         stores.add(name.clone(), store.clone()).unwrap();
-        let family = |family, suite, upstream| FamilySettings {
-            upstream,
-            ..FamilySettings::new(family, suite, vec![name.clone()])
-        };
+        let families = families
+            .into_iter()
+            .map(|(family, suite, upstream)| FamilySettings {
+                upstream,
+                ..FamilySettings::new(family, suite, vec![name.clone()])
+            })
+            .collect();
         let settings = AuthoritySettings {
             trust_domain: domain(),
             server_name: "main".to_owned(),
             ttl: 24 * HOUR,
-            families: vec![
-                family(Family::Classical, Suite::EcdsaP256, above.clone()),
-                family(Family::MlDsa, Suite::MlDsa44, None),
-                family(Family::Jwt, Suite::EcdsaP256, above),
-            ],
+            families,
         };
         let (authorities, _) = Authorities::open(
             settings,
