@@ -93,8 +93,8 @@ impl Authorities {
     /// expired. Returns the changes that took, oldest first, for the operator to see.
     ///
     /// # Errors
-    /// [`AuthoritiesError`]: a store or the datastore fails, a key the journal names is missing or another one, or
-    /// the clock stands before an authority's notBefore.
+    /// [`AuthoritiesError`]: a store or the datastore fails, a key the journal names is missing or another one, the
+    /// clock stands before an authority's notBefore, or an upstream does not answer and a family has nobody who signs.
     pub async fn open(
         settings: AuthoritySettings,
         stores: Arc<Stores>,
@@ -128,8 +128,34 @@ impl Authorities {
         authorities.settle_upstreams().await?;
         authorities.forget_stale_requests().await?;
         authorities.destroy_orphaned_keys().await?;
-        let changes = authorities.rotate_due().await?;
+        let changes = authorities.rotate_at_start().await?;
         Ok((Arc::new(authorities), changes))
+    }
+
+    /// Does what is due when a server starts. An upstream that does not answer keeps nobody from signing who can.
+    async fn rotate_at_start(&self) -> Result<Vec<Change>, AuthoritiesError> {
+        let (changes, failures) = self.take_due_steps().await;
+        let is_upstream = |error: &AuthoritiesError| matches!(error, AuthoritiesError::Upstream { .. });
+        if failures.iter().all(is_upstream) && self.can_all_sign_or_wait().await? {
+            failures.iter().for_each(log_failure);
+            return Ok(changes);
+        }
+        first_of(failures).map_or(Ok(changes), Err)
+    }
+
+    /// Whether each family has an authority that signs now, or waits for what somebody is to bring.
+    async fn can_all_sign_or_wait(&self) -> Result<bool, AuthoritiesError> {
+        let (snapshot, now) = (self.current.load_full(), self.clock.now());
+        for family in self.families() {
+            let signs = snapshot.signing.of_family(family).is_some_and(|signing| {
+                let mut journal = snapshot.journal.iter();
+                journal.any(|record| signing.is_of(record) && is_valid(record, now))
+            });
+            if !signs && self.awaited(family).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The authority of `family` that signs X.509 certificates now; `None` for families that are not configured.
@@ -188,6 +214,12 @@ impl Authorities {
     /// [`AuthoritiesError`], the first there was. What could be done was done and is shown to readers: one family's
     /// key store must not keep the others from being rotated.
     pub async fn rotate_due(&self) -> Result<Vec<Change>, AuthoritiesError> {
+        let (changes, failures) = self.take_due_steps().await;
+        first_of(failures).map_or(Ok(changes), Err)
+    }
+
+    /// Does what is due now. Returns the changes, and everything that failed.
+    async fn take_due_steps(&self) -> (Vec<Change>, Vec<AuthoritiesError>) {
         let mut changes = Vec::new();
         let mut failures = Vec::new();
         let mut opened = Vec::new();
@@ -214,12 +246,7 @@ impl Authorities {
         for change in &changes {
             change.log();
         }
-        let mut failures = failures.into_iter();
-        let Some(first) = failures.next() else {
-            return Ok(changes);
-        };
-        failures.for_each(|error| log_failure(&error));
-        Err(first)
+        (changes, failures)
     }
 
     /// Publishes what others put into the bundle: the datastore has it already.
@@ -328,6 +355,14 @@ fn log_failure(error: &AuthoritiesError) {
         event = "authority.rotation_failed",
         error = error as &dyn std::error::Error
     );
+}
+
+/// The first failure; the log has the others.
+fn first_of(failures: Vec<AuthoritiesError>) -> Option<AuthoritiesError> {
+    let mut failures = failures.into_iter();
+    let first = failures.next();
+    failures.for_each(|error| log_failure(&error));
+    first
 }
 
 /// Whether an authority that was replaced may go on signing while its successor cannot.

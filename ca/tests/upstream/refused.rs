@@ -5,6 +5,10 @@ use std::time::Duration;
 use spiffe::TrustDomain;
 use symbolon_ca::authorities::ChangeKind;
 use symbolon_ca::datastore::{AuthorityRecord, AuthorityState};
+use symbolon_ca::upstream::NamedUpstream;
+use symbolon_crypto::random;
+use symbolon_issuance::{IntermediateRequest, Serial, prepare_intermediate};
+use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::Clock as _;
 
@@ -81,6 +85,61 @@ async fn a_first_start_needs_its_upstream() {
     let stand = Stand::new(clock.now());
     stand.is(Mood::Silent);
     let error = Run::start(&stand, clock).await.err().unwrap();
+    assert!(told(&error).contains("nobody answers"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn a_restart_does_not_need_its_upstream_while_everybody_can_sign() {
+    let clock = TestClock::new();
+    let stand = Stand::new(clock.now());
+    let run = Run::start(&stand, clock.clone()).await.unwrap();
+    let key_id = |run: &Run| run.authorities.jwt().unwrap().key_id().to_owned();
+    let before = (run.active(), key_id(&run));
+    let above = || NamedUpstream {
+        name: "stand".parse().unwrap(),
+        upstream: stand.clone(),
+    };
+
+    // Successors are due, and nobody can be asked for those that the upstream has a part in.
+    let dir = run.stop().await;
+    clock.advance(13 * HOUR);
+    stand.is(Mood::Silent);
+    let run = Run::on(dir, Some(above()), clock.clone()).await.unwrap();
+    assert_eq!((run.active(), key_id(&run)), before);
+    let signing = run.authorities.active(Family::Classical).unwrap();
+    let key = PrivateKey::generate(Suite::EcdsaP256).unwrap();
+    let request = IntermediateRequest {
+        key: &SubjectKey::Suite(key.public_key().unwrap()),
+        alternative: None,
+        ttl: HOUR,
+        path_len: None,
+        serial: Serial::random(random::fill).unwrap(),
+        now: clock.now(),
+    };
+    let linted = prepare_intermediate(&signing, &request).unwrap();
+    linted.sign(signing.as_ref()).unwrap();
+    let prepared = |run: &Run| {
+        let mut journal = run.authorities.journal();
+        journal.retain(|it| it.state == AuthorityState::Prepared);
+        journal.into_iter().map(|it| it.family).collect::<Vec<_>>()
+    };
+    assert_eq!(prepared(&run), [Family::MlDsa], "nobody stands above that one");
+
+    // It is asked again, and what it makes takes over in time.
+    stand.is(Mood::Well);
+    clock.advance(Duration::from_secs(10));
+    run.authorities.rotate_due().await.unwrap();
+    assert_eq!(prepared(&run), [Family::MlDsa, Family::Classical, Family::Jwt]);
+    assert_eq!((run.active(), key_id(&run)), before);
+    clock.advance(8 * HOUR);
+    run.authorities.rotate_due().await.unwrap();
+    assert!(run.active() != before.0 && key_id(&run) != before.1);
+
+    // With nothing that is good still there is nobody to go on.
+    let dir = run.stop().await;
+    clock.advance(48 * HOUR);
+    stand.is(Mood::Silent);
+    let error = Run::on(dir, Some(above()), clock).await.err().unwrap();
     assert!(told(&error).contains("nobody answers"), "{}", told(&error));
 }
 
