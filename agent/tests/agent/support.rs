@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// Nothing here takes this long; whoever waits longer has found a defect.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A clock and a timer in one, which stand still until they are moved.
 #[derive(Debug)]

@@ -244,10 +244,10 @@ async fn an_endpoint_that_says_nothing_is_given_up() {
         let error = fetch(&hasty, &domain, &at_web(port)).await.unwrap_err();
         assert!(matches!(error, FetchError::Timeout { .. }), "{error}");
     }
-    // Nobody listens there: the port was free a moment ago.
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // Nobody listens there, nor can anybody begin to.
+    let kept = tokio::net::TcpSocket::new_v4().unwrap();
+    kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = kept.local_addr().unwrap().port();
     let error = fetch(&client(&root, &clock), &domain, &at_web(port))
         .await
         .unwrap_err();
