@@ -11,7 +11,7 @@ mod jwt;
 mod link;
 mod offset;
 
-pub(crate) use bundle::{OwnBundle, fetch_bundle, fetch_federated_bundle};
+pub(crate) use bundle::{Migrates, OwnBundle, fetch_bundle, fetch_federated_bundle};
 pub(crate) use entries::sync_entries;
 pub use failure::CallError;
 pub(crate) use issue::{Answer, Ask, issue};

@@ -16,7 +16,7 @@ use crate::attest::EvidenceSource;
 use crate::cache::Entries;
 use crate::error::AgentError;
 use crate::identity::{OwnSvid, Vault};
-use crate::server::{CallError, OffsetSeconds, OwnBundle, fetch_bundle, sync_entries};
+use crate::server::{CallError, Migrates, OffsetSeconds, OwnBundle, fetch_bundle, sync_entries};
 use crate::status::Phase;
 use crate::telemetry;
 use crate::time::{Backoff, dice};
@@ -71,7 +71,7 @@ impl Renewal {
 struct Fetched {
     bundle: TrustBundle,
     /// Whether entries migrate, as far as the server says.
-    migrates: bool,
+    migrates: Migrates,
     entries: Entries,
     /// The bundles of the trust domains that the entries federate with.
     federated: BundleSet,

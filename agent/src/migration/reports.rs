@@ -20,6 +20,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(180);
 const MAX_OF_ONE: usize = 256;
 /// Most identities.
 const MAX_IDENTITIES: usize = 8192;
+/// Most identities that the server is told of at a time; it takes no more.
+const MAX_SPOKEN: usize = 20_000;
 
 /// Handshakes that ended well, by the peer's form and the stage that was followed.
 type Peers = BTreeMap<(Form, Option<MigrationStage>), u64>;
@@ -43,6 +45,8 @@ struct Identity {
     peers: Peers,
     /// When the last SVID of it ends that somebody has who cannot follow its migration.
     stock_until: Option<SystemTime>,
+    /// When the last SVID of it ends that was given to others since one of them reported. They may be such as never do.
+    unreported_until: Option<SystemTime>,
 }
 
 /// What all workloads have reported.
@@ -68,33 +72,44 @@ impl Reports {
             }
         }
         reporters.insert(reporter.to_owned(), (report.stage, now));
+        identity.unreported_until = None;
         add(&mut identity.peers, report.peers);
     }
 
-    /// Notes that an SVID of this identity that is good until then was given to somebody who cannot follow its migration, as
-    /// stock software cannot. It may be in use to its end, whether or not who has it is connected.
-    pub(crate) fn given(&self, id: &SpiffeId, until: SystemTime, now: SystemTime) {
+    /// Notes that an SVID of this identity that is good until then was given to somebody, who may follow its migration or
+    /// cannot, as stock software cannot. It may be in use to its end, whether or not who has it is connected.
+    pub(crate) fn given(&self, id: &SpiffeId, until: SystemTime, may_follow: bool, now: SystemTime) {
         let mut identities = self.identities();
         if !identities.contains_key(id) && identities.len() >= MAX_IDENTITIES {
             identities.retain(|_, identity| identity.is_alive(now));
         }
         let identity = identities.entry(id.clone()).or_default();
-        identity.stock_until = identity.stock_until.max(Some(until));
+        let noted = match may_follow {
+            true => &mut identity.unreported_until,
+            false => &mut identity.stock_until,
+        };
+        *noted = (*noted).max(Some(until));
     }
 
     /// What the server is to be told now: of each identity the earliest stage that a process follows. The counts begin anew.
     pub(crate) fn speak(&self, now: SystemTime) -> (Vec<api::WorkloadReport>, SpokenFor) {
         let mut identities = self.identities();
         identities.retain(|_, identity| identity.is_alive(now));
+        let mut told: Vec<_> = identities.iter_mut().collect();
+        if told.len() > MAX_SPOKEN {
+            // Those that hold something up go first: of whom nothing is said, nothing is known.
+            told.sort_by_key(|(_, identity)| !identity.is_held_in_silence());
+            told.truncate(MAX_SPOKEN);
+        }
         let mut spoken = Vec::new();
-        let messages = identities.iter_mut().map(|(id, identity)| {
+        let messages = told.into_iter().map(|(id, identity)| {
             let peers = std::mem::take(&mut identity.peers);
             let message = api::WorkloadReport {
                 spiffe_id: id.to_string(),
                 stage: stage_message(identity.earliest()).into(),
                 processes: u32::try_from(identity.reporters.len()).unwrap_or(u32::MAX),
                 peers: peers.iter().map(peer_message).collect(),
-                stock: identity.stock_until.is_some(),
+                stock: identity.is_held_in_silence(),
             };
             spoken.push((id.clone(), peers));
             message
@@ -124,7 +139,13 @@ impl Identity {
         let is_recent = |at: SystemTime| now.duration_since(at).map_or(true, |ago| ago <= FORGET_AFTER);
         self.reporters.retain(|_, (_, at)| is_recent(*at));
         self.stock_until = self.stock_until.filter(|until| *until > now);
-        !self.reporters.is_empty() || self.stock_until.is_some()
+        self.unreported_until = self.unreported_until.filter(|until| *until > now);
+        !self.reporters.is_empty() || self.stock_until.is_some() || self.unreported_until.is_some()
+    }
+
+    /// Whether somebody has an SVID of it who does not report: one that cannot follow, or any while nobody does.
+    fn is_held_in_silence(&self) -> bool {
+        self.stock_until.is_some() || self.reporters.is_empty() && self.unreported_until.is_some()
     }
 
     /// The earliest stage of a process; following none is before all stages.
@@ -210,16 +231,38 @@ mod tests {
     #[test]
     fn who_cannot_follow_is_told_of_until_what_it_has_ends() {
         let reports = Reports::default();
-        reports.given(&id("web"), at(100), at(0));
-        reports.given(&id("web"), at(50), at(1));
+        reports.given(&id("web"), at(100), false, at(0));
+        reports.given(&id("web"), at(50), false, at(1));
         let (told, _) = reports.speak(at(99));
         assert_eq!((told.len(), told[0].processes, told[0].stock), (1, 0, true));
         reports.take(&id("web"), "a", report(Some(Prefer), 0), at(99));
         let (told, _) = reports.speak(at(100));
         assert_eq!((told.len(), told[0].processes, told[0].stock), (1, 1, false));
-        reports.given(&id("job"), at(150), at(100));
+        reports.given(&id("job"), at(150), false, at(100));
         assert_eq!(reports.speak(at(149)).0.len(), 2);
         assert_eq!(reports.speak(at(150)).0.len(), 1);
+    }
+
+    #[test]
+    fn who_could_report_and_does_not_is_told_of_until_what_it_has_ends() {
+        let reports = Reports::default();
+        let told = |now| {
+            let (told, _) = reports.speak(at(now));
+            told.first().map(|told| (told.processes, told.stock))
+        };
+        reports.given(&id("web"), at(1000), true, at(0));
+        assert_eq!(told(1), Some((0, true)));
+        reports.take(&id("web"), "a", report(Some(Prefer), 0), at(2));
+        assert_eq!(told(2), Some((1, false)));
+        // Who had reported has gone, and so has its SVID.
+        assert_eq!(told(200), None);
+        // It was given the next one and hangs: it is taken for gone when it was silent for long enough.
+        reports.take(&id("web"), "a", report(Some(Prefer), 0), at(300));
+        reports.given(&id("web"), at(1300), true, at(301));
+        assert_eq!(told(480), Some((1, false)));
+        assert_eq!(told(481), Some((0, true)));
+        assert_eq!(told(1299), Some((0, true)));
+        assert_eq!(told(1300), None);
     }
 
     #[test]
@@ -240,5 +283,23 @@ mod tests {
             reports.take(&id(&format!("many/{number}")), "a", report(None, 0), at(100));
         }
         assert_eq!(reports.speak(at(100)).0.len(), MAX_IDENTITIES);
+    }
+
+    #[test]
+    fn the_server_is_told_of_no_more_than_it_takes_and_of_the_silent_first() {
+        let reports = Reports::default();
+        reports.given(&id("silent"), at(100), false, at(0));
+        for number in 0..MAX_SPOKEN {
+            let identity = Identity {
+                reporters: [("a".to_owned(), (Some(Prefer), at(0)))].into(),
+                ..Identity::default()
+            };
+            reports
+                .identities()
+                .insert(id(&format!("many/{number}")), identity);
+        }
+        let (told, spoken) = reports.speak(at(1));
+        assert_eq!((told.len(), spoken.len()), (MAX_SPOKEN, MAX_SPOKEN));
+        assert!(told.iter().any(|told| told.stock));
     }
 }

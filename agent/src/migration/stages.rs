@@ -17,18 +17,36 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Reads what the server says. A migration that this version does not know is none.
-    pub(crate) fn read(message: api::SyncMigrationResponse) -> Self {
-        let read = |stage: &api::StageOfEntry| migration(stage.target(), stage.stage());
-        Self {
-            digest: message.digest,
-            otherwise: message.otherwise.as_ref().and_then(read),
-            entries: message
-                .entries
-                .iter()
-                .map(|entry| (entry.entry_id.clone(), read(entry)))
-                .collect(),
+    /// Reads what the server says. Where that is a target or a stage that this version does not know, what was known before
+    /// stays, for it may demand something. It has no digest then, and is told of again to a version that knows more.
+    pub(crate) fn read(&self, message: api::SyncMigrationResponse) -> Self {
+        let mut digest = message.digest;
+        let otherwise = message.otherwise.as_ref().map_or(Some(None), migration);
+        let mut entries = match otherwise {
+            Some(_) => HashMap::new(),
+            None => self.entries.clone(),
+        };
+        for entry in &message.entries {
+            let read = migration(entry);
+            if read.is_none() {
+                digest.clear();
+            }
+            let read = read.unwrap_or_else(|| self.of(&entry.entry_id));
+            entries.insert(entry.entry_id.clone(), read);
         }
+        if otherwise.is_none() {
+            digest.clear();
+        }
+        Self {
+            digest,
+            otherwise: otherwise.unwrap_or(self.otherwise),
+            entries,
+        }
+    }
+
+    /// Whether this version knows everything that the server said.
+    pub(crate) fn are_all_known(&self) -> bool {
+        !self.digest.is_empty()
     }
 
     /// What is kept for the next run.
@@ -113,21 +131,23 @@ impl KeptMigration {
     }
 }
 
-fn migration(target: api::MigrationTarget, stage: api::MigrationStage) -> Option<Migration> {
-    let target = match target {
-        api::MigrationTarget::Hybrid => MigrationTarget::Hybrid,
-        api::MigrationTarget::Pq => MigrationTarget::PostQuantum,
-        api::MigrationTarget::Unspecified => return None,
-    };
-    let stage = match stage {
+/// The migration of an entry, `Some(None)` for none; `None` if this version does not know it.
+fn migration(of: &api::StageOfEntry) -> Option<Option<Migration>> {
+    let stage = match api::MigrationStage::try_from(of.stage).ok()? {
         api::MigrationStage::Publish => MigrationStage::Publish,
         api::MigrationStage::Issue => MigrationStage::Issue,
         api::MigrationStage::Accept => MigrationStage::Accept,
         api::MigrationStage::Prefer => MigrationStage::Prefer,
         api::MigrationStage::Require => MigrationStage::Require,
-        api::MigrationStage::Unspecified | api::MigrationStage::Off => return None,
+        api::MigrationStage::Off => return Some(None),
+        api::MigrationStage::Unspecified => return None,
     };
-    Some(Migration { target, stage })
+    let target = match api::MigrationTarget::try_from(of.target).ok()? {
+        api::MigrationTarget::Hybrid => MigrationTarget::Hybrid,
+        api::MigrationTarget::Pq => MigrationTarget::PostQuantum,
+        api::MigrationTarget::Unspecified => return None,
+    };
+    Some(Some(Migration { target, stage }))
 }
 
 /// The stage as the server reads it.
@@ -161,7 +181,7 @@ mod tests {
             api::MigrationTarget::Hybrid.into(),
             api::MigrationTarget::Pq.into(),
         );
-        let stages = Stages::read(api::SyncMigrationResponse {
+        let stages = Stages::default().read(api::SyncMigrationResponse {
             digest: "d".to_owned(),
             unchanged: false,
             otherwise: Some(stage("", hybrid, Publish)),
@@ -186,6 +206,7 @@ mod tests {
         for damaged in ["", "{}", "[]"] {
             Stages::from_json(damaged.as_bytes()).unwrap_err();
         }
+        assert!(!stages.are_all_known(), "the target 77 is none");
         let newer = String::from_utf8(stages.to_json())
             .unwrap()
             .replace("prefer", "insist");
@@ -194,5 +215,45 @@ mod tests {
                 .unwrap_err()
                 .contains("insist")
         );
+    }
+
+    #[test]
+    fn what_is_not_known_takes_no_demand_back() {
+        use api::MigrationStage::{Off, Require};
+        let hybrid = api::MigrationTarget::Hybrid.into();
+        let said = |otherwise, entries| api::SyncMigrationResponse {
+            digest: "d".to_owned(),
+            unchanged: false,
+            otherwise: Some(otherwise),
+            entries,
+        };
+        let demanded = |stages: &Stages| {
+            let demands = |id: &&str| {
+                stages
+                    .of(id)
+                    .is_some_and(|of| of.stage == MigrationStage::Require)
+            };
+            ["own", "any"].into_iter().filter(demands).collect::<Vec<_>>()
+        };
+        let off = || stage("", hybrid, Off);
+        let known = Stages::default().read(said(off(), vec![stage("own", hybrid, Require)]));
+        assert!(known.are_all_known());
+        assert_eq!(demanded(&known), ["own"]);
+        let insist = |id: &str| api::StageOfEntry {
+            stage: 99,
+            ..stage(id, hybrid, Require)
+        };
+        for newer in [insist("own"), stage("own", 77, Require)] {
+            let kept = known.read(said(off(), vec![newer]));
+            assert_eq!((demanded(&kept), kept.are_all_known()), (vec!["own"], false));
+        }
+        // Its own rule is gone, and the one for all is another version's.
+        let kept = known.read(said(insist(""), Vec::new()));
+        assert_eq!((demanded(&kept), kept.are_all_known()), (vec!["own"], false));
+        // To go back is a decision, which is understood.
+        let back = kept.read(said(stage("", hybrid, Require), vec![stage("own", hybrid, Off)]));
+        assert_eq!((demanded(&back), back.are_all_known()), (vec!["any"], true));
+        let kept = back.read(said(insist(""), Vec::new()));
+        assert_eq!(demanded(&kept), ["any"]);
     }
 }

@@ -11,6 +11,8 @@ use symbolon_pki::bundle::{JwtAuthority, MAX_AUTHORITIES, TrustBundle, X509Autho
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::{Clock, from_unix_seconds};
+use symbolon_tls::MigrationStage;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Request};
 
 use super::{CallError, OffsetSeconds, Wire, clock_offset};
@@ -21,7 +23,32 @@ pub(crate) struct OwnBundle {
     /// What the answer shows of its clock.
     pub(crate) offset: Option<OffsetSeconds>,
     /// Whether entries migrate.
-    pub(crate) migrates: bool,
+    pub(crate) migrates: Migrates,
+}
+
+/// Whether entries migrate, and whether anything may be demanded of their peers yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Migrates {
+    /// There are no rules, or the server knows of none.
+    No,
+    /// No rule is at the last stage: who knows no stage falls short of nothing.
+    BeforeRequire,
+    /// A rule is at the last stage, or at what this version does not know.
+    Require,
+}
+
+impl Migrates {
+    fn of(metadata: &MetadataMap) -> Self {
+        let Some(furthest) = metadata.get(forms::MIGRATION_METADATA) else {
+            return Self::No;
+        };
+        let furthest = furthest.to_str().unwrap_or_default();
+        let is_early = |stage: MigrationStage| stage < MigrationStage::Require;
+        match furthest == "off" || furthest.parse().is_ok_and(is_early) {
+            true => Self::BeforeRequire,
+            false => Self::Require,
+        }
+    }
 }
 
 /// Fetches the bundle with the authorities of all forms. The forms of keys are all that has to be asked for: a pair goes back
@@ -38,7 +65,7 @@ pub(crate) async fn fetch_bundle(
         .get_bundle(request)
         .await?;
     let offset = clock_offset(answer.metadata(), asked_at, clock.now());
-    let migrates = answer.metadata().contains_key(forms::MIGRATION_METADATA);
+    let migrates = Migrates::of(answer.metadata());
     let bundle = bundle_from_wire(trust_domain, answer.into_inner()).map_err(CallError::Answer)?;
     Ok(OwnBundle {
         bundle,

@@ -18,7 +18,7 @@ use super::{blocking, in_full};
 use crate::agent::Context;
 use crate::identity::Vault;
 use crate::migration::Stages;
-use crate::server::CallError;
+use crate::server::{CallError, Migrates};
 use crate::telemetry;
 
 /// What is remembered between syncs.
@@ -50,18 +50,18 @@ impl Asking {
     /// Tells and asks, where there is a migration or was one.
     ///
     /// # Errors
-    /// Where the server says that entries migrate and not how far, nobody ever did, and no workload has been given anything
-    /// yet.
+    /// Where the server says that entries are at `require` and not which, nobody ever did, and no workload has been given
+    /// anything yet.
     pub(super) async fn sync(
         &mut self,
         context: &Context,
-        migrates: bool,
+        migrates: Migrates,
         serves: bool,
     ) -> Result<(), CallError> {
         let known = context.cache.stages();
         let connection = context.link.connection();
         // Who says that entries migrate knows of migrations, whatever it refused before.
-        if !migrates && (known.is_empty() || self.refused_on == Some(connection)) {
+        if migrates == Migrates::No && (known.is_empty() || self.refused_on == Some(connection)) {
             self.keep(known).await;
             return Ok(());
         }
@@ -84,7 +84,7 @@ impl Asking {
                 self.refused_on = None;
                 self.was_told = true;
                 if !answer.unchanged {
-                    take(context, &known, Stages::read(answer));
+                    take(context, &known, known.read(answer));
                 }
                 self.keep(context.cache.stages()).await;
                 Ok(())
@@ -95,7 +95,7 @@ impl Asking {
                     // The connection may have been made for this call.
                     self.refused_on = Some(context.link.connection());
                 }
-                if migrates && !self.was_told && !serves {
+                if migrates == Migrates::Require && !self.was_told && !serves {
                     return Err(error);
                 }
                 tracing::warn!(
@@ -129,6 +129,12 @@ impl Asking {
 
 fn take(context: &Context, known: &Stages, stages: Stages) {
     if stages != *known {
+        if !stages.are_all_known() {
+            tracing::warn!(
+                event = telemetry::MIGRATION_UNKNOWN,
+                "the server names targets or stages that this version does not know; there what it said before counts"
+            );
+        }
         tracing::info!(
             event = telemetry::MIGRATION_CHANGED,
             entries = context

@@ -42,7 +42,7 @@ pub(super) trait Subject: Send + Sync + 'static {
     fn next(&self, found: Matches, wanted: &Wanted, patient: bool) -> Result<Next<Self::Message>, Status>;
 }
 
-/// X.509-SVIDs. Who gets one and cannot follow its migration is noted.
+/// X.509-SVIDs. That somebody gets one is noted, and whether it can follow its migration.
 pub(super) struct X509Svids(pub(super) Arc<Context>);
 
 impl X509Svids {
@@ -54,9 +54,9 @@ impl X509Svids {
             };
             let entry = &identity.entry;
             let migration = stages.of(&entry.id);
-            if !migration.map_or(wanted.named, |migration| wanted.can_follow(migration)) {
-                self.0.reports.given(&entry.spiffe_id, svid.not_after, now);
-            }
+            let may_follow = migration.map_or(wanted.named, |migration| wanted.can_follow(migration));
+            let (id, until) = (&entry.spiffe_id, svid.not_after);
+            self.0.reports.given(id, until, may_follow, now);
         }
     }
 }

@@ -122,6 +122,18 @@ async fn a_new_agent_that_cannot_be_told_serves_nobody_until_it_is() {
 }
 
 #[tokio::test]
+async fn a_new_agent_that_cannot_be_told_serves_before_anything_is_demanded() {
+    let (site, config) = site().await;
+    set(&site, WishedStage::To(MigrationStage::Publish)).await;
+    refuse(&site, &config, "SyncMigration");
+    site.new_token().await;
+    let agent = site.agent_with(site.agent_config()).await;
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    site.sync(&agent).await;
+    assert_eq!(told(&agent, &TARGETS).await, None);
+}
+
+#[tokio::test]
 async fn who_names_no_form_is_unknown_until_its_svid_ends() {
     let (site, _) = site().await;
     let agent = site.agent().await;
@@ -134,6 +146,19 @@ async fn who_names_no_form_is_unknown_until_its_svid_ends() {
         let reason = check.parties.first().map(|party| party.reason.clone());
         (check.unknown, check.may, reason.unwrap_or_default())
     };
+    report(&agent).await;
+    site.sync(&agent).await;
+    site.time.advance(Duration::from_secs(2));
+    report(&agent).await;
+    site.sync(&agent).await;
+    assert_eq!(unknown().await, (0, true, String::new()));
+    // Who names the forms and has said nothing since the last report, once that is forgotten.
+    told(&agent, &TARGETS).await;
+    site.time.advance(Duration::from_secs(181));
+    site.sync(&agent).await;
+    let (count, may, reason) = unknown().await;
+    assert_eq!((count, may), (1, false));
+    assert!(reason.contains("have not reported"), "{reason}");
     report(&agent).await;
     site.sync(&agent).await;
     site.time.advance(Duration::from_secs(2));
