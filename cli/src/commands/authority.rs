@@ -1,5 +1,7 @@
 //! `symbolon authority`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use serde::Serialize;
 use symbolon_ca::authorities::Step;
@@ -95,7 +97,9 @@ fn whole(found: &AuthoritiesView, id: &str) -> Result<String> {
     let own = found.authorities.iter();
     let own = own.map(|detail| &detail.authority.authority_id);
     let ids = own.chain(found.upstream.iter().map(|above| &above.authority_id));
-    let begins: Vec<&String> = ids.filter(|known| known.starts_with(id)).collect();
+    // Two certificates of one key have one id.
+    let begins: BTreeSet<&String> = ids.filter(|known| known.starts_with(id)).collect();
+    let begins = Vec::from_iter(begins);
     match begins.as_slice() {
         _ if begins.iter().any(|known| *known == id) || id.len() < SHORTEST => Ok(id.to_owned()),
         [one] => Ok((*one).clone()),
@@ -350,6 +354,12 @@ mod tests {
         );
         assert_eq!(whole(&found, "9").unwrap(), "9", "too short to be taken for one");
         assert_eq!(whole(&found, "elsewhere").unwrap(), "elsewhere");
+    }
+
+    #[test]
+    fn what_stands_twice_under_one_id_is_one() {
+        let found = found(&["abcdef01", "99", "abcdef01"]);
+        assert_eq!(whole(&found, "abcdef").unwrap(), "abcdef01");
     }
 
     #[test]
