@@ -27,9 +27,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic::{Request, Status};
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
+    tokio::time::timeout(Duration::from_secs(120), future)
         .await
-        .expect("nothing happened for 20 s")
+        .expect("nothing happened for 120 s")
 }
 
 fn listening() -> ListenerOptions {

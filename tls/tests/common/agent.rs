@@ -190,9 +190,9 @@ impl SpiffeWorkloadApi for Agent {
 
 /// Fails a test that would hang.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
+    tokio::time::timeout(Duration::from_secs(120), future)
         .await
-        .expect("nothing happened for 20 s")
+        .expect("nothing happened for 120 s")
 }
 
 /// An SVID as the agent sends it.
