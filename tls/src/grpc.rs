@@ -10,6 +10,7 @@ mod limits;
 mod network;
 mod proxy;
 mod served;
+mod silent;
 mod strangers;
 
 pub use authority::AnyAuthority;

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
@@ -11,12 +10,14 @@ use std::{fmt, io};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_stream::Stream;
 
 use super::calls::{Calls, Ending, Lasting};
 use super::limits::{Addresses, IncomingLimits, Seat};
 use super::proxy::{self, TrustedProxies};
 use super::served::Served;
+use super::silent::SilentProxies;
 use super::strangers::Strangers;
 use crate::connection::Connection;
 use crate::error::HandshakeError;
@@ -61,7 +62,7 @@ pub fn incoming_behind(
         acceptor,
         limits,
         proxies,
-        silent_proxy_was_said: AtomicBool::new(false),
+        silent: SilentProxies::default(),
         sender,
         addresses: Addresses::new(limits),
         strangers: Strangers::new(limits),
@@ -102,8 +103,8 @@ struct Listening {
     acceptor: Acceptor,
     limits: IncomingLimits,
     proxies: TrustedProxies,
-    /// Whether it was said that one of them says nothing. Once is enough.
-    silent_proxy_was_said: AtomicBool,
+    /// Those that were said to say nothing.
+    silent: SilentProxies,
     sender: mpsc::Sender<Served>,
     addresses: Arc<Addresses>,
     strangers: Arc<Strangers>,
@@ -148,11 +149,12 @@ impl Listening {
             Ok(Some(Heard::ForItself)) => {}
             Ok(None) if self.proxies.may_be_silent() => {}
             Ok(None) => {
-                if !self.silent_proxy_was_said.swap(true, Ordering::Relaxed) {
+                tracing::debug!(%proxy, "a trusted proxy says nothing");
+                if self.silent.is_news(proxy.ip(), Instant::now()) {
                     tracing::warn!(
                         client = %proxy,
                         "a connection from a network of trusted proxies begins without a PROXY header; closing it and others \
-                         like it"
+                         like it, which is said once in ten minutes for each address"
                     );
                 }
                 return;

@@ -1,5 +1,6 @@
 //! The connections of clients that showed no certificate, and whose goes when there are too many.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,7 @@ impl Strangers {
     }
 
     /// A place for one more connection from `address`, if need be that of another; `None` if its client has too many, or all
-    /// have and nobody is idle who could go.
+    /// have and nobody is idle who could go for it.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr, calls: &Calls) -> Option<Stranger> {
         let client = network(address);
         let mut held = self.lock();
@@ -56,7 +57,7 @@ impl Strangers {
             return None;
         }
         if held.places.len() >= self.limits.strangers.max(1) {
-            let goes = held.who_goes()?;
+            let goes = held.who_goes(site(client))?;
             let place = held.give_back(goes)?;
             tracing::debug!(client = %place.client, "an idle connection without a certificate makes room for another");
             place.calls.give_up();
@@ -78,9 +79,10 @@ impl Strangers {
 }
 
 impl Held {
-    /// The longest idle connection of the site that has most of them. Whoever wants all places has to be at many sites, and
-    /// loses its own first.
-    fn who_goes(&self) -> Option<u64> {
+    /// Whose place one from the site `come` takes: the longest idle connection of the site that has most of those that have an
+    /// idle one. Whoever wants all places has to be at many sites, and loses its own first; no site takes from one that has
+    /// as few.
+    fn who_goes(&self, come: IpAddr) -> Option<u64> {
         type LongestIdle = Option<(Instant, u64)>;
         let mut sites: HashMap<IpAddr, (usize, LongestIdle)> = HashMap::new();
         for (number, place) in &self.places {
@@ -91,9 +93,12 @@ impl Held {
                 *longest = Some(longest.map_or(this, |other| other.min(this)));
             }
         }
-        let most = sites.values().map(|(count, _)| *count).max()?;
-        let fullest = sites.into_values().filter(|(count, _)| *count == most);
-        let (_, goes) = fullest.filter_map(|(_, longest)| longest).min()?;
+        let own = sites.get(&come).map_or(0, |(count, _)| *count);
+        let may_go = sites
+            .into_iter()
+            .filter(|(site, (count, _))| *site == come || *count > own)
+            .filter_map(|(_, (count, longest))| Some((Reverse(count), longest?)));
+        let (_, (_, goes)) = may_go.min()?;
         Some(goes)
     }
 
@@ -203,5 +208,24 @@ mod tests {
         // Now each site has one, and it is the one that did nothing for longest.
         assert!(one_more("203.0.113.1").is_some());
         assert!(!is_there(&alone) && is_there(&other));
+    }
+    #[test]
+    fn where_the_fullest_site_is_busy_the_next_one_makes_room_and_not_for_who_is_busy() {
+        let strangers = strangers(5, 2);
+        let one_more = |address| strangers.admit(ip(address), &Calls::default());
+        let of_fullest = ["2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:3::1"];
+        let fullest: Vec<_> = of_fullest
+            .into_iter()
+            .map(|address| busy(&strangers, address))
+            .collect();
+        let next = one_more("192.0.2.1").unwrap();
+        let last = one_more("192.0.2.2").unwrap();
+        // It has more than those whose places it would take.
+        assert!(one_more("2001:db8:1:4::1").is_none());
+        let come = one_more("198.51.100.1").unwrap();
+        assert!(!is_there(&next));
+        for stranger in fullest.iter().map(|(stranger, _)| stranger).chain([&last, &come]) {
+            assert!(is_there(stranger));
+        }
     }
 }
