@@ -44,8 +44,8 @@ use crate::datastore::{AuthorityRecord, AuthorityState, Datastore};
 use crate::record::Recorder;
 
 pub use choosing::{NOTICE, Plan, Rotating, Rotation};
-pub use commands::{CommandError, Step};
-pub use error::AuthoritiesError;
+pub use commands::Step;
+pub use error::{AuthoritiesError, CommandError};
 pub use looking::UnwellStore;
 pub use settings::{AuthoritySettings, FamilySettings};
 pub(crate) use settings::{may_be_alternative, may_sign};
@@ -231,10 +231,17 @@ impl Authorities {
             let Some(wanted) = self.wanted(family) else {
                 continue;
             };
+            let seen = changes.len();
             let rotated = self
                 .rotate_family(&wanted, &mut changing, &mut changes, &mut opened)
                 .await;
             failures.extend(rotated.err());
+            // Who was made to sign signs, and who was let go does not, however long the next family's upstream thinks.
+            if changes.len() > seen
+                && let Err(error) = self.reload(opened.clone()).await
+            {
+                log_failure(&error);
+            }
         }
         let _changing = self.turns.journal().await;
         if !failures.is_empty() || self.keys_are_left.load(Ordering::Relaxed) {

@@ -181,6 +181,11 @@ pub trait Upstream: Send + Sync + fmt::Debug {
         Err(UpstreamError::Unsupported(kind))
     }
 
+    /// How many keys that sign tokens it takes of this server, those of servers below counted in; `None` if it does not say.
+    fn most_keys(&self) -> Option<usize> {
+        None
+    }
+
     /// What it has for the bundle now; `None` if it only ever says that when it certifies.
     ///
     /// # Errors

@@ -4,17 +4,14 @@
 //! is revoked. So no slip takes away the authority that signs. Each step is one transaction of the journal, and readers
 //! see it when the command returns.
 
-use std::time::SystemTime;
-
 use symbolon_pki::bundle::JwtAuthority;
-use symbolon_pki::suite::{Family, Suite};
-use symbolon_pki::time::rfc3339;
+use symbolon_pki::suite::Family;
 
 use super::changing::Changing;
 use super::making::Fresh;
 use super::settings::FamilySettings;
 use super::slots::{Change, ChangeKind};
-use super::{Authorities, AuthoritiesError, is_valid, log_failure};
+use super::{Authorities, AuthoritiesError, CommandError, is_valid, log_failure};
 use crate::datastore::{AuthorityKind, AuthorityRecord, AuthorityState};
 
 /// A step that a command takes with an authority that is there.
@@ -59,7 +56,7 @@ impl Step {
         }
     }
 
-    const fn done(self) -> &'static str {
+    pub(super) const fn done(self) -> &'static str {
         match self {
             Self::Activate => "activated",
             Self::Taint => "tainted",
@@ -74,127 +71,6 @@ impl Step {
             Self::Revoke => ChangeKind::Revoked,
         }
     }
-}
-
-/// Why a command changed nothing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandError {
-    /// The server has no such family.
-    #[error("this server has no {0} authorities; add the family to its configuration")]
-    NotConfigured(Family),
-    /// The family has no authority that signs yet.
-    #[error("the {0} family has no authority that signs yet; the server is still starting")]
-    NotReady(Family),
-    /// The family has no authority of that id.
-    #[error("{authority_id:?} is no {family} authority of this server")]
-    Unknown {
-        /// The family.
-        family: Family,
-        /// The id, cut to a printable length.
-        authority_id: String,
-    },
-    /// It stands elsewhere in its life than the step needs.
-    #[error("only {} authorities can be {}, and {authority_id} is {state}", .step.from(), .step.done())]
-    WrongState {
-        /// What was to be done with it.
-        step: Step,
-        /// Which authority.
-        authority_id: String,
-        /// Where it stands.
-        state: AuthorityState,
-    },
-    /// It was prepared later than it is now by the clock.
-    #[error(
-        "{authority_id} begins at {}, and the clock says it is earlier; set the clock",
-        rfc3339(*.not_before)
-    )]
-    NotYet {
-        /// Which authority.
-        authority_id: String,
-        /// When it begins.
-        not_before: SystemTime,
-    },
-    /// It was prepared, and its validity is over.
-    #[error("{authority_id} has expired and cannot be activated; prepare another")]
-    Expired {
-        /// Which authority.
-        authority_id: String,
-    },
-    /// The family cannot be what was chosen.
-    #[error(transparent)]
-    Unsuitable(AuthoritiesError),
-    /// The family is what was chosen.
-    #[error(
-        "{}",
-        match .is_like {
-            true => format!("the {family} family signs with that already, where that is; to replace its authority by another of the kind, prepare one and activate it"),
-            false => format!("the {family} family is on its way there already; its prepared authority signs when it has been published long enough, or when it is activated"),
-        }
-    )]
-    Already {
-        /// The family.
-        family: Family,
-        /// Whether the authority that signs is like that; if not, the next one will be.
-        is_like: bool,
-    },
-    /// The family is to be something else while somebody is to bring a certificate for what it was to be.
-    #[error(
-        "the certificate of the next {family} authority, of {suite}, was requested at {} and has yet to be brought; bring it \
-         first, or say that the request is given up: what is signed for it is of no use then",
-        rfc3339(*.requested_at)
-    )]
-    Requested {
-        /// The family.
-        family: Family,
-        /// What it was requested for.
-        suite: Suite,
-        /// When.
-        requested_at: SystemTime,
-    },
-    /// Too many authorities of the family were prepared and let go of.
-    #[error(
-        "{count} {family} authorities are in the bundle that never signed and never will; revoke them, or wait until {until}"
-    )]
-    TooMany {
-        /// The family.
-        family: Family,
-        /// How many.
-        count: usize,
-        /// When the first of them expires.
-        until: String,
-    },
-    /// It stands below an authority that is none of this server's.
-    #[error(
-        "{authority_id} stands below another authority, and what it signed is believed for that one's sake: prepare and \
-         activate another, and where the one above is not to be trusted either, taint and revoke that"
-    )]
-    BelowUpstream {
-        /// Which authority.
-        authority_id: String,
-    },
-    /// Nobody stands above this server.
-    #[error("upstream authority is not configured")]
-    NoUpstream,
-    /// No authority of that subject key identifier stands above this server.
-    #[error("{root_id:?} is no upstream authority in this server's bundle")]
-    UnknownUpstream {
-        /// The subject key identifier, cut to a printable length.
-        root_id: String,
-    },
-    /// An authority above this server's that it still needs.
-    #[error("{root_id} is above the {state} authority {authority_id}; activate one below another root first")]
-    UpstreamInUse {
-        /// The subject key identifier of the one above.
-        root_id: String,
-        /// Which one is below it.
-        authority_id: String,
-        /// Where that one stands.
-        state: AuthorityState,
-    },
-    /// A key store or the datastore failed, or something in the journal is wrong.
-    #[error(transparent)]
-    Failed(#[from] AuthoritiesError),
 }
 
 impl Authorities {
@@ -295,6 +171,11 @@ impl Authorities {
             }
             if !is_valid(&record, now) {
                 return Err(CommandError::Expired {
+                    authority_id: record.authority_id,
+                });
+            }
+            if self.has_fallen(&record).await? {
+                return Err(CommandError::Fallen {
                     authority_id: record.authority_id,
                 });
             }

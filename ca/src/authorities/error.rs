@@ -9,7 +9,8 @@ use symbolon_pki::key::KeyError;
 use symbolon_pki::suite::{Family, Suite};
 use symbolon_pki::time::rfc3339;
 
-use crate::datastore::DatastoreError;
+use super::Step;
+use crate::datastore::{AuthorityState, DatastoreError};
 use crate::record::RecordError;
 use crate::upstream::{UpstreamError, UpstreamName};
 
@@ -193,6 +194,17 @@ pub enum AuthoritiesError {
         /// The family.
         family: Family,
     },
+    /// Servers below this one have as many keys at an upstream as may be.
+    #[error(
+        "servers below this one have {count} keys at {upstream} that have not expired, and the rest of what it takes is kept \
+         for this server's own; let servers below publish elsewhere, or wait until some have expired"
+    )]
+    NoRoomAbove {
+        /// The upstream.
+        upstream: UpstreamName,
+        /// How many.
+        count: usize,
+    },
     /// The datastore failed.
     #[error(transparent)]
     Datastore(#[from] DatastoreError),
@@ -217,4 +229,133 @@ impl AuthoritiesError {
         };
         matches!(store, StoreError::UnknownKey { .. })
     }
+}
+
+/// Why a command changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The server has no such family.
+    #[error("this server has no {0} authorities; add the family to its configuration")]
+    NotConfigured(Family),
+    /// The family has no authority that signs yet.
+    #[error("the {0} family has no authority that signs yet; the server is still starting")]
+    NotReady(Family),
+    /// The family has no authority of that id.
+    #[error("{authority_id:?} is no {family} authority of this server")]
+    Unknown {
+        /// The family.
+        family: Family,
+        /// The id, cut to a printable length.
+        authority_id: String,
+    },
+    /// It stands elsewhere in its life than the step needs.
+    #[error("only {} authorities can be {}, and {authority_id} is {state}", .step.from(), .step.done())]
+    WrongState {
+        /// What was to be done with it.
+        step: Step,
+        /// Which authority.
+        authority_id: String,
+        /// Where it stands.
+        state: AuthorityState,
+    },
+    /// It was prepared later than it is now by the clock.
+    #[error(
+        "{authority_id} begins at {}, and the clock says it is earlier; set the clock",
+        rfc3339(*.not_before)
+    )]
+    NotYet {
+        /// Which authority.
+        authority_id: String,
+        /// When it begins.
+        not_before: SystemTime,
+    },
+    /// It was prepared, and its validity is over.
+    #[error("{authority_id} has expired and cannot be activated; prepare another")]
+    Expired {
+        /// Which authority.
+        authority_id: String,
+    },
+    /// It was prepared, and whoever stands above does not believe it any more.
+    #[error(
+        "{authority_id} is not believed above this server any more and cannot be activated; prepare another"
+    )]
+    Fallen {
+        /// Which authority.
+        authority_id: String,
+    },
+    /// The family cannot be what was chosen.
+    #[error(transparent)]
+    Unsuitable(AuthoritiesError),
+    /// The family is what was chosen.
+    #[error(
+        "{}",
+        match .is_like {
+            true => format!("the {family} family signs with that already, where that is; to replace its authority by another of the kind, prepare one and activate it"),
+            false => format!("the {family} family is on its way there already; its prepared authority signs when it has been published long enough, or when it is activated"),
+        }
+    )]
+    Already {
+        /// The family.
+        family: Family,
+        /// Whether the authority that signs is like that; if not, the next one will be.
+        is_like: bool,
+    },
+    /// The family is to be something else while somebody is to bring a certificate for what it was to be.
+    #[error(
+        "the certificate of the next {family} authority, of {suite}, was requested at {} and has yet to be brought; bring it \
+         first, or say that the request is given up: what is signed for it is of no use then",
+        rfc3339(*.requested_at)
+    )]
+    Requested {
+        /// The family.
+        family: Family,
+        /// What it was requested for.
+        suite: Suite,
+        /// When.
+        requested_at: SystemTime,
+    },
+    /// Too many authorities of the family were prepared and let go of.
+    #[error(
+        "{count} {family} authorities are in the bundle that never signed and never will; revoke them, or wait until {until}"
+    )]
+    TooMany {
+        /// The family.
+        family: Family,
+        /// How many.
+        count: usize,
+        /// When the first of them expires.
+        until: String,
+    },
+    /// It stands below an authority that is none of this server's.
+    #[error(
+        "{authority_id} stands below another authority, and what it signed is believed for that one's sake: prepare and \
+         activate another, and where the one above is not to be trusted either, taint and revoke that"
+    )]
+    BelowUpstream {
+        /// Which authority.
+        authority_id: String,
+    },
+    /// Nobody stands above this server.
+    #[error("upstream authority is not configured")]
+    NoUpstream,
+    /// No authority of that subject key identifier stands above this server.
+    #[error("{root_id:?} is no upstream authority in this server's bundle")]
+    UnknownUpstream {
+        /// The subject key identifier, cut to a printable length.
+        root_id: String,
+    },
+    /// An authority above this server's that it still needs.
+    #[error("{root_id} is above the {state} authority {authority_id}; activate one below another root first")]
+    UpstreamInUse {
+        /// The subject key identifier of the one above.
+        root_id: String,
+        /// Which one is below it.
+        authority_id: String,
+        /// Where that one stands.
+        state: AuthorityState,
+    },
+    /// A key store or the datastore failed, or something in the journal is wrong.
+    #[error(transparent)]
+    Failed(#[from] AuthoritiesError),
 }

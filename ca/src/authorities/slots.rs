@@ -11,7 +11,7 @@ use super::changing::Changing;
 use super::choosing::{NOTICE, Wanted};
 use super::settings::FamilySettings;
 use super::snapshot::Loaded;
-use super::{Authorities, AuthoritiesError, PRUNE_AFTER, is_valid};
+use super::{Authorities, AuthoritiesError, PRUNE_AFTER, TICK, is_valid};
 use crate::datastore::{AuthorityRecord, AuthorityState};
 
 /// What happened to an authority.
@@ -105,6 +105,24 @@ fn is_known(waiting: &AuthorityRecord, active: &AuthorityRecord, now: SystemTime
     waiting.created_at + NOTICE.min(left.unwrap_or_default() / 2) <= now
 }
 
+/// How many authorities of a family may be made within half of one's life without a wait before the next.
+const WITHOUT_A_WAIT: usize = 4;
+
+/// Whether so many authorities of the family of `active` were made of late that the next one has to wait: after
+/// [`WITHOUT_A_WAIT`] for 20 seconds, and then for twice as long each time, up to a twelfth of a life. Where somebody above
+/// certifies below a root that it does not publish, each one has fallen as soon as it is made.
+fn is_made_too_often(journal: &[AuthorityRecord], active: &AuthorityRecord, now: SystemTime) -> bool {
+    // A clock that was set back must not make it longer.
+    let is_late = |made: &SystemTime| *made <= now && now < *made + life(active) / 2;
+    let lately = || journal.iter().map(|record| record.created_at).filter(is_late);
+    let Some(over) = lately().count().checked_sub(WITHOUT_A_WAIT) else {
+        return false;
+    };
+    let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(16);
+    let wait = (TICK * 2 * 2_u32.pow(doublings)).min(life(active) / 12);
+    lately().max().is_some_and(|last| now < last + wait)
+}
+
 fn life(authority: &AuthorityRecord) -> Duration {
     let life = authority.not_after.duration_since(authority.not_before);
     life.unwrap_or_default()
@@ -178,8 +196,11 @@ impl Authorities {
             || active.as_ref().is_some_and(|active| is_prepare_due(active, now));
         if is_needed && prepared.is_none() && next.is_none() {
             // One that signs can wait for an upstream that does not answer.
-            let can_wait = active.as_ref().is_some_and(|active| is_valid(active, now));
-            prepared = self.make_next(settings, can_wait, changing).await?;
+            let who_signs_on = active.as_ref().filter(|active| is_valid(active, now));
+            prepared = match who_signs_on {
+                Some(active) if is_made_too_often(&journal, active, now) => None,
+                _ => self.make_next(settings, who_signs_on.is_some(), changing).await?,
+            };
             changes.extend(prepared.iter().map(|made| Change::of(ChangeKind::Prepared, made)));
         }
         // What was made just now is known to nobody.
@@ -192,7 +213,7 @@ impl Authorities {
         if let Some((record, loaded)) = next {
             let done = self
                 .datastore
-                .change_authority_state(&record.authority_id, AuthorityState::Active, now)
+                .change_authority_state(&record.authority_id, AuthorityState::Active, self.clock.now())
                 .await?;
             changes.push(Change::of(
                 at_once.unwrap_or(ChangeKind::Rotated),

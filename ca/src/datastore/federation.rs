@@ -409,6 +409,17 @@ pub trait FederationStore: Send + Sync {
         now: SystemTime,
     ) -> Result<()>;
 
+    /// Whether [`publish_authorities`](Self::publish_authorities) would add these; it changes nothing.
+    ///
+    /// # Errors
+    /// As there.
+    async fn judge_publication(
+        &self,
+        publisher: &SpiffeId,
+        added: &AppendedAuthorities,
+        now: SystemTime,
+    ) -> Result<()>;
+
     /// Adds what an upstream authority of this name has to the trust domain's own bundle, and marks what it has tainted. Where
     /// `is_all` says that it has nothing else, what it had before and no longer has is taken out. What was tainted or revoked
     /// here stays so, even if it is taken out and comes back, and authorities of this server's own that come back are passed

@@ -298,6 +298,7 @@ fn status(error: CommandError) -> Status {
         | CommandError::WrongState { .. }
         | CommandError::NotYet { .. }
         | CommandError::Expired { .. }
+        | CommandError::Fallen { .. }
         | CommandError::Already { .. }
         | CommandError::Requested { .. }
         | CommandError::BelowUpstream { .. }

@@ -32,7 +32,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use super::{Answer, MintOrder, Minted, Upstream, UpstreamBundle, UpstreamError};
-use crate::datastore::{AppendedAuthorities, AuthorityKind};
+use crate::datastore::{AppendedAuthorities, AuthorityKind, MAX_PUBLISHED};
 
 /// What a nested server has to know of the one above it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -198,6 +198,10 @@ impl Upstream for Nested {
             true => "symbolon",
             false => "spire",
         }
+    }
+
+    fn most_keys(&self) -> Option<usize> {
+        self.options.has_forms.then_some(MAX_PUBLISHED)
     }
 
     async fn mint(&self, order: &MintOrder) -> Result<Answer, UpstreamError> {

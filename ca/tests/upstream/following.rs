@@ -300,7 +300,7 @@ async fn keys_of_a_server_below_are_passed_up_kept_there_and_tainted_with_it() {
                 jwt: vec![key],
                 ..AppendedAuthorities::default()
             };
-            authorities.pass_up(&added).await?;
+            authorities.pass_up(&below, &added).await?;
             datastore.publish_authorities(&below, &added, now).await.unwrap();
             authorities.publish_appended().await
         }

@@ -9,9 +9,11 @@
 )]
 
 mod disk;
+mod fallen;
 mod following;
 mod offline;
 mod over_the_wire;
+mod passed_up;
 mod refused;
 mod root;
 mod run;

@@ -69,6 +69,10 @@ pub(crate) struct Stand {
     pub(crate) bundles: watch::Sender<usize>,
     /// Whether it keeps its bundle, as it is now, until it is let go on.
     pub(crate) keeps_bundle: Mutex<bool>,
+    /// How many keys it says that it takes.
+    pub(crate) most_keys: Mutex<Option<usize>>,
+    /// How often it said nothing until it is let go on.
+    pub(crate) hung: watch::Sender<usize>,
     /// Lets it go on.
     pub(crate) gate: Semaphore,
     signer: Mutex<Arc<Signing>>,
@@ -109,6 +113,8 @@ impl Stand {
             asked: watch::Sender::new(0),
             bundles: watch::Sender::new(0),
             keeps_bundle: Mutex::new(false),
+            most_keys: Mutex::default(),
+            hung: watch::Sender::new(0),
             gate: Semaphore::new(0),
             signer: Mutex::new(Signing::new(root, &other, now - 40 * HOUR)),
         })
@@ -142,6 +148,7 @@ impl Stand {
     }
 
     async fn is_let_go_on(&self) {
+        self.hung.send_modify(|times| *times += 1);
         self.gate.acquire().await.unwrap().forget();
     }
 }
@@ -150,6 +157,10 @@ impl Stand {
 impl Upstream for Stand {
     fn kind(&self) -> &'static str {
         "stand-in"
+    }
+
+    fn most_keys(&self) -> Option<usize> {
+        *self.most_keys.lock().unwrap()
     }
 
     async fn mint(&self, order: &MintOrder) -> Result<Answer, UpstreamError> {
@@ -215,6 +226,9 @@ impl Upstream for Stand {
     async fn publish(&self, kind: AuthorityKind, key: &JwtAuthority) -> Result<(), UpstreamError> {
         if *self.mood.lock().unwrap() == Mood::Silent {
             return Err(UpstreamError::Unavailable("nobody answers".to_owned()));
+        }
+        if *self.mood.lock().unwrap() == Mood::Hangs {
+            self.is_let_go_on().await;
         }
         assert_eq!(kind, AuthorityKind::Jwt);
         if self.distrusted.lock().unwrap().contains(&key.key_id) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
+use spiffe::SpiffeId;
 use symbolon_pki::bundle::{JwtAuthority, X509Authority};
 use symbolon_pki::suite::Family;
 
@@ -14,12 +15,16 @@ use crate::datastore::{
 };
 use crate::upstream::{NamedUpstream, UpstreamBundle, UpstreamError};
 
+/// How many of the keys that an upstream takes of this server are its own: of two families the active one, the next one,
+/// and the one before.
+const KEPT_FOR_OWN: usize = 6;
+
 /// What was learnt of upstreams and is learnt again after a restart.
 #[derive(Debug, Default)]
 pub(in crate::authorities) struct Learnt {
     /// The key ids of this server's that an upstream believes no more.
     fallen: std::sync::Mutex<BTreeSet<String>>,
-    /// The roots above this server's authorities that the last answer of an upstream lacked, by its name.
+    /// The roots above this server's authorities that the last answer of an upstream was the first to lack, by its name.
     lacked: std::sync::Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
@@ -37,13 +42,14 @@ impl Learnt {
         };
     }
 
-    /// Notes what an answer lacks; returns what the one before it did not lack.
+    /// Notes what an answer lacks; returns what the one before it did not lack. What is gone by that is forgotten: where it
+    /// comes back, it takes two answers once more.
     fn newly_lacked(&self, upstream: &str, lacking: BTreeSet<String>) -> BTreeSet<String> {
         let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = lacked
-            .insert(upstream.to_owned(), lacking.clone())
-            .unwrap_or_default();
-        lacking.difference(&before).cloned().collect()
+        let before = lacked.remove(upstream).unwrap_or_default();
+        let newly: BTreeSet<String> = lacking.difference(&before).cloned().collect();
+        lacked.insert(upstream.to_owned(), newly.clone());
+        newly
     }
 }
 
@@ -68,19 +74,65 @@ impl Authorities {
     /// Passes keys of a server below this one on to whoever stands above: what they sign is to be believed in the whole
     /// trust domain, not below this server alone.
     ///
+    /// Nothing is passed up that would not be taken here, nor so much that there is no room above for this server's own.
+    ///
     /// # Errors
-    /// [`AuthoritiesError::Upstream`], of the first that was not taken.
-    pub async fn pass_up(&self, added: &AppendedAuthorities) -> Result<(), AuthoritiesError> {
+    /// [`AuthoritiesError::Upstream`], of the first that was not taken; [`AuthoritiesError::Datastore`] for what would not be
+    /// taken here, and [`AuthoritiesError::NoRoomAbove`].
+    pub async fn pass_up(
+        &self,
+        publisher: &SpiffeId,
+        added: &AppendedAuthorities,
+    ) -> Result<(), AuthoritiesError> {
+        let now = self.clock.now();
+        self.datastore.judge_publication(publisher, added, now).await?;
         for (family, keys) in [(Family::Jwt, &added.jwt), (Family::Wit, &added.wit)] {
             let mut families = self.settings.families.iter();
             let Some(settings) = families.find(|settings| settings.family == family) else {
                 continue;
             };
             for key in keys {
+                self.refuse_more_of_others(settings, key).await?;
                 self.publish_above(settings, key).await?;
             }
         }
         Ok(())
+    }
+
+    /// Refuses a key of a server below that would take the room above which this server's own keys need.
+    async fn refuse_more_of_others(
+        &self,
+        settings: &FamilySettings,
+        key: &JwtAuthority,
+    ) -> Result<(), AuthoritiesError> {
+        let Some(above) = &settings.upstream else {
+            return Ok(());
+        };
+        let Some(most) = above.upstream.most_keys() else {
+            return Ok(());
+        };
+        let (now, mut count) = (self.clock.now(), 0);
+        let is_same = |theirs: &NamedUpstream| theirs.name == above.name;
+        for family in [Family::Jwt, Family::Wit] {
+            let mut families = self.settings.families.iter();
+            let goes_there = |it: &FamilySettings| it.upstream.as_ref().is_some_and(is_same);
+            if !families.any(|it| it.family == family && goes_there(it)) {
+                continue;
+            }
+            let published = self.datastore.published_keys(kind_of(family)).await?;
+            if family == settings.family && published.iter().any(|it| it.key_id == key.key_id) {
+                return Ok(());
+            }
+            let is_there = |it: &&JwtAuthority| it.expires_at.is_none_or(|at| now < at);
+            count += published.iter().filter(is_there).count();
+        }
+        if count + KEPT_FOR_OWN < most {
+            return Ok(());
+        }
+        Err(AuthoritiesError::NoRoomAbove {
+            upstream: above.name.clone(),
+            count,
+        })
     }
 
     /// Takes over what upstreams have for the bundle, and publishes again what they lost of ours. What goes wrong is logged,

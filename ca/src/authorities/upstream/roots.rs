@@ -48,7 +48,9 @@ impl Authorities {
         let _changing = self.turns.journal().await;
         let printed = symbolon_pki::text::printable(root_id);
         let roots = self.upstream_roots().await?;
-        let Some(root) = roots.iter().find(|root| root.root_id == root_id) else {
+        let of_key = || roots.iter().filter(|root| root.root_id == root_id);
+        let is_due = |root: &&UpstreamRoot| root.state == step.from();
+        let Some(root) = of_key().find(is_due).or_else(|| of_key().next()) else {
             let mut families = self.settings.families.iter();
             return Err(match families.any(FamilySettings::has_root_above) {
                 true => CommandError::UnknownUpstream { root_id: printed },

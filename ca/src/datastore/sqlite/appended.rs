@@ -9,7 +9,7 @@ use symbolon_pki::bundle::JwtAuthority;
 use super::authorities::advance;
 use super::codec::{Columns, failed, position, seconds};
 use super::published::{Authority, Row, read};
-use super::upstream::{FORMER, UPSTREAM};
+use super::upstream::{FORMER, UPSTREAM, standing_of_key};
 use crate::datastore::{
     AppendedAuthorities, AuthorityKind, AuthorityState, DatastoreError, MAX_APPENDED, MAX_APPENDED_LEN,
     MAX_PUBLISHED, RecordKind, Result, checks,
@@ -64,7 +64,10 @@ pub(super) async fn append(
             changed |= is_claimed(connection, &row, by).await?;
             continue;
         }
-        insert(connection, &row, by.publisher()).await?;
+        if !insert(connection, &row, by.publisher()).await? {
+            let id = row.key_id.as_deref().unwrap_or("of this key");
+            return Err(DatastoreError::already_exists(RecordKind::Authority, id));
+        }
         changed = true;
     }
     if changed {
@@ -193,15 +196,17 @@ async fn is_published(connection: &mut SqliteConnection, row: &Row) -> Result<bo
     }
 }
 
-/// Adds a row. What was tainted here once is tainted whoever brings it back.
+/// Adds a row. What was tainted here once is tainted whoever brings it back, and what was revoked here is kept as such, be
+/// it in another certificate. Whether it is in the bundle.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     row: &Row,
     publisher: Option<&str>,
-) -> Result<()> {
+) -> Result<bool> {
+    let standing = standing_of_key(connection, row).await?;
     sqlx::query(
         "INSERT INTO appended_authority (kind, key_id, material, expires_at, tainted, publisher) VALUES (?1, ?2, ?3, ?4, \
-         max(?5, EXISTS (SELECT 1 FROM tainted_here WHERE kind = ?1 AND material = ?3)), ?6)",
+         max(?5, ?7, EXISTS (SELECT 1 FROM tainted_here WHERE kind = ?1 AND material = ?3)), ?6)",
     )
     .bind(row.kind.name())
     .bind(&row.key_id)
@@ -209,10 +214,14 @@ pub(super) async fn insert(
     .bind(row.expires_at)
     .bind(row.tainted)
     .bind(publisher)
-    .execute(connection)
+    .bind(standing)
+    .execute(&mut *connection)
     .await
     .map_err(failed("append an authority"))?;
-    Ok(())
+    if standing > 0 {
+        note_tainted_here(connection, row).await?;
+    }
+    Ok(standing != REVOKED)
 }
 
 /// Notes that a command tainted a row: it is tainted again when it comes back.

@@ -228,6 +228,17 @@ impl FederationStore for SqliteDatastore {
         commit(transaction).await
     }
 
+    async fn judge_publication(
+        &self,
+        publisher: &SpiffeId,
+        added: &AppendedAuthorities,
+        now: SystemTime,
+    ) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        append(&mut transaction, added, &By::server(publisher, now)).await?;
+        transaction.rollback().await.map_err(failed("take back"))
+    }
+
     async fn follow_upstream(
         &self,
         upstream: &str,

@@ -77,8 +77,7 @@ async fn take(connection: &mut SqliteConnection, publisher: &str, row: &Row) -> 
         return Ok(false);
     }
     if same.is_empty() {
-        insert(connection, row, Some(publisher)).await?;
-        return Ok(true);
+        return insert(connection, row, Some(publisher)).await;
     }
     sqlx::query(
         "UPDATE appended_authority SET publisher = ? WHERE kind = ? AND material = ? \
@@ -213,6 +212,32 @@ async fn numbered_roots(connection: &mut SqliteConnection) -> Result<Vec<(i64, U
         .collect()
 }
 
+/// Where an X.509 authority that comes in stands by what commands did with its key: revoked (2), tainted (1) or neither. A
+/// renewed certificate has what the same key signed believed as before.
+pub(super) async fn standing_of_key(connection: &mut SqliteConnection, row: &Row) -> Result<i64> {
+    if row.kind != AuthorityKind::X509 {
+        return Ok(0);
+    }
+    let id = |material: &[u8]| Ok::<_, DatastoreError>(X509Authority::new(root(material)?).id().to_string());
+    let own = id(&row.material)?;
+    let known = numbered_roots(connection).await?;
+    let is_revoked = |root: &UpstreamRoot| root.root_id == own && root.state == AuthorityState::Revoked;
+    if known.iter().any(|(_, root)| is_revoked(root)) {
+        return Ok(REVOKED);
+    }
+    let tainted: Vec<Vec<u8>> = sqlx::query_scalar("SELECT material FROM tainted_here WHERE kind = ?")
+        .bind(row.kind.name())
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read what was tainted"))?;
+    for material in tainted {
+        if id(&material)? == own {
+            return Ok(1);
+        }
+    }
+    Ok(0)
+}
+
 pub(super) async fn roots(connection: &mut SqliteConnection) -> Result<Vec<UpstreamRoot>> {
     let numbered = numbered_roots(connection).await?;
     Ok(numbered.into_iter().map(|(_, root)| root).collect())
@@ -231,7 +256,10 @@ pub(super) async fn change_root(
     if named.is_empty() {
         return Err(DatastoreError::not_found(RecordKind::Authority, root_id));
     }
-    if let Some((_, root)) = named.iter().find(|(_, root)| !root.state.may_become(next)) {
+    // Somebody above may have tainted one certificate of the key and not the other.
+    if let Some((_, root)) = named.first()
+        && !named.iter().any(|(_, root)| root.state.may_become(next))
+    {
         let reason = format!("it is {} and cannot become {next}", root.state);
         return Err(DatastoreError::conflict(RecordKind::Authority, root_id, reason));
     }
@@ -239,7 +267,11 @@ pub(super) async fn change_root(
         AuthorityState::Revoked => REVOKED,
         _ => 1,
     };
-    for (seq, root) in named {
+    let goes_further = |root: &UpstreamRoot| match next {
+        AuthorityState::Revoked => root.state != AuthorityState::Revoked,
+        next => root.state.may_become(next),
+    };
+    for (seq, root) in named.into_iter().filter(|(_, root)| goes_further(root)) {
         note_tainted_here(
             connection,
             &Row::from(&Authority::X509(X509Authority::new(root.certificate))),

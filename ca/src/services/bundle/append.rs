@@ -76,7 +76,8 @@ pub(super) async fn publish_wit(
 
 async fn publish_for(core: &Core, publisher: &SpiffeId, added: &AppendedAuthorities) -> Result<(), Status> {
     // First above, and only then here: what is believed here alone would be refused elsewhere in the trust domain.
-    core.authorities.pass_up(added).await.map_err(of_upstream)?;
+    let passed_up = core.authorities.pass_up(publisher, added).await;
+    passed_up.map_err(of_upstream)?;
     let now = core.clock.now();
     core.datastore.publish_authorities(publisher, added, now).await?;
     publish(core, added, Some(publisher)).await
@@ -84,8 +85,15 @@ async fn publish_for(core: &Core, publisher: &SpiffeId, added: &AppendedAuthorit
 
 /// What the server below is told of whoever stands above this one.
 fn of_upstream(error: AuthoritiesError) -> Status {
-    let AuthoritiesError::Upstream { upstream, source, .. } = &error else {
-        return failure("the key could not be published above", &error);
+    let (upstream, source) = match &error {
+        AuthoritiesError::Upstream { upstream, source, .. } => (upstream, source),
+        AuthoritiesError::NoRoomAbove { .. } => return Status::failed_precondition(error.to_string()),
+        _ => {
+            return match error {
+                AuthoritiesError::Datastore(error) => error.into(),
+                error => failure("the key could not be published above", &error),
+            };
+        }
     };
     tracing::warn!(
         event = "upstream.key_not_passed_up",

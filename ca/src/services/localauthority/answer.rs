@@ -71,7 +71,7 @@ pub(super) fn of(error: CommandError) -> Status {
             Status::failed_precondition(in_full(&error))
         }
         CommandError::Failed(AuthoritiesError::Awaited { .. }) => Status::failed_precondition(message),
-        CommandError::Expired { .. } | CommandError::NotYet { .. } => {
+        CommandError::Expired { .. } | CommandError::Fallen { .. } | CommandError::NotYet { .. } => {
             Status::failed_precondition(format!("authority_id: {message}"))
         }
         CommandError::TooMany { .. } | CommandError::Requested { .. } => Status::failed_precondition(message),
