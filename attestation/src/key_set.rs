@@ -107,7 +107,7 @@ impl KeySource {
     /// A key that is published; none, if it was asked for this one and it is not.
     ///
     /// # Errors
-    /// [`AttestationError::Unavailable`] while that is not known.
+    /// [`AttestationError::Busy`] while it may not be asked again, and [`AttestationError::Unavailable`] if that was in vain.
     async fn key(&self, key_id: &str) -> Result<Option<Key>, AttestationError> {
         let came = {
             let held = self.0.held();
@@ -154,14 +154,15 @@ impl KeySource {
             return self.0.answer(&self.0.held(), key_id);
         }
         let held = self.0.held();
-        let reason = || match &held.trouble {
-            Some((_, reason)) => self.0.unavailable(reason),
-            None => self.0.unavailable(&format!(
-                "the key {} was not among them, and they were fetched less than a minute ago",
+        match (held.key(key_id, STALE, self.0.now()), &held.trouble) {
+            (Some(key), _) => Ok(Some(key)),
+            (None, Some((_, reason))) => Err(self.0.unavailable(reason)),
+            // Nothing failed: it may be a name that somebody made up, or a key of a moment ago.
+            (None, None) => Err(AttestationError::Busy(format!(
+                "the token's key {} was not among those published, and they were fetched less than a minute ago",
                 printable(key_id)
-            )),
-        };
-        held.key(key_id, STALE, self.0.now()).map(Some).ok_or_else(reason)
+            ))),
+        }
     }
 }
 

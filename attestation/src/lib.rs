@@ -165,7 +165,8 @@ pub enum AttestationError {
     /// The node went away, or took too long.
     #[error("the node did not answer the challenge")]
     Abandoned,
-    /// As much of what it takes goes on as may, here in words; the node may be right, and should come again.
+    /// As much of what it takes goes on as may, or went on just before, here in words; the node may be right, and should come
+    /// again.
     #[error("{0}; try again later")]
     Busy(String),
     /// What the verifier depends on failed; the node may be right.
