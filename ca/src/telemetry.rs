@@ -34,9 +34,10 @@ pub const CALL_LIMITED: &str = "call.limited";
 /// There are more calls than places, and some are turned away unheard: `caller`, `places`, `turned_away` since the start.
 /// Said of the first and then of every 256th.
 pub const CALLS_SHED: &str = "calls.shed";
-/// An agent was turned away: `agent`, `reason`.
+/// An agent was turned away: `agent`, `reason`; a node that is none yet: `code`, `address`, `reason`.
 pub const AGENT_DENIED: &str = "agent.denied";
-/// A challenge could not be fetched from where a node said that it is: `host`, `port`, `reason`. The node is not told the reason.
+/// A challenge was not fetched from where a node said that it is: `host`, `port`, `asking` (the node's address), `reason`. The node
+/// is not told the reason.
 pub const CHALLENGE_NOT_FETCHED: &str = "challenge.not_fetched";
 /// A node became an agent: `agent`, `attestation_type`, `serial`, `form`.
 pub const AGENT_ATTESTED: &str = "agent.attested";

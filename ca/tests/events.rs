@@ -7,15 +7,17 @@
 #[path = "server/support.rs"]
 mod support;
 
+use std::future::pending;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use serde_json::Value;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use symbolon_api::spire::api::server::bundle::v1::AppendBundleRequest;
 use symbolon_api::spire::api::server::bundle::v1::bundle_client::BundleClient;
+use symbolon_api::spire::api::server::bundle::v1::{AppendBundleRequest, GetBundleRequest};
 use symbolon_api::spire::api::server::entry::v1::entry_client::EntryClient;
 use symbolon_api::spire::api::server::entry::v1::{BatchCreateEntryRequest, CountEntriesRequest};
 use symbolon_api::spire::api::server::localauthority::v1::local_authority_client::LocalAuthorityClient;
@@ -28,15 +30,19 @@ use symbolon_api::spire::api::server::svid::v1::{
     NewX509svidParams,
 };
 use symbolon_api::spire::api::types;
-use symbolon_ca::client::{EntryChanges, RotationSpec};
+use symbolon_attestation::{AttestationError, Attested, Challenger, Verifier};
+use symbolon_ca::client::{EntryChanges, Reader, RotationSpec};
 use symbolon_ca::datastore::AuthorityState;
+use symbolon_ca::server::{Environment, Server};
 use symbolon_ca::telemetry;
 use symbolon_pki::suite::{Family, Form, Suite};
 use symbolon_tls::SvidIdentity;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tonic::Request;
 use tracing_subscriber::fmt::MakeWriter;
 
-use support::{Key, TestServer, asking, attest, id, message, wire_id};
+use support::{Key, TestClock, TestServer, asking, attest, config, id, message, wire_id};
 
 /// Log lines in memory.
 #[derive(Clone, Default)]
@@ -72,6 +78,16 @@ impl Lines {
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter(|line| line["fields"]["event"] == name).collect()
+    }
+
+    /// Waits until there are so many of them.
+    async fn have(&self, name: &str, count: usize) {
+        let come = async {
+            while self.events(name).len() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), come).await.unwrap();
     }
 
     fn only(&self, name: &str) -> Value {
@@ -171,6 +187,7 @@ async fn every_decision_is_an_event_with_the_request_it_belongs_to() {
     );
     commands_are_events_whoever_leaves(&server, &lines).await;
     what_operators_and_servers_below_get_is_told(&server, &lines).await;
+    nodes_that_leave_are_told_of(&lines).await;
     // Strangers who are turned away do not fill the log.
     let stranger = server.anonymous().await;
     for _ in 0..10 {
@@ -203,9 +220,7 @@ async fn commands_are_events_whoever_leaves(server: &TestServer, lines: &Lines) 
     );
 
     // Somebody else holds the file, so that the command has begun and cannot be over when its caller leaves.
-    let path = server.data_dir().join("server/db");
-    let options = SqliteConnectOptions::new().filename(path);
-    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut other = beside(server).await;
     let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut request = Request::new(PrepareX509AuthorityRequest {});
     request.set_timeout(Duration::from_secs(1));
@@ -213,14 +228,7 @@ async fn commands_are_events_whoever_leaves(server: &TestServer, lines: &Lines) 
     assert!(lines.events(telemetry::AUTHORITY_COMMANDED).is_empty());
     holding.rollback().await.unwrap();
 
-    let carried_out = async {
-        while lines.events(telemetry::AUTHORITY_COMMANDED).is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), carried_out)
-        .await
-        .unwrap();
+    lines.have(telemetry::AUTHORITY_COMMANDED, 1).await;
     let commanded = lines.only(telemetry::AUTHORITY_COMMANDED);
     let journal = server.server.authorities().journal();
     let prepared = journal
@@ -233,6 +241,94 @@ async fn commands_are_events_whoever_leaves(server: &TestServer, lines: &Lines) 
         (Some("prepare"), Some(&*prepared.authority_id))
     );
     assert_eq!(fields["caller"], caller);
+}
+
+/// Another connection to a server's datastore.
+async fn beside(server: &TestServer) -> SqliteConnection {
+    let path = server.data_dir().join("server/db");
+    let options = SqliteConnectOptions::new().filename(path);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// Says when it looks at evidence, and lets in whoever has `good`. With others it comes to no end.
+#[derive(Debug)]
+struct Looking(mpsc::UnboundedSender<()>);
+
+#[async_trait]
+impl Verifier for Looking {
+    fn method(&self) -> &'static str {
+        "looking"
+    }
+
+    async fn verify(
+        &self,
+        evidence: &[u8],
+        _challenger: &mut dyn Challenger,
+        _now: SystemTime,
+    ) -> Result<Attested, AttestationError> {
+        self.0.send(()).unwrap();
+        if evidence != b"good" {
+            return pending().await;
+        }
+        Ok(Attested {
+            agent_id: id("/spire/agent/looking/machine"),
+            siblings: Vec::new(),
+            selectors: [("looking".to_owned(), "machine".to_owned())].into(),
+            can_reattest: false,
+        })
+    }
+}
+
+/// A node that leaves is on record only if the log says that it attested, and otherwise the log says that it left.
+async fn nodes_that_leave_are_told_of(lines: &Lines) {
+    let (looking, mut is_looked_at) = mpsc::unbounded_channel();
+    let (dir, clock) = (TempDir::new().unwrap(), TestClock::new());
+    let config = config(dir.path());
+    let environment = Environment {
+        methods: vec![Arc::new(Looking(looking))],
+        ..Environment::new(clock.clone())
+    };
+    let running = Server::start_with(&config, environment).await.unwrap();
+    let server = TestServer::around(dir, clock, config, running).await;
+    let channel = server.anonymous().await;
+    let mut comes_and_leaves = async |evidence: &'static [u8]| {
+        let csr = Key::new(Form::Classical).csr(None);
+        let node = channel.clone();
+        let node = tokio::spawn(async move { attest(node, "looking", evidence, csr).await.is_ok() });
+        let looked = tokio::time::timeout(Duration::from_secs(30), is_looked_at.recv());
+        looked.await.unwrap().unwrap();
+        node.abort();
+        assert!(node.await.unwrap_err().is_cancelled());
+        // On the same connection the server hears this after the other's end.
+        let mut bundles = BundleClient::new(channel.clone());
+        bundles.get_bundle(GetBundleRequest::default()).await.unwrap();
+    };
+    let (attested, denied) = (telemetry::AGENT_ATTESTED, telemetry::AGENT_DENIED);
+    let before = (lines.events(attested).len(), lines.events(denied).len());
+
+    // Somebody else holds the file, so that it is not on record yet when it leaves.
+    let mut other = beside(&server).await;
+    let holding = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    comes_and_leaves(b"good").await;
+    assert_eq!(lines.events(attested).len(), before.0);
+    holding.rollback().await.unwrap();
+    lines.have(attested, before.0 + 1).await;
+    let agents = server.client.agents().await.unwrap();
+    assert_eq!(agents.len(), 1);
+    assert_eq!(lines.events(denied).len(), before.1);
+
+    comes_and_leaves(b"slow").await;
+    lines.have(denied, before.1 + 1).await;
+    let left = lines.events(denied).pop().unwrap();
+    let fields = &left["fields"];
+    assert_eq!(
+        (fields["code"].as_str(), fields["address"].as_str()),
+        (Some("Cancelled"), Some("127.0.0.1"))
+    );
+    assert!(
+        fields["reason"].as_str().unwrap().contains("the node left"),
+        "{left}"
+    );
 }
 
 /// What is issued without an entry, or to a server below this one, and what is put into the bundle.

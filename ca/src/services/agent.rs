@@ -109,11 +109,9 @@ impl api::agent_server::Agent for AgentService {
             let done = tokio::select! {
                 done = attest::run(&core, request.into_inner(), sender.clone(), forms, address) => done,
                 () = stopping.cancelled() => Err(Status::unavailable("the server is stopping")),
-                // Whoever left has nobody working for it, and no place among the calls by now.
-                () = sender.closed() => return tracing::debug!("the node left during attestation"),
             };
             if let Err(status) = &done {
-                attest::log_refusal(status);
+                attest::log_refusal(status, address);
             }
             let last = done.map(|result| api::AttestAgentResponse { step: Some(result) });
             if sender.send(last).await.is_err() {

@@ -116,7 +116,13 @@ async fn attest(
     mut node: Node,
     forms: &[Form],
 ) -> Result<answer::Step, Status> {
-    let verified = verifier.verify(&data.payload, &mut node, core.clock.now()).await;
+    let replies = node.replies.clone();
+    let verified = tokio::select! {
+        verified = verifier.verify(&data.payload, &mut node, core.clock.now()) => verified,
+        // Whoever left has nobody working for it, and no place among the calls by now. What follows costs little and goes on
+        // to its end: an agent is not on record without a line in the log.
+        () = replies.closed() => return Err(Status::cancelled("the node left before its evidence was verified")),
+    };
     let attested = verified.map_err(|error| match (error, node.failed.take()) {
         // Why it did not answer is known.
         (AttestationError::Abandoned, Some(status)) => status,
@@ -205,9 +211,10 @@ impl Opening {
 }
 
 /// A refusal in the log. The message never holds the evidence.
-pub(super) fn log_refusal(status: &Status) {
+pub(super) fn log_refusal(status: &Status, address: Option<IpAddr>) {
     let reason: String = status.message().chars().take(MAX_REASON).collect();
-    tracing::warn!(event = AGENT_DENIED, code = ?status.code(), reason);
+    let address = address.map(tracing::field::display);
+    tracing::warn!(event = AGENT_DENIED, code = ?status.code(), address, reason);
 }
 
 fn banned() -> Status {
