@@ -17,6 +17,7 @@ use symbolon_migration_planner::inventory::{Detail, Inventory, KeyKind, Role, re
 use symbolon_migration_planner::issued::mark_shared_keys;
 use symbolon_migration_planner::risk::{Catalogue, Day, Profile, assess};
 use symbolon_migration_planner::roadmap::{Action, Roadmap, Step, plan};
+use symbolon_migration_planner::scan::{ScanRequest, Target, scan};
 
 use self::common::{run, scanned};
 use self::estate::Estate;
@@ -175,25 +176,75 @@ fn a_server_that_believes_a_root_learns_its_successor_before_anything_is_issued_
 }
 
 #[test]
-fn a_join_knows_what_no_part_of_it_does() {
+fn a_join_knows_who_issued_what_another_scan_found() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     make_pki(folder);
-    let pki = folder.join("pki");
-    let configuration = format!(
-        "server {{ listen 443 ssl; ssl_certificate {}; }}\n",
-        pki.join("leaf.pem").display()
-    );
-    write(folder, "nginx/site.conf", &configuration);
     let mut whole = Inventory::new();
-    for part in ["pki/root.pem", "pki/leaf.pem", "nginx"] {
+    for part in ["pki/root.pem", "pki/leaf.pem"] {
         whole.merge(scanned(&folder.join(part)));
     }
     let issued = |inventory: &Inventory| inventory.edges().any(|edge| edge.role == Role::IssuedBy);
-    assert!(!issued(&whole) && edges(&whole).is_empty());
+    assert!(!issued(&whole));
     relate(&mut whole);
     assert!(issued(&whole));
-    assert_eq!(edges(&whole), ["site.conf presents CN=leaf".to_owned()].into());
+}
+
+#[test]
+fn what_a_service_of_one_host_names_is_not_looked_for_on_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    make_pki(folder);
+    // Two hosts with the same paths: what stands there, and who names it, differ.
+    let host = |name: &str, certificate: &str| {
+        let etc = folder.join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        std::fs::copy(folder.join("pki").join(certificate), etc.join("server.pem")).unwrap();
+        let place = etc.join("server.pem").display().to_string();
+        write(
+            &etc,
+            name,
+            &format!("server {{ listen 443 ssl; ssl_certificate {place}; }}\n"),
+        );
+        let found = scanned(&etc);
+        std::fs::remove_dir_all(&etc).unwrap();
+        found
+    };
+    let mut whole = host("one.conf", "leaf.pem");
+    whole.merge(host("two.conf", "root.pem"));
+    relate(&mut whole);
+    let expected = ["one.conf presents CN=leaf", "two.conf presents CN=root"];
+    assert_eq!(edges(&whole), expected.map(str::to_owned).into());
+    mark_shared_keys(&mut whole);
+    let shared = whole.assets().flat_map(|asset| asset.facts_of("shared-key"));
+    assert_eq!(shared.filter(|word| *word == "services").count(), 0);
+}
+
+#[test]
+fn a_tree_with_a_root_of_its_own_is_not_joined_with_the_host_that_it_lies_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    make_pki(folder);
+    // What the configuration names is there in its own tree, and on the host.
+    let place = folder.join("pki/leaf.pem");
+    let own = place.strip_prefix("/").unwrap();
+    let rootfs = folder.join("rootfs");
+    std::fs::create_dir_all(rootfs.join(own).parent().unwrap()).unwrap();
+    std::fs::copy(folder.join("pki/root.pem"), rootfs.join(own)).unwrap();
+    write(
+        &rootfs,
+        "etc/nginx/site.conf",
+        &format!(
+            "server {{ listen 443 ssl; ssl_certificate {}; }}\n",
+            place.display()
+        ),
+    );
+    let targets = ["pki", "rootfs"].map(|name| Target::Path(folder.join(name)));
+    let inventory = scan(&ScanRequest::new(targets.to_vec())).unwrap();
+    assert_eq!(
+        edges(&inventory),
+        ["site.conf presents CN=root".to_owned()].into()
+    );
 }
 
 #[test]

@@ -5,17 +5,13 @@ use std::collections::BTreeMap;
 use super::named::{self, Follow};
 use super::{AssetId, CertificateDetail, Detail, Edge, Inventory, Reason, Role, Unread};
 
-/// Connects certificates with the certificates that issued them, as far as names and key identifiers tell, and
-/// services with the certificates and keys in the files that their configuration names: what a join of several
-/// inventories needs, too.
+/// Connects certificates with the certificates that issued them, as far as names and key identifiers tell: what a
+/// join of several inventories needs, too.
+///
+/// What configurations name by a path is left as the scan of each has it: a path of one host says nothing of another.
 ///
 /// No signature is checked: the planner has to say what a verifier would look for, whatever the algorithm.
 pub fn relate(inventory: &mut Inventory) {
-    link(inventory, &|_| None);
-}
-
-/// The same, where `follow` can tell which file of the scan a link leads to.
-pub(crate) fn link(inventory: &mut Inventory, follow: &Follow<'_>) {
     let certificates = || {
         inventory.assets().filter_map(|asset| match &asset.detail {
             Detail::Certificate(detail) => Some((asset.id(), detail.as_ref())),
@@ -40,18 +36,27 @@ pub(crate) fn link(inventory: &mut Inventory, follow: &Follow<'_>) {
             }
         }
     }
-    let (named, too_many) = named::edges(inventory, follow);
-    edges.extend(named);
-    if let Some(location) = too_many {
+    for edge in edges {
+        inventory.connect(edge);
+    }
+}
+
+/// The same for what one scan found, and connects services with the certificates and keys in the files that their
+/// configuration names. `follow` can tell which file of the scan a link leads to.
+pub(crate) fn link(inventory: &mut Inventory, follow: &Follow<'_>) {
+    relate(inventory);
+    let (named, cut) = named::edges(inventory, follow);
+    if let Some(location) = cut {
         inventory.unread.add(Unread {
             location,
             line: None,
             reason: Reason::TooLarge,
             scanner: "walk".to_owned(),
-            detail: "services from here on name more certificates than are joined with them".to_owned(),
+            detail: "services name more files than are looked for: from here on they are not joined with what is in them"
+                .to_owned(),
         });
     }
-    for edge in edges {
+    for edge in named {
         inventory.connect(edge);
     }
 }

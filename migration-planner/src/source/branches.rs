@@ -4,43 +4,70 @@ use tree_sitter::Node;
 
 use super::tree::{MAX_UP, is_scope};
 
-/// Whether one of its branches is taken whatever happens.
+/// Whether one of its branches is taken whatever happens. Of a chain with very many links nobody knows.
 pub(super) fn is_exhaustive(branches: Node<'_>) -> bool {
-    match branches.kind() {
-        "match_expression" => true,
-        "if_statement" | "if_expression" => {
-            let mut cursor = branches.walk();
-            // Python has them all beside each other, the others each in the one before.
-            let last = branches.children_by_field_name("alternative", &mut cursor).last();
-            last.is_some_and(is_last_branch)
-        }
-        _ => {
-            let mut cursor = branches.walk();
-            let cases: Vec<Node<'_>> = branches.named_children(&mut cursor).collect();
-            let body = branches.child_by_field_name("body");
-            let mut inner = branches.walk();
-            let inside = body.map(|body| body.named_children(&mut inner).collect::<Vec<_>>());
-            let mut all = cases.into_iter().chain(inside.into_iter().flatten());
-            all.any(is_default)
+    let mut branches = branches;
+    for _ in 0..MAX_UP {
+        match branches.kind() {
+            "match_expression" => return true,
+            "if_statement" | "if_expression" => match last_branch(branches) {
+                Last::Further(condition) => branches = condition,
+                Last::Whatever => return true,
+                Last::Missing => return false,
+            },
+            _ => return has_default(branches),
         }
     }
+    false
 }
 
-/// Whether what stands behind `else` is no further condition, or one that is exhaustive itself.
-fn is_last_branch(alternative: Node<'_>) -> bool {
-    match alternative.kind() {
-        "elif_clause" => false,
-        "if_statement" | "if_expression" => is_exhaustive(alternative),
+/// How a condition ends.
+enum Last<'t> {
+    /// With a further condition, behind `else`.
+    Further(Node<'t>),
+    /// With what is done if nothing else is.
+    Whatever,
+    /// With nothing for that.
+    Missing,
+}
+
+/// What stands behind the last `else` of a condition.
+fn last_branch(condition: Node<'_>) -> Last<'_> {
+    let mut cursor = condition.walk();
+    // Python has them all beside each other, the others each in the one before.
+    let Some(last) = condition
+        .children_by_field_name("alternative", &mut cursor)
+        .last()
+    else {
+        return Last::Missing;
+    };
+    match last.kind() {
+        "elif_clause" => Last::Missing,
+        "if_statement" | "if_expression" => Last::Further(last),
         "else_clause" => {
-            let mut cursor = alternative.walk();
-            let further = alternative
+            let mut cursor = last.walk();
+            let further = last
                 .named_children(&mut cursor)
                 .find(|node| matches!(node.kind(), "if_statement" | "if_expression"));
             // `else { if … }` is one too, and then the walk ends at the block.
-            further.is_none_or(|further| alternative.named_child_count() > 1 || is_exhaustive(further))
+            match further {
+                Some(further) if last.named_child_count() == 1 => Last::Further(further),
+                _ => Last::Whatever,
+            }
         }
-        _ => true,
+        _ => Last::Whatever,
     }
+}
+
+/// Whether a `switch` has a case for everything else.
+fn has_default(switch: Node<'_>) -> bool {
+    let mut cursor = switch.walk();
+    let mut inner = switch.walk();
+    let mut cases = switch.named_children(&mut cursor);
+    cases.any(is_default)
+        || switch
+            .child_by_field_name("body")
+            .is_some_and(|body| body.named_children(&mut inner).any(is_default))
 }
 
 /// `default:`, `case _:`.

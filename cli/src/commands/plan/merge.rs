@@ -16,7 +16,7 @@ pub(super) fn run(options: &Merge) -> Result<()> {
     if moment.is_some() {
         whole.timestamp = moment;
     }
-    // One of them may hold who issued, or what a configuration names, that another tells of.
+    // One of them may hold who issued what another tells of. What configurations name, each scan has joined already.
     inventory::relate(&mut whole);
     mark_shared_keys(&mut whole);
     document::tag(&mut whole, &options.tags);
