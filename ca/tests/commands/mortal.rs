@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -208,7 +209,7 @@ impl Victim {
     }
 }
 
-/// The points that a victim comes to if it dies at this one; `None` if it died.
+/// The points that a victim comes to if it dies at this one; `None` if it was killed, and not merely failed.
 pub(super) fn run_until(victim: &str, dir: &Path, point: usize) -> Option<Vec<String>> {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", victim, "--ignored", "--nocapture", "--test-threads=1"])
@@ -217,7 +218,11 @@ pub(super) fn run_until(victim: &str, dir: &Path, point: usize) -> Option<Vec<St
         .output()
         .unwrap();
     let points = fs::read_to_string(dir.join(POINTS)).ok();
-    assert_eq!(output.status.success(), points.is_some(), "{output:?}");
+    let kill = rustix::process::Signal::KILL.as_raw();
+    match &points {
+        Some(_) => assert!(output.status.success(), "{output:?}"),
+        None => assert_eq!(output.status.signal(), Some(kill), "{output:?}"),
+    }
     points.map(|points| points.lines().map(ToOwned::to_owned).collect())
 }
 
