@@ -152,12 +152,14 @@ impl Authorities {
                 .await?;
         }
         // Below a root that is not to be trusted any more nothing is to be signed, now or later.
+        let mut falls = false;
         if let Some(waiting) = &prepared
             && self.has_fallen(waiting).await?
         {
             self.retire(waiting, "the root above it is not trusted any more", now)
                 .await?;
             prepared = None;
+            falls = true;
         }
         let has_fallen = match &active {
             Some(active) => self.has_fallen(active).await?,
@@ -197,8 +199,10 @@ impl Authorities {
         if is_needed && prepared.is_none() && next.is_none() {
             // One that signs can wait for an upstream that does not answer.
             let who_signs_on = active.as_ref().filter(|active| is_valid(active, now));
+            falls |= has_fallen;
             prepared = match who_signs_on {
-                Some(active) if is_made_too_often(&journal, active, now) => None,
+                // What is above takes back what it gave, time and again.
+                Some(active) if falls && is_made_too_often(&journal, active, now) => None,
                 _ => self.make_next(settings, who_signs_on.is_some(), changing).await?,
             };
             changes.extend(prepared.iter().map(|made| Change::of(ChangeKind::Prepared, made)));
