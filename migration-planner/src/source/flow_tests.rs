@@ -89,3 +89,19 @@ fn groups_that_a_program_offers_are_found() {
     let unread: Vec<_> = found.unread_entries().iter().map(|unread| unread.line).collect();
     assert_eq!(unread, [Some(4)]);
 }
+
+#[test]
+fn a_chain_of_conditions_as_long_as_a_file_can_be_needs_no_more_stack_than_a_scanner_has() {
+    // What a thread has unless somebody says otherwise, as the threads of a scan have it.
+    const STACK: usize = 2 << 20;
+    let text = format!("if(a);{}", "else if(a);".repeat((MAX_SOURCE - 6) / 11));
+    let mut parser = Parser::new();
+    parser.set_language(&(JAVASCRIPT.grammar)()).unwrap();
+    let tree = parser.parse(&text, None).unwrap();
+    let asked = || branches::is_exhaustive(tree.root_node().child(0).unwrap());
+    let taken = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        thread.spawn_scoped(scope, asked).unwrap().join().unwrap()
+    });
+    assert!(!taken);
+}
