@@ -61,6 +61,9 @@ struct Row {
     ok: bool,
     result: String,
     time: Duration,
+    /// The tests that were left out, with their reasons.
+    not_run: Vec<String>,
+    /// What failed.
     details: Vec<String>,
 }
 
@@ -165,9 +168,10 @@ fn counted(name: &'static str, command: &mut Command, started: Instant) -> Resul
         .map(|name| format!("failed: {name}"))
         .collect();
     if !tally.success && tally.failed == 0 {
-        details.push("cargo test failed beyond its tests; see above".to_owned());
+        details.push("cargo test failed beyond its tests; it said last:".to_owned());
+        details.extend(tally.said_last.iter().map(|line| format!("  {line}")));
     }
-    details.extend(tally.left_out.iter().map(|name| format!("not run: {name}")));
+    let not_run = tally.left_out.iter().map(|name| format!("not run: {name}"));
     Ok(Row {
         name,
         ok: tally.success && tally.failed == 0,
@@ -176,6 +180,7 @@ fn counted(name: &'static str, command: &mut Command, started: Instant) -> Resul
             tally.passed, tally.failed, tally.ignored
         ),
         time: started.elapsed(),
+        not_run: not_run.collect(),
         details,
     })
 }
@@ -226,12 +231,17 @@ fn book(workspace: &Workspace) -> Result<Row> {
             outcome.failures.len()
         ),
         time: started.elapsed(),
+        not_run: Vec::new(),
         details: outcome.failures,
     })
 }
 
+/// Prints the summary: what was left out first, since what failed is looked for at the end of a log.
 fn finish(rows: &[Row]) -> Result<()> {
     println!("\nSummary");
+    for line in rows.iter().flat_map(|row| &row.not_run) {
+        println!("  {line}");
+    }
     for row in rows {
         let verdict = if row.ok { "ok" } else { "FAILED" };
         println!(

@@ -1,11 +1,21 @@
 //! Running `cargo test` and adding up what its many test programs say.
 
-use std::io::{BufRead as _, BufReader};
+use std::collections::VecDeque;
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::process;
+
+/// How many lines of what cargo itself said last are kept, for when it fails beyond its tests.
+const KEPT_LINES: usize = 25;
+
+/// How long the end of standard error is waited for once the command is over.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// What a run of `cargo test` came to.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -19,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) left_out: Vec<String>,
     /// Whether cargo itself was content: a test program that does not build or crashes has no count.
     pub(crate) success: bool,
+    /// The last lines on standard error, where cargo says why it was not content.
+    pub(crate) said_last: Vec<String>,
 }
 
 impl Tally {
@@ -59,8 +71,14 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
     eprintln!("$ {shown}");
     let mut child = command
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
+    let (kept, said) = mpsc::channel();
+    if let Some(stderr) = child.stderr.take() {
+        // Beside the reading of the other: a pipe that nobody empties would hold the command up.
+        thread::spawn(move || kept.send(pass_on_errors(stderr)));
+    }
     let mut tally = Tally::default();
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
@@ -74,7 +92,26 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
         .wait()
         .with_context(|| format!("cannot wait for `{shown}`"))?
         .success();
+    // A program that outlives the tests may hold the pipe open; it says nothing that is wanted here.
+    tally.said_last = match said.recv_timeout(LAST_WORDS) {
+        Ok(said) => said.with_context(|| format!("cannot read what `{shown}` says on standard error"))?,
+        Err(_) => vec!["(standard error is still held open by a program that the tests left)".to_owned()],
+    };
     Ok(tally)
+}
+
+/// Passes on each line, and keeps the last ones.
+fn pass_on_errors(stderr: impl Read) -> io::Result<Vec<String>> {
+    let mut last = VecDeque::with_capacity(KEPT_LINES);
+    for line in BufReader::new(stderr).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        eprintln!("{line}");
+        if last.len() == KEPT_LINES {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    Ok(last.into())
 }
 
 #[cfg(test)]
@@ -105,9 +142,14 @@ mod tests {
         let mut failing = Command::new("sh");
         failing.args([
             "-c",
-            "echo 'test result: ok. 2 passed; 0 failed; 0 ignored;'; exit 101",
+            "echo 'test result: ok. 2 passed; 0 failed; 0 ignored;'; seq 30 >&2; echo 'error: no linker' >&2; exit 101",
         ]);
         let tally = run(&mut failing).unwrap();
         assert_eq!((tally.passed, tally.success), (2, false));
+        assert_eq!(tally.said_last.len(), KEPT_LINES);
+        assert_eq!(
+            tally.said_last.last().map(String::as_str),
+            Some("error: no linker")
+        );
     }
 }
