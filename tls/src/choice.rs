@@ -22,7 +22,7 @@ use rustls::sign::CertifiedKey;
 use symbolon_pki::suite::Form;
 
 use crate::identity::{IdentitySource, SvidIdentity};
-use crate::migration::{Migration, MigrationTarget, followed};
+use crate::migration::{Following, Migration, MigrationTarget, followed};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
 use crate::signing::SuiteSigningKey;
@@ -33,7 +33,7 @@ pub(crate) struct CertificateChoice {
     pub(crate) source: Arc<dyn IdentitySource>,
     pub(crate) schemes: Arc<CompositeSchemes>,
     pub(crate) prefer_ml_dsa: bool,
-    pub(crate) follow_migration: bool,
+    pub(crate) following: Following,
     pub(crate) record: Option<Arc<Record>>,
 }
 
@@ -84,7 +84,7 @@ impl CertificateChoice {
         let names_no_classical = || !classical().is_some_and(|(identity, _)| is_named(identity));
         let catalyst =
             || first_of(Form::Catalyst).filter(|(identity, _)| is_named(identity) && names_no_classical());
-        let migration = followed(self.source.as_ref(), self.follow_migration);
+        let migration = followed(self.source.as_ref(), &self.following);
         let takes_classical =
             || classical().filter(|(identity, _)| offer.authorities.is_empty() || is_named(identity));
         let held_back = migration

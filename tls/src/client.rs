@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::demand::Demand;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
-use crate::migration::followed;
+use crate::migration::{Following, followed};
 use crate::provider::{KexPolicy, crypto_provider};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
@@ -42,7 +42,8 @@ pub struct ClientOptions {
     /// Follow the migration of the source's default identity: below `prefer` a classical SVID is presented where the peer takes
     /// it, and at `require` peers must be worth what the target is. Stricter policies set here stay in force. Default: yes. It
     /// changes nothing for a source without a migration, nor below `require` for one that holds no authorities of the target's
-    /// form.
+    /// form. An [`X509Source`](crate::X509Source) with a connector or acceptor that does not follow reports that it follows
+    /// nothing, which keeps its entry from `prefer` and `require`.
     pub follow_migration: bool,
     /// Code points of the composite schemes. Default: 0xFE00 plus the last arc of the OID.
     pub composite_schemes: CompositeSchemes,
@@ -75,7 +76,7 @@ struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
     demand: Demand,
-    follow_migration: bool,
+    following: Following,
     clock: Arc<dyn Clock>,
     provider: Arc<CryptoProvider>,
     schemes: Arc<CompositeSchemes>,
@@ -112,6 +113,7 @@ impl Connector {
         options: ClientOptions,
         presents: bool,
     ) -> Self {
+        let following = Following::of(source.as_ref(), options.follow_migration);
         Self(Arc::new(Inner {
             source,
             authorize,
@@ -119,7 +121,7 @@ impl Connector {
                 peer: options.peer_policy,
                 chain: options.chain_policy,
             },
-            follow_migration: options.follow_migration,
+            following,
             clock,
             provider: crypto_provider(&options.kex),
             schemes: Arc::new(options.composite_schemes),
@@ -152,7 +154,7 @@ impl Connector {
             .await
             .map_err(|_| HandshakeError::Timeout(self.0.handshake_timeout))
             .and_then(|done| done.map_err(HandshakeError::Io));
-        let migration = followed(held.as_ref(), self.0.follow_migration);
+        let migration = followed(held.as_ref(), &self.0.following);
         record.count(self.0.source.as_ref(), migration, done.is_ok());
         let stream = done?;
         let info = record
@@ -196,7 +198,7 @@ impl Inner {
             self.clock.clone(),
             record.clone(),
         )
-        .following_migration(self.follow_migration);
+        .following_migration(self.following.clone());
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_protocol_versions(&[&TLS13])
             .map_err(TlsError::Configuration)?
@@ -207,7 +209,7 @@ impl Inner {
                 source,
                 schemes: self.schemes.clone(),
                 prefer_ml_dsa: false,
-                follow_migration: self.follow_migration,
+                following: self.following.clone(),
                 record,
             }))
         } else {

@@ -20,7 +20,7 @@ pub use channel::{ChannelError, ChannelOptions, channel, unix_channel};
 pub use ending::{code_name, until_end};
 pub use incoming::{Incoming, incoming, incoming_behind, incoming_within};
 pub use limits::IncomingLimits;
-pub use network::{IpNetwork, NotANetwork};
+pub use network::{IpNetwork, NotANetwork, client_network, site};
 pub use proxy::TrustedProxies;
 pub use served::{Served, TlsConnectInfo};
 

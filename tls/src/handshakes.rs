@@ -1,6 +1,7 @@
 //! Counts of handshakes: what was presented, what the peer's proof was worth, at which stage of migration, and how it
 //! ended. Counting takes no lock.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use symbolon_pki::suite::Form;
@@ -38,21 +39,34 @@ pub struct HandshakeCount {
     pub count: u64,
 }
 
-/// The counts of a source.
+/// The counts of a source, and whether all who use it follow its migration.
 #[derive(Debug)]
-pub struct HandshakeCounts(Box<[AtomicU64]>);
+pub struct HandshakeCounts {
+    counters: Box<[AtomicU64]>,
+    /// There is one more of it for each that does not follow.
+    abstentions: Arc<()>,
+}
+
+/// For as long as it exists, somebody with this source does not follow its migration.
+#[derive(Clone, Debug)]
+pub(crate) struct Abstention {
+    _from: Arc<()>,
+}
 
 impl Default for HandshakeCounts {
     fn default() -> Self {
         let zeroes = std::iter::repeat_with(AtomicU64::default);
-        Self(zeroes.take(STAGES * FORMS * FORMS * ENDS).collect())
+        Self {
+            counters: zeroes.take(STAGES * FORMS * FORMS * ENDS).collect(),
+            abstentions: Arc::default(),
+        }
     }
 }
 
 impl HandshakeCounts {
     /// Counts `count` handshakes of a kind.
     pub fn add(&self, kind: HandshakeKind, count: u64) {
-        if let Some(counter) = self.0.get(place(kind)) {
+        if let Some(counter) = self.counters.get(place(kind)) {
             counter.fetch_add(count, Ordering::Relaxed);
         }
     }
@@ -74,9 +88,22 @@ impl HandshakeCounts {
         }
     }
 
+    /// Whether a connector or an acceptor with this source, or a configuration made by one, was told not to follow its
+    /// migration.
+    pub fn somebody_abstains(&self) -> bool {
+        Arc::strong_count(&self.abstentions) > 1
+    }
+
+    /// Notes one that does not follow.
+    pub(crate) fn abstain(&self) -> Abstention {
+        Abstention {
+            _from: self.abstentions.clone(),
+        }
+    }
+
     fn read(&self, read: impl Fn(&AtomicU64) -> u64) -> Vec<HandshakeCount> {
         let counted = |kind| {
-            let count = self.0.get(place(kind)).map_or(0, &read);
+            let count = self.counters.get(place(kind)).map_or(0, &read);
             (count > 0).then_some(HandshakeCount { kind, count })
         };
         kinds().filter_map(counted).collect()

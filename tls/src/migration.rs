@@ -11,6 +11,7 @@ use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::suite::Form;
 use symbolon_pki::verify::PathPolicy;
 
+use crate::handshakes::{Abstention, HandshakeCounts};
 use crate::identity::IdentitySource;
 
 /// Where a migration leads.
@@ -167,9 +168,27 @@ impl Migration {
     }
 }
 
+/// Whether one side follows migrations; by default not. As long as it exists its source knows of one that does not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Following {
+    follows: bool,
+    _abstention: Option<Abstention>,
+}
+
+impl Following {
+    /// As the options of a side with this source say.
+    pub(crate) fn of(source: &dyn IdentitySource, follows: bool) -> Self {
+        let counts = source.handshakes().filter(|_| !follows);
+        Self {
+            follows,
+            _abstention: counts.map(HandshakeCounts::abstain),
+        }
+    }
+}
+
 /// The migration that handshakes of a source follow at this moment.
-pub(crate) fn followed(source: &dyn IdentitySource, follow: bool) -> Option<Migration> {
-    let migration = source.migration().filter(|_| follow)?;
+pub(crate) fn followed(source: &dyn IdentitySource, following: &Following) -> Option<Migration> {
+    let migration = source.migration().filter(|_| following.follows)?;
     migration.can_be_followed(&source.bundles()).then_some(migration)
 }
 

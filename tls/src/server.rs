@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::demand::Demand;
 use crate::error::{HandshakeError, TlsError};
 use crate::identity::{IdentitySource, Snapshot};
-use crate::migration::followed;
+use crate::migration::{Following, followed};
 use crate::provider::{KexPolicy, KxGroup, crypto_provider};
 use crate::scheme::CompositeSchemes;
 use crate::session::Record;
@@ -91,7 +91,7 @@ struct Inner {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
     demand: Demand,
-    follow_migration: bool,
+    following: Following,
     client_auth: ClientAuth,
     clock: Arc<dyn Clock>,
     /// For clients that share a group with it.
@@ -126,6 +126,7 @@ impl Acceptor {
         let fallback = options
             .allow_classical_kex
             .then(|| crypto_provider(&KexPolicy::Only([hybrid.as_slice(), &classical].concat())));
+        let following = Following::of(source.as_ref(), options.follow_migration);
         Self(Arc::new(Inner {
             source,
             authorize,
@@ -133,7 +134,7 @@ impl Acceptor {
                 peer: options.peer_policy,
                 chain: options.chain_policy,
             },
-            follow_migration: options.follow_migration,
+            following,
             client_auth,
             clock,
             preferred: crypto_provider(&KexPolicy::Only(hybrid)),
@@ -160,7 +161,7 @@ impl Acceptor {
             .map_err(|_| HandshakeError::Timeout(self.0.handshake_timeout))
             .flatten();
         let source = self.0.source.as_ref();
-        record.count(source, followed(source, self.0.follow_migration), done.is_ok());
+        record.count(source, followed(source, &self.0.following), done.is_ok());
         done
     }
 
@@ -231,7 +232,7 @@ impl Inner {
             self.clock.clone(),
             record.clone(),
         )
-        .following_migration(self.follow_migration)
+        .following_migration(self.following.clone())
         .with_client_auth_mandatory(self.client_auth == ClientAuth::Required);
         let mut config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
@@ -241,7 +242,7 @@ impl Inner {
                 source,
                 schemes: self.schemes.clone(),
                 prefer_ml_dsa: self.prefer_ml_dsa,
-                follow_migration: self.follow_migration,
+                following: self.following.clone(),
                 record,
             }));
         // A resumed session would skip the verification of the client's chain.

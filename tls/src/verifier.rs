@@ -21,7 +21,7 @@ use crate::demand::Demand;
 use crate::error::PeerError;
 use crate::handshakes::HandshakeKind;
 use crate::identity::IdentitySource;
-use crate::migration::followed;
+use crate::migration::{Following, followed};
 use crate::offer::{offered_schemes, root_hints};
 use crate::scheme::CompositeSchemes;
 use crate::session::{PeerIdentity, Record, read_chain};
@@ -32,7 +32,7 @@ pub(crate) struct PeerVerifier {
     source: Arc<dyn IdentitySource>,
     authorize: AuthorizeId,
     own_demand: Demand,
-    follow_migration: bool,
+    following: Following,
     schemes: Arc<CompositeSchemes>,
     clock: Arc<dyn Clock>,
     hints: Vec<DistinguishedName>,
@@ -53,26 +53,26 @@ impl PeerVerifier {
             source,
             authorize,
             own_demand: demand,
-            follow_migration: false,
+            following: Following::default(),
             schemes,
             clock,
             hints: Vec::new(),
             client_auth_mandatory: true,
             record,
         }
-        .following_migration(false)
+        .following_migration(Following::default())
     }
 
     /// Follows the migration of the source, or not. The authorities that are named to peers are those of this moment.
-    pub(crate) fn following_migration(mut self, follow: bool) -> Self {
-        self.follow_migration = follow;
+    pub(crate) fn following_migration(mut self, following: Following) -> Self {
+        self.following = following;
         self.hints = root_hints(&self.source.bundles(), &self.authorize, self.demand());
         self
     }
 
     /// What is demanded now.
     fn demand(&self) -> Demand {
-        let migration = followed(self.source.as_ref(), self.follow_migration);
+        let migration = followed(self.source.as_ref(), &self.following);
         self.own_demand.following(migration)
     }
 
@@ -89,7 +89,7 @@ impl PeerVerifier {
         let verified = self.verify_and_authorise(leaf, intermediates);
         if let Some(counts) = self.source.handshakes().filter(|_| self.record.is_none()) {
             let kind = HandshakeKind {
-                stage: followed(self.source.as_ref(), self.follow_migration).map(|migration| migration.stage),
+                stage: followed(self.source.as_ref(), &self.following).map(|migration| migration.stage),
                 presented: None,
                 peer: verified.as_ref().ok().copied(),
                 succeeded: verified.is_ok(),

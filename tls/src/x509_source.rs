@@ -10,11 +10,11 @@ use futures_util::StreamExt;
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use self::reporting::Reporter;
 pub use self::reporting::Reporting;
+use self::reporting::{Closing, Reporter};
 use crate::handshakes::HandshakeCounts;
 use crate::identity::{IdentitySource, SvidIdentity};
 use crate::migration::Migration;
@@ -64,8 +64,8 @@ pub struct SourceStatus {
     pub updated_at: Option<SystemTime>,
     /// What went wrong since then, if anything.
     pub last_error: Option<String>,
-    /// Whether the source has given up: the agent answered `InvalidArgument`, after which the specification allows no
-    /// further try.
+    /// Whether the source has ended: it was closed, or has given up because the agent answered `InvalidArgument`, after
+    /// which the specification allows no further try.
     pub stopped: bool,
 }
 
@@ -77,6 +77,7 @@ pub struct X509Source {
     status: watch::Receiver<SourceStatus>,
     following: JoinHandle<WorkloadApiError>,
     reporting: JoinHandle<()>,
+    closing: mpsc::Sender<Closing>,
 }
 
 #[derive(Debug)]
@@ -127,7 +128,14 @@ impl X509Source {
             handshakes: HandshakeCounts::default(),
         });
         let (sender, status) = watch::channel(SourceStatus::default());
-        let reporter = Reporter::new(endpoint.clone(), shared.clone(), status.clone(), reporting);
+        let (closing, closed) = mpsc::channel(1);
+        let reporter = Reporter::new(
+            endpoint.clone(),
+            shared.clone(),
+            status.clone(),
+            closed,
+            reporting,
+        );
         let follower = Follower {
             endpoint,
             forms: forms.to_vec(),
@@ -150,7 +158,25 @@ impl X509Source {
             status,
             following,
             reporting: tokio::spawn(reporter.run()),
+            closing,
         })
+    }
+
+    /// Tells the agent once more what handshakes were counted, and ends the source: it takes no update any more and tells of
+    /// nothing, and what it holds stays in use.
+    ///
+    /// A program that ends before the next report is due takes what it saw with it unless it closes its source, and a migration
+    /// goes to `require` as if the program had met nobody. Bound the wait with [`tokio::time::timeout`].
+    pub async fn close(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.closing.send(done).await.is_ok() {
+            // It is dropped when the report was made, or a reporter has ended that had nobody to report to.
+            let _dropped = is_done.await;
+        }
+        self.following.abort();
+        // A follower that is gone already has said so before.
+        let mut status = self.status.clone();
+        let _ended = status.wait_for(|status| status.stopped).await;
     }
 
     /// What the agent last said. `None` before its first answer, which [`connect`](Self::connect) awaits.
@@ -213,6 +239,16 @@ struct Follower {
     backoff: Backoff,
     shared: Arc<Shared>,
     status: watch::Sender<SourceStatus>,
+}
+
+/// However it ends: it gave up, or the source was closed or dropped.
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.status.send_modify(|status| {
+            status.connected = false;
+            status.stopped = true;
+        });
+    }
 }
 
 impl Follower {

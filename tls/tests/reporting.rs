@@ -23,8 +23,8 @@ use symbolon_api::symbolon::workload::v1::handshakes_server::{Handshakes, Handsh
 use symbolon_api::{WORKLOAD_METADATA, WORKLOAD_METADATA_VALUE};
 use symbolon_pki::suite::Form;
 use symbolon_tls::{
-    Backoff, ClientOptions, Connector, IdentitySource, ListenerOptions, Migration, MigrationStage,
-    MigrationTarget, Reporting, X509Source,
+    Acceptor, Backoff, ClientAuth, ClientOptions, Connector, IdentitySource, ListenerOptions, Migration,
+    MigrationStage, MigrationTarget, Reporting, X509Source,
 };
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -221,6 +221,95 @@ async fn who_holds_no_authorities_of_the_target_says_that_it_does_not_follow() {
         .unwrap()
         .clone();
     assert_eq!(told[0].stage, "");
+}
+
+#[tokio::test]
+async fn a_program_of_which_a_part_does_not_follow_says_so_as_long_as_that_exists() {
+    let domain = Domain::new("example.org");
+    let agent = Agent::new(staged(&domain, "hybrid", "prefer"));
+    let (socket, ledger) = (Socket::new(), Ledger::default());
+    let _serving = serve(&agent, &ledger, &socket);
+    let source = source_of(&socket).await;
+    let mut reports = ledger.reports.subscribe();
+    let mut last_is = async |stage: &str| {
+        let told = |reports: &Vec<own::ReportHandshakesRequest>| {
+            reports.last().is_some_and(|report| report.stage == stage)
+        };
+        soon(reports.wait_for(told)).await.unwrap();
+    };
+    last_is("prefer").await;
+
+    let alone = ClientOptions {
+        follow_migration: false,
+        ..ClientOptions::default()
+    };
+    let dial = Connector::new(source.clone(), domain.any(), clock(), alone);
+    last_is("").await;
+    // The same at the last stage, which demands something even of who holds no authorities.
+    update(&source, &agent, staged(&domain, "hybrid", "require")).await;
+    let config = dial.config().unwrap();
+    drop(dial);
+    assert!(source.handshakes().unwrap().somebody_abstains());
+    drop(config);
+    last_is("require").await;
+
+    let alone = ListenerOptions {
+        follow_migration: false,
+        ..ListenerOptions::default()
+    };
+    let shared: Arc<dyn IdentitySource> = source.clone();
+    let listen = Acceptor::new(shared, domain.any(), ClientAuth::Required, alone, clock());
+    last_is("").await;
+    drop(listen);
+    last_is("require").await;
+    // Who follows is in nobody's way.
+    let _dial = Connector::new(source.clone(), domain.any(), clock(), ClientOptions::default());
+    assert!(!source.handshakes().unwrap().somebody_abstains());
+}
+
+#[tokio::test]
+async fn who_closes_its_source_has_told_what_it_saw() {
+    let domain = Domain::new("example.org");
+    let agent = Agent::new(staged(&domain, "hybrid", "prefer"));
+    let (socket, ledger) = (Socket::new(), Ledger::default());
+    let _serving = serve(&agent, &ledger, &socket);
+    let forms = [Form::Classical, Form::Composite];
+    let seldom = Reporting {
+        every: Duration::from_secs(3600),
+        at_least: Duration::from_secs(3600),
+    };
+    let connecting = X509Source::connect_reporting(socket.endpoint(), &forms, clock(), QUICK, seldom);
+    let source = Arc::new(soon(connecting).await.unwrap());
+    // The first report is of the stage, and from then on it would be silent for an hour.
+    let mut taken = ledger.taken.subscribe();
+    soon(taken.wait_for(|taken| taken.len() == 1)).await.unwrap();
+    let peer = common::source(domain.svids("peer", &FORMS), domain.bundles(&FORMS));
+    let dial = Connector::new(source.clone(), domain.any(), clock(), ClientOptions::default());
+    connected(&dial, &acceptor(&peer, domain.any(), ListenerOptions::default())).await;
+    soon(source.close()).await;
+    let counts: Vec<u64> = taken.borrow()[1].counts.iter().map(|kind| kind.count).collect();
+    assert_eq!((counts, taken.borrow().len()), (vec![1], 2));
+    let status = source.status();
+    assert!(status.stopped && !status.connected, "{status:?}");
+    // What it holds is still there, and closing it again is nothing.
+    assert_eq!(source.identities().len(), 2);
+    soon(source.close()).await;
+}
+
+#[tokio::test]
+async fn a_source_closes_though_its_agent_takes_no_reports() {
+    let domain = Domain::new("example.org");
+    let agent = Agent::new(staged(&domain, "hybrid", "accept"));
+    let (socket, ledger) = (Socket::new(), Ledger::default());
+    *ledger.refuses.lock().unwrap() = Some(Status::unimplemented("no such service"));
+    let _serving = serve(&agent, &ledger, &socket);
+    let source = source_of(&socket).await;
+    let mut reports = ledger.reports.subscribe();
+    soon(reports.wait_for(|reports| !reports.is_empty()))
+        .await
+        .unwrap();
+    soon(source.close()).await;
+    assert!(source.status().stopped);
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! How far strangers may get before they have said who they are, all together and each by itself.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+
+use super::network::client_network;
 
 /// What a listener of few handshakes bears, too: those who wait cost a descriptor and some memory.
 const LEAST_WAITING: usize = 256;
@@ -103,7 +105,7 @@ impl Addresses {
 
     /// A place for one more connection from `address`; `None` if it has too many.
     pub(super) fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
-        let network = network(address);
+        let network = client_network(address);
         let mut held = self.lock();
         let of_address = held.entry(network).or_insert_with(|| Held {
             connections: 0,
@@ -140,17 +142,6 @@ impl Drop for Seat {
                 held.remove(&self.network);
             }
         }
-    }
-}
-
-/// What a client is told by.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 => v4,
     }
 }
 

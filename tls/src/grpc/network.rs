@@ -1,7 +1,7 @@
-//! Networks, as configurations name them.
+//! Networks, as configurations name them and as clients are counted by them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// A network: an address and how many of its bits count, as in `10.0.0.0/8`.
@@ -85,9 +85,48 @@ impl fmt::Display for IpNetwork {
     }
 }
 
+/// What a client is told by: its address, of IPv6 the 64 bits of its network, since whoever has one of its addresses has all
+/// of them.
+pub fn client_network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
+    }
+}
+
+/// The network that a client's is part of, as sites are given them: whoever has one has as many clients as it likes.
+pub fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            Ipv4Addr::new(a, b, c, 0).into()
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_counted_by_what_one_client_and_one_site_has() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (address, client, of_site) in [
+            ("192.0.2.7", "192.0.2.7", "192.0.2.0"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.0"),
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::", "2001:db8:1::"),
+        ] {
+            assert_eq!(client_network(ip(address)), ip(client), "{address}");
+            assert_eq!(site(ip(address)), ip(of_site), "{address}");
+        }
+    }
 
     #[test]
     fn networks_are_read_and_hold_what_is_theirs() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limits::network;
+use super::network::client_network;
 
 /// How long it is enough to have said so of one.
 const ENOUGH: Duration = Duration::from_secs(10 * 60);
@@ -23,7 +23,7 @@ impl SilentProxies {
     pub(super) fn is_news(&self, address: IpAddr, now: Instant) -> bool {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_enough = |last: &Instant| now.saturating_duration_since(*last) < ENOUGH;
-        let proxy = network(address);
+        let proxy = client_network(address);
         if said.get(&proxy).is_some_and(is_enough) {
             return false;
         }

@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::calls::Calls;
-use super::limits::{IncomingLimits, network};
+use super::limits::IncomingLimits;
+use super::network::{client_network, site};
 
 /// All of them.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Strangers {
     /// A place for one more connection from `address`, if need be that of another; `None` if its client has too many, or all
     /// have and nobody is idle who could go for it.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr, calls: &Calls) -> Option<Stranger> {
-        let client = network(address);
+        let client = client_network(address);
         let mut held = self.lock();
         let of_client = held.of_each.get(&client).copied().unwrap_or_default();
         if of_client >= self.limits.strangers_per_address.max(1) {
@@ -119,20 +120,6 @@ impl Drop for Stranger {
     fn drop(&mut self) {
         // Its place may be another's by now.
         let _place = self.strangers.lock().give_back(self.number);
-    }
-}
-
-/// The network that a client's is part of, as sites are given them: whoever has one has as many clients as it likes.
-fn site(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            Ipv4Addr::new(a, b, c, 0).into()
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, c, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use spiffe::SpiffeId;
 use symbolon_crypto::random;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
@@ -35,11 +35,15 @@ impl Default for Reporting {
     }
 }
 
+/// Dropped when the last report was made.
+pub(super) type Closing = oneshot::Sender<()>;
+
 /// Reports for one source.
 pub(super) struct Reporter {
     endpoint: Endpoint,
     shared: Arc<Shared>,
     status: watch::Receiver<SourceStatus>,
+    closing: mpsc::Receiver<Closing>,
     pace: Reporting,
     /// Tells this source from others of the same identity.
     name: String,
@@ -52,12 +56,14 @@ impl Reporter {
         endpoint: Endpoint,
         shared: Arc<Shared>,
         status: watch::Receiver<SourceStatus>,
+        closing: mpsc::Receiver<Closing>,
         pace: Reporting,
     ) -> Self {
         Self {
             endpoint,
             shared,
             status,
+            closing,
             pace,
             name: name(),
             client: None,
@@ -68,23 +74,42 @@ impl Reporter {
     pub(super) async fn run(mut self) {
         loop {
             // Woken early by updates, since a migration begins, moves and ends with one. The source's end is this one's.
-            if let Ok(Err(_)) = timeout(self.pace.every, self.status.changed()).await {
+            let closing = tokio::select! {
+                biased;
+                closing = self.closing.recv() => match closing {
+                    None => return,
+                    closing => closing,
+                },
+                woken = timeout(self.pace.every, self.status.changed()) => match woken {
+                    Ok(Err(_)) => return,
+                    _ => None,
+                },
+            };
+            let taken = self.turn().await;
+            if closing.is_some() {
                 return;
             }
-            let Some((spiffe_id, migration)) = self.subject() else {
-                self.last = None;
-                continue;
-            };
-            let followed = migration.can_be_followed(&self.shared.held.load().bundles);
-            let stage = followed.then_some(migration.stage);
-            if let Err(error) = self.report(&spiffe_id, stage).await {
-                tracing::debug!(endpoint = %self.endpoint, %error, "the agent does not take counts of handshakes");
-                self.client = None;
-                if is_final(&error) && self.other_agent().await.is_err() {
-                    return;
-                }
+            if taken.is_err_and(|error| is_final(&error)) && self.other_agent().await.is_err() {
+                return;
             }
         }
+    }
+
+    /// Reports if there is anything to say.
+    async fn turn(&mut self) -> Result<(), WorkloadApiError> {
+        let Some((spiffe_id, migration)) = self.subject() else {
+            self.last = None;
+            return Ok(());
+        };
+        let followed = !self.shared.handshakes.somebody_abstains()
+            && migration.can_be_followed(&self.shared.held.load().bundles);
+        let stage = followed.then_some(migration.stage);
+        let told = self.report(&spiffe_id, stage).await;
+        if let Err(error) = &told {
+            tracing::debug!(endpoint = %self.endpoint, %error, "the agent does not take counts of handshakes");
+            self.client = None;
+        }
+        told
     }
 
     /// Whose migration there is to report on.
@@ -126,13 +151,22 @@ impl Reporter {
     /// Ends when the source has lost its agent and found one again, which may be another version.
     ///
     /// # Errors
-    /// The source is gone.
-    async fn other_agent(&mut self) -> Result<(), watch::error::RecvError> {
-        self.status.wait_for(|status| !status.connected).await?;
-        self.status.wait_for(|status| status.connected).await?;
-        Ok(())
+    /// The source is gone or closes, and this agent takes no last report.
+    async fn other_agent(&mut self) -> Result<(), SourceEnds> {
+        let Self { status, closing, .. } = self;
+        let other = async {
+            status.wait_for(|status| !status.connected).await?;
+            status.wait_for(|status| status.connected).await
+        };
+        tokio::select! {
+            _ = closing.recv() => Err(SourceEnds),
+            other = other => other.map(drop).map_err(|_: watch::error::RecvError| SourceEnds),
+        }
     }
 }
+
+/// There is nothing more to report for.
+struct SourceEnds;
 
 /// Whether this agent will never take a report.
 fn is_final(error: &WorkloadApiError) -> bool {
