@@ -16,6 +16,7 @@ use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
 /// Most bytes of an answer before its body.
 const MAX_HEAD: usize = 64 * 1024;
@@ -153,8 +154,8 @@ pub struct Ask<'a> {
     pub method: Method,
     /// Header fields beside those that every request has; their values may be secrets, and are never shown.
     pub fields: Vec<(&'a str, &'a str)>,
-    /// What is sent along.
-    pub body: Vec<u8>,
+    /// What is sent along. It may be a secret: what is here is sent as it is, without a copy, and wiped after that.
+    pub body: Zeroizing<Vec<u8>>,
     /// Longest body of an answer, in bytes.
     pub most: usize,
 }
@@ -191,7 +192,8 @@ pub async fn exchange<IO>(io: IO, place: &Place, ask: Ask<'_>) -> Result<Told, E
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = request(place, &ask)?;
+    let most = ask.most;
+    let request = request(place, ask)?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_FIELDS)
@@ -204,15 +206,15 @@ where
     let answer = sender.send_request(request).await.map_err(ExchangeError::Http)?;
     let status = answer.status().as_u16();
     let body = answer.into_body();
-    if body.size_hint().lower() > ask.most as u64 {
-        return Err(ExchangeError::TooLong(ask.most));
+    if body.size_hint().lower() > most as u64 {
+        return Err(ExchangeError::TooLong(most));
     }
-    match Limited::new(body, ask.most).collect().await {
+    match Limited::new(body, most).collect().await {
         Ok(collected) => Ok(Told {
             status,
             body: collected.to_bytes().to_vec(),
         }),
-        Err(error) if error.is::<LengthLimitError>() => Err(ExchangeError::TooLong(ask.most)),
+        Err(error) if error.is::<LengthLimitError>() => Err(ExchangeError::TooLong(most)),
         Err(error) => Err(match error.downcast::<hyper::Error>() {
             Ok(source) => ExchangeError::Http(*source),
             Err(other) => ExchangeError::Request(other.to_string()),
@@ -220,12 +222,12 @@ where
     }
 }
 
-fn request(place: &Place, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, ExchangeError> {
+fn request(place: &Place, ask: Ask<'_>) -> Result<Request<Full<Bytes>>, ExchangeError> {
     // The value is not repeated: it may be a secret.
     let unusable =
         |name: &str| ExchangeError::Request(format!("the field {name} has a value that no header can have"));
-    let mut request = Request::new(Full::from(ask.body.clone()));
-    *request.method_mut() = ask.method.clone();
+    let mut request = Request::new(Full::new(Bytes::from_owner(ask.body)));
+    *request.method_mut() = ask.method;
     *request.uri_mut() = place
         .target
         .parse()
@@ -237,7 +239,7 @@ fn request(place: &Place, ask: &Ask<'_>) -> Result<Request<Full<Bytes>>, Exchang
     fields.insert(CONNECTION, HeaderValue::from_static("close"));
     let agent = concat!("symbolon/", env!("CARGO_PKG_VERSION"));
     fields.insert(USER_AGENT, HeaderValue::from_static(agent));
-    for (name, value) in &ask.fields {
+    for (name, value) in ask.fields {
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable(name))?;
         let mut value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
         value.set_sensitive(true);
@@ -313,7 +315,7 @@ mod tests {
                 ("authorization", "Bearer secret"),
                 ("content-type", "application/json"),
             ],
-            body: b"{}".to_vec(),
+            body: Zeroizing::new(b"{}".to_vec()),
             most,
         };
         let told = exchange(ours, &place("https://api.example.com:6443/review?x=y"), ask).await;
@@ -351,13 +353,28 @@ mod tests {
         let ask = Ask {
             method: Method::GET,
             fields: vec![("authorization", "sec\nret")],
-            body: Vec::new(),
+            body: Zeroizing::default(),
             most: 1,
         };
-        let error = request(&place, &ask).unwrap_err().to_string();
+        let error = request(&place, ask).unwrap_err().to_string();
         assert!(
             error.contains("authorization") && !error.contains("sec"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_not_copied_to_where_nobody_wipes_it() {
+        let body = Zeroizing::new(b"secret_id".to_vec());
+        let there = body.as_ptr();
+        let ask = Ask {
+            method: Method::POST,
+            fields: Vec::new(),
+            body,
+            most: 1,
+        };
+        let mut sent = request(&place("http://h/"), ask).unwrap().into_body();
+        let sent = sent.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!((&sent[..], sent.as_ptr()), (&b"secret_id"[..], there));
     }
 }

@@ -126,7 +126,7 @@ impl Metadata {
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect(),
-            body: request.body.to_vec(),
+            body: request.body.clone(),
             most: request.most,
         };
         let told = exchange(stream, &place, ask).await?;

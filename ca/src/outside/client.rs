@@ -150,7 +150,7 @@ impl OutsideClient {
                 Verb::Put => symbolon_host::http::Method::PUT,
             },
             fields,
-            body: request.body.to_vec(),
+            body: request.body.clone(),
             most: request.most,
         };
         let told = exchange(stream, place, ask).await;

@@ -161,7 +161,7 @@ impl Asking {
         let ask = Ask {
             method: asked.method,
             fields,
-            body: asked.body.to_vec(),
+            body: asked.body,
             most: MAX_ANSWER,
         };
         let told = exchange(stream, place, ask).await;
