@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use symbolon_api::resource_exhausted;
+use symbolon_tls::grpc::client_network;
 use tonic::{Request, Status};
 
 use self::admission::Admission;
@@ -27,7 +28,7 @@ pub(crate) use self::asked::{Asked, Bounds, is_attestation};
 use self::bucket::{Buckets, Refusal};
 pub(crate) use self::held::{Held, STATUS};
 use self::source::Key;
-pub(crate) use self::source::{Source, deadline, network};
+pub(crate) use self::source::{Source, deadline};
 use self::table::{Class, Limit, limit_of};
 use crate::caller::Caller;
 use crate::config::LimitsConfig;
@@ -143,7 +144,7 @@ impl Limits {
         let wait = self
             .attestation
             .take(&Key::Address(address), count, now, patience)?;
-        match network(address) {
+        match client_network(address) {
             IpAddr::V4(_) => Ok(wait),
             network => {
                 let key = Key::Network(network);

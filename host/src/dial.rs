@@ -1,7 +1,7 @@
 //! Reaching a host that has several addresses, of which some may lead nowhere.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -12,6 +12,8 @@ use tokio::time::sleep;
 const HEAD_START: Duration = Duration::from_millis(250);
 /// Most addresses that are tried.
 const MOST: usize = 16;
+/// Where hosts are written down that the resolver is not to be asked for.
+const HOSTS: &str = "/etc/hosts";
 
 /// Connects to the first address of a host that answers.
 ///
@@ -30,12 +32,69 @@ pub async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
 /// Why there is none.
 pub async fn look_up(host: &str, port: u16, held: impl Send + 'static) -> io::Result<Vec<SocketAddr>> {
     let host = host.to_owned();
+    looking(held, move || resolve(&host, port)).await
+}
+
+/// The addresses of a host whose name strangers choose. As [`look_up`], but a name with a dot is looked for as it is, and not
+/// in the domains too that the system's resolver searches: whoever has a name in one of those has not this name.
+///
+/// # Errors
+/// Why there is none.
+pub async fn look_up_whole(host: &str, port: u16, held: impl Send + 'static) -> io::Result<Vec<SocketAddr>> {
+    let host = host.to_owned();
+    looking(held, move || {
+        let written = || std::fs::read(HOSTS).unwrap_or_default();
+        whole(&host, port, written, |name| resolve(name, port))
+    })
+    .await
+}
+
+async fn looking(
+    held: impl Send + 'static,
+    look: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> io::Result<Vec<SocketAddr>> {
     let looking = tokio::task::spawn_blocking(move || {
-        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let found = look();
         drop(held);
         found
     });
     looking.await.map_err(io::Error::other)?
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    (host, port).to_socket_addrs().map(Iterator::collect)
+}
+
+/// A name that ends with a dot is made no other, but is not in the file of hosts either: glibc compares letter by letter.
+fn whole(
+    host: &str,
+    port: u16,
+    hosts: impl FnOnce() -> Vec<u8>,
+    resolve: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>>,
+) -> io::Result<Vec<SocketAddr>> {
+    if !host.contains('.') || host.parse::<IpAddr>().is_ok() {
+        return resolve(host);
+    }
+    let written = written_down(&String::from_utf8_lossy(&hosts()), host);
+    if !written.is_empty() {
+        return Ok(written
+            .into_iter()
+            .map(|address| (address, port).into())
+            .collect());
+    }
+    resolve(&format!("{host}."))
+}
+
+/// The addresses that a file of hosts has for a name: an address and its names in each line.
+fn written_down(hosts: &str, name: &str) -> Vec<IpAddr> {
+    let lines = hosts.lines().filter_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        words
+            .any(|word| word.eq_ignore_ascii_case(name))
+            .then_some(address)
+    });
+    lines.collect()
 }
 
 /// Connects to the first of these addresses that answers. Each has a short while before the next is tried beside it.
@@ -114,12 +173,18 @@ mod tests {
         (listener, queued)
     }
 
+    /// A port that nobody else gets, and on which nobody listens.
+    fn closed() -> TcpSocket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        socket
+    }
+
     #[tokio::test]
     async fn an_address_that_leads_nowhere_does_not_keep_the_next_waiting() {
         let (hole, _queued) = black_hole().await;
-        let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let refused = refusing.local_addr().unwrap();
-        drop(refusing);
+        let closed = closed();
+        let refused = closed.local_addr().unwrap();
         let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let good = (good.local_addr().unwrap(), good);
         let addresses = vec![hole.local_addr().unwrap(), refused, good.0];
@@ -129,10 +194,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_of_those_who_refused_is_told() {
-        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = closed.local_addr().unwrap();
-        drop(closed);
-        let error = first_of(vec![address]).await.unwrap_err();
+        let closed = closed();
+        let error = first_of(vec![closed.local_addr().unwrap()]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = first_of(Vec::new()).await.unwrap_err();
         assert!(error.to_string().contains("no address"), "{error}");
@@ -156,6 +219,25 @@ mod tests {
             let found = look_up("127.0.0.1", 7, ()).await.unwrap();
             assert_eq!(found, ["127.0.0.1:7".parse().unwrap()]);
         });
+    }
+
+    #[test]
+    fn a_name_with_a_dot_is_not_made_another() {
+        let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        // It searches corp.example, where somebody has given himself names, and knows one name beside them.
+        let resolve = |name: &str| match name {
+            "p1.example.com" | "p1.example.com." => Ok(vec![address("192.0.2.1:80")]),
+            "node" | "foo.bar" => Ok(vec![address("10.0.0.66:80")]),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let hosts =
+            "127.0.0.1 localhost # foo.bar\n::1 localhost\n\n10.0.0.7\tP7.Lan p7 # a node\nx foo.bar\n";
+        let found = |name| whole(name, 80, || hosts.into(), resolve).ok();
+        assert_eq!(found("p1.example.com"), Some(vec![address("192.0.2.1:80")]));
+        assert_eq!(found("foo.bar"), None);
+        assert_eq!(found("p7.lan"), Some(vec![address("10.0.0.7:80")]));
+        // Somebody has to allow such names.
+        assert_eq!(found("node"), Some(vec![address("10.0.0.66:80")]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use symbolon_api::retry_delay;
+use symbolon_tls::grpc::client_network;
 use tonic::Code;
 
 use super::table::TABLE;
@@ -124,7 +125,7 @@ fn stranger(number: u32) -> Source {
 }
 
 fn at(address: IpAddr) -> Source {
-    let key = Key::Network(network(address));
+    let key = Key::Network(client_network(address));
     Source::Remote { key, address }
 }
 

@@ -14,16 +14,18 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::addresses::is_public;
-use super::places::{Place, Places};
+use super::places::{Place, Places, Share};
 use crate::telemetry::CHALLENGE_NOT_FETCHED;
 
 /// Longest time for all of it, as in SPIRE.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most challenges that are fetched at a time. Each may keep a thread for as long as the system's resolver takes over a name
 /// of the node's choice, and all else that waits for such a thread needs some to be left.
-const MOST: usize = 32;
-/// Of these, for one address.
-const MOST_OF_ONE: usize = 4;
+const MOST: Share = Share {
+    all: 32,
+    of_site: 8,
+    of_one: 4,
+};
 
 /// Fetches challenges from nodes, at public addresses and in the networks that are allowed.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ pub(crate) struct NodePages {
 
 impl NodePages {
     pub(crate) fn new(allowed: Vec<IpNetwork>) -> Self {
-        let places = Places::new(MOST, MOST_OF_ONE);
+        let places = Places::new(MOST);
         Self { allowed, places }
     }
 
@@ -43,7 +45,7 @@ impl NodePages {
     }
 
     async fn connect(&self, place: Arc<Place>, host: &str, port: u16) -> Result<TcpStream, String> {
-        let found = dial::look_up(host, port, place).await;
+        let found = dial::look_up_whole(host, port, place).await;
         let found = found.map_err(|error| format!("it has no address: {error}"))?;
         let (good, others): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|address| self.may_go_to(*address));
@@ -73,7 +75,7 @@ impl NodePages {
         let ask = Ask {
             method: Default::default(),
             fields: Vec::new(),
-            body: Vec::new(),
+            body: Default::default(),
             most: MAX_PAGE,
         };
         let told = exchange(stream, &url, ask)
@@ -138,9 +140,9 @@ mod tests {
         )
     }
 
-    /// Somebody at an address of documentation.
-    fn somebody(host: u8) -> Option<IpAddr> {
-        Some(Ipv4Addr::new(192, 0, 2, host).into())
+    /// Somebody at an address of a site.
+    fn somebody(site: u8, host: u8) -> Option<IpAddr> {
+        Some(Ipv4Addr::new(10, 0, site, host).into())
     }
 
     fn own_machine() -> NodePages {
@@ -166,7 +168,7 @@ mod tests {
         );
 
         let allowed = own_machine();
-        let fetched = allowed.fetch("localhost", port, "/a", somebody(1)).await;
+        let fetched = allowed.fetch("localhost", port, "/a", somebody(1, 1)).await;
         assert_eq!(fetched.unwrap(), b"nonce\n");
         assert!(reason(&allowed, "localhost", port, "/b").await.contains("404"));
     }
@@ -183,7 +185,7 @@ mod tests {
             (own_machine(), "localhost", port, "/b"),
             (own_machine(), "localhost", closed, "/a"),
         ] {
-            let fetched = pages.fetch(host, port, path, somebody(1)).await;
+            let fetched = pages.fetch(host, port, path, somebody(1, 1)).await;
             assert_eq!(fetched, Err(NotFetched::Failed), "{host}:{port}{path}");
         }
     }
@@ -202,20 +204,25 @@ mod tests {
         let port = silent.local_addr().unwrap().port();
         let pages = own_machine();
         let (mut fetching, mut held) = (JoinSet::new(), Vec::new());
-        for number in 0..MOST {
-            let asking = somebody(u8::try_from(number / MOST_OF_ONE).unwrap());
+        for number in 0..MOST.all {
+            let part = |of: usize| u8::try_from(number / of).unwrap();
+            let (site, host) = (part(MOST.of_site), part(MOST.of_one));
+            let asking = somebody(site, host);
             let one = pages.clone();
             fetching.spawn(async move { one.fetch("localhost", port, "/a", asking).await });
             held.push(silent.accept().await.unwrap());
-            if number + 1 == MOST_OF_ONE {
-                let more = pages.places.take(somebody(0));
-                assert!(more.is_none(), "one address has so many");
+            if number + 1 == MOST.of_one {
+                assert!(pages.places.take(asking).is_none(), "one address has so many");
+            }
+            if number + 1 == MOST.of_site {
+                let other = pages.places.take(somebody(site, 99));
+                assert!(other.is_none(), "one site has so many");
             }
         }
-        let busy = pages.fetch("localhost", port, "/a", somebody(99)).await;
+        let busy = pages.fetch("localhost", port, "/a", somebody(99, 99)).await;
         assert_eq!(busy, Err(NotFetched::Busy));
         // Whoever leaves makes room.
         fetching.shutdown().await;
-        assert!(pages.places.take(somebody(99)).is_some());
+        assert!(pages.places.take(somebody(99, 99)).is_some());
     }
 }
