@@ -102,6 +102,16 @@ pub trait KeyStore: Send + Sync + fmt::Debug {
         })
     }
 
+    /// All keys of the store with how each is held, ordered by id. A store that can tell of all at once does.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    fn inventory(&self) -> Result<Vec<(KeyInfo, Custody)>, StoreError> {
+        let keys = self.list()?.into_iter();
+        keys.map(|info| self.custody(&info.id).map(|custody| (info, custody)))
+            .collect()
+    }
+
     /// Has the hardware certify that it holds a key, with a digest of the caller's in what it signs. Unless a store has
     /// its own, it has nothing of the sort.
     ///

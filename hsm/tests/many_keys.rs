@@ -30,6 +30,13 @@ fn many_keys_are_listed_as_few_are() {
             expected.sort_by(|one, other| one.id.cmp(&other.id));
             assert_eq!(store.list().expect("list"), expected);
         }
+        // All at once is what each is by itself.
+        let mut listed = Vec::new();
+        for (info, custody) in store.inventory().expect("inventory") {
+            listed.push(info.clone());
+            assert_eq!(custody, store.custody(&info.id).expect("custody"));
+        }
+        assert_eq!(listed, store.list().expect("list"));
         // Among many, too, one without its public key is missed.
         let id = made[7].id.to_string();
         token.tool(&["--delete-object", "--type", "pubkey", "--id", &id]);

@@ -15,7 +15,7 @@ use symbolon_hsm::{KeyInfo, KeyLabel, KeyStore, SoftwareError, StoreError, TpmEr
 use symbolon_pki::pem;
 
 use self::place::Place;
-use self::view::{KeyView, Many, One};
+use self::view::{Many, One};
 use crate::args::Common;
 use crate::args::key::{Key, KeyArgs, StoreArgs};
 use crate::exit::{REFUSED, UNREACHABLE, USAGE, Usage};
@@ -90,14 +90,7 @@ fn generate(place: &Place, algorithm: symbolon_crypto::Component, label: &KeyLab
 }
 
 fn list(place: &Place) -> Result<Many> {
-    let store = place.open()?;
-    let keys = store.list()?;
-    let keys = keys.iter().map(|info| KeyView::of(&*store, info));
-    Ok(Many {
-        store: place.to_string(),
-        holder: store.holder()?,
-        keys: keys.collect::<Result<_>>()?,
-    })
+    Many::of(place, &*place.open()?)
 }
 
 fn show(place: &Place, key: &KeyArgs) -> Result<One> {

@@ -125,6 +125,24 @@ impl Pkcs11Store {
             |_, _| {},
         )
     }
+
+    fn all(&self) -> Result<Vec<Found>, StoreError> {
+        let list = |desk: &Desk<'_>| desk.list();
+        self.token
+            .call("listing its keys", Relies::OnObjects, list, |_, _| {})
+    }
+
+    fn custody_of(&self, found: Found) -> Custody {
+        let offer = self.description.offer(found.info.component);
+        Custody {
+            unusable: found.attributes.fault(),
+            holding: Holding::TokenObject(TokenKeyFacts {
+                attributes: found.attributes,
+                generated_in_hardware: offer.and_then(|offer| offer.generates_in_hardware),
+                signs_in_hardware: offer.and_then(|offer| offer.signs_in_hardware),
+            }),
+        }
+    }
 }
 
 impl KeyStore for Pkcs11Store {
@@ -186,9 +204,7 @@ impl KeyStore for Pkcs11Store {
     }
 
     fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
-        let list = |desk: &Desk<'_>| desk.list();
-        self.token
-            .call("listing its keys", Relies::OnObjects, list, |_, _| {})
+        Ok(self.all()?.into_iter().map(|found| found.info).collect())
     }
 
     fn info(&self, id: &KeyId) -> Result<KeyInfo, StoreError> {
@@ -208,16 +224,13 @@ impl KeyStore for Pkcs11Store {
     }
 
     fn custody(&self, id: &KeyId) -> Result<Custody, StoreError> {
-        let found = self.found(id)?;
-        let offer = self.description.offer(found.info.component);
-        Ok(Custody {
-            unusable: found.attributes.fault(),
-            holding: Holding::TokenObject(TokenKeyFacts {
-                attributes: found.attributes,
-                generated_in_hardware: offer.and_then(|offer| offer.generates_in_hardware),
-                signs_in_hardware: offer.and_then(|offer| offer.signs_in_hardware),
-            }),
-        })
+        self.found(id).map(|found| self.custody_of(found))
+    }
+
+    /// As one question: to search for each key would have the token look at all its objects for each.
+    fn inventory(&self) -> Result<Vec<(KeyInfo, Custody)>, StoreError> {
+        let with_info = |found: Found| (found.info.clone(), self.custody_of(found));
+        Ok(self.all()?.into_iter().map(with_info).collect())
     }
 
     fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {

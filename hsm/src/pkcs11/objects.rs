@@ -74,7 +74,7 @@ impl Desk<'_> {
 
     /// The keys that can be used here, ordered by id. Keys that are not Symbolon's and that it cannot use are left
     /// out: tokens hold other people's keys too. One of ours that cannot be read is an error.
-    pub(super) fn list(&self) -> Result<Vec<KeyInfo>, Fault> {
+    pub(super) fn list(&self) -> Result<Vec<Found>, Fault> {
         let mut entries = Vec::new();
         for key_type in kinds::KEY_TYPES {
             let wanted = [
@@ -105,7 +105,7 @@ impl Desk<'_> {
             true => Some(self.public_keys()?),
             false => None,
         };
-        let mut infos = Vec::new();
+        let mut keys = Vec::new();
         for Entry { private, id, ours } in entries {
             let cka_id = cka_id(&id).unwrap_or_default();
             let beside = match &publics {
@@ -113,7 +113,7 @@ impl Desk<'_> {
                 None => self.objects(ObjectClass::PUBLIC_KEY, &cka_id)?,
             };
             match self.read(private, &id, &beside) {
-                Ok(found) => infos.push(found.info),
+                Ok(found) => keys.push(found),
                 Err(Fault::Call(error)) if vanished(&error) => {}
                 Err(Fault::Known(error)) if !ours => {
                     tracing::debug!(token = self.token(), %error, "a foreign key is left out of the list");
@@ -123,7 +123,7 @@ impl Desk<'_> {
         }
         // What is not found must not be there, instead of out of reach.
         self.none::<()>()?;
-        Ok(infos)
+        Ok(keys)
     }
 
     /// Every public key object by its `CKA_ID`.

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use symbolon_crypto::PublicKey;
 use symbolon_crypto::digest::sha256;
-use symbolon_hsm::custody::{Holder, Holding};
+use symbolon_hsm::custody::{Custody, Holder, Holding};
 use symbolon_hsm::pkcs11::KeyAttributes;
 use symbolon_hsm::{KeyInfo, KeyStore};
 use symbolon_pki::key::SuitePublicKey;
@@ -28,8 +28,13 @@ pub(super) struct KeyView {
 }
 
 impl KeyView {
-    pub(super) fn of(store: &dyn KeyStore, info: &KeyInfo) -> Result<Self> {
-        let custody = store.custody(&info.id)?;
+    /// All keys of a store, by one question: a token that is asked for each looks at all that it has for each.
+    fn all(store: &dyn KeyStore) -> Result<Vec<Self>> {
+        let keys = store.inventory()?.into_iter();
+        keys.map(|(info, custody)| Self::of(&info, custody)).collect()
+    }
+
+    fn of(info: &KeyInfo, custody: Custody) -> Result<Self> {
         Ok(Self {
             id: info.id.to_string(),
             label: info.label.to_string(),
@@ -125,6 +130,16 @@ pub(super) struct Many {
     pub(super) keys: Vec<KeyView>,
 }
 
+impl Many {
+    pub(super) fn of(place: &Place, store: &dyn KeyStore) -> Result<Self> {
+        Ok(Self {
+            store: place.to_string(),
+            holder: store.holder()?,
+            keys: KeyView::all(store)?,
+        })
+    }
+}
+
 impl Show for Many {
     fn text(&self) -> String {
         let mut head = vec![("store", self.store.clone())];
@@ -166,7 +181,7 @@ impl One {
         Ok(Self {
             store: place.to_string(),
             holder: store.holder()?,
-            key: KeyView::of(store, info)?,
+            key: KeyView::of(info, store.custody(&info.id)?)?,
         })
     }
 }
@@ -221,4 +236,96 @@ fn attribute_rows(attributes: &KeyAttributes) -> [(&'static str, String); 5] {
         ("CKA_NEVER_EXTRACTABLE", word(attributes.never_extractable)),
         ("CKA_LOCAL", word(attributes.local)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use symbolon_crypto::{Component, HeldKey, SoftwareKey};
+    use symbolon_hsm::{KeyId, KeyLabel, StoreError, Unsupported};
+
+    use super::*;
+
+    /// A store that tells of its keys all at once, and of none by itself.
+    #[derive(Debug)]
+    struct AllAtOnce(Vec<KeyInfo>);
+
+    impl AllAtOnce {
+        fn refuse<T>(&self, id: &KeyId) -> Result<T, StoreError> {
+            Err(StoreError::UnknownKey {
+                kind: self.kind(),
+                id: id.clone(),
+            })
+        }
+    }
+
+    impl KeyStore for AllAtOnce {
+        fn kind(&self) -> &'static str {
+            "all at once"
+        }
+
+        fn offers(&self, component: Component) -> Result<(), Unsupported> {
+            Err(Unsupported {
+                kind: self.kind(),
+                component,
+                reason: "it has its keys".to_owned(),
+            })
+        }
+
+        fn generate(
+            &self,
+            component: Component,
+            _: &KeyLabel,
+        ) -> Result<(KeyInfo, Arc<dyn HeldKey>), StoreError> {
+            self.offers(component)?;
+            self.refuse(&self.0[0].id)
+        }
+
+        fn open(&self, id: &KeyId) -> Result<Arc<dyn HeldKey>, StoreError> {
+            self.refuse(id)
+        }
+
+        fn list(&self) -> Result<Vec<KeyInfo>, StoreError> {
+            Ok(self.0.clone())
+        }
+
+        fn destroy(&self, id: &KeyId) -> Result<(), StoreError> {
+            self.refuse(id)
+        }
+
+        fn custody(&self, id: &KeyId) -> Result<Custody, StoreError> {
+            self.refuse(id)
+        }
+
+        fn inventory(&self) -> Result<Vec<(KeyInfo, Custody)>, StoreError> {
+            let custody = Custody {
+                holding: Holding::EncryptedFile,
+                unusable: None,
+            };
+            Ok(self
+                .0
+                .iter()
+                .map(|info| (info.clone(), custody.clone()))
+                .collect())
+        }
+    }
+
+    #[test]
+    fn a_list_asks_a_store_once() {
+        let key = SoftwareKey::generate(Component::Ed25519).unwrap();
+        let info = |id: &str| KeyInfo {
+            id: KeyId::parse(id).unwrap(),
+            label: KeyLabel::parse("a key").unwrap(),
+            component: Component::Ed25519,
+            public_key: key.public_key().clone(),
+        };
+        let store = AllAtOnce(vec![info("00"), info("01")]);
+        let ids: Vec<String> = KeyView::all(&store)
+            .unwrap()
+            .into_iter()
+            .map(|key| key.id)
+            .collect();
+        assert_eq!(ids, ["00", "01"]);
+    }
 }
