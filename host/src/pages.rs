@@ -275,6 +275,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_more_pages_are_made_at_a_time_than_there_is_room() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), "a test").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (most, mut counted) = tokio::sync::watch::channel(0);
+        let gate = Arc::new(Semaphore::new(0));
+        let mut pages = Pages::default();
+        let (making, held, most_at_once) = (Arc::new(()), Arc::clone(&gate), most.clone());
+        pages.add("/metrics", move || {
+            // One is the page's own.
+            let one_more = Arc::clone(&making);
+            let now = Arc::strong_count(&making) - 1;
+            most_at_once.send_modify(|most| *most = now.max(*most));
+            let held = Arc::clone(&held);
+            async move {
+                let _pass = held.acquire().await;
+                drop(one_more);
+                Answer::text(true, "figures\n")
+            }
+        });
+        let serving = tokio::spawn(serve(listener, pages, std::future::pending()));
+        let mut asking = JoinSet::new();
+        for _ in 0..MAX_CONNECTIONS + 8 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream
+                .write_all(b"GET /metrics HTTP/1.1\r\nhost: h\r\n\r\n")
+                .await
+                .unwrap();
+            asking.spawn(async move {
+                let mut answer = Vec::new();
+                let _broken = stream.read_to_end(&mut answer).await;
+            });
+        }
+        counted.wait_for(|most| *most >= MAX_CONNECTIONS).await.unwrap();
+        gate.close();
+        asking.join_all().await;
+        assert_eq!(*most.borrow(), MAX_CONNECTIONS);
+        serving.abort();
+    }
+
+    #[tokio::test]
     async fn an_address_in_use_is_named() {
         let (address, _stop) = pages().await;
         let error = listen(address, "health").await.unwrap_err().to_string();
