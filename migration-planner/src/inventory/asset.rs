@@ -32,7 +32,7 @@ pub struct Asset {
 
 /// What an asset is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(tag = "asset", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Detail {
     /// An algorithm.

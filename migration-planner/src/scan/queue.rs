@@ -13,24 +13,32 @@ pub(super) struct Queue<T> {
 struct State<T> {
     tasks: Vec<T>,
     busy: usize,
+    /// How many threads wait for a task.
+    waiting: usize,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(tasks: Vec<T>) -> Self {
         Self {
-            state: Mutex::new(State { tasks, busy: 0 }),
+            state: Mutex::new(State {
+                tasks,
+                busy: 0,
+                waiting: 0,
+            }),
             changed: Condvar::new(),
         }
     }
 
     pub(super) fn push(&self, task: T) {
         // A panic elsewhere leaves the stack as it was: pushes and pops are whole.
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .tasks
-            .push(task);
-        self.changed.notify_one();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.tasks.push(task);
+        let somebody_waits = state.waiting > 0;
+        drop(state);
+        // Waking nobody is a call of the system, too.
+        if somebody_waits {
+            self.changed.notify_one();
+        }
     }
 
     /// The last task, once there is one; `None` when there will be no more. Each is to be followed by `when_done`.
@@ -45,7 +53,9 @@ impl<T> Queue<T> {
                 self.changed.notify_all();
                 return None;
             }
+            state.waiting += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 

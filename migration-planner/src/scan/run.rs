@@ -1,6 +1,5 @@
 //! A scan from request to inventory: threads, tasks, progress.
 
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -115,17 +114,11 @@ impl Shared<'_> {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Names in this directory that are the caller's own.
-    pub(super) fn own_in(&self, directory: BorrowedFd<'_>) -> Vec<&[u8]> {
-        if self.own.is_empty() {
-            return Vec::new();
-        }
-        let Ok(stat) = rustix::fs::fstat(directory) else {
-            return Vec::new();
-        };
+    /// Names in this directory (device and inode) that are the caller's own.
+    pub(super) fn own_in(&self, directory: (u64, u64)) -> Vec<&[u8]> {
         self.own
             .iter()
-            .filter(|own| own.directory == (stat.st_dev, stat.st_ino))
+            .filter(|own| own.directory == directory)
             .map(|own| own.name.as_slice())
             .collect()
     }

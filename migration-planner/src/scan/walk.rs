@@ -5,6 +5,7 @@
 //! Work is handed around as lists of names, so that a directory of a million entries is spread over the threads and
 //! costs no more memory than its names.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -61,8 +62,13 @@ impl Names {
         self.count == 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.split(|byte| *byte == 0).take(self.count)
+    pub(super) fn iter(&self) -> impl Iterator<Item = &CStr> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let name = CStr::from_bytes_until_nul(rest).ok()?;
+            rest = rest.get(name.count_bytes() + 1..)?;
+            Some(name)
+        })
     }
 
     /// Takes the last name off.
@@ -101,14 +107,14 @@ fn step_by_step(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
 }
 
 /// Opens a file of a directory, whatever it has become since it was listed.
-pub(super) fn open_file(directory: BorrowedFd<'_>, name: &[u8]) -> Result<(OwnedFd, Stat), Errno> {
+pub(super) fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, Stat), Errno> {
     let fd = openat(directory, name, FILE, Mode::empty())?;
     let stat = fstat(&fd)?;
     Ok((fd, stat))
 }
 
 /// What is known of a file without opening it.
-pub(super) fn look_at(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Stat, Errno> {
+pub(super) fn look_at(directory: BorrowedFd<'_>, name: &CStr) -> Result<Stat, Errno> {
     statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
@@ -129,13 +135,14 @@ pub(super) fn list(
     let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
         let entry = entry?;
-        let name = entry.file_name().to_bytes();
+        let whole = entry.file_name();
+        let name = whole.to_bytes();
         if matches!(name, b"." | b"..") {
             continue;
         }
         let kind = match entry.file_type() {
             // Some file systems do not tell.
-            FileType::Unknown => match look_at(directory, name) {
+            FileType::Unknown => match look_at(directory, whole) {
                 Ok(stat) => FileType::from_raw_mode(stat.st_mode),
                 // It will be noted as gone when it is opened.
                 Err(_) => FileType::RegularFile,
@@ -195,7 +202,7 @@ mod tests {
         for name in [&b"a"[..], b"bc", b"d"] {
             names.push(name);
         }
-        assert_eq!(names.iter().collect::<Vec<_>>(), [&b"a"[..], b"bc", b"d"]);
+        assert_eq!(names.iter().collect::<Vec<_>>(), [c"a", c"bc", c"d"]);
         assert_eq!(names.pop().as_deref(), Some(&b"d"[..]));
         assert_eq!(names.len(), 2);
         assert_eq!(names.pop().as_deref(), Some(&b"bc"[..]));

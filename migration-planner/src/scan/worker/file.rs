@@ -1,5 +1,6 @@
 //! Files: taking over what is known of them, reading them once, showing them to scanners.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,53 +9,63 @@ use rustix::io::Errno;
 
 use super::{LIST_BUFFER, SMALL, Worker, words};
 use crate::inventory::{Access, Fragment, Reason, Subject};
+use crate::scan::cache::State;
 use crate::scan::promise::broken;
 use crate::scan::text::from_utf16;
-use crate::scan::walk::{look_at, open_file};
+use crate::scan::walk::open_file;
 use crate::scan::{Budget, File, Piece, Scanner};
 
 impl Worker<'_> {
-    pub(super) fn file(&mut self, directory: BorrowedFd<'_>, name: &[u8], start: usize, wanted: u64) {
-        if let Some(cache) = self.shared.cache.as_ref().filter(|cache| cache.has_findings()) {
-            let stat = match look_at(directory, name) {
-                Ok(stat) => stat,
-                Err(error) => return self.failed(error),
-            };
-            let key = cache.key(&stat, &self.shown);
-            // What is too large today is told so, whatever was read of it once.
-            if stat.st_size.cast_unsigned() <= self.shared.request.limits.file_size
-                && let Some(record) = cache.get(&key, &mut self.desk)
-                && self.take_over(record.json)
+    /// A file in this state, of a directory in which something has changed.
+    pub(super) fn file(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        start: usize,
+        wanted: u64,
+        state: State,
+    ) {
+        // What is too large today is told so, whatever was read of it once.
+        if let Some(cache) = &self.shared.cache
+            && state.size <= self.shared.request.limits.file_size
+        {
+            let key = cache.key(&state, &self.shown);
+            if let Some(json) = cache.get(&key, &mut self.desk)
+                && self.take_over(json, state.size)
             {
-                let tally = self.inventory.coverage.of(Subject::Files);
-                tally.read += 1;
-                tally.bytes += stat.st_size.cast_unsigned();
-                self.since.unchanged += 1;
-                cache.keep(&record);
-                return;
+                return self.desk.again(key, json, state);
             }
         }
+        self.open(directory, name, start, wanted);
+    }
+
+    /// A file of which nothing is known.
+    pub(super) fn open(&mut self, directory: BorrowedFd<'_>, name: &CStr, start: usize, wanted: u64) {
         match open_file(directory, name) {
-            Ok((fd, stat)) => self.opened_file(fd.as_fd(), &stat, name, start, wanted),
+            Ok((fd, stat)) => {
+                self.desk.opened(&stat);
+                self.opened_file(fd.as_fd(), &stat, name.to_bytes(), start, wanted);
+            }
             Err(Errno::LOOP) => self.unread(Reason::Vanished, "it has become a symbolic link"),
             Err(Errno::NXIO) => self.unread(Reason::SpecialFile, "it has become a pipe or a socket"),
             Err(error) => self.failed(error),
         }
     }
 
-    /// Takes over what an earlier scan found; false when that cannot be understood.
-    pub(super) fn take_over(&mut self, json: &[u8]) -> bool {
-        if json.is_empty() {
-            return true;
+    /// Takes over what an earlier scan found in a file of this size; false when that cannot be understood.
+    pub(super) fn take_over(&mut self, json: &[u8], size: u64) -> bool {
+        if !json.is_empty() {
+            let Ok(found) = serde_json::from_slice::<Fragment>(json) else {
+                return false;
+            };
+            self.found = found;
+            self.keep();
         }
-        match serde_json::from_slice::<Fragment>(json) {
-            Ok(found) => {
-                self.found = found;
-                self.keep();
-                true
-            }
-            Err(_) => false,
-        }
+        let tally = self.inventory.coverage.of(Subject::Files);
+        tally.read += 1;
+        tally.bytes += size;
+        self.since.unchanged += 1;
+        true
     }
 
     pub(super) fn opened_file(
@@ -153,8 +164,7 @@ impl Worker<'_> {
             self.found.unread(reason, None, detail);
         }
         if let Some(cache) = &self.shared.cache {
-            let key = cache.key(stat, &self.shown);
-            if let Err(error) = cache.put(&key, stat, &self.found, &mut self.desk) {
+            if let Err(error) = cache.put(stat, &self.shown, &self.found, &mut self.desk) {
                 self.cache_error.get_or_insert(error);
             }
         }

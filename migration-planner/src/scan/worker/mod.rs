@@ -1,6 +1,7 @@
 //! One thread of a scan: it takes tasks, walks, reads, shows files to scanners, and keeps what they find.
 
 mod file;
+mod group;
 mod tree;
 
 use std::os::fd::AsFd;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 
-use super::cache::Desk;
+use super::cache::{Desk, Listing};
 use super::counts::Since;
 use super::run::{Place, Shared, Task};
 use super::text::push_name;
@@ -30,6 +31,8 @@ pub(super) struct Worker<'a> {
     shown: String,
     cache_error: Option<std::io::Error>,
     desk: Desk,
+    /// The files that are being looked at.
+    listing: Listing,
     since: Since,
     /// Whether it is time to stop, as it was when somebody last looked.
     stopped: bool,
@@ -46,6 +49,7 @@ impl<'a> Worker<'a> {
             shown: String::new(),
             cache_error: None,
             desk: Desk::default(),
+            listing: Listing::default(),
             since: Since::default(),
             stopped: false,
         }

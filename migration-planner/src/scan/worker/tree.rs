@@ -70,10 +70,10 @@ impl Worker<'_> {
         if self.shared.request.options.skip_ignored {
             place.ignored = self.ignore_files(&place, fd.as_fd());
         }
-        self.list_directory(place, &fd);
+        self.list_directory(place, &fd, stat.st_ino);
     }
 
-    pub(super) fn list_directory(&mut self, mut place: Place, fd: &OwnedFd) {
+    pub(super) fn list_directory(&mut self, mut place: Place, fd: &OwnedFd, inode: u64) {
         let mut entries = std::mem::take(&mut self.entries);
         entries.clear();
         let mut files = Names::default();
@@ -83,7 +83,7 @@ impl Worker<'_> {
         let mut left_out = 0;
         let mut specials = Vec::new();
         let options = &self.shared.request.options;
-        let own = self.shared.own_in(fd.as_fd());
+        let own = self.shared.own_in((place.device, inode));
         let listed = list(fd.as_fd(), &mut entries, |entry| {
             let (name, is_dir) = match &entry {
                 Entry::Directory(name) => (*name, true),
@@ -163,25 +163,9 @@ impl Worker<'_> {
         }
     }
 
-    pub(super) fn files(&mut self, directory: BorrowedFd<'_>, place: &Place, names: &Names) {
-        let base = self.shown.len();
-        let by_path = self.shared.classifier.by_path(&format!("{}/", self.shown));
-        for (done, name) in names.iter().enumerate() {
-            if self.tick() {
-                self.gave_up(Subject::Files, names.len() - done);
-                break;
-            }
-            let start = self.show_name(base, name);
-            self.count_file();
-            self.file(directory, name, start, by_path);
-            self.finished(place.share);
-        }
-        self.shown.truncate(base);
-    }
-
     pub(super) fn ignore_files(&self, place: &Place, directory: BorrowedFd<'_>) -> Option<Arc<Ignored>> {
         let mut rules = place.ignored.clone();
-        for name in [&b".gitignore"[..], b".ignore"] {
+        for name in [c".gitignore", c".ignore"] {
             let mut bytes = Vec::new();
             let read = open_file(directory, name).and_then(|(fd, stat)| {
                 read_whole(fd.as_fd(), stat.st_size.cast_unsigned(), SMALL, &mut bytes)
