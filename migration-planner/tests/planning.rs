@@ -161,6 +161,8 @@ fn facts_that_could_change_nothing_are_refused() {
     assert!(
         refused(&format!("[[weaknesses]]\nid = \"w\"\nsays = \"s\"\n{source}")).contains("about nothing")
     );
+    let suites = format!("[[weaknesses]]\nid = \"w\"\nsays = \"s\"\nsuites = [\"ADH-*\"]\n{source}");
+    assert!(refused(&suites).contains("begin with TLS_"));
     assert!(
         refused(&format!("[[libraries]]\nid = \"l\"\npackages = []\n{source}")).contains("about nothing")
     );

@@ -61,7 +61,10 @@ fn every_fact_has_a_source_and_a_day() {
     for weakness in &catalogue.weaknesses {
         address(&weakness.source.url);
         assert!(
-            !weakness.names.is_empty() || !weakness.protocols.is_empty() || weakness.below_bits.is_some(),
+            !weakness.names.is_empty()
+                || !weakness.protocols.is_empty()
+                || !weakness.suites.is_empty()
+                || weakness.below_bits.is_some(),
             "{} is about nothing",
             weakness.id
         );

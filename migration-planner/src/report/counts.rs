@@ -65,6 +65,7 @@ pub(super) fn algorithms(graph: &Graph<'_>, ranked: &[(&Asset, &Rating)]) -> Vec
                 quantum: used.quantum,
                 purposes: BTreeSet::new(),
                 weak_today: false,
+                noted: false,
                 assets: 0,
                 places: 0,
                 owners: BTreeMap::new(),
@@ -72,6 +73,7 @@ pub(super) fn algorithms(graph: &Graph<'_>, ranked: &[(&Asset, &Rating)]) -> Vec
             });
             row.purposes.insert(used.purpose.name());
             row.weak_today |= used.weakness.is_some();
+            row.noted |= used.note.is_some();
             if seen.insert(&used.algorithm) {
                 row.assets += 1;
                 row.places += places;

@@ -63,6 +63,7 @@ pub(super) struct AlgorithmRow {
     /// Purposes, by name.
     pub(super) purposes: BTreeSet<&'static str>,
     pub(super) weak_today: bool,
+    pub(super) noted: bool,
     /// Assets that use it.
     pub(super) assets: usize,
     /// Places where these were seen.

@@ -9,7 +9,9 @@ use super::catalogue::{Catalogue, Weakness};
 use super::graph::{Graph, as_algorithm};
 use super::purpose::{self, Purpose};
 use crate::algorithm::{Algorithm, Quantum};
-use crate::inventory::{Asset, CertificateDetail, Detail, KeyDetail, KeyKind, Protection, Role};
+use crate::inventory::{
+    Asset, CertificateDetail, Detail, KeyDetail, KeyKind, Protection, ProtocolDetail, Role,
+};
 
 /// One algorithm that an asset uses, and for what.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -28,6 +30,9 @@ pub struct Use {
     /// The weakness of today that it has, by id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weakness: Option<Arc<str>>,
+    /// What is to be known of it today and is no weakness in every use, by id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Arc<str>>,
 }
 
 /// The key usages of certificates that are shown in protocols: whether a key transports keys there is decided by
@@ -123,6 +128,7 @@ impl<'a> Uses<'a> {
                 .into_iter()
                 .map(|used| Use {
                     weakness: None,
+                    note: None,
                     ..used
                 })
                 .collect();
@@ -222,6 +228,26 @@ impl<'a> Uses<'a> {
                     quantum: Quantum::Symmetric,
                     classical_bits: None,
                     weakness: Some(Arc::from(weakness.id.as_str())),
+                    note: None,
+                });
+            }
+            self.suites(detail, uses);
+        }
+    }
+
+    /// The suites that are weak as a whole, whatever they are made of.
+    fn suites(&self, detail: &ProtocolDetail, uses: &mut BTreeSet<Use>) {
+        for suite in &detail.suites {
+            let weak = |weakness: &&Weakness| names_match(&weakness.suites, &suite.name);
+            if let Some(weakness) = self.catalogue.weaknesses.iter().find(weak) {
+                uses.insert(Use {
+                    purpose: Purpose::Integrity,
+                    algorithm: Arc::from(suite.name.as_str()),
+                    how: "offers",
+                    quantum: Quantum::Symmetric,
+                    classical_bits: None,
+                    weakness: Some(Arc::from(weakness.id.as_str())),
+                    note: None,
                 });
             }
         }
@@ -257,13 +283,18 @@ impl<'a> Uses<'a> {
                 how,
                 quantum: algorithm.quantum,
                 classical_bits: algorithm.classical_bits,
-                weakness: self.weakness(algorithm, *purpose),
+                weakness: self.weakness(algorithm, *purpose, false),
+                note: self.weakness(algorithm, *purpose, true),
             });
         }
     }
 
-    fn weakness(&self, algorithm: &Algorithm, purpose: Purpose) -> Option<Arc<str>> {
-        let found = self.catalogue.weaknesses.iter().find(|weakness| {
+    fn weakness(&self, algorithm: &Algorithm, purpose: Purpose, noted: bool) -> Option<Arc<str>> {
+        let mut weaknesses = self.catalogue.weaknesses.iter();
+        let found = weaknesses.find(|weakness| {
+            if weakness.note != noted {
+                return false;
+            }
             if !weakness.purposes.is_empty() && !weakness.purposes.contains(&purpose) {
                 return false;
             }
@@ -301,5 +332,81 @@ fn unknown(purpose: Purpose, how: &'static str) -> Use {
         quantum: Quantum::Unknown,
         classical_bits: None,
         weakness: None,
+        note: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::suite;
+    use crate::inventory::{Fragment, Inventory, Occurrence};
+
+    /// What the only asset of this kind uses: its name, weakness and note.
+    fn told(found: Fragment, kind: &str) -> Vec<(String, Option<String>, Option<String>)> {
+        let mut inventory = Inventory::default();
+        inventory.absorb(found);
+        let catalogue = Catalogue::builtin().unwrap();
+        let graph = Graph::of(&inventory);
+        let uses = Uses::new(&graph, &catalogue);
+        let asset = inventory
+            .assets()
+            .find(|asset| asset.detail.kind() == kind)
+            .unwrap();
+        let text = |id: Option<Arc<str>>| id.map(|id| id.to_string());
+        let told = uses.of(asset).into_iter();
+        told.map(|used| (used.algorithm.to_string(), text(used.weakness), text(used.note)))
+            .collect()
+    }
+
+    fn digest(name: &str) -> Vec<(Option<String>, Option<String>)> {
+        let mut found = Fragment::at("x");
+        found.algorithm(Algorithm::named(name), Occurrence::at("x").line(1));
+        let told = told(found, "algorithm");
+        told.into_iter()
+            .map(|(_, weakness, note)| (weakness, note))
+            .collect()
+    }
+
+    #[test]
+    fn a_digest_is_noted_or_weak_by_what_is_known_of_its_collisions() {
+        let id = |text: &str| Some(text.to_owned());
+        assert_eq!(digest("SHA-1"), [(None, id("sha1-digest"))]);
+        assert_eq!(digest("MD5"), [(id("md5-md4-md2"), None)]);
+        // Collisions do not harm a MAC or a longer digest.
+        for sound in ["HMAC-SHA-1", "HMAC-MD5", "SHA-256"] {
+            assert_eq!(digest(sound), [(None, None)], "{sound}");
+        }
+        assert_eq!(digest("RSA-PKCS1-1.5-SHA-1"), [(id("sha1-signature"), None)]);
+    }
+
+    #[test]
+    fn a_suite_in_which_nobody_shows_who_is_there_is_weak_whatever_it_is_made_of() {
+        let names = [
+            "ADH-AES256-GCM-SHA384",
+            "AECDH-AES128-SHA",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+        ];
+        let mut found = Fragment::at("x");
+        let detail = ProtocolDetail {
+            protocol: "tls".to_owned(),
+            version: Some("1.2".to_owned()),
+            suites: names.into_iter().map(suite::described).collect(),
+            ..ProtocolDetail::default()
+        };
+        found.protocol(detail, Occurrence::at("x").line(1));
+        let weak: Vec<(String, Option<String>)> = told(found, "protocol")
+            .into_iter()
+            .filter(|(_, weakness, _)| weakness.is_some())
+            .map(|(name, weakness, _)| (name, weakness))
+            .collect();
+        let anonymous = |name: &str| (name.to_owned(), Some("anonymous".to_owned()));
+        assert_eq!(
+            weak,
+            [
+                anonymous("TLS_DH_anon_WITH_AES_256_GCM_SHA384"),
+                anonymous("TLS_ECDH_anon_WITH_AES_128_CBC_SHA")
+            ]
+        );
     }
 }

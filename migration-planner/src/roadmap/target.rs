@@ -83,6 +83,7 @@ fn objections(judge: &mut Judge<'_>, rule: &TargetRule) -> BTreeSet<String> {
         quantum: algorithm.quantum,
         classical_bits: algorithm.classical_bits,
         weakness: None,
+        note: None,
     }]);
     let verdicts = judge.of(&uses, &BTreeMap::new());
     verdicts

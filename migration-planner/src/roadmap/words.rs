@@ -147,12 +147,15 @@ pub(super) fn bound_words(bound: &Bound, assessment: &Assessment) -> String {
     }
 }
 
-/// Whether the step is about a version of a protocol: a later one takes its place, whatever the algorithms.
+/// Whether the step is about a version of a protocol or a whole suite: others take its place, whatever the
+/// algorithms.
 pub(super) fn is_protocol(key: &Key, catalogue: &Catalogue) -> bool {
     let (id, _) = weakness_of(&key.anchor);
     let mut weaknesses = catalogue.weaknesses.iter();
     key.action == Action::Repair
-        && weaknesses.any(|weakness| weakness.id == id && !weakness.protocols.is_empty())
+        && weaknesses.any(|weakness| {
+            weakness.id == id && !(weakness.protocols.is_empty() && weakness.suites.is_empty())
+        })
 }
 
 pub(super) fn blockers(

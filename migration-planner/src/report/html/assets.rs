@@ -84,6 +84,7 @@ fn asset<'a>(view: &View<'a>, asset: &'a Asset, rating: &'a Rating, out: &mut dy
             .weakness
             .as_deref()
             .map(|weakness| format!(", <strong>weak today</strong> ({})", Html(weakness)))
+            .or_else(|| Some(format!(", note: {}", Html(used.note.as_deref()?))))
             .unwrap_or_default();
         format!(
             "<li>{}: {}, {}, {}{weak}</li>",

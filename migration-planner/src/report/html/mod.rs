@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::text::Html;
-use super::view::View;
+use super::view::{AlgorithmRow, View};
 use crate::algorithm::Quantum;
-use crate::risk::Day;
 use crate::risk::catalogue::Confidence;
+use crate::risk::{Day, Use};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -65,7 +65,12 @@ pub(super) fn sources(view: &View<'_>) -> Vec<SourceRow> {
     }
     let uses = || report.assessment.ratings.values().flat_map(|rating| &rating.uses);
     for weakness in &report.catalogue.weaknesses {
-        if uses().any(|used| used.weakness.as_deref() == Some(weakness.id.as_str())) {
+        let told = |used: &Use| {
+            [&used.weakness, &used.note]
+                .iter()
+                .any(|id| id.as_deref() == Some(&*weakness.id))
+        };
+        if uses().any(told) {
             add(&weakness.source, weakness.verified_on, weakness.confidence);
         }
     }
@@ -93,11 +98,12 @@ pub(super) const fn quantum_words(quantum: Quantum) -> &'static str {
 }
 
 /// Whether an algorithm is weak today, in a word: of what is unknown nobody can tell.
-pub(super) const fn weak_words(weak: bool, quantum: Quantum) -> &'static str {
-    match (weak, quantum) {
-        (true, _) => "yes",
-        (false, Quantum::Unknown) => "unknown",
-        (false, _) => "no",
+pub(super) const fn weak_words(row: &AlgorithmRow) -> &'static str {
+    match (row.weak_today, row.noted, row.quantum) {
+        (true, ..) => "yes",
+        (false, true, _) => "depends on its use",
+        (false, false, Quantum::Unknown) => "unknown",
+        (false, false, _) => "no",
     }
 }
 

@@ -198,7 +198,7 @@ fn algorithms(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
             Html(&row.name),
             purposes.join(", "),
             quantum_words(row.quantum),
-            weak_words(row.weak_today, row.quantum),
+            weak_words(row),
             thousands(row.assets as u64),
             thousands(row.places),
         )?;

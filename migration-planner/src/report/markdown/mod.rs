@@ -153,7 +153,7 @@ fn groups(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for row in view.algorithms.iter().take(rows) {
         let purposes: Vec<&str> = row.purposes.iter().copied().collect();
         let quantum = super::html::quantum_words(row.quantum);
-        let weak = super::html::weak_words(row.weak_today, row.quantum);
+        let weak = super::html::weak_words(row);
         let (assets, places) = (thousands(row.assets as u64), thousands(row.places));
         writeln!(
             out,

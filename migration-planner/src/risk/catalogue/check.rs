@@ -26,12 +26,18 @@ pub(super) fn that_all_do_something(catalogue: &Catalogue) -> Result<(), Catalog
         }
     }
     for weakness in &catalogue.weaknesses {
-        if weakness.names.is_empty() && weakness.protocols.is_empty() && weakness.below_bits.is_none() {
+        let lists = [&weakness.names, &weakness.protocols, &weakness.suites];
+        if lists.iter().all(|list| list.is_empty()) && weakness.below_bits.is_none() {
             return Err(wrong(
                 "weaknesses",
                 &weakness.id,
-                "is about nothing: give names, protocols or below_bits",
+                "is about nothing: give names, protocols, suites or below_bits",
             ));
+        }
+        let named_by_iana = |suite: &&String| suite.starts_with("TLS_") || suite.starts_with("SSL_");
+        if let Some(suite) = weakness.suites.iter().find(|suite| !named_by_iana(suite)) {
+            let detail = format!("names the suite {suite:?}; IANA's names begin with TLS_");
+            return Err(wrong("weaknesses", &weakness.id, &detail));
         }
     }
     for library in &catalogue.libraries {

@@ -78,6 +78,12 @@ pub struct Weakness {
     /// Protocols, as `tls 1.0`.
     #[serde(default)]
     pub protocols: Vec<String>,
+    /// Cipher suites by IANA's names or, ending in `*`, beginnings of them.
+    #[serde(default)]
+    pub suites: Vec<String>,
+    /// It is only noted: what it is used for decides whether it is weak, and no inventory tells that.
+    #[serde(default)]
+    pub note: bool,
     /// Who says so.
     pub source: Source,
     /// When somebody last looked at the source.
