@@ -1,5 +1,7 @@
 //! Kubernetes manifests: Ingress, Gateway API, Istio, cert-manager, TLS secrets, the settings of ingress controllers.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -9,7 +11,7 @@ use super::report::{Names, Said, Service, Tls, version};
 use super::text;
 use super::yaml::{self, View};
 use crate::files::pem;
-use crate::inventory::{Fragment, Reason};
+use crate::inventory::{Asset, AssetId, Detail, Fragment, KeyKind, Reason, Role};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 mod certificates;
@@ -17,17 +19,19 @@ mod config_map;
 mod edge;
 mod gateway;
 mod mesh;
+mod nginx;
 
 /// Manifests of Kubernetes.
 #[derive(Debug)]
 pub struct Kubernetes;
 
 /// What makes a document worth parsing. The last one is `-----BEGIN` in base64.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 15] = [
     "cert-manager.io",
     "istio.io",
     "sailoperator.io",
     "gateway.networking.",
+    "k8s.nginx.org",
     "kubernetes.io/tls",
     "Ingress",
     // Whole files of other programs stand in them.
@@ -37,6 +41,7 @@ const WORDS: [&str; 13] = [
     "ssl-ciphers",
     "caBundle",
     "ssh-auth",
+    "-----BEGIN CERT",
     "LS0tLS1CRUdJTi",
 ];
 
@@ -49,7 +54,7 @@ impl Scanner for Kubernetes {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -114,6 +119,7 @@ fn object(object: View<'_>, file: &File<'_>, found: &mut Fragment) -> bool {
         ("cert-manager.io" | "certmanager.k8s.io", "Issuer" | "ClusterIssuer") => {
             certificates::issuer(object, found);
         }
+        ("k8s.nginx.org", _) => return nginx::object(object, kind, found),
         ("v1", "Secret") => secret(object, file, found),
         ("v1", "ConfigMap") => {
             edge::controller(object, found);
@@ -141,6 +147,14 @@ fn name_of(object: View<'_>) -> String {
     }
 }
 
+/// A secret's name with its namespace, which is the object's own where the reference has none.
+fn secret_name(object: View<'_>, namespace: Option<&str>, name: &str) -> String {
+    match namespace.or_else(|| object.text_at(&["metadata", "namespace"])) {
+        Some(namespace) if !name.contains('/') => format!("{namespace}/{name}"),
+        _ => name.to_owned(),
+    }
+}
+
 fn texts<'a>(list: Option<View<'a>>) -> impl Iterator<Item = &'a str> {
     list.into_iter()
         .flat_map(View::items)
@@ -159,22 +173,56 @@ fn bounds(view: View<'_>, keys: [&str; 2], tls: &mut Tls, service: &mut Service)
     }
 }
 
-/// A secret: the certificates in it, and of its keys that they are there.
+/// What stands in a secret for the authorities that are believed.
+const AUTHORITIES: &str = "ca.crt";
+
+/// A secret: the certificates in it, and of its keys that they are there. What names it is joined with them later.
 fn secret(object: View<'_>, file: &File<'_>, found: &mut Fragment) {
-    // What stands in `stringData` is left to those who read PEM in any file.
+    let mut inside = BTreeSet::new();
     for (name, value) in object.get("data").into_iter().flat_map(View::entries).take(1024) {
-        encoded(value, name, Some(file), found);
+        let mut held = found.aside();
+        encoded(value, name, Some(file), &mut held);
+        inside.extend(contents(name, &held));
+        found.take_in(held);
+    }
+    // What stands in `stringData` is left to those who read PEM in any file, who come to the same assets.
+    let plain = object.get("stringData").into_iter().flat_map(View::entries);
+    for (name, value) in plain.take(1024) {
+        let Some(text) = value.text() else { continue };
+        let mut held = found.aside();
+        pem::decoded(text.as_bytes(), &found.here().line(value.line()), &mut held);
+        inside.extend(contents(name, &held));
     }
     let kind = object.text_at(&["type"]).unwrap_or_default();
-    if kind == "kubernetes.io/tls" {
-        let mut service = Service::new("Kubernetes TLS Secret", name_of(object), object.line());
-        service.fact("secret-type", kind);
-        let held = ["data", "stringData"].iter().filter_map(|key| object.get(key));
-        for (name, value) in held.flat_map(View::entries) {
-            service.seen(value.line(), name);
-        }
-        service.tell(found);
+    let what = match kind {
+        "kubernetes.io/tls" => "Kubernetes TLS Secret",
+        _ if inside.is_empty() => return,
+        _ => "Kubernetes Secret",
+    };
+    let mut service = Service::new(what, name_of(object), object.line());
+    service.fact("secret-type", if kind.is_empty() { "Opaque" } else { kind });
+    let held = ["data", "stringData"].iter().filter_map(|key| object.get(key));
+    for (name, value) in held.flat_map(View::entries) {
+        service.seen(value.line(), name);
     }
+    let service = service.tell(found);
+    for (role, id) in inside {
+        found.connect(&service, role, &id);
+    }
+}
+
+/// The certificates and private keys of an entry, and in which way the secret has them.
+fn contents(name: &str, held: &Fragment) -> Vec<(Role, AssetId)> {
+    let role = |asset: &Asset| match &asset.detail {
+        Detail::Certificate(_) if name == AUTHORITIES => Some(Role::Trusts),
+        Detail::Certificate(_) => Some(Role::Contains),
+        Detail::Key(key) if key.kind == KeyKind::Private => Some(Role::Contains),
+        _ => None,
+    };
+    let assets = held.assets().iter();
+    assets
+        .filter_map(|asset| Some((role(asset)?, asset.id().clone())))
+        .collect()
 }
 
 /// A value in base64, if there is PEM in it.

@@ -64,6 +64,24 @@ impl Fragment {
         self.scanner = scanner;
     }
 
+    /// Nothing yet, at the same place and on behalf of the same scanner.
+    pub(crate) fn aside(&self) -> Self {
+        Self {
+            location: self.location.clone(),
+            scanner: self.scanner,
+            ..Self::default()
+        }
+    }
+
+    /// Adds everything of one that was filled aside.
+    pub(crate) fn take_in(&mut self, aside: Self) {
+        for asset in aside.assets {
+            self.add(asset);
+        }
+        self.edges.extend(aside.edges);
+        self.unread.extend(aside.unread);
+    }
+
     /// The place.
     #[must_use]
     pub fn location(&self) -> &str {

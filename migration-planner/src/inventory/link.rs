@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::named::{self, Follow};
+use super::secrets;
 use super::{AssetId, CertificateDetail, Detail, Edge, Inventory, Reason, Role, Unread};
 
 /// Connects certificates with the certificates that issued them, as far as names and key identifiers tell: what a
@@ -56,7 +57,8 @@ pub(crate) fn link(inventory: &mut Inventory, follow: &Follow<'_>) {
                 .to_owned(),
         });
     }
-    for edge in named {
+    let in_secrets = secrets::edges(inventory);
+    for edge in named.into_iter().chain(in_secrets) {
         inventory.connect(edge);
     }
 }

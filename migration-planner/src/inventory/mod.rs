@@ -13,6 +13,7 @@ mod id;
 mod link;
 mod named;
 mod query;
+mod secrets;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! What lets connections into a cluster: Ingress and its controllers, load balancers of a cloud.
 
-use super::{Fragment, Said, Service, Tls, View, command, name_of, texts};
+use super::{Fragment, Said, Service, Tls, View, command, name_of, secret_name, texts};
 
 /// `Ingress`, with what its controller reads in annotations.
 pub(super) fn ingress(object: View<'_>, found: &mut Fragment) {
@@ -40,11 +40,11 @@ pub(super) fn ingress(object: View<'_>, found: &mut Fragment) {
             .endpoints
             .extend(texts(block.get("hosts")).map(|host| format!("tls://{host}:443")));
         if let Some(secret) = block.text_at(&["secretName"]) {
-            service.fact("certificate-secret", secret);
+            service.fact("certificate-secret", secret_name(object, None, secret));
         }
     }
     if let Some((secret, _)) = annotation("auth-tls-secret") {
-        service.fact("trust-secret", secret);
+        service.fact("trust-secret", secret_name(object, None, secret));
         service.authenticated =
             Some(annotation("auth-tls-verify-client").is_none_or(|(value, _)| value != "off"));
     }

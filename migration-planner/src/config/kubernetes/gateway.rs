@@ -1,6 +1,6 @@
 //! The Gateway API's objects.
 
-use super::{Fragment, Said, Service, Tls, View, name_of, version};
+use super::{Fragment, Said, Service, Tls, View, name_of, secret_name, version};
 
 /// `Gateway` and `ListenerSet`: their listeners.
 pub(super) fn listeners(object: View<'_>, found: &mut Fragment) {
@@ -33,6 +33,7 @@ pub(super) fn listeners(object: View<'_>, found: &mut Fragment) {
         service.seen(block.line(), "tls");
         for reference in block.get("certificateRefs").into_iter().flat_map(View::items) {
             if let Some(name) = reference.text_at(&["name"]) {
+                let name = secret_name(object, reference.text_at(&["namespace"]), name);
                 service.fact("certificate-secret", name);
             }
         }

@@ -164,3 +164,27 @@ fn a_template_that_hides_nothing_is_no_gap() {
         {{- include \"labels\" . | nindent 4 }}\n  annotations:\n    {{ $key }}: x\n";
     finds(&Kubernetes, "deployment.yaml", sample, "");
 }
+
+#[test]
+fn the_objects_of_nginxs_own_controller() {
+    let sample = "apiVersion: k8s.nginx.org/v1\nkind: VirtualServer\nmetadata: {name: shop, namespace: a}\nspec:\n  \
+        host: shop.example.org\n  policies: [{name: clients, namespace: b}]\n  tls: {secret: shop-tls}\n  upstreams:\n  \
+        - name: api\n    service: api-svc\n    tls: {enable: true}\n  - {name: plain, service: plain-svc}\n---\n\
+        apiVersion: k8s.nginx.org/v1\nkind: Policy\nmetadata: {name: clients, namespace: b}\nspec:\n  \
+        ingressMTLS: {clientCertSecret: roots, verifyClient: \"on\"}\n---\napiVersion: k8s.nginx.org/v1\nkind: Policy\n\
+        metadata: {name: servers}\nspec:\n  egressMTLS:\n    tlsSecret: ours\n    trustedCertSecret: theirs\n    \
+        verifyServer: true\n    protocols: TLSv1.3\n    sslName: db.example.org\n---\n\
+        apiVersion: k8s.nginx.org/v1\nkind: VirtualServerRoute\nmetadata: {name: r}\nspec:\n  host: shop.example.org\n";
+    finds(
+        &Kubernetes,
+        "virtualserver.yaml",
+        sample,
+        "service Kubernetes VirtualServer a/shop @1 [tls://shop.example.org:443]\n  certificate-secret=a/shop-tls\n  \
+         policy=b/clients\nTLS @1 {} groups[] schemes[]\n\
+         service Kubernetes backend a/shop api @9 []\n  connects-to=api-svc\nTLS @9 {} groups[] schemes[]\n\
+         service Kubernetes client policy b/clients @18 [] asks\n  trust-secret=b/roots\n\
+         service Kubernetes backend policy servers @25 []\n  certificate-secret=ours\n  server-name=db.example.org\n  \
+         trust-secret=theirs\n  verifies-server=yes\nTLS 1.3 @28 {} groups[] schemes[]",
+    );
+    stands(&Kubernetes, "virtualserver.yaml", sample, &[]);
+}
