@@ -7,9 +7,11 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use symbolon_migration_planner::inventory::{Asset, Detail, Inventory, KeyKind, Protection, Reason, Role};
+use symbolon_migration_planner::inventory::{
+    Asset, Detail, Inventory, KeyKind, Protection, Reason, Role, Unread,
+};
 
-use self::common::{samples, scanned};
+use self::common::{run, samples, scanned};
 
 /// The assets that were seen in the file of this name.
 fn seen_in<'a>(inventory: &'a Inventory, name: &str) -> Vec<&'a Asset> {
@@ -249,5 +251,52 @@ fn no_passphrase_and_no_key_is_in_the_inventory() {
             !written.contains(line),
             "a line of the private key is in the document"
         );
+    }
+}
+
+#[test]
+fn a_store_with_the_empty_passphrase_is_not_protected() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |line: &str| run(folder.path(), "openssl", &line.split(' ').collect::<Vec<_>>());
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=store -days 3");
+    let hashes = ["sha1", "sha256", "sha384", "sha512"];
+    for hash in hashes {
+        for (name, passphrase) in [("empty", ""), ("kept", "sesame")] {
+            openssl(&format!(
+                "pkcs12 -export -in c.pem -inkey k.pem -macalg {hash} -passout pass:{passphrase} -out {name}-{hash}.p12"
+            ));
+        }
+    }
+    let inventory = scanned(folder.path());
+    for hash in hashes {
+        for name in ["empty", "kept"] {
+            let file = format!("{name}-{hash}.p12");
+            let seen = seen_in(&inventory, &file);
+            let keys: Vec<&Option<Protection>> = seen
+                .iter()
+                .filter_map(|asset| match &asset.detail {
+                    Detail::Key(key) if key.kind == KeyKind::Private => Some(&key.protection),
+                    _ => None,
+                })
+                .collect();
+            let [protection] = keys[..] else {
+                panic!("{file}: {keys:?}")
+            };
+            let is_open = matches!(protection, Some(Protection::None));
+            assert_eq!(is_open, name == "empty", "{file}: {protection:?}");
+            let store = seen
+                .iter()
+                .find(|asset| asset.detail.kind() == "material")
+                .unwrap();
+            assert_eq!(
+                store.facts_of("passphrase").count(),
+                usize::from(is_open),
+                "{file}"
+            );
+            let gap = |unread: &Unread| {
+                unread.location.ends_with(&file) && unread.detail.contains("the empty passphrase")
+            };
+            assert_eq!(inventory.unread.iter().any(gap), is_open, "{file}");
+        }
     }
 }

@@ -24,7 +24,7 @@ impl Scanner for Der {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use symbolon_crypto::digest::sha256;
 
+use self::passphrase::Mac;
 use super::asn1::{self, Element, OCTET_STRING, Reader, SEQUENCE, SET};
 use super::spki::Identifier;
 use super::{keys, names, pkcs7, x509};
@@ -11,6 +12,8 @@ use crate::algorithm::{Algorithm, oid};
 use crate::inventory::{
     Asset, AssetId, Detail, Fragment, MaterialDetail, Occurrence, Protection, Reason, Role,
 };
+
+mod passphrase;
 
 /// Most bags of one store.
 const MAX_BAGS: usize = 10_000;
@@ -47,11 +50,12 @@ pub(crate) fn read(der: &[u8], here: Occurrence, found: &mut Fragment) -> Option
     let mut store = Store {
         here,
         bags: 0,
+        is_open: false,
         id: asset.id().clone(),
     };
     found.add(asset.seen(store.here.clone()));
     if let Some(mac) = inside.enter(SEQUENCE) {
-        store.mac(mac, found);
+        store.mac(mac, info.octets.as_deref(), found);
     }
     match info.octets {
         Some(content) => store.safes(&content, found),
@@ -74,19 +78,34 @@ pub(crate) fn read(der: &[u8], here: Occurrence, found: &mut Fragment) -> Option
 struct Store {
     here: Occurrence,
     bags: usize,
+    /// Whether the empty passphrase opens it.
+    is_open: bool,
     id: AssetId,
 }
 
 impl Store {
     /// MacData: DigestInfo, salt, iterations; or PBMAC1 (RFC 9579).
-    fn mac(&self, mut mac: Reader<'_>, found: &mut Fragment) {
-        let Some(digest) = mac
-            .enter(SEQUENCE)
-            .and_then(|mut info| Identifier::read(&mut info))
-        else {
+    fn mac(&mut self, mut mac: Reader<'_>, content: Option<&[u8]>, found: &mut Fragment) {
+        let Some(mut info) = mac.enter(SEQUENCE) else {
+            return;
+        };
+        let Some(digest) = Identifier::read(&mut info) else {
             return;
         };
         let name = oid::algorithm(&digest.oid).name;
+        let value = info.body(OCTET_STRING).zip(mac.body(OCTET_STRING));
+        if let (Some((value, salt)), Some(content)) = (value, content) {
+            let mac = Mac {
+                hash: &name,
+                value,
+                salt,
+                rounds: mac.number().unwrap_or(1),
+            };
+            self.is_open = passphrase::is_empty(&mac, content);
+        }
+        if self.is_open {
+            found.note(&self.id, "passphrase", "empty");
+        }
         let name = if name == "PBMAC1" {
             name
         } else {
@@ -135,7 +154,12 @@ impl Store {
             );
         };
         let words = self.protected_by(&keys::protection(&identifier), found);
-        let detail = format!("certificates in the PKCS#12 store are encrypted ({words})");
+        let with = if self.is_open {
+            " with the empty passphrase"
+        } else {
+            ""
+        };
+        let detail = format!("certificates in the PKCS#12 store are encrypted{with} ({words})");
         found.unread(Reason::Encrypted, None, detail);
     }
 
@@ -188,11 +212,15 @@ impl Store {
             SHROUDED_KEY_BAG => {
                 let mut held = keys::encrypted_pkcs8(value.body)?;
                 held.format = "PKCS#12";
-                found.unread(
-                    Reason::Encrypted,
-                    None,
-                    "a private key in the PKCS#12 store is encrypted",
-                );
+                let detail = match self.is_open {
+                    true => "a private key in the PKCS#12 store is encrypted with the empty passphrase",
+                    false => "a private key in the PKCS#12 store is encrypted",
+                };
+                found.unread(Reason::Encrypted, None, detail);
+                if self.is_open {
+                    // Whoever can read the file can use it.
+                    held.protection = Protection::None;
+                }
                 Some(held.add(&place, here, found))
             }
             CERTIFICATE_BAG => {
