@@ -1,6 +1,7 @@
 //! JWT-SVIDs: handed out, and verified for those who cannot do it themselves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
@@ -16,6 +17,12 @@ use super::service::WorkloadApi;
 use crate::cache::{Entry, JwtKey};
 use crate::server::{CallError, mint_jwt};
 use crate::time::dice;
+
+/// Longest wait for the server where there is no token to give without it. Above it a caller is told to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where there is one, which is due and still good.
+const PATIENCE_WITH_ONE: Duration = Duration::from_secs(2);
 
 /// Most names in an audience, and most bytes of one.
 const MAX_AUDIENCE: usize = 64;
@@ -43,8 +50,10 @@ pub(super) async fn fetch(
     }
     caller.admit(entries.len());
     let mut svids = Vec::with_capacity(entries.len());
+    // A server that is silent about one is not waited for again.
+    let mut silent = false;
     for entry in entries {
-        let token = token(api, entry, &audience, &found.bundle).await?;
+        let token = token(api, entry, &audience, &found.bundle, &mut silent).await?;
         svids.push(wire::Jwtsvid {
             spiffe_id: entry.spiffe_id.to_string(),
             svid: token.to_string(),
@@ -80,6 +89,7 @@ async fn token(
     entry: &Entry,
     audience: &[String],
     bundle: &TrustBundle,
+    silent: &mut bool,
 ) -> Result<Arc<Zeroizing<String>>, Status> {
     let context = &api.context;
     let key = JwtKey::new(entry, audience);
@@ -87,18 +97,35 @@ async fn token(
         true => None,
         false => context.jwts.get(&key, bundle, context.clock.now()),
     };
-    match held {
-        Some(found) if !found.is_due => Ok(found.token),
-        held => match mint_jwt(&context.link, &entry.id, &entry.spiffe_id, audience).await {
-            Ok(minted) if entry.unique_tokens => Ok(Arc::new(minted.token)),
-            Ok(minted) => Ok(context.jwts.put(key, minted, context.clock.now(), dice())),
-            Err(error) => {
-                if error.must_reattest() || error.is_ban() {
-                    context.nudge.notify_one();
-                }
-                held.map(|found| found.token).ok_or_else(|| not_minted(&error))
-            }
+    let held = match held {
+        Some(found) if !found.is_due => return Ok(found.token),
+        held => held.map(|found| found.token),
+    };
+    let patience = match &held {
+        Some(_) => PATIENCE_WITH_ONE,
+        None => PATIENCE,
+    };
+    let minted = match *silent {
+        true => None,
+        false => tokio::select! {
+            minted = mint_jwt(&context.link, &entry.id, &entry.spiffe_id, audience) => Some(minted),
+            () = context.timer.sleep(patience) => None,
         },
+    };
+    match minted {
+        Some(Ok(minted)) if entry.unique_tokens => Ok(Arc::new(minted.token)),
+        Some(Ok(minted)) => Ok(context.jwts.put(key, minted, context.clock.now(), dice())),
+        Some(Err(error)) => {
+            if error.must_reattest() || error.is_ban() {
+                context.nudge.notify_one();
+            }
+            held.ok_or_else(|| not_minted(&error))
+        }
+        None => {
+            *silent = true;
+            let in_vain = "the JWT-SVID could not be fetched in time: the server does not answer";
+            held.ok_or_else(|| Status::unavailable(in_vain))
+        }
     }
 }
 

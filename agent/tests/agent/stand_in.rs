@@ -48,6 +48,8 @@ pub(crate) struct Script {
     pub(crate) batch_denial: Option<Reason>,
     /// Batches with SVIDs of this form are never answered.
     pub(crate) silent_about: Option<Form>,
+    /// How many JWT-SVIDs were asked for. It answers none.
+    pub(crate) asked_tokens: usize,
     /// What signs SVIDs of this form is away.
     pub(crate) cannot_issue: Option<Form>,
     /// The forms that SVIDs were asked for in.

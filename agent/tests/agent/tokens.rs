@@ -7,7 +7,9 @@ use symbolon_pki::time::Clock;
 use symbolon_tls::workload_api::WorkloadApiError;
 use tonic::Code;
 
-use crate::support::{Site, id, my_uid, workload};
+use crate::faults;
+use crate::stand_in::entry_for;
+use crate::support::{Site, id, my_uid, within, workload};
 
 fn code(error: &WorkloadApiError) -> Option<Code> {
     match error {
@@ -90,4 +92,24 @@ async fn what_is_asked_must_make_sense() {
         .await
         .unwrap_err();
     assert_eq!(code(&other), Some(Code::PermissionDenied));
+}
+
+#[tokio::test]
+async fn who_asks_for_tokens_is_told_in_time_that_the_server_does_not_answer() {
+    let site = faults::Site::start().await;
+    site.server.script().entries = vec![entry_for("web", 1, &[&my_uid()])];
+    let agent = site.agent().await;
+    let workload = workload(&agent).await;
+    let asking = tokio::spawn(async move { workload.fetch_jwt(&["a".to_owned()], None).await });
+    let asked = async {
+        while site.server.script().asked_tokens == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(asked).await;
+    let told = site.time.pass(Duration::from_secs(10), asking).await.unwrap();
+    let error = told.unwrap_err();
+    assert_eq!(code(&error), Some(Code::Unavailable), "{error}");
+    assert!(error.to_string().contains("in time"), "{error}");
+    assert_eq!(site.server.script().asked_tokens, 1, "it is not waited for twice");
 }

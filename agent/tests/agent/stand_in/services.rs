@@ -294,11 +294,18 @@ impl SvidService for StandIn {
         }))
     }
 
+    async fn new_jwtsvid(
+        &self,
+        _request: Request<svid::NewJwtsvidRequest>,
+    ) -> Result<Response<svid::NewJwtsvidResponse>, Status> {
+        self.script().asked_tokens += 1;
+        std::future::pending().await
+    }
+
     not_here! {
         mint_x509svid(svid::MintX509svidRequest) -> svid::MintX509svidResponse;
         mint_jwtsvid(svid::MintJwtsvidRequest) -> svid::MintJwtsvidResponse;
         mint_witsvid(svid::MintWitsvidRequest) -> svid::MintWitsvidResponse;
-        new_jwtsvid(svid::NewJwtsvidRequest) -> svid::NewJwtsvidResponse;
         batch_new_witsvid(svid::BatchNewWitsvidRequest) -> svid::BatchNewWitsvidResponse;
         new_downstream_x509ca(svid::NewDownstreamX509caRequest) -> svid::NewDownstreamX509caResponse;
     }
