@@ -5,6 +5,7 @@
 //! agent/svid      which keys of it, and the chain
 //! agent/bundle    the trust bundle of the last sync, as a SPIFFE bundle document
 //! agent/migration how far entries were in their migration then
+//! agent/holders   who had SVIDs then and did not report, where entries migrate
 //! ```
 //! The file is written after its keys and before older keys are destroyed, so that a crash at any moment leaves an SVID
 //! that works, and at worst a key that nobody uses: the next start destroys it.
@@ -31,7 +32,7 @@ use self::file::SvidFile;
 pub(crate) use self::keys::AgentKeys;
 use crate::config::AgentConfig;
 use crate::error::AgentError;
-use crate::migration::Stages;
+use crate::migration::{Holders, Stages};
 use crate::telemetry;
 use crate::time::{dice, renewal_at};
 
@@ -137,6 +138,7 @@ pub(crate) struct Vault {
     svid_path: PathBuf,
     bundle_path: PathBuf,
     stages_path: PathBuf,
+    holders_path: PathBuf,
     trust_domain: TrustDomain,
 }
 
@@ -156,6 +158,7 @@ impl Vault {
             svid_path: dir.join("svid"),
             bundle_path: dir.join("bundle"),
             stages_path: dir.join("migration"),
+            holders_path: dir.join("holders"),
             trust_domain: config.trust_domain.clone(),
         })
     }
@@ -196,6 +199,27 @@ impl Vault {
     /// The system's.
     pub(crate) fn keep_stages(&self, stages: &Stages) -> Result<(), AgentError> {
         file::write(&self.stages_path, &stages.to_json())
+    }
+
+    /// Who had SVIDs when the last run ended and did not report. A damaged file costs nobody its SVIDs: nothing is known then,
+    /// as of a node that is new.
+    pub(crate) fn holders(&self) -> Holders {
+        let read = file::read(&self.holders_path).and_then(|content| match content {
+            Some(content) => {
+                Holders::from_json(&content).map_err(|error| file::damaged(&self.holders_path, &error))
+            }
+            None => Ok(Holders::default()),
+        });
+        read.unwrap_or_else(|error| {
+            tracing::warn!(%error, "who had SVIDs in the last run and does not report is not known");
+            Holders::default()
+        })
+    }
+
+    /// # Errors
+    /// The system's.
+    pub(crate) fn keep_holders(&self, holders: &Holders) -> Result<(), AgentError> {
+        file::write(&self.holders_path, &holders.to_json())
     }
 
     /// The SVID of the last run, if it is still good, and destroys what nobody uses any more.

@@ -106,13 +106,13 @@ impl Keeper {
     ) -> Result<Self, AgentError> {
         let now = context.clock.now();
         let opened = vault.clone();
-        let (resumed_bundle, svid, stages) = blocking(move || {
+        let (resumed_bundle, svid, kept) = blocking(move || {
             let bundle = opened.bundle();
             let svid = opened.resume(bundle.as_ref(), now)?;
-            Ok((bundle, svid, opened.stages()?))
+            Ok((bundle, svid, (opened.stages()?, opened.holders())))
         })
         .await?;
-        let migration = migration::Asking::resume(&context, vault.clone(), stages);
+        let migration = migration::Asking::resume(&context, vault.clone(), kept);
         let mut keeper = Self {
             context,
             vault,
@@ -145,7 +145,7 @@ impl Keeper {
         loop {
             let outcome = tokio::select! {
                 biased;
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => break,
                 outcome = self.sync() => outcome,
             };
             let outcome = match outcome {
@@ -183,12 +183,14 @@ impl Keeper {
                 Err(Failure::Local(error) | Failure::End(error)) => return Err(error),
             };
             tokio::select! {
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => break,
                 () = self.context.link.banned() => self.end_if_banned()?,
                 () = self.context.timer.sleep(wait) => {}
                 () = self.asked_for(failures) => {}
             }
         }
+        self.migration.leave(&self.context).await;
+        Ok(())
     }
 
     /// Some call was answered that this agent is banned; which one makes no difference.

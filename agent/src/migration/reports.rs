@@ -1,8 +1,9 @@
 //! What workloads report of their handshakes, until the server has been told.
 //!
 //! Whoever may have an identity may report for it, and so for nobody else. The table is bounded, for each identity and as a
-//! whole: a process that makes up reporters pushes out its own.
+//! whole: who makes up reporters pushes out those of the latest stage, so that the one that holds most up stays.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use symbolon_api::symbolon::server::v1 as api;
 use symbolon_pki::suite::Form;
 use symbolon_tls::MigrationStage;
 
+use super::holders::Holders;
 use super::stages::stage_message;
 
 /// Who is silent for so long is forgotten.
@@ -66,9 +68,12 @@ impl Reports {
         let identity = identities.entry(id.clone()).or_default();
         let reporters = &mut identity.reporters;
         if !reporters.contains_key(reporter) && reporters.len() >= MAX_OF_ONE {
-            let oldest = reporters.iter().min_by_key(|(_, (_, at))| *at);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
-                reporters.remove(&oldest);
+            // Ever new ones, of jobs that live for seconds, do not push out the one that is still at an earlier stage.
+            let least = reporters
+                .iter()
+                .max_by_key(|(_, (stage, at))| (*stage, Reverse(*at)));
+            if let Some(least) = least.map(|(name, _)| name.clone()) {
+                reporters.remove(&least);
             }
         }
         reporters.insert(reporter.to_owned(), (report.stage, now));
@@ -89,6 +94,31 @@ impl Reports {
             false => &mut identity.stock_until,
         };
         *noted = (*noted).max(Some(until));
+    }
+
+    /// Who has SVIDs and does not report, for the next run.
+    pub(crate) fn holders(&self, now: SystemTime) -> Holders {
+        let mut holders = Holders::default();
+        for (id, identity) in self.identities().iter() {
+            let lasting = |until: Option<SystemTime>| until.filter(|until| *until > now);
+            let stock = lasting(identity.stock_until);
+            holders.stock.extend(stock.map(|until| (id.clone(), until)));
+            let unreported = lasting(identity.unreported_until);
+            let unreported = unreported.map(|until| (id.clone(), until));
+            holders.unreported.extend(unreported);
+        }
+        holders
+    }
+
+    /// Goes on from what the last run knew.
+    pub(crate) fn resume(&self, holders: Holders, now: SystemTime) {
+        let Holders { stock, unreported } = holders;
+        for (id, until) in stock {
+            self.given(&id, until, false, now);
+        }
+        for (id, until) in unreported {
+            self.given(&id, until, true, now);
+        }
     }
 
     /// What the server is to be told now: of each identity the earliest stage that a process follows. The counts begin anew.
@@ -263,6 +293,54 @@ mod tests {
         assert_eq!(told(481), Some((0, true)));
         assert_eq!(told(1299), Some((0, true)));
         assert_eq!(told(1300), None);
+    }
+
+    #[test]
+    fn who_is_kept_is_known_to_the_next_run() {
+        let reports = Reports::default();
+        reports.given(&id("stock"), at(100), false, at(0));
+        reports.given(&id("silent"), at(200), true, at(0));
+        reports.given(&id("over"), at(5), false, at(0));
+        reports.given(&id("web"), at(200), true, at(0));
+        reports.take(&id("web"), "a", report(Some(Prefer), 0), at(1));
+        let kept = reports.holders(at(5));
+        assert_eq!((kept.stock.len(), kept.unreported.len()), (1, 1));
+        let next = Reports::default();
+        next.resume(kept, at(6));
+        let told = |now| {
+            let (told, _) = next.speak(at(now));
+            let mut told: Vec<_> = told
+                .into_iter()
+                .map(|told| (told.spiffe_id, told.stock))
+                .collect();
+            told.sort();
+            told
+        };
+        let held = |path| (id(path).to_string(), true);
+        assert_eq!(told(99), [held("silent"), held("stock")]);
+        assert_eq!(told(100), [held("silent")]);
+        assert!(told(200).is_empty());
+    }
+
+    #[test]
+    fn who_is_behind_is_not_pushed_out_by_those_that_come_and_go() {
+        let reports = Reports::default();
+        reports.take(&id("web"), "daemon", report(Some(Accept), 0), at(0));
+        for number in 0..2 * MAX_OF_ONE as u64 {
+            reports.take(&id("web"), &number.to_string(), report(Some(Prefer), 0), at(1));
+        }
+        let (told, _) = reports.speak(at(1));
+        assert_eq!(told[0].processes as usize, MAX_OF_ONE);
+        assert_eq!(told[0].stage(), api::MigrationStage::Accept);
+        // Nor is one that follows nothing, which is behind them all.
+        reports.take(&id("web"), "none", report(None, 0), at(1));
+        for number in 0..2 * MAX_OF_ONE as u64 {
+            reports.take(&id("web"), &number.to_string(), report(Some(Accept), 0), at(2));
+        }
+        assert_eq!(
+            reports.speak(at(2)).0[0].stage(),
+            api::MigrationStage::Unspecified
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use symbolon_pki::suite::Form;
 use super::{blocking, in_full};
 use crate::agent::Context;
 use crate::identity::Vault;
-use crate::migration::Stages;
+use crate::migration::{Holders, Stages};
 use crate::server::{CallError, Migrates};
 use crate::telemetry;
 
@@ -28,13 +28,20 @@ pub(super) struct Asking {
     was_told: bool,
     /// What is known to be in its file.
     kept: Option<Arc<Stages>>,
+    /// Who is known to be in theirs.
+    kept_holders: Holders,
     /// The connection on which the server said that it knows of no migrations.
     refused_on: Option<u64>,
 }
 
 impl Asking {
     /// Goes on from what the last run knew.
-    pub(super) fn resume(context: &Context, vault: Vault, stages: Option<Stages>) -> Self {
+    pub(super) fn resume(
+        context: &Context,
+        vault: Vault,
+        (stages, holders): (Option<Stages>, Holders),
+    ) -> Self {
+        context.reports.resume(holders.clone(), context.clock.now());
         let kept = stages.map(|stages| {
             context.cache.migrate(stages);
             context.cache.stages()
@@ -43,6 +50,7 @@ impl Asking {
             vault,
             was_told: kept.is_some(),
             kept,
+            kept_holders: holders,
             refused_on: None,
         }
     }
@@ -65,6 +73,7 @@ impl Asking {
             self.keep(known).await;
             return Ok(());
         }
+        self.keep_holders(context).await;
         let (workloads, spoken) = context.reports.speak(context.clock.now());
         let request = api::SyncMigrationRequest {
             held: context
@@ -104,6 +113,33 @@ impl Asking {
                     "the server does not say how far entries are in their migration; what it said last counts"
                 );
                 Ok(())
+            }
+        }
+    }
+
+    /// What is left to do at the end of a run: SVIDs have been given since the last sync.
+    pub(super) async fn leave(&mut self, context: &Context) {
+        if !context.cache.stages().is_empty() {
+            self.keep_holders(context).await;
+        }
+    }
+
+    /// Writes for the next run who has SVIDs and does not report. If that fails this one goes on, and the next sync tries
+    /// again.
+    async fn keep_holders(&mut self, context: &Context) {
+        let holders = context.reports.holders(context.clock.now());
+        if holders == self.kept_holders {
+            return;
+        }
+        let (vault, keeping) = (self.vault.clone(), holders.clone());
+        match blocking(move || vault.keep_holders(&keeping)).await {
+            Ok(()) => self.kept_holders = holders,
+            Err(error) => {
+                let error = in_full(&error);
+                tracing::warn!(
+                    error,
+                    "who has SVIDs and does not report cannot be kept for the next run"
+                );
             }
         }
     }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use symbolon_agent::{Phase, RunningAgent};
-use symbolon_ca::client::MigrationSpec;
+use symbolon_ca::client::{EntrySpec, MigrationSpec};
 use symbolon_ca::config::ServerConfig;
 use symbolon_ca::migration::WishedStage;
 use symbolon_pki::suite::Form;
+use symbolon_pki::time::Clock as _;
+use symbolon_tls::workload_api::WorkloadApiError;
 use symbolon_tls::{Migration, MigrationStage, MigrationTarget};
 
 use crate::support::{Site, my_uid, status_of, within, workload};
@@ -111,6 +113,13 @@ async fn a_new_agent_that_cannot_be_told_serves_nobody_until_it_is() {
     let agent = site.try_agent(site.agent_config()).await.unwrap();
     let status = status_of(&agent, |status| status.last_error.is_some()).await;
     assert!(!matches!(status.phase, Phase::Ready), "{status:?}");
+    let error = within(workload(&agent).await.fetch_x509(&TARGETS))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, WorkloadApiError::Status(status) if status.code() == tonic::Code::Unavailable),
+        "{error}"
+    );
     refuse(&site, &config, "nothing");
     site.time
         .pass(Duration::from_secs(60), agent.ready())
@@ -134,43 +143,88 @@ async fn a_new_agent_that_cannot_be_told_serves_before_anything_is_demanded() {
 }
 
 #[tokio::test]
-async fn who_names_no_form_is_unknown_until_its_svid_ends() {
+async fn who_names_no_form_is_unknown() {
     let (site, _) = site().await;
     let agent = site.agent().await;
     site.register(&agent, "/web", &[&my_uid()]).await;
     set(&site, WishedStage::To(MigrationStage::Prefer)).await;
     site.sync(&agent).await;
-    let unknown = async || {
-        let rules = site.client().migration(None).await.unwrap();
-        let check = rules[0].next.clone().unwrap();
-        let reason = check.parties.first().map(|party| party.reason.clone());
-        (check.unknown, check.may, reason.unwrap_or_default())
-    };
-    report(&agent).await;
-    site.sync(&agent).await;
-    site.time.advance(Duration::from_secs(2));
-    report(&agent).await;
-    site.sync(&agent).await;
-    assert_eq!(unknown().await, (0, true, String::new()));
+    report_quiet(&site, &agent).await;
+    assert_eq!(unknown(&site).await, (0, true, String::new()));
     // Who names the forms and has said nothing since the last report, once that is forgotten.
     told(&agent, &TARGETS).await;
     site.time.advance(Duration::from_secs(181));
     site.sync(&agent).await;
-    let (count, may, reason) = unknown().await;
+    let (count, may, reason) = unknown(&site).await;
     assert_eq!((count, may), (1, false));
     assert!(reason.contains("have not reported"), "{reason}");
-    report(&agent).await;
-    site.sync(&agent).await;
-    site.time.advance(Duration::from_secs(2));
-    report(&agent).await;
-    site.sync(&agent).await;
-    assert_eq!(unknown().await, (0, true, String::new()));
+    report_quiet(&site, &agent).await;
+    assert_eq!(unknown(&site).await, (0, true, String::new()));
 
     told(&agent, &[]).await;
     site.sync(&agent).await;
-    let (count, may, reason) = unknown().await;
+    let (count, may, reason) = unknown(&site).await;
     assert_eq!((count, may), (1, false));
     assert!(reason.contains("names no form"), "{reason}");
+}
+
+/// How many entries nothing is known of, whether the next stage may come, and why not.
+async fn unknown(site: &Site) -> (u64, bool, String) {
+    let rules = site.client().migration(None).await.unwrap();
+    let check = rules[0].next.clone().unwrap();
+    let reason = check.parties.first().map(|party| party.reason.clone());
+    (check.unknown, check.may, reason.unwrap_or_default())
+}
+
+/// A process reports, and again after the quiet time.
+async fn report_quiet(site: &Site, agent: &RunningAgent) {
+    report(agent).await;
+    site.sync(agent).await;
+    site.time.advance(Duration::from_secs(2));
+    report(agent).await;
+    site.sync(agent).await;
+}
+
+#[tokio::test]
+async fn an_agents_next_run_knows_who_has_svids_until_they_end() {
+    let (site, _) = site().await;
+    let begun = site.time.now();
+    let agent = site.agent().await;
+    let short = |entry: &mut EntrySpec| entry.x509_svid_ttl = Some(Duration::from_secs(600));
+    site.register_with(&agent, "/web", &[&my_uid()], short).await;
+    set(&site, WishedStage::To(MigrationStage::Prefer)).await;
+    site.sync(&agent).await;
+    told(&agent, &[]).await;
+    // Since the last sync, which is what it is kept at otherwise.
+    within(agent.shutdown()).await.unwrap();
+    let agent = site.agent_with(site.agent_config()).await;
+    report_quiet(&site, &agent).await;
+    let (count, may, reason) = unknown(&site).await;
+    assert_eq!((count, may), (1, false));
+    assert!(reason.contains("names no form"), "{reason}");
+    let kept = site.dir.path().join("node/agent/holders");
+    assert!(
+        std::fs::read_to_string(&kept)
+            .unwrap()
+            .contains("spiffe://example.org/web")
+    );
+
+    while unknown(&site).await.0 > 0 {
+        let lived = site.time.now().duration_since(begun).unwrap();
+        assert!(lived < Duration::from_secs(1500), "{:?}", unknown(&site).await);
+        site.time.advance(Duration::from_secs(100));
+        report_quiet(&site, &agent).await;
+    }
+    assert_eq!(unknown(&site).await, (0, true, String::new()));
+    let lived = site.time.now().duration_since(begun).unwrap();
+    assert!(lived >= Duration::from_secs(600), "{lived:?}");
+
+    // A damaged file costs nobody its SVIDs.
+    within(agent.shutdown()).await.unwrap();
+    std::fs::write(&kept, "{").unwrap();
+    let agent = site.agent_with(site.agent_config()).await;
+    report_quiet(&site, &agent).await;
+    assert_eq!(unknown(&site).await, (0, true, String::new()));
 }
 
 /// Says what a process on `symbolon-tls` says, at the stage `prefer`.
