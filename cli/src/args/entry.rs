@@ -24,7 +24,11 @@ pub(crate) enum Entry {
     },
     /// List entries
     List(EntryFilter),
-    /// Change an entry: what is given replaces what it has
+    /// Change an entry: what is given replaces what it has, and the rest stays
+    #[command(
+        after_help = "Examples:\n  symbolon entry update ID --dns-name db.example.org --dns-name db\n  symbolon entry update ID \
+                            --clear-dns-names --clear-federates-with --hint '' --not-after never --allowed-form any"
+    )]
     Update {
         /// Its id
         id: String,
@@ -155,6 +159,12 @@ pub(crate) struct EntryChange {
     /// Whose declarations keep it; '' for nobody's
     #[arg(long, value_name = "NAME")]
     pub owner: Option<String>,
+    /// Take all its DNS names away
+    #[arg(long, conflicts_with = "dns_name")]
+    pub clear_dns_names: bool,
+    /// Take all foreign trust domains away
+    #[arg(long, conflicts_with = "federates_with")]
+    pub clear_federates_with: bool,
     #[command(flatten)]
     pub more: EntryMore,
 }

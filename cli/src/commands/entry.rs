@@ -96,6 +96,7 @@ fn spec(fields: EntryFields) -> Result<EntrySpec> {
 
 fn changes(fields: EntryChange) -> Result<EntryChanges> {
     let given = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let given_or_cleared = |list: &[String], cleared: bool| given(list).or(cleared.then(Vec::new));
     let selectors = given(&fields.selector).map(|list| selectors(&list)).transpose()?;
     let more = fields.more;
     Ok(EntryChanges {
@@ -104,11 +105,11 @@ fn changes(fields: EntryChange) -> Result<EntryChanges> {
         selectors,
         x509_svid_ttl: more.x509_ttl.map(|ttl| ttl.0),
         jwt_svid_ttl: more.jwt_ttl.map(|ttl| ttl.0),
-        dns_names: given(&more.dns_name),
+        dns_names: given_or_cleared(&more.dns_name, fields.clear_dns_names),
         hint: more.hint,
         admin: more.admin,
         downstream: more.downstream,
-        federates_with: given(&more.federates_with),
+        federates_with: given_or_cleared(&more.federates_with, fields.clear_federates_with),
         expires_at: more.expires_at.map(|moment| moment.0),
         allowed_forms: forms(&more.allowed_form)?,
         leaf_key_algorithms: any_or(more.key_algorithm),
