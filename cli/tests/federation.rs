@@ -165,6 +165,7 @@ fn bundles_of_others_are_set_shown_counted_and_deleted() {
         pem,
     ]);
     assert_eq!(some["x509_authorities"].as_array().unwrap().len(), 1);
+    assert_eq!(some["jwt_authorities"], serde_json::json!([]));
     assert_eq!(home.json(&["bundle", "list"]), serde_json::json!([set, some]));
     assert_eq!(home.json(&["bundle", "count"])["count"], 3);
     assert_eq!(home.ok(&["bundle", "count"]).trim(), "3 bundles");
@@ -227,4 +228,92 @@ fn bundles_of_others_are_set_shown_counted_and_deleted() {
     home.ok(&[&delete[..], &["--mode", "dissociate"]].concat());
     assert_eq!(home.json(&["bundle", "count"])["count"], 2);
     assert!(up.end(Signal::INT).success());
+}
+
+/// PEM cannot speak of what signs tokens, so it does not take it away.
+#[test]
+fn a_bundle_in_pem_leaves_the_keys_of_tokens_on_record() {
+    let home = Home::new();
+    let _up = home.up();
+    let (document, pem) = (home.path().join("bundle.json"), home.path().join("bundle.pem"));
+    let (document, pem) = (document.to_str().unwrap(), pem.to_str().unwrap());
+    std::fs::write(document, home.ok(&["bundle", "show", "--format", "spiffe"])).unwrap();
+    let classical = ["bundle", "show", "--format", "pem", "--form", "classical"];
+    std::fs::write(pem, home.ok(&classical)).unwrap();
+    let name = ["--trust-domain", "example.com"];
+    let shown = || home.json(&[&["bundle", "show"], &name[..]].concat());
+    let reset = || home.ok(&[&["bundle", "set"], &name[..], &[document]].concat());
+    reset();
+    let before = shown();
+    for (kind, found) in [("jwt_authorities", 1), ("x509_authorities", 4)] {
+        assert_eq!(before[kind].as_array().unwrap().len(), found, "{kind}");
+    }
+
+    home.ok(&[&["federation", "create"], &name[..], &["--url", URL]].concat());
+    let with_bundle = ["--bundle", pem, "--bundle-format", "pem"];
+    for command in [
+        [&["bundle", "set"], &name[..], &["--format", "pem", pem]].concat(),
+        [&["federation", "update"], &name[..], &with_bundle].concat(),
+    ] {
+        reset();
+        let said = home.run(&command);
+        assert!(said.status.success(), "{command:?}");
+        let note = String::from_utf8(said.stderr).unwrap();
+        assert!(note.contains("1 JWT") && note.contains("example.com"), "{note}");
+        let after = shown();
+        assert_eq!(
+            after["x509_authorities"].as_array().unwrap().len(),
+            1,
+            "{command:?}"
+        );
+        for kind in ["jwt_authorities", "wit_authorities", "refresh_hint", "sequence"] {
+            assert_eq!(after[kind], before[kind], "{command:?}: {kind}");
+        }
+    }
+}
+
+#[test]
+fn lists_of_an_entry_are_emptied_by_name() {
+    let home = Home::new();
+    let _up = home.up();
+    let bundle = home.path().join("bundle.json");
+    let bundle = bundle.to_str().unwrap();
+    std::fs::write(bundle, home.ok(&["bundle", "show", "--format", "spiffe"])).unwrap();
+    home.ok(&["bundle", "set", "--trust-domain", "example.com", bundle]);
+    let made = home.json(&[
+        "entry",
+        "create",
+        "--spiffe-id",
+        "spiffe://example.org/db",
+        "--parent-id",
+        "spiffe://example.org/node/a",
+        "--selector",
+        "unix:uid:70000",
+        "--dns-name",
+        "db.example.org",
+        "--federates-with",
+        "example.com",
+    ]);
+    let id = made["id"].as_str().unwrap();
+    let update = |arguments: &[&str]| home.json(&[&["entry", "update", id], arguments].concat());
+    let cleared = update(&["--clear-dns-names"]);
+    assert_eq!(
+        (&cleared["dns_names"], &cleared["federates_with"]),
+        (&serde_json::json!([]), &serde_json::json!(["example.com"])),
+        "what was not named stays"
+    );
+    assert_eq!(
+        update(&["--clear-federates-with"])["federates_with"],
+        serde_json::json!([])
+    );
+    let named_too = [
+        ["--clear-dns-names", "--dns-name", "db.example.org"],
+        ["--clear-federates-with", "--federates-with", "example.com"],
+    ];
+    for arguments in named_too {
+        let (code, error) = home.fails(&[&["entry", "update", id], &arguments[..]].concat());
+        assert!(code == 2 && error.contains(arguments[0]), "{code} {error}");
+    }
+    let help = home.ok(&["entry", "update", "--help"]);
+    assert!(help.contains("entry update ID --clear-dns-names"), "{help}");
 }

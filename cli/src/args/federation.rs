@@ -23,7 +23,7 @@ pub(crate) enum BundleInput {
     /// The SPIFFE bundle document
     #[default]
     Spiffe,
-    /// X.509 authorities as PEM
+    /// X.509 authorities as PEM; JWT and WIT authorities on record stay
     Pem,
 }
 
@@ -62,8 +62,10 @@ pub(crate) enum Bundle {
     List,
     /// Set the bundle of another trust domain, in place of the one that there is
     #[command(
-        after_help = "Examples:\n  symbolon bundle set --trust-domain example.com bundle.json\n  curl -s \
-                            https://example.com/bundle | symbolon bundle set --trust-domain example.com -"
+        after_help = "A bundle document takes the place of everything on record. PEM speaks of X.509 authorities alone: what \
+                      signs tokens stays.\n\nExamples:\n  symbolon bundle set --trust-domain example.com \
+                      bundle.json\n  curl -s https://example.com/bundle | symbolon bundle set --trust-domain \
+                      example.com -"
     )]
     Set {
         /// The file; - for standard input

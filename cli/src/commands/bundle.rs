@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde::Serialize;
 use spiffe::TrustDomain;
+use symbolon_ca::client::Client;
 use symbolon_ca::datastore::DeleteMode;
 use symbolon_ca::views::BundleView;
 use symbolon_pki::bundle::{TrustBundle, X509Authority};
@@ -42,8 +43,10 @@ pub(crate) async fn run(common: &Common, command: Bundle) -> Result<()> {
             trust_domain,
             format,
         } => {
-            let bundle = read(&file, &trust_domain, format)?;
-            let set = connect(common).await?.set_federated_bundle(&bundle).await?;
+            let given = read(&file, &trust_domain, format)?;
+            let client = connect(common).await?;
+            let bundle = given.complete(&client).await?;
+            let set = client.set_federated_bundle(&bundle).await?;
             common.output.print(&Summary(BundleView::of(&set, &Form::ALL)))
         }
         Bundle::Delete { trust_domain, mode } => {
@@ -80,12 +83,45 @@ fn show(common: &Common, bundle: TrustBundle, format: BundleFormat, form: Vec<Fo
     }
 }
 
-/// Reads the bundle of a trust domain from a file.
-pub(super) fn read(file: &Path, trust_domain: &TrustDomain, format: BundleInput) -> Result<TrustBundle> {
+/// What a file says of the bundle of a trust domain.
+pub(super) enum Given {
+    /// All there is.
+    Whole(TrustBundle),
+    /// Its X.509 authorities: PEM has room for nothing else.
+    X509(TrustBundle),
+}
+
+impl Given {
+    /// The bundle that is to be on record. Of what the file cannot speak stays what is on record, and is named.
+    pub(super) async fn complete(self, client: &Client) -> Result<TrustBundle> {
+        let given = match self {
+            Self::Whole(bundle) => return Ok(bundle),
+            Self::X509(bundle) => bundle,
+        };
+        let mut bundle = match client.get_federated_bundle(&given.trust_domain).await {
+            Ok(bundle) => bundle,
+            Err(error) if error.is_not_found() => return Ok(given),
+            Err(error) => return Err(error.into()),
+        };
+        let (jwt, wit) = (bundle.jwt_authorities.len(), bundle.wit_authorities.len());
+        if jwt + wit > 0 {
+            anstream::eprintln!(
+                "note: PEM has X.509 authorities alone: {jwt} JWT and {wit} WIT authorities of {} stay as they are on record",
+                given.trust_domain
+            );
+        }
+        bundle.x509_authorities = given.x509_authorities;
+        Ok(bundle)
+    }
+}
+
+/// Reads what a file says of the bundle of a trust domain.
+pub(super) fn read(file: &Path, trust_domain: &TrustDomain, format: BundleInput) -> Result<Given> {
     let input = read_input(file)?;
     let shown = file.display();
     match format {
         BundleInput::Spiffe => TrustBundle::from_jwks(trust_domain, &input)
+            .map(Given::Whole)
             .map_err(|error| Usage(format!("{shown} is no SPIFFE bundle document: {error}")).into()),
         BundleInput::Pem => {
             let certificates: Vec<Certificate> = pem::certificates(&input)
@@ -93,7 +129,7 @@ pub(super) fn read(file: &Path, trust_domain: &TrustDomain, format: BundleInput)
                 .map_err(|error| Usage(format!("{shown} is no PEM of certificates: {error}")))?;
             let mut bundle = TrustBundle::new(trust_domain.clone());
             bundle.x509_authorities = certificates.into_iter().map(X509Authority::new).collect();
-            Ok(bundle)
+            Ok(Given::X509(bundle))
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use serde::Serialize;
-use symbolon_ca::client::{FederationChanges, FederationSpec};
+use symbolon_ca::client::{Client, FederationChanges, FederationSpec};
 use symbolon_ca::views::FederationView;
+use symbolon_pki::bundle::TrustBundle;
 
-use super::bundle::read;
+use super::bundle::{Given, read};
 use super::server::{connect, reader};
 use crate::args::{Common, Federation, FederationChange, FederationFields};
 use crate::exit::Usage;
@@ -40,23 +41,25 @@ pub(crate) async fn run(common: &Common, command: Federation) -> Result<()> {
 }
 
 async fn create(common: &Common, fields: FederationFields) -> Result<()> {
-    let bundle = fields.bundle.as_deref();
-    let bundle = bundle
+    let given = fields.bundle.as_deref();
+    let given = given
         .map(|file| read(file, &fields.trust_domain, fields.bundle_format))
         .transpose()?;
+    let client = connect(common).await?;
+    let bundle = completed(given, &client).await?;
     let spec = FederationSpec {
         trust_domain: fields.trust_domain,
         endpoint_url: fields.url,
         endpoint_id: fields.endpoint_id,
         bundle,
     };
-    let made = connect(common).await?.create_federation(&spec).await?;
+    let made = client.create_federation(&spec).await?;
     common.output.print(&One(made))
 }
 
 async fn update(common: &Common, change: FederationChange) -> Result<()> {
-    let bundle = change.bundle.as_deref();
-    let bundle = bundle
+    let given = change.bundle.as_deref();
+    let given = given
         .map(|file| read(file, &change.trust_domain, change.bundle_format))
         .transpose()?;
     let endpoint_id = match (change.endpoint_id, change.web) {
@@ -64,18 +67,26 @@ async fn update(common: &Common, change: FederationChange) -> Result<()> {
         (None, true) => Some(None),
         (None, false) => None,
     };
-    if change.url.is_none() && endpoint_id.is_none() && bundle.is_none() {
+    if change.url.is_none() && endpoint_id.is_none() && given.is_none() {
         let words = "nothing to change: give --url, --endpoint-id, --web or --bundle";
         return Err(Usage(words.to_owned()).into());
     }
+    let client = connect(common).await?;
     let changes = FederationChanges {
         endpoint_url: change.url,
         endpoint_id,
-        bundle,
+        bundle: completed(given, &client).await?,
     };
-    let client = connect(common).await?;
     let updated = client.update_federation(&change.trust_domain, &changes).await?;
     common.output.print(&One(updated))
+}
+
+/// The bundle that is to be on record, where there is to be another.
+async fn completed(given: Option<Given>, client: &Client) -> Result<Option<TrustBundle>> {
+    match given {
+        None => Ok(None),
+        Some(given) => given.complete(client).await.map(Some),
+    }
 }
 
 #[derive(Serialize)]
