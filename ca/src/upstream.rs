@@ -6,6 +6,7 @@
 //! verified. An upstream must not know what an authority's life is, or where keys are kept.
 
 mod disk;
+mod files;
 mod nested;
 mod offline;
 mod vault;

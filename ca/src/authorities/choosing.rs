@@ -240,7 +240,7 @@ impl Authorities {
                 self.forget_request_unless(family, Some(&next)).await?;
                 Ok(Some(made))
             }
-            Some(Fresh::Requested(request)) => self.request(&next, &request).await.map(|()| None),
+            Some(Fresh::Requested(request)) => self.request(&next, &request, changing).await.map(|()| None),
             None => self
                 .forget_request_unless(family, Some(&next))
                 .await

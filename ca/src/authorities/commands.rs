@@ -113,7 +113,7 @@ impl Authorities {
         let made = match self.new_authority(settings, changing).await? {
             Fresh::Certified(made) => made,
             Fresh::Requested(request) => {
-                self.request(settings, &request).await?;
+                self.request(settings, &request, changing).await?;
                 return Err(AuthoritiesError::Awaited { family });
             }
         };

@@ -49,7 +49,7 @@ impl Authorities {
         let record = match self.new_authority(settings, changing).await? {
             Fresh::Certified(record) => record,
             Fresh::Requested(request) => {
-                self.request(settings, &request).await?;
+                self.request(settings, &request, changing).await?;
                 return Err(AuthoritiesError::Awaited {
                     family: settings.family,
                 });

@@ -16,6 +16,7 @@ use symbolon_pki::key::SuiteSigner;
 use symbolon_pki::pem;
 use zeroize::Zeroizing;
 
+use super::files::Files;
 use super::{Answer, MintOrder, Minted, Upstream, UpstreamBundle, UpstreamError};
 use crate::datastore::AppendedAuthorities;
 
@@ -36,10 +37,11 @@ pub struct DiskFiles {
 }
 
 /// An authority in files.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Disk {
     trust_domain: TrustDomain,
     files: DiskFiles,
+    hands: Files,
 }
 
 /// What the files hold.
@@ -53,7 +55,15 @@ struct Held {
 impl Disk {
     /// The authority of these files, for this trust domain. They are not looked at yet.
     pub fn new(trust_domain: TrustDomain, files: DiskFiles) -> Self {
-        Self { trust_domain, files }
+        Self::with(trust_domain, files, Files::default())
+    }
+
+    pub(super) fn with(trust_domain: TrustDomain, files: DiskFiles, hands: Files) -> Self {
+        Self {
+            trust_domain,
+            files,
+            hands,
+        }
     }
 
     /// Reads the files, and sees whether they go together.
@@ -127,14 +137,15 @@ impl Upstream for Disk {
     }
 
     async fn mint(&self, order: &MintOrder) -> Result<Answer, UpstreamError> {
-        let (this, order) = (self.again(), order.clone());
-        blocking(move || this.mint_now(&order)).await.map(Answer::Minted)
+        let (this, order) = (self.clone(), order.clone());
+        let minting = self.hands.work(move || this.mint_now(&order));
+        minting.await.map(Answer::Minted)
     }
 
     /// Its roots as they are now: one that was replaced stays in the bundle until it has ended.
     async fn bundle(&self) -> Result<Option<UpstreamBundle>, UpstreamError> {
-        let this = self.again();
-        let held = blocking(move || this.read()).await?;
+        let this = self.clone();
+        let held = self.hands.work(move || this.read()).await?;
         Ok(Some(UpstreamBundle {
             authorities: AppendedAuthorities {
                 x509: held.roots.into_iter().map(X509Authority::new).collect(),
@@ -143,23 +154,6 @@ impl Upstream for Disk {
             is_all: false,
         }))
     }
-}
-
-impl Disk {
-    fn again(&self) -> Self {
-        Self::new(self.trust_domain.clone(), self.files.clone())
-    }
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UpstreamError> + Send + 'static,
-) -> Result<T, UpstreamError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| {
-        Err(UpstreamError::Unavailable(
-            "reading its files broke off".to_owned(),
-        ))
-    })
 }
 
 fn material(file: &Path, reason: impl std::fmt::Display) -> UpstreamError {

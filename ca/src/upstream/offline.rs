@@ -17,13 +17,15 @@ use symbolon_pki::certificate::Certificate;
 use symbolon_pki::pem;
 use symbolon_pki::suite::Family;
 
-use super::disk::{blocking, certificates};
+use super::disk::certificates;
+use super::files::Files;
 use super::{Answer, MintOrder, Minted, Upstream, UpstreamError};
 
 /// An authority that is reached by carrying files.
 #[derive(Clone, Debug)]
 pub struct Offline {
     dir: PathBuf,
+    files: Files,
     /// What each family's certificate looked like at the last look.
     seen: Arc<Mutex<BTreeMap<Family, Seen>>>,
 }
@@ -38,8 +40,13 @@ struct Seen {
 impl Offline {
     /// The authority whose files are in this directory, which has to be there.
     pub fn new(dir: PathBuf) -> Self {
+        Self::with(dir, Files::default())
+    }
+
+    pub(super) fn with(dir: PathBuf, files: Files) -> Self {
         Self {
             dir,
+            files,
             seen: Arc::default(),
         }
     }
@@ -152,16 +159,18 @@ impl Upstream for Offline {
 
     async fn hand_out(&self, family: Family, csr: &[u8]) -> Result<(), UpstreamError> {
         let (this, csr) = (self.clone(), csr.to_vec());
-        blocking(move || this.write_request(family, &csr)).await
+        self.files.work(move || this.write_request(family, &csr)).await
     }
 
     async fn brought(&self, family: Family) -> Result<Option<Minted>, UpstreamError> {
         let this = self.clone();
-        blocking(move || this.read_brought(family)).await
+        self.files.work(move || this.read_brought(family)).await
     }
 
     async fn judged(&self, family: Family, refusal: Option<&str>) -> Result<(), UpstreamError> {
         let (this, refusal) = (self.clone(), refusal.map(ToOwned::to_owned));
-        blocking(move || this.put_away(family, refusal.as_deref())).await
+        self.files
+            .work(move || this.put_away(family, refusal.as_deref()))
+            .await
     }
 }

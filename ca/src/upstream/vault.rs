@@ -24,7 +24,8 @@ use zeroize::Zeroizing;
 use self::asking::{Asked, Asking, Failure};
 use self::login::Held;
 use self::signed::Signed;
-use super::disk::{blocking, certificates};
+use super::disk::certificates;
+use super::files::Files;
 use super::{Answer, MintOrder, Upstream, UpstreamBundle, UpstreamError};
 
 pub use self::login::VaultLogin;
@@ -62,6 +63,7 @@ pub struct Vault {
     trust_domain: TrustDomain,
     options: VaultOptions,
     clock: Arc<dyn Clock>,
+    files: Files,
     /// What lets this server in now.
     held: Mutex<Option<Held>>,
 }
@@ -86,6 +88,7 @@ impl Vault {
             trust_domain,
             options,
             clock,
+            files: Files::default(),
             held: Mutex::default(),
         }
     }
@@ -95,7 +98,7 @@ impl Vault {
     /// # Errors
     /// [`UpstreamError::Material`], naming the file.
     pub fn check(&self) -> Result<(), UpstreamError> {
-        Asking::new(&self.options, &self.clock)?;
+        Asking::new(&self.options, &self.clock, &self.files)?;
         if let Some(file) = &self.options.bundle_file {
             certificates(file)?;
         }
@@ -104,7 +107,10 @@ impl Vault {
 
     async fn asking(&self) -> Result<Asking, UpstreamError> {
         let (options, clock) = (self.options.clone(), Arc::clone(&self.clock));
-        blocking(move || Asking::new(&options, &clock)).await
+        let files = self.files.clone();
+        self.files
+            .work(move || Asking::new(&options, &clock, &files))
+            .await
     }
 
     fn order(&self, order: &MintOrder) -> Result<Zeroizing<Vec<u8>>, UpstreamError> {
@@ -166,7 +172,10 @@ impl Upstream for Vault {
     async fn mint(&self, order: &MintOrder) -> Result<Answer, UpstreamError> {
         let signed = self.sign(order).await?;
         let file = self.options.bundle_file.clone();
-        let roots = blocking(move || file.map(|file| certificates(&file)).transpose()).await?;
+        let reading = self
+            .files
+            .work(move || file.map(|file| certificates(&file)).transpose());
+        let roots = reading.await?;
         signed.minted(roots).map(Answer::Minted)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Looks are counted, and a running server looks by itself whenever it is time: so there is no server around most of these.
 
+mod slow;
 mod unfit;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use symbolon_ca::authorities::{AuthoritiesError, CommandError, NOTICE, Rotation};
 use symbolon_ca::config::{OfflineUpstreamConfig, UpstreamConfig};
 use symbolon_ca::datastore::{AuthorityRecord, AuthorityState};
-use symbolon_ca::upstream::{NamedUpstream, Offline};
+use symbolon_ca::upstream::{NamedUpstream, Offline, Upstream};
 use symbolon_crypto::random;
 use symbolon_hsm::KeyStore as _;
 use symbolon_issuance::{Authority, IntermediateRequest, Serial, prepare_intermediate};
@@ -55,9 +56,20 @@ struct Below {
 
 impl Below {
     async fn on(dir: Arc<TempDir>, carried: &Path, clock: Arc<TestClock>) -> Self {
+        let upstream = Arc::new(Offline::new(carried.to_owned()));
+        Self::above(upstream, dir, carried, clock).await
+    }
+
+    /// Below this upstream, whose files are in that directory.
+    async fn above(
+        upstream: Arc<dyn Upstream>,
+        dir: Arc<TempDir>,
+        carried: &Path,
+        clock: Arc<TestClock>,
+    ) -> Self {
         let above = NamedUpstream {
             name: "ceremony".parse().unwrap(),
-            upstream: Arc::new(Offline::new(carried.to_owned())),
+            upstream,
         };
         Self {
             run: families(dir, Some(above), clock.clone()).await,

@@ -11,8 +11,7 @@ use crate::stand::{HOUR, Mood, Stand};
 use crate::support::TestClock;
 
 /// Takes another family's authority the whole way, which sweeps away keys that nobody names.
-async fn revoke_another(run: &Run) {
-    let family = Family::MlDsa;
+pub(crate) async fn revoke_another(run: &Run, family: Family) {
     let before = run.authorities.active(family).unwrap().authority_id().to_string();
     let next = run.authorities.prepare(family).await.unwrap().authority_id;
     run.authorities.step(family, Step::Activate, &next).await.unwrap();
@@ -32,7 +31,7 @@ async fn a_command_does_not_wait_for_an_upstream_that_hangs() {
     let preparing = tokio::spawn(async move { authorities.prepare(Family::Classical).await });
     soon(asked.wait_for(|times| *times > before)).await.unwrap();
 
-    soon(revoke_another(&run)).await;
+    soon(revoke_another(&run, Family::MlDsa)).await;
     // Of the very family that waits likewise: what was replaced may be in the wrong hands.
     let step = run.authorities.step(Family::Classical, Step::Taint, "00ff");
     soon(step).await.unwrap_err();
@@ -62,7 +61,7 @@ async fn a_command_does_not_wait_for_a_rotation_that_hangs() {
     let before = *asked.borrow_and_update();
     let rotating = tokio::spawn(async move { authorities.rotate_due().await });
     soon(asked.wait_for(|times| *times > before)).await.unwrap();
-    soon(revoke_another(&run)).await;
+    soon(revoke_another(&run, Family::MlDsa)).await;
     stand.is(Mood::Well);
     stand.gate.add_permits(1);
     soon(rotating).await.unwrap().unwrap();

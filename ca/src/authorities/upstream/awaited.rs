@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use symbolon_pki::suite::Family;
 use symbolon_pki::time::rfc3339;
 
+use super::super::changing::Changing;
 use super::super::settings::FamilySettings;
 use super::super::slots::{Change, ChangeKind};
 use super::super::{Authorities, AuthoritiesError, CommandError};
 use super::Candidate;
 use crate::datastore::{AuthorityRecord, AuthorityRequest, AuthorityState};
-use crate::upstream::NamedUpstream;
+use crate::upstream::{NamedUpstream, UpstreamError};
 
 impl Authorities {
     /// Whether the certificate of a family's next authority is to be brought, and was requested already.
@@ -42,11 +43,13 @@ impl Authorities {
         })
     }
 
-    /// Writes down what is to be brought, in place of what was, and hands the request to whoever carries it.
+    /// Writes down what is to be brought, in place of what was, and hands the request to whoever carries it. Others may change
+    /// the journal meanwhile.
     pub(in crate::authorities) async fn request(
         &self,
         settings: &FamilySettings,
         request: &AuthorityRequest,
+        changing: &mut Changing<'_>,
     ) -> Result<(), AuthoritiesError> {
         let family = request.family;
         if self.awaited(family).await?.is_some() {
@@ -63,7 +66,9 @@ impl Authorities {
             upstream = %above.name,
             "its certificate is to be brought"
         );
-        let handed = above.upstream.hand_out(family, &request.csr).await;
+        let handed = changing
+            .apart(above.upstream.hand_out(family, &request.csr))
+            .await;
         handed.map_err(|source| AuthoritiesError::Upstream {
             family,
             upstream: above.name.clone(),
@@ -147,23 +152,26 @@ impl Authorities {
             source,
         };
         let upstream = &above.upstream;
-        upstream.hand_out(family, &request.csr).await.map_err(failed)?;
-        let brought = match upstream.brought(family).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(brought)) => brought,
-            Err(error) => {
-                upstream
-                    .judged(family, Some(&error.to_string()))
-                    .await
-                    .map_err(failed)?;
-                return Err(failed(error));
-            }
-        };
-        let _changing = self.turns.making(family).await;
-        // Another may have been requested while this one was looked for.
+        // Nobody requests another of the family before this is over, or what was given up would be handed out after it.
+        let mut changing = self.turns.making(family).await;
         if self.awaited(family).await?.as_ref() != Some(request) {
             return Ok(None);
         }
+        let looking = async {
+            upstream.hand_out(family, &request.csr).await?;
+            match upstream.brought(family).await {
+                // Whoever cannot be reached says nothing about what was brought.
+                Err(error @ UpstreamError::Unavailable(_)) => Err(error),
+                Err(error) => {
+                    upstream.judged(family, Some(&error.to_string())).await?;
+                    Err(error)
+                }
+                brought => brought,
+            }
+        };
+        let Some(brought) = changing.apart(looking).await.map_err(failed)? else {
+            return Ok(None);
+        };
         let suites = (family, request.suite, request.alternative);
         let name = format!("requested for {family}");
         let candidate = Candidate {
@@ -190,15 +198,15 @@ impl Authorities {
                 self.datastore.add_authority(&record).await?;
                 let reloaded = self.reload(Vec::new()).await;
                 Change::of(ChangeKind::Prepared, &record).log();
-                upstream.judged(family, None).await.map_err(failed)?;
+                let put_away = changing.apart(upstream.judged(family, None)).await;
+                put_away.map_err(failed)?;
                 reloaded?;
                 Ok(Some(record))
             }
             Err(AuthoritiesError::Upstream { source, .. }) => {
-                upstream
-                    .judged(family, Some(&source.to_string()))
-                    .await
-                    .map_err(failed)?;
+                let refusal = source.to_string();
+                let put_away = changing.apart(upstream.judged(family, Some(&refusal))).await;
+                put_away.map_err(failed)?;
                 Err(failed(source))
             }
             Err(error) => Err(error),

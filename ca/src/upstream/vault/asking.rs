@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::super::UpstreamError;
 use super::super::disk::read;
+use super::super::files::Files;
 use super::{VaultLogin, VaultOptions};
 
 /// Longest answer that is read, in bytes: a chain and its roots.
@@ -67,6 +68,8 @@ pub(super) struct Asking {
     base: String,
     namespace: Option<String>,
     timeout: Duration,
+    /// Those that secrets are in.
+    pub(super) files: Files,
 }
 
 impl fmt::Debug for Asking {
@@ -91,7 +94,11 @@ pub(super) fn body(content: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Upstr
 
 impl Asking {
     /// Reads what TLS needs: files are read for every connection, since they are replaced.
-    pub(super) fn new(options: &VaultOptions, clock: &Arc<dyn Clock>) -> Result<Self, UpstreamError> {
+    pub(super) fn new(
+        options: &VaultOptions,
+        clock: &Arc<dyn Clock>,
+        files: &Files,
+    ) -> Result<Self, UpstreamError> {
         let material = UpstreamError::Material;
         let roots = match &options.ca_file {
             None => WebRoots::mozilla(),
@@ -119,6 +126,7 @@ impl Asking {
             base: format!("{}/v1/", options.address.trim_end_matches('/')),
             namespace: options.namespace.clone(),
             timeout: options.timeout,
+            files: files.clone(),
         })
     }
 

@@ -13,7 +13,8 @@ use symbolon_hsm::{PassphraseError, SecretSource};
 use zeroize::Zeroizing;
 
 use super::super::UpstreamError;
-use super::super::disk::{blocking, read};
+use super::super::disk::read;
+use super::super::files::Files;
 use super::asking::{Asked, Asking, Failure, body};
 
 /// The shortest and the longest wait for the next try to renew, where one failed.
@@ -173,7 +174,7 @@ pub(super) async fn token(
     now: SystemTime,
 ) -> Result<Zeroizing<String>, UpstreamError> {
     if let VaultLogin::Token { source } = login {
-        let token = secret(source).await?;
+        let token = secret(source, &asking.files).await?;
         if held.as_ref().is_none_or(|held| *held.token != *token) {
             *held = Some(look_up(asking, token.clone(), now).await?);
         }
@@ -182,7 +183,7 @@ pub(super) async fn token(
     if let Some(held) = held.as_ref().filter(|held| !held.is_over(now)) {
         return Ok(held.token.clone());
     }
-    let (path, body) = question(login).await?;
+    let (path, body) = question(login, &asking.files).await?;
     let asked = Asked {
         method: Method::POST,
         path: &path,
@@ -279,7 +280,7 @@ async fn look_up(asking: &Asking, token: Zeroizing<String>, now: SystemTime) -> 
 }
 
 /// Where a login is asked for, and with what.
-async fn question(login: &VaultLogin) -> Result<(String, Zeroizing<Vec<u8>>), UpstreamError> {
+async fn question(login: &VaultLogin, files: &Files) -> Result<(String, Zeroizing<Vec<u8>>), UpstreamError> {
     let path = |mount: &str| format!("auth/{mount}/login");
     match login {
         VaultLogin::Token { .. } => Err(UpstreamError::Material("a token needs no login".to_owned())),
@@ -288,7 +289,7 @@ async fn question(login: &VaultLogin) -> Result<(String, Zeroizing<Vec<u8>>), Up
             role_id,
             secret_id,
         } => {
-            let secret_id = secret(secret_id).await?;
+            let secret_id = secret(secret_id, files).await?;
             let role = Role {
                 role_id,
                 secret_id: &secret_id,
@@ -305,7 +306,7 @@ async fn question(login: &VaultLogin) -> Result<(String, Zeroizing<Vec<u8>>), Up
             token_file,
         } => {
             let file = token_file.clone();
-            let content = blocking(move || read(&file)).await?;
+            let content = files.work(move || read(&file)).await?;
             let jwt = std::str::from_utf8(content.trim_ascii())
                 .ok()
                 .filter(|it| !it.is_empty());
@@ -318,9 +319,9 @@ async fn question(login: &VaultLogin) -> Result<(String, Zeroizing<Vec<u8>>), Up
 }
 
 /// A secret that goes into a header or a question: text without spaces.
-async fn secret(source: &SecretSource) -> Result<Zeroizing<String>, UpstreamError> {
+async fn secret(source: &SecretSource, files: &Files) -> Result<Zeroizing<String>, UpstreamError> {
     let source = source.clone();
-    blocking(move || {
+    let reading = files.work(move || {
         let nobody = || PassphraseError::Prompt(std::io::Error::other("nobody is there to be asked"));
         let material = |reason: String| UpstreamError::Material(format!("{source}: {reason}"));
         let secret = source
@@ -331,6 +332,6 @@ async fn secret(source: &SecretSource) -> Result<Zeroizing<String>, UpstreamErro
         let text =
             text.ok_or_else(|| material("there is no token in it, which is text without spaces".to_owned()))?;
         Ok(Zeroizing::new(text.to_owned()))
-    })
-    .await
+    });
+    reading.await
 }
