@@ -39,7 +39,7 @@ pub use self::wish::{Done, MigrationError, OpenError, Wish, WishedStage};
 use crate::authorities::Authorities;
 use crate::datastore::{AgentRecord, Datastore, EntryRecord, MigrationChange, MigrationSetting};
 use crate::registrations::Registrations;
-use crate::telemetry::{MIGRATION_CHANGED, MIGRATION_REFUSED};
+use crate::telemetry::{MIGRATION_CHANGED, MIGRATION_ENTRY_MOVED, MIGRATION_REFUSED};
 
 /// The migrations of a server.
 #[derive(Debug)]
@@ -117,6 +117,29 @@ impl Migrations {
     /// The entries that an agent may serve now.
     pub fn authorized(&self, agent: &AgentRecord) -> Vec<Arc<EntryRecord>> {
         self.registrations.authorized(agent, self.clock.now())
+    }
+
+    /// Tells the log where a change of an entry itself takes it forward under the rules, which no check comes before; a new
+    /// entry, where peers are refused at once.
+    pub(crate) fn note_entry(&self, before: Option<&EntryRecord>, after: &EntryRecord) {
+        let Some((from, to)) = moves::of_changed(&self.rules(), before, after) else {
+            return;
+        };
+        let demands = to.stage == Some(MigrationStage::Require);
+        if before.is_none() && !demands {
+            return;
+        }
+        let name = |stage: Option<MigrationStage>| stage.map_or("off", MigrationStage::name);
+        tracing::warn!(
+            event = MIGRATION_ENTRY_MOVED,
+            entry_id = after.id,
+            spiffe_id = %after.spiffe_id,
+            is_new = before.is_none(),
+            target = to.target.name(),
+            from = name(from),
+            to = name(to.stage),
+            "an entry was made or changed, and is further in its migration by that, unchecked"
+        );
     }
 
     /// Does what is wished, or says why not.

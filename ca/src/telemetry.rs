@@ -92,6 +92,9 @@ pub const FEDERATION_DELETED: &str = "federation.deleted";
 pub const MIGRATION_CHANGED: &str = "migration.stage_changed";
 /// A rule of migration was not changed: `entries`, `by`, `reason`.
 pub const MIGRATION_REFUSED: &str = "migration.refused";
+/// An entry came under another rule of migration, and further by that, since it was changed, or under one at `require`, since
+/// it was made: `entry_id`, `spiffe_id`, `is_new`, `target`, `from`, `to`.
+pub const MIGRATION_ENTRY_MOVED: &str = "migration.entry_moved";
 /// The configuration was read again: `taken`, and `kept` until the next start.
 pub const CONFIG_RELOADED: &str = "config.reloaded";
 /// The configuration was read again and cannot be used; what was in force stays: `error`.

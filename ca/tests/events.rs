@@ -7,6 +7,9 @@
 #[path = "server/support.rs"]
 mod support;
 
+#[path = "events/moved.rs"]
+mod moved;
+
 use std::future::pending;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -188,6 +191,7 @@ async fn every_decision_is_an_event_with_the_request_it_belongs_to() {
     commands_are_events_whoever_leaves(&server, &lines).await;
     what_operators_and_servers_below_get_is_told(&server, &lines).await;
     nodes_that_leave_are_told_of(&lines).await;
+    moved::entries_that_go_forward_by_a_change_are_told_of(&server, &lines).await;
     // Strangers who are turned away do not fill the log.
     let stranger = server.anonymous().await;
     for _ in 0..10 {

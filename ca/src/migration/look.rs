@@ -31,10 +31,12 @@ impl Look<'_> {
         let mut check = Check::new(stage, Counted::Entries);
         let nothing = Living::new();
         for entry in entries {
-            let living = self.living.get(&entry.id).unwrap_or(&nothing);
-            let (readiness, reason) = match living.is_empty() {
+            let (living, id) = (self.living.get(&entry.id).unwrap_or(&nothing), &entry.spiffe_id);
+            // Agents speak of identities: an entry before this one may have SVIDs with somebody.
+            let is_spoken_of = stage >= MigrationStage::Prefer && self.said.workloads.contains_key(id);
+            let (readiness, reason) = match living.is_empty() && !is_spoken_of {
                 true => (Readiness::Idle, String::new()),
-                false => self.entry(stage, living, &entry.spiffe_id),
+                false => self.entry(stage, living, id),
             };
             match readiness {
                 Readiness::Ready | Readiness::Idle => check.add(readiness, 1),
@@ -122,7 +124,7 @@ impl Look<'_> {
         let Some(followed) = workload.stage else {
             let form = self.target.form();
             return Some(format!(
-                "a process of it follows no migration: it has no authorities of the form {form}"
+                "a process of it follows no migration: it has no authorities of the form {form}, or is told not to follow"
             ));
         };
         if followed < needed {
@@ -220,9 +222,10 @@ mod tests {
             true => LivingForms::new(),
             false => [("web".to_owned(), by_agent)].into(),
         };
+        let spoken = !workloads.is_empty();
         let said = Said {
             agents: [(agent("ours"), BTreeMap::new())].into(),
-            workloads: HashMap::from([(web.spiffe_id.clone(), workloads)]),
+            workloads: HashMap::from_iter(spoken.then(|| (web.spiffe_id.clone(), workloads))),
         };
         let look = Look {
             target,
@@ -316,6 +319,19 @@ mod tests {
             let (readiness, may, _) = require(&living, ready());
             assert_eq!((readiness, may), (Readiness::Unknown, false), "{silent:?}");
         }
+    }
+
+    #[test]
+    fn who_has_svids_of_the_entry_before_is_found_by_its_identity() {
+        let stock = Workload {
+            reports: false,
+            stock: true,
+            ..workload(None, None, &[])
+        };
+        let anew = |stage, workloads| stands(MigrationTarget::Hybrid, stage, &[], workloads).0;
+        assert_eq!(anew(Require, Some(vec![stock.clone()])), Readiness::Unknown);
+        assert_eq!(anew(Accept, Some(vec![stock])), Readiness::Idle);
+        assert_eq!(anew(Require, None), Readiness::Idle);
     }
 
     #[test]

@@ -33,6 +33,20 @@ pub(super) fn forward(before: &Rules, after: &Rules, entries: &[Arc<EntryRecord>
     moves
 }
 
+/// From which stage to which setting an entry goes that changes from one to the other, or is new; `None` if that is not
+/// forward.
+pub(super) fn of_changed(
+    rules: &Rules,
+    before: Option<&EntryRecord>,
+    after: &EntryRecord,
+) -> Option<(Option<MigrationStage>, MigrationSetting)> {
+    let setting = |entry| rules.deciding(entry).map(|rule| rule.setting);
+    let (from, to) = (before.and_then(setting), setting(after)?);
+    let is_forward = enter(&mut Moves::new(), from, Some(to), &String::new).is_some();
+    let stage = from.and_then(|from| from.stage);
+    is_forward.then_some((stage, to))
+}
+
 /// Notes that somebody goes from one setting to another. `None` if that is not forward.
 pub(super) fn enter<'a>(
     moves: &'a mut Moves,
@@ -114,6 +128,26 @@ mod tests {
         let before = [("", Some(Some(Issue))), ("id:prod", Some(Some(Publish)))];
         let new = ("spiffe-id-prefix:/", Some(Some(Issue)));
         assert_eq!(moved(&before, new), [(Issue, of(&["prod"]), false)]);
+    }
+
+    #[test]
+    fn an_entry_that_changes_may_go_forward_by_that() {
+        let rules = rules(&[
+            ("", Some(Some(Require))),
+            ("spiffe-id-prefix:/ns/prod", Some(Some(Accept))),
+        ]);
+        let (held, free) = (entry("one", "/ns/prod/web"), entry("one", "/web"));
+        let moved = |before, after| {
+            let found = of_changed(&rules, before, after);
+            found.map(|(from, to)| (from, to.stage))
+        };
+        assert_eq!(moved(Some(&held), &free), Some((Some(Accept), Some(Require))));
+        assert_eq!(moved(None, &free), Some((None, Some(Require))));
+        assert_eq!(moved(None, &held), Some((None, Some(Accept))));
+        for (before, after) in [(&free, &held), (&free, &free), (&held, &held)] {
+            assert_eq!(moved(Some(before), after), None);
+        }
+        assert_eq!(of_changed(&Rules::default(), None, &free), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Making, changing and removing entries. Each succeeds or fails by itself.
 
+use std::sync::{Mutex, PoisonError};
+
 use symbolon_api::spire::api::server::entry::v1::{
     batch_create_entry_response, batch_delete_entry_response, batch_update_entry_response,
 };
@@ -29,6 +31,7 @@ pub(super) async fn create(
                 spiffe_id = %entry.spiffe_id,
                 parent_id = loggable(&entry.parent_id),
             );
+            core.migrations.note_entry(None, &entry);
             result(ok(), Some(&entry))
         }
         Ok(EntryCreation::Existing(entry)) => {
@@ -55,13 +58,14 @@ pub(super) async fn update(
     output_mask: Option<&types::EntryMask>,
 ) -> batch_update_entry_response::Result {
     match try_update(core, message, input_mask).await {
-        Ok(entry) => {
+        Ok((before, entry)) => {
             tracing::info!(
                 event = ENTRY_UPDATED,
                 entry_id = entry.id,
                 spiffe_id = %entry.spiffe_id,
                 revision = entry.revision_number,
             );
+            core.migrations.note_entry(before.as_ref(), &entry);
             let entry = mask_entry(entry_message(&entry), output_mask);
             batch_update_entry_response::Result {
                 status: Some(ok()),
@@ -75,11 +79,12 @@ pub(super) async fn update(
     }
 }
 
+/// What the entry was and what it is now.
 async fn try_update(
     core: &Core,
     message: &types::Entry,
     mask: Option<&types::EntryMask>,
-) -> Result<EntryRecord, Status> {
+) -> Result<(Option<EntryRecord>, EntryRecord), Status> {
     if message.id.is_empty() {
         return Err(Status::invalid_argument("id is missing"));
     }
@@ -90,7 +95,14 @@ async fn try_update(
     {
         check_federation(core, &change(current)?).await?;
     }
-    core.registrations.change(&message.id, change).await
+    let before = Mutex::new(None);
+    let noted = |current: EntryRecord| {
+        let changed = change(current.clone());
+        *before.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
+        changed
+    };
+    let entry = core.registrations.change(&message.id, noted).await?;
+    Ok((before.into_inner().unwrap_or_else(PoisonError::into_inner), entry))
 }
 
 pub(super) async fn delete(core: &Core, id: String) -> batch_delete_entry_response::Result {
