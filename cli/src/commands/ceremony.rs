@@ -229,7 +229,8 @@ fn leave_no_image() -> Result<()> {
     setrlimit(Resource::Core, none).context("cannot turn core dumps off")
 }
 
-/// The exit code of a ceremony's error: 2 for its file, 3 for what is not to be believed, 5 for what is refused.
+/// The exit code of a ceremony's error: 2 for its file, 3 for what is not to be believed, 5 for what is refused, and that of
+/// the store where a store is why: 5 for a wrong PIN, 4 for a token that is away.
 pub(crate) fn code(error: &CeremonyError) -> Option<u8> {
     use crate::exit::{NOT_VERIFIED, REFUSED, USAGE};
     let audited = |error: &AuditError| match error {
@@ -246,6 +247,7 @@ pub(crate) fn code(error: &CeremonyError) -> Option<u8> {
         CeremonyError::Share(_) | CeremonyError::Unverified { .. } | CeremonyError::WrongKey { .. } => {
             Some(NOT_VERIFIED)
         }
+        CeremonyError::Store { source, .. } => super::key::code(&**source),
         CeremonyError::Quorum(_)
         | CeremonyError::Request { .. }
         | CeremonyError::Clock { .. }

@@ -126,7 +126,7 @@ fn a_wrong_pin_costs_exactly_one_try() {
             .envs(asked.environment())
             .output()
             .unwrap();
-        let error = fails(&refused, 1);
+        let error = fails(&refused, 5);
         assert!(error.contains("PIN"), "{error}");
         assert_eq!(tries_left(&asked) + 1, tries_left(&untouched));
     }

@@ -377,7 +377,7 @@ fn a_composite_root_on_two_tokens_by_pins() {
     };
 
     // One try with a wrong PIN, and nothing was made; the token is not locked by it.
-    let error = fails(&run(&["run", "c.toml", "--yes"], &people("0000")), 1);
+    let error = fails(&run(&["run", "c.toml", "--yes"], &people("0000")), 5);
     assert!(error.contains("hsm") && error.contains("PIN"), "{error}");
     assert!(!home.path().join("root").exists());
     let rehearsed = json(&run(
