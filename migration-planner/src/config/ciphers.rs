@@ -11,23 +11,23 @@ const MAX_PARTS: usize = 1024;
 
 /// What a cipher string comes to.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Resolved {
+pub(crate) struct Resolved {
     /// The suites before TLS 1.3, in order of preference.
-    pub(super) suites: Vec<&'static Suite>,
+    pub(crate) suites: Vec<&'static Suite>,
     /// What is asked for and nobody here knows.
-    pub(super) unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
     /// Names of TLS 1.3 suites, which have no effect in such a string.
-    pub(super) no_effect: Vec<String>,
+    pub(crate) no_effect: Vec<String>,
     /// Whether keywords were expanded by what they mean in OpenSSL 3.
-    pub(super) by_keyword: bool,
+    pub(crate) by_keyword: bool,
     /// The part whose meaning only the machine knows; then there are no suites.
-    pub(super) unresolved: Option<String>,
+    pub(crate) unresolved: Option<String>,
     /// `@SECLEVEL`.
-    pub(super) level: Option<String>,
+    pub(crate) level: Option<String>,
 }
 
 /// Reads a cipher string.
-pub(super) fn resolve(text: &str) -> Resolved {
+pub(crate) fn resolve(text: &str) -> Resolved {
     let mut resolved = Resolved::default();
     // BoringSSL's groups of equal preference come to the same suites.
     let apart = text.replace('@', ":@");

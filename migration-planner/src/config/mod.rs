@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 mod apache;
-mod ciphers;
+pub(crate) mod ciphers;
 mod command;
 mod envoy;
 mod groups;

@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use super::tree::{MAX_UP, is_scope};
+use super::tree::MAX_UP;
 
 /// Whether one of its branches is taken whatever happens. Of a chain with very many links nobody knows.
 pub(super) fn is_exhaustive(branches: Node<'_>) -> bool {
@@ -83,22 +83,17 @@ fn is_default(case: Node<'_>) -> bool {
         })
 }
 
-/// The outermost statement of branches that this node is in, and that ends before a byte.
-pub(super) fn branches_before(node: Node<'_>, byte: usize) -> Option<Node<'_>> {
-    let up = std::iter::successors(node.parent(), Node::parent).take(MAX_UP);
-    let ended = up.take_while(|node| node.end_byte() <= byte && !is_scope(node.kind()));
-    let branches = ended.filter(|node| {
-        matches!(
-            node.kind(),
-            "if_statement"
-                | "switch_statement"
-                | "switch_expression"
-                | "expression_switch_statement"
-                | "type_switch_statement"
-                | "match_statement"
-                | "if_expression"
-                | "match_expression"
-        )
-    });
-    branches.last()
+/// Whether it is a statement of which one branch is taken, or none.
+pub(super) fn is_branches(kind: &str) -> bool {
+    matches!(
+        kind,
+        "if_statement"
+            | "switch_statement"
+            | "switch_expression"
+            | "expression_switch_statement"
+            | "type_switch_statement"
+            | "match_statement"
+            | "if_expression"
+            | "match_expression"
+    )
 }

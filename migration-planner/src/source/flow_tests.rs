@@ -105,3 +105,15 @@ fn a_chain_of_conditions_as_long_as_a_file_can_be_needs_no_more_stack_than_a_sca
     });
     assert!(!taken);
 }
+
+#[test]
+fn branches_and_classes_far_out_count() {
+    // More blocks than anybody would walk up from each place.
+    let (open, close) = ("{".repeat(400), "}".repeat(400));
+    let text = format!(
+        "import java.security.*;\nclass A {{ String m = \"SHA-384\"; void f(int x) throws Exception {{ String a = \"MD5\"; \
+         if (x > 1) {{ {open} a = \"SHA-256\"; {close} }}\nMessageDigest.getInstance(a); {open}\n\
+         MessageDigest.getInstance(this.m); {close} }} }}\nclass B {{ String m = \"SHA-512\"; }}\n"
+    );
+    assert_eq!(seen(&JAVA, "A.java", &text), ["3 MD5", "3 SHA-256", "4 SHA-384"]);
+}

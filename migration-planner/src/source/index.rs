@@ -1,10 +1,10 @@
 //! One walk over a syntax tree: imports, variables with their values, calls, and the names that are not part of one.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use tree_sitter::{Node, Tree};
 
+use super::around::{Around, Surroundings};
 use super::branches;
 use super::imports::{Imports, module_name};
 use super::tree::{self, text};
@@ -20,13 +20,7 @@ const MAX_VALUES: usize = 4;
 struct Bound<'t> {
     at: usize,
     value: Node<'t>,
-}
-
-/// A function's range and the one around it.
-#[derive(Debug)]
-struct Scope {
-    range: Range<usize>,
-    parent: usize,
+    around: Around,
 }
 
 /// What a file says, ready to be asked.
@@ -39,11 +33,13 @@ pub(super) struct Index<'t, 's> {
     pub(super) calls: Vec<Node<'t>>,
     /// Dotted and plain names that are no part of a longer one and are not called.
     pub(super) names: Vec<Node<'t>>,
+    /// Values that fields of objects get, with the names of the fields, where the object is another than `self`.
+    pub(super) settings: Vec<(&'s str, Node<'t>)>,
     /// What macros of C stand for, as it is written.
     pub(super) macros: Vec<Node<'t>>,
     /// Whether the file was too large to be looked at whole.
     pub(super) cut: bool,
-    scopes: Vec<Scope>,
+    around: Surroundings<'t>,
     /// By scope and name, in the order of the file.
     variables: HashMap<(usize, &'s str), Vec<Bound<'t>>>,
     /// The variable that gets a node's value, by the node's identifier.
@@ -62,22 +58,20 @@ impl<'t, 's> Index<'t, 's> {
             imports: Imports::default(),
             calls: Vec::new(),
             names: Vec::new(),
+            settings: Vec::new(),
             macros: Vec::new(),
             cut: false,
-            scopes: vec![Scope {
-                range: 0..source.len(),
-                parent: 0,
-            }],
+            around: Surroundings::new(source.len()),
             variables: HashMap::new(),
             targets: HashMap::new(),
             uses: HashMap::new(),
         };
-        // A node, the scope that it is in, and whether it is part of a longer name or the function of a call.
-        let mut open = vec![(root, 0_usize, false)];
+        // A node, what is around it, and whether it is part of a longer name or the function of a call.
+        let mut open = vec![(root, Around::default(), false)];
         let mut children = Vec::new();
         let mut seen = 0_usize;
         let mut cursor = root.walk();
-        while let Some((node, scope, part)) = open.pop() {
+        while let Some((node, around, part)) = open.pop() {
             seen += 1;
             if seen > MAX_NODES {
                 index.cut = true;
@@ -89,7 +83,7 @@ impl<'t, 's> Index<'t, 's> {
                     children.clear();
                     children.extend(
                         node.named_children(&mut cursor)
-                            .map(|child| (child, scope, false)),
+                            .map(|child| (child, around, false)),
                     );
                     open.extend(children.drain(..).rev());
                 }
@@ -103,9 +97,9 @@ impl<'t, 's> Index<'t, 's> {
             if kind == "preproc_arg" {
                 index.macros.push(node);
             }
-            let scope = index.enter(node, kind, scope);
+            let around = index.around.enter(node, kind, around);
             if let Some((name, value)) = tree::assignment(node) {
-                index.bind(name, value, scope);
+                index.bind(name, value, around);
             }
             let call = tree::call(node);
             let inner = tree::member(node).map(|(object, _)| object.id());
@@ -128,7 +122,7 @@ impl<'t, 's> Index<'t, 's> {
                     }
                     None => inner.is_some(),
                 } || (part && matches!(kind, "generic_function" | "parenthesized_expression"));
-                children.push((child, scope, of_name));
+                children.push((child, around, of_name));
             }
             open.extend(children.drain(..).rev());
         }
@@ -140,18 +134,7 @@ impl<'t, 's> Index<'t, 's> {
         self.root
     }
 
-    fn enter(&mut self, node: Node<'t>, kind: &str, scope: usize) -> usize {
-        if !tree::is_scope(kind) {
-            return scope;
-        }
-        self.scopes.push(Scope {
-            range: node.byte_range(),
-            parent: scope,
-        });
-        self.scopes.len() - 1
-    }
-
-    fn bind(&mut self, name: Node<'t>, value: Node<'t>, scope: usize) {
+    fn bind(&mut self, name: Node<'t>, value: Node<'t>, around: Around) {
         let source = self.source;
         if name.kind() == "object_pattern" {
             if let Some(path) = self.required(value) {
@@ -169,6 +152,9 @@ impl<'t, 's> Index<'t, 's> {
                 continue;
             };
             let Some(name) = variable_name(*name, source) else {
+                if let Some((_, field)) = tree::member(*name) {
+                    self.settings.push((text(field, source), *value));
+                }
                 continue;
             };
             let mut value = *value;
@@ -181,9 +167,11 @@ impl<'t, 's> Index<'t, 's> {
                 self.imports.alias(name, path);
                 continue;
             }
-            self.variables.entry((scope, name)).or_default().push(Bound {
+            let bounds = self.variables.entry((around.scope, name)).or_default();
+            bounds.push(Bound {
                 at: value.start_byte(),
                 value,
+                around,
             });
         }
     }
@@ -241,22 +229,6 @@ impl<'t, 's> Index<'t, 's> {
         }
     }
 
-    /// The innermost scope around a byte.
-    fn scope_at(&self, byte: usize) -> usize {
-        // Scopes are listed in the order of their beginnings.
-        let mut scope = self
-            .scopes
-            .partition_point(|scope| scope.range.start <= byte)
-            .saturating_sub(1);
-        while let Some(here) = self.scopes.get(scope) {
-            if here.range.contains(&byte) || scope == 0 {
-                break;
-            }
-            scope = here.parent;
-        }
-        scope
-    }
-
     /// The value of a variable as it is seen at a byte: the last one before it in the innermost scope that has any.
     pub(super) fn variable(&self, name: &str, byte: usize) -> Option<Node<'t>> {
         let (bounds, at) = self.bound(name, byte)?;
@@ -272,7 +244,7 @@ impl<'t, 's> Index<'t, 's> {
         let Some(last) = before.last() else {
             return Vec::new();
         };
-        let outermost = branches::branches_before(last.value, byte);
+        let outermost = self.around.branches_before(last.around, byte);
         let branches = outermost.map(|node| node.byte_range());
         let among = |bound: &&Bound<'t>| {
             branches
@@ -302,7 +274,7 @@ impl<'t, 's> Index<'t, 's> {
 
     /// All that a variable gets in the innermost scope that gives it anything before a byte, and the last of those.
     fn bound<'i>(&'i self, name: &'i str, byte: usize) -> Option<(&'i [Bound<'t>], usize)> {
-        let mut scope = self.scope_at(byte);
+        let mut scope = self.around.scope_at(byte);
         loop {
             if let Some(bounds) = self.variables.get(&(scope, name)) {
                 let before = bounds.partition_point(|bound| bound.at < byte).checked_sub(1);
@@ -315,15 +287,15 @@ impl<'t, 's> Index<'t, 's> {
             if scope == 0 {
                 return None;
             }
-            scope = self.scopes.get(scope)?.parent;
+            scope = self.around.scope_around(scope)?;
         }
     }
 
     /// The value of a field as it is seen in a class: its own, or else that of the last class of the file that has one.
     pub(super) fn field(&self, name: &str, from: Node<'t>) -> Option<Node<'t>> {
-        let own = tree::class_around(from).and_then(|class| {
-            let bound = self.variables.get(&(self.scope_at(class.start_byte()), name))?;
-            let inside = |bound: &&Bound<'t>| class.byte_range().contains(&bound.at);
+        let own = self.around.class_at(from.start_byte()).and_then(|class| {
+            let bound = self.variables.get(&(self.around.scope_at(class.start), name))?;
+            let inside = |bound: &&Bound<'t>| class.contains(&bound.at);
             bound.iter().rev().find(inside)
         });
         own.map(|bound| bound.value)
@@ -338,8 +310,8 @@ impl<'t, 's> Index<'t, 's> {
     /// Later calls, in the same scope or one inside of it, of which this variable is the object or an argument.
     pub(super) fn uses_of(&self, name: &str, from: Node<'t>) -> impl Iterator<Item = Node<'t>> {
         let after = from.end_byte();
-        let scope = self.scope_at(from.start_byte());
-        let within = self.scopes.get(scope).map_or(0, |scope| scope.range.end);
+        let scope = self.around.scope_at(from.start_byte());
+        let within = self.around.scope_end(scope);
         let end = self.rebound(scope, name, after).unwrap_or(usize::MAX).min(within);
         let uses = self.uses.get(name).map(Vec::as_slice).unwrap_or_default();
         let first = uses.partition_point(|call| call.start_byte() < after);

@@ -6,6 +6,7 @@
 //! [`template`] turns a call into the canonical names of what it does. Comments and strings are no calls, so they
 //! are no findings. A call whose algorithm is not in the file is told as something that could not be read.
 
+mod around;
 mod branches;
 mod imports;
 mod index;
@@ -14,6 +15,7 @@ mod libraries;
 mod lock;
 mod macros;
 mod markers;
+mod protocols;
 mod resolve;
 mod spelling;
 mod table;
@@ -30,10 +32,10 @@ use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
 use self::index::Index;
 use self::markers::Markers;
 use self::resolve::Reader;
-use self::table::{Library, Table};
+use self::table::{Library, SETTING, Table};
 use self::template::{TELL, Use};
 use crate::algorithm::{Algorithm, Function};
-use crate::inventory::{Fragment, Occurrence, ProtocolDetail, Reason};
+use crate::inventory::{AssetId, Fragment, Occurrence, Reason};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 pub use self::lock::{Lockfile, lock_scanners};
@@ -149,7 +151,7 @@ impl Scanner for Source {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -257,7 +259,7 @@ impl<'t> Telling<'_, '_, 't, '_> {
     fn tell(mut self, file: &File<'_>) {
         let index = self.reader.index;
         for call in &index.calls {
-            // One alone may take long: far down in a tree, what is above is found slowly.
+            // One alone may take long.
             if file.budget.is_spent() {
                 self.found.unread(
                     Reason::TimedOut,
@@ -269,6 +271,13 @@ impl<'t> Telling<'_, '_, 't, '_> {
             let path = self.reader.function_of(*call, 0);
             if let Some(path) = path.and_then(|path| self.reader.known_path(path)) {
                 self.used(*call, &path, true);
+            }
+        }
+        // Settings of an object: who makes it is not asked, so their values have to say what they are.
+        for (field, value) in &index.settings {
+            let path = [SETTING, field].concat();
+            if self.reader.lookup(&path).is_some() {
+                self.used(*value, &path, true);
             }
         }
         // Macros are not parsed; what they call is used wherever they are.
@@ -308,7 +317,7 @@ impl<'t> Telling<'_, '_, 't, '_> {
         if hit.row.1.starts_with('~') || self.told.len() >= MAX_FINDINGS {
             return;
         }
-        let names = if called {
+        let mut names = if called {
             self.reader.names(Use { node, hit }, 0)
         } else {
             self.reader.names_of_path(hit, 0)
@@ -322,17 +331,22 @@ impl<'t> Telling<'_, '_, 't, '_> {
             }
             return;
         }
+        let here = self
+            .found
+            .here()
+            .line(line as u64)
+            .offset(said.start_position().column as u64)
+            .symbol(path.trim_start_matches(SETTING));
+        if let Some(offered) = protocols::offered(&mut names)
+            && self.told.insert((line, "cipher suites".to_owned()))
+        {
+            let id = self.found.protocol(offered, here.clone());
+            self.noted(&id, hit.library);
+        }
         for name in names {
-            if !self.told.insert((line, name.clone())) {
-                continue;
+            if self.told.insert((line, name.clone())) {
+                self.one(&name, hit.row.2, hit.library, here.clone());
             }
-            let here = self
-                .found
-                .here()
-                .line(line as u64)
-                .offset(said.start_position().column as u64)
-                .symbol(path);
-            self.one(&name, hit.row.2, hit.library, here);
         }
         // A hash that has a line of its own is named there too.
         for (name, at) in self.reader.hashes_said_in(node) {
@@ -346,31 +360,24 @@ impl<'t> Telling<'_, '_, 't, '_> {
     }
 
     fn one(&mut self, name: &str, to: &[Function], library: &Library, here: Occurrence) {
-        let id = match protocol(name) {
+        let id = match protocols::protocol(name) {
             Some(detail) => self.found.protocol(detail, here),
             None => self.found.algorithm(Algorithm::named(name).used_to(to), here),
         };
-        self.found.note(&id, "language", self.language);
-        self.found.note(&id, "library", library.name);
+        self.noted(&id, library);
     }
-}
 
-/// `TLS-1.2`, `TLS`, `SSL-3.0` as a protocol.
-fn protocol(name: &str) -> Option<ProtocolDetail> {
-    let (protocol, version) = match name.split_once('-') {
-        Some((protocol, version)) => (protocol, Some(version)),
-        None => (name, None),
-    };
-    matches!(protocol, "TLS" | "SSL").then(|| ProtocolDetail {
-        protocol: protocol.to_ascii_lowercase(),
-        version: version.map(str::to_owned),
-        ..ProtocolDetail::default()
-    })
+    fn noted(&mut self, id: &AssetId, library: &Library) {
+        self.found.note(id, "language", self.language);
+        self.found.note(id, "library", library.name);
+    }
 }
 
 #[cfg(test)]
 mod bait_tests;
 #[cfg(test)]
 mod flow_tests;
+#[cfg(test)]
+mod protocol_tests;
 #[cfg(test)]
 mod tests;

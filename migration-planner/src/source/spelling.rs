@@ -1,5 +1,6 @@
 //! Words of source code as canonical names: what a text, a number or a length is when it has to be of a kind.
 
+use super::protocols;
 use crate::algorithm::{Algorithm, Primitive, alias, curve};
 
 /// Spellings of libraries, in lower case, that are no algorithm's name elsewhere.
@@ -151,10 +152,15 @@ pub(super) fn text_as(text: &str, kind: &str) -> Vec<String> {
         "key" => bytes_as(i64::try_from(text.len()).unwrap_or_default(), kind),
         "transformation" => one(super::jca::transformation(text)),
         "tls" => one(tls_version(text)),
+        "version" => one(tls_version(text).filter(|version| version != "TLS")),
+        "suites" => protocols::suites(text),
+        "ciphers" => one(protocols::cipher_string(text)),
         // OpenSSL's lists; 3.5 groups them by slashes and marks them.
         "groups" => text
             .split([':', '/', ' '])
             .map(|group| group.trim_matches(['?', '*', '-']))
+            // Go's constants.
+            .map(|group| group.strip_prefix("Curve").unwrap_or(group))
             .filter_map(|group| alias::resolve(group).map(|algorithm| algorithm.name))
             .collect(),
         // Families of constants and functions with their own way of spelling.

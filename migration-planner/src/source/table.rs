@@ -4,11 +4,15 @@ use std::collections::HashMap;
 
 use crate::algorithm::Function;
 
+/// What the path of a value that a field gets begins with.
+pub(super) const SETTING: &str = "=";
+
 /// One call: its path, what it means (a [template](super::template)), and what it is for.
 ///
 /// A path is dotted (`javax.crypto.Cipher.getInstance`, `hashlib.sha256`, `crypto/aes.NewCipher`); `.new` is a
 /// constructor of Java and JavaScript, `()` the result of a call, `*` any part without a dot (`{*}` in the
-/// template), and a dot at the end any function of the type before it. A template that begins with `~` is for use
+/// template), a dot at the end any function of the type before it, and `=` at the beginning a value that a field of this
+/// name gets, whatever the object. A template that begins with `~` is for use
 /// inside of others, and no finding by itself.
 pub(super) type Row = (&'static str, &'static str, &'static [Function]);
 

@@ -13,16 +13,17 @@
 //! | `this` | the object whose method is called |
 //! | `.init.0` | the first argument of a later call of `init` on the result |
 //! | `>` | the functions that the result is passed to |
+//! | `=` | the value itself that a field gets |
 
 use tree_sitter::Node;
 
 use super::resolve::{MAX_DEPTH, Reader, Value};
 use super::spelling;
-use super::table::Hit;
+use super::table::{Hit, SETTING};
 use super::tree;
 
 /// The most names that one call can mean.
-const MAX_NAMES: usize = 12;
+const MAX_NAMES: usize = 48;
 
 /// The last template of a row whose call is reported when its algorithm cannot be told.
 pub(super) const TELL: &str = "?";
@@ -127,6 +128,9 @@ impl<'t> Reader<'_, 't, '_> {
         };
         if source == "*" {
             return vec![Value::Text(of.hit.capture.to_owned())];
+        }
+        if source == SETTING {
+            return one(Some(of.node));
         }
         let Some(parts) = tree::call(of.node) else {
             return Vec::new();
@@ -249,6 +253,10 @@ impl<'t> Reader<'_, 't, '_> {
 
     fn path_as(&self, path: &str, kind: &str, depth: usize) -> Vec<String> {
         let last = path.rsplit('.').next().unwrap_or_default();
+        // The name of a variable is no cipher string, though it may look like one.
+        if kind == "ciphers" {
+            return Vec::new();
+        }
         if matches!(kind, "any" | "hash" | "cipher" | "mac")
             && let Some(known) = self.known_path(path.to_owned())
             && let Some(hit) = self.lookup(&known)

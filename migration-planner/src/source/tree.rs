@@ -2,6 +2,8 @@
 
 use tree_sitter::Node;
 
+use super::branches::is_branches;
+
 /// The text of a node; empty when it is not UTF-8.
 pub(super) fn text<'s>(node: Node<'_>, source: &'s [u8]) -> &'s str {
     source
@@ -142,25 +144,21 @@ pub(super) fn is_scope(kind: &str) -> bool {
     )
 }
 
-/// How far up a class is looked for.
+/// How far out of branches, or along a chain of them, anything is looked for.
 pub(super) const MAX_UP: usize = 256;
 
-/// The class that a node is in.
-pub(super) fn class_around(node: Node<'_>) -> Option<Node<'_>> {
-    let up = std::iter::successors(node.parent(), Node::parent).take(MAX_UP);
-    let mut classes = up.filter(|node| {
-        matches!(
-            node.kind(),
-            "class_definition"
-                | "class_declaration"
-                | "class"
-                | "enum_declaration"
-                | "class_specifier"
-                | "struct_specifier"
-                | "impl_item"
-        )
-    });
-    classes.next()
+/// Whether it is a class or the like, with fields of its own.
+pub(super) fn is_class(kind: &str) -> bool {
+    matches!(
+        kind,
+        "class_definition"
+            | "class_declaration"
+            | "class"
+            | "enum_declaration"
+            | "class_specifier"
+            | "struct_specifier"
+            | "impl_item"
+    )
 }
 
 /// Whether it imports: names inside of it are no uses.
@@ -184,6 +182,8 @@ pub(super) fn is_import(kind: &str) -> bool {
 pub(super) fn is_of_interest(kind: &str) -> bool {
     is_import(kind)
         || is_scope(kind)
+        || is_class(kind)
+        || is_branches(kind)
         || is_name(kind)
         || matches!(
             kind,

@@ -89,7 +89,15 @@ pub(in crate::source) static STANDARD: Library = Library {
         ("crypto/mlkem.NewEncapsulationKey*", "ML-KEM-{*:num}", KEM),
         ("crypto/mldsa.*", "ML-DSA", SIGNATURE),
         ("crypto/rand.Read", "CSPRNG", RANDOM),
-        ("crypto/tls.Config", "{MinVersion|MaxVersion:tls} || TLS", ANY),
+        (
+            "crypto/tls.Config",
+            "{MinVersion|MaxVersion:tls} && {CipherSuites:suites} && {CurvePreferences:groups} || TLS",
+            ANY,
+        ),
+        ("=CipherSuites", "{=:suites}", ANY),
+        ("=CurvePreferences", "{=:groups}", ANY),
+        ("=MinVersion", "{=:version}", ANY),
+        ("=MaxVersion", "{=:version}", ANY),
     ],
 };
 

@@ -49,5 +49,12 @@ pub(in crate::source) static JCA: Library = Library {
         ("java.security.spec.MGF1ParameterSpec.new", "~{0:hash}", ANY),
         ("javax.net.ssl.SSLContext.getInstance", "{0:tls} || ?", ANY),
         ("javax.net.ssl.SSLParameters.new().setProtocols", "{0:tls}", ANY),
+        (
+            "javax.net.ssl.SSLParameters.new().setCipherSuites",
+            "{0:suites}",
+            ANY,
+        ),
+        ("*.setEnabledCipherSuites", "{0:suites}", ANY),
+        ("*.setEnabledProtocols", "{0:version}", ANY),
     ],
 };

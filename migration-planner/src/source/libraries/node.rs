@@ -2,9 +2,22 @@
 
 use super::*;
 
+/// What the options of a connection say. `ciphers` has the suites of TLS 1.3 as well.
+const CONTEXT: &str =
+    "{minVersion|maxVersion:tls} && {ciphers:ciphers} && {ciphers:suites} && {ecdhCurve:groups}";
+
 pub(in crate::source) static NODE: Library = Library {
     name: "node:crypto",
-    markers: &["crypto"],
+    markers: &[
+        "crypto",
+        "'tls'",
+        "\"tls\"",
+        "node:tls",
+        "'https'",
+        "\"https\"",
+        "node:https",
+        "http2",
+    ],
     rows: &[
         ("crypto.createHash", "{0:hash} || ?", DIGEST),
         ("crypto.hash", "{0:hash}", DIGEST),
@@ -43,9 +56,14 @@ pub(in crate::source) static NODE: Library = Library {
         ("crypto.argon2Sync", "{0}", DERIVE),
         ("crypto.publicEncrypt", "RSA-OAEP", ENCRYPT),
         ("crypto.privateDecrypt", "RSA-OAEP", DECRYPT),
-        ("tls.createSecureContext", "{minVersion:tls}", ANY),
-        ("tls.createServer", "{minVersion:tls}", ANY),
-        ("tls.connect", "{minVersion:tls}", ANY),
+        ("tls.createSecureContext", CONTEXT, ANY),
+        ("tls.createServer", CONTEXT, ANY),
+        ("tls.connect", CONTEXT, ANY),
+        ("https.createServer", CONTEXT, ANY),
+        ("https.request", CONTEXT, ANY),
+        ("https.get", CONTEXT, ANY),
+        ("https.Agent.new", CONTEXT, ANY),
+        ("http2.createSecureServer", CONTEXT, ANY),
     ],
 };
 

@@ -42,6 +42,10 @@ pub(in crate::source) static EVP: Library = Library {
         ("SSL_CTX_set1_curves_list", "{1:groups} || ?", ANY),
         ("SSL_set1_groups_list", "{1:groups} || ?", ANY),
         ("SSL_set1_curves_list", "{1:groups} || ?", ANY),
+        ("SSL_CTX_set_cipher_list", "{1:ciphers} || ?", ANY),
+        ("SSL_set_cipher_list", "{1:ciphers} || ?", ANY),
+        ("SSL_CTX_set_ciphersuites", "{1:suites} || ?", ANY),
+        ("SSL_set_ciphersuites", "{1:suites} || ?", ANY),
     ],
 };
 

@@ -4,7 +4,7 @@ use super::*;
 
 pub(in crate::source) static STANDARD: Library = Library {
     name: "Python standard library",
-    markers: &["hashlib", "hmac", "ssl", "crypt"],
+    markers: &["hashlib", "hmac", "ssl", "crypt", "OpenSSL"],
     rows: &[
         ("hashlib.new", "{0|name:hash} || ?", DIGEST),
         ("hashlib.file_digest", "{1:hash}", DIGEST),
@@ -16,7 +16,23 @@ pub(in crate::source) static STANDARD: Library = Library {
         ("hmac.digest", "HMAC[-{2|digest:hash}]", MAC),
         ("ssl.SSLContext", "{0|protocol:tls} || TLS", ANY),
         ("ssl.create_default_context", "TLS", ANY),
-        ("ssl.wrap_socket", "{ssl_version:tls} || TLS", ANY),
+        (
+            "ssl.wrap_socket",
+            "{ssl_version:tls} && {ciphers:ciphers} || TLS",
+            ANY,
+        ),
+        ("ssl.SSLContext().set_ciphers", "{0:ciphers} || ?", ANY),
+        (
+            "ssl.create_default_context().set_ciphers",
+            "{0:ciphers} || ?",
+            ANY,
+        ),
+        ("*.set_ciphers", "{0:ciphers}", ANY),
+        // pyOpenSSL.
+        ("OpenSSL.SSL.Context().set_cipher_list", "{0:ciphers} || ?", ANY),
+        ("*.set_cipher_list", "{0:ciphers}", ANY),
+        ("=minimum_version", "{=:version}", ANY),
+        ("=maximum_version", "{=:version}", ANY),
         ("crypt.crypt", "crypt", DERIVE),
     ],
 };

@@ -84,6 +84,9 @@ pub(in crate::source) static OPENSSL: Library = Library {
     markers: &["openssl::"],
     rows: &[
         ("openssl.symm.Cipher.*", "{*}", CIPHER),
+        ("*.set_cipher_list", "{0:ciphers}", ANY),
+        ("*.set_ciphersuites", "{0:suites}", ANY),
+        ("*.set_groups_list", "{0:groups}", ANY),
         ("openssl.hash.MessageDigest.from_name", "{0:hash} || ?", DIGEST),
         ("openssl.hash.MessageDigest.*", "{*:hash}", DIGEST),
         ("openssl.sha.*", "{*:hash}", DIGEST),
