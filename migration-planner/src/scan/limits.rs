@@ -1,5 +1,7 @@
 //! Bounds in memory and time.
 
+#[cfg(test)]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How much is read, and for how long.
@@ -39,6 +41,9 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     until: Instant,
+    /// In tests, how many more questions there is time for.
+    #[cfg(test)]
+    questions: Option<&'static AtomicUsize>,
 }
 
 impl Budget {
@@ -51,12 +56,30 @@ impl Budget {
             until: now
                 .checked_add(time)
                 .unwrap_or_else(|| now + Duration::from_secs(1 << 30)),
+            #[cfg(test)]
+            questions: None,
+        }
+    }
+
+    /// One that is used up after so many questions whether it is, however long they take.
+    #[cfg(test)]
+    pub(crate) fn of_questions(count: usize) -> Self {
+        Self {
+            questions: Some(Box::leak(Box::new(AtomicUsize::new(count)))),
+            ..Self::starting_now(Duration::MAX)
         }
     }
 
     /// Whether it is used up. Scanners ask between steps that may be long.
     #[must_use]
     pub fn is_spent(&self) -> bool {
+        #[cfg(test)]
+        if let Some(questions) = self.questions {
+            let one_less = |left: usize| left.checked_sub(1);
+            return questions
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+                .is_err();
+        }
         Instant::now() >= self.until
     }
 

@@ -1,5 +1,7 @@
 use super::*;
 use crate::config::testing::{finds, stands};
+use crate::inventory::Access;
+use crate::scan::Budget;
 
 #[test]
 fn servers_and_what_they_inherit() {
@@ -41,4 +43,37 @@ fn names_times_addresses_and_maps_times_servers_stay_bounded() {
         endpoints.is_some_and(|count| count > 256 && count < 2000),
         "{endpoints:?}"
     );
+}
+
+#[test]
+fn what_there_is_no_time_for_is_told_once() {
+    let servers: String = (0..40)
+        .map(|at| format!("server {{ listen 443 ssl; server_name n{at}; location / {{ deny all; }} }}\n"))
+        .collect();
+    let text = format!("events {{}}\nhttp {{\n{servers}}}\n");
+    let file = File {
+        path: "nginx.conf",
+        name: "nginx.conf",
+        bytes: text.as_bytes(),
+        access: Access {
+            mode: 0o600,
+            uid: 0,
+            gid: 0,
+        },
+        budget: Budget::of_questions(12),
+    };
+    let mut found = Fragment::at("nginx.conf");
+    Nginx.scan(&Piece::File(file), &mut found);
+    let gaps: Vec<Reason> = found
+        .unread_entries()
+        .iter()
+        .map(|unread| unread.reason)
+        .collect();
+    assert_eq!(gaps, [Reason::TimedOut]);
+    let servers = found
+        .assets()
+        .iter()
+        .filter(|asset| asset.detail.kind() == "service")
+        .count();
+    assert!((1..40).contains(&servers), "{servers}");
 }
