@@ -18,14 +18,16 @@ pub(super) struct Mac<'a> {
     pub(super) rounds: u64,
 }
 
+type Digest = fn(&[u8]) -> Vec<u8>;
+
 struct Hash {
-    digest: fn(&[u8]) -> Vec<u8>,
+    digest: Digest,
     block: usize,
 }
 
 impl Hash {
     fn named(name: &str) -> Option<Self> {
-        let (digest, block): (fn(&[u8]) -> Vec<u8>, usize) = match name {
+        let (digest, block): (Digest, usize) = match name {
             "SHA-1" => (|bytes| sha1_for_names(bytes).to_vec(), 64),
             "SHA-256" => (|bytes| sha256(bytes).to_vec(), 64),
             "SHA-384" => (|bytes| sha384(bytes).to_vec(), 128),
