@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../asked/mod.rs"]
+mod asked;
 mod aws_iid;
 mod azure_msi;
 mod gcp_iit;
@@ -27,7 +29,9 @@ use async_trait::async_trait;
 use spiffe::{SpiffeId, TrustDomain};
 use symbolon_attestation::conformance::{self, Scenario};
 use symbolon_attestation::http::{HttpClient, Request, Response};
-use symbolon_attestation::{AttestationError, Attested, Challenger, KnownAgents, Occasion, Prover, Verifier};
+use symbolon_attestation::{AttestationError, Attested, KnownAgents, Prover, Verifier};
+
+use self::asked::{Asked, NeverAsked};
 
 fn trust_domain() -> TrustDomain {
     TrustDomain::new("example.org").unwrap()
@@ -91,41 +95,6 @@ fn answer(status: u16, body: impl Into<Vec<u8>>) -> Result<Response, String> {
 fn field<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     let found = request.fields.iter().find(|(found, _)| *found == name);
     found.map(|(_, value)| value.as_str())
-}
-
-/// The node at the other end.
-struct Asked<'a>(&'a mut dyn Prover);
-
-#[async_trait]
-impl Challenger for Asked<'_> {
-    fn occasion(&self) -> Occasion {
-        nothing()
-    }
-
-    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        Ok(self.0.respond(&challenge).await.unwrap())
-    }
-}
-
-/// Nobody asks it anything.
-struct NeverAsked;
-
-#[async_trait]
-impl Challenger for NeverAsked {
-    fn occasion(&self) -> Occasion {
-        nothing()
-    }
-
-    async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        panic!("it is known without asking")
-    }
-}
-
-fn nothing() -> Occasion {
-    Occasion {
-        csr_sha256: [0; 32],
-        address: None,
-    }
 }
 
 async fn attest(verifier: &dyn Verifier, prover: &mut dyn Prover) -> Result<Attested, AttestationError> {

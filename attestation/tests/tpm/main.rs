@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../asked/mod.rs"]
+mod asked;
 mod device;
 mod machine;
 #[path = "../pki/mod.rs"]
@@ -20,11 +22,12 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use spiffe::TrustDomain;
 use symbolon_attestation::conformance::Scenario;
 use symbolon_attestation::tpm::Public;
-use symbolon_attestation::{AttestationError, Attested, Challenger, Occasion, Prover, Verifier};
+use symbolon_attestation::{AttestationError, Attested, Prover, Verifier};
 use symbolon_hsm::tpm::identity::TpmIdentity;
 use symbolon_pki::certificate::Certificate;
 use symbolon_test_tokens::Swtpm;
 
+use self::asked::{Asked, NeverAsked, occasion};
 use self::pki::{Ca, now};
 
 fn trust_domain() -> TrustDomain {
@@ -133,44 +136,5 @@ impl<V: Verifier, F: Fn() -> Box<dyn Prover> + Send + Sync> Scenario for Method<
     /// SPIRE's protocol has no room for it.
     fn binds_request(&self) -> bool {
         self.verifier.method() == "tpm"
-    }
-}
-
-/// What nodes ask for here.
-fn occasion() -> Occasion {
-    Occasion {
-        csr_sha256: [7; 32],
-        address: None,
-    }
-}
-
-/// The node at the other end of a challenge.
-struct Asked<'a>(&'a mut dyn Prover);
-
-#[async_trait]
-impl Challenger for Asked<'_> {
-    fn occasion(&self) -> Occasion {
-        occasion()
-    }
-
-    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        self.0
-            .respond(&challenge)
-            .await
-            .map_err(|_| AttestationError::Abandoned)
-    }
-}
-
-/// Nobody asks it anything: the evidence alone must be enough to know.
-struct NeverAsked;
-
-#[async_trait]
-impl Challenger for NeverAsked {
-    fn occasion(&self) -> Occasion {
-        occasion()
-    }
-
-    async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        panic!("it is known without asking")
     }
 }

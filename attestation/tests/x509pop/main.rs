@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../asked/mod.rs"]
+mod asked;
 #[path = "../pki/mod.rs"]
 mod pki;
 
@@ -37,6 +39,7 @@ use symbolon_pki::pem;
 use symbolon_pki::suite::Suite;
 use symbolon_pki::verify::PathPolicy;
 
+use self::asked::{Asked, NeverAsked, occasion};
 use self::pki::{Ca, node_params, now};
 
 fn trust_domain() -> TrustDomain {
@@ -109,46 +112,10 @@ impl Scenario for Method {
     }
 }
 
-/// What nodes ask for here.
-fn occasion() -> Occasion {
-    Occasion {
-        csr_sha256: [7; 32],
-        address: None,
-    }
-}
-
-/// The node at the other end of a challenge.
-struct Asked<'a>(&'a mut dyn Prover);
-
-#[async_trait]
-impl Challenger for Asked<'_> {
-    fn occasion(&self) -> Occasion {
-        occasion()
-    }
-
-    async fn challenge(&mut self, challenge: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        Ok(self.0.respond(&challenge).await.unwrap())
-    }
-}
-
 async fn attest(verifier: &X509PopVerifier, prover: &mut dyn Prover) -> Result<Attested, AttestationError> {
     prover.bind(occasion().csr_sha256);
     let evidence = prover.evidence().await.unwrap();
     verifier.verify(&evidence, &mut Asked(prover), now()).await
-}
-
-/// Nobody asks it anything: the evidence alone must be enough to know.
-struct NeverAsked;
-
-#[async_trait]
-impl Challenger for NeverAsked {
-    fn occasion(&self) -> Occasion {
-        occasion()
-    }
-
-    async fn challenge(&mut self, _: Vec<u8>) -> Result<Vec<u8>, AttestationError> {
-        panic!("it is known without asking")
-    }
 }
 
 const URIS: &[&str] = &[
