@@ -21,11 +21,21 @@ pub(crate) const AGENT_WITH_TPM: &str = "SYMBOLON_AGENT_WITH_TPM";
 /// With `1`, tests of keys on tokens and TPMs fail, rather than say that they are skipped, when those are missing.
 const REQUIRE_TOKENS: &str = "SYMBOLON_REQUIRE_TOKENS";
 
-/// What of the tests with the cargo feature `tpm` belongs to which part.
-const TPM_UNIT: [&str; 5] = ["--package", "symbolon-hsm", "--lib", "--test", "tpm"];
-const TPM_ATTESTATION: [&str; 4] = ["--package", "symbolon-attestation", "--test", "tpm"];
-const TPM_CEREMONY: [&str; 5] = ["--package", "symbolon-ca", "--test", "ceremony", "tpm"];
-const TPM_E2E: [&str; 5] = ["--package", "symbolon-cli", "--test", "hardware", "tpm"];
+/// The cargo feature `tpm` of every crate that has it. It links libtss2, and so is no default.
+///
+/// They are chosen together, for the whole workspace: for each choice of its own cargo would compile what is below
+/// once more.
+const WITH_TPM: [&str; 3] = [
+    "--workspace",
+    "--features",
+    "symbolon-agent/tpm,symbolon-attestation/tpm,symbolon-ca/tpm,symbolon-cli/tpm,symbolon-hsm/tpm",
+];
+
+/// What of the tests with that feature belongs to which part.
+const TPM_UNIT: [&str; 5] = ["--package", "symbolon-hsm", "--features", "tpm", "--lib"];
+const TPM_LIBRARIES: [&str; 2] = ["--test", "tpm"];
+const TPM_CEREMONY: [&str; 3] = ["--test", "ceremony", "tpm"];
+const TPM_E2E: [&str; 3] = ["--test", "hardware", "tpm"];
 
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -74,14 +84,22 @@ pub(crate) fn test(workspace: &Workspace, part: Part) -> Result<()> {
         rows.push(cargo_test(workspace, part)?);
     }
     if matches!(part, Part::All | Part::Unit) {
-        rows.push(tpm_test(workspace, "tpm", &TPM_UNIT, None)?);
-        rows.push(tpm_test(workspace, "tpm attestation", &TPM_ATTESTATION, None)?);
-        rows.push(tpm_test(workspace, "tpm ceremony", &TPM_CEREMONY, None)?);
+        rows.push(tpm_test(workspace, "tpm units", &TPM_UNIT, None)?);
+        rows.push(tpm_test(workspace, "tpm", &with_tpm(&TPM_LIBRARIES), None)?);
+        rows.push(tpm_test(
+            workspace,
+            "tpm ceremony",
+            &with_tpm(&TPM_CEREMONY),
+            None,
+        )?);
     }
     if matches!(part, Part::All | Part::E2e) {
         needs::ensure(&[needs::TO_BUILD_TPM])?;
-        let agent = agent_with_tpm(workspace)?;
-        rows.push(tpm_test(workspace, "tpm e2e", &TPM_E2E, Some(agent))?);
+        let agent = kept_agent(
+            workspace,
+            &with_tpm(&["--bin", "symbolon-agent", "--test", "hardware"]),
+        )?;
+        rows.push(tpm_test(workspace, "tpm e2e", &with_tpm(&TPM_E2E), Some(agent))?);
     }
     if matches!(part, Part::All | Part::Book) {
         if part == Part::Book {
@@ -132,7 +150,7 @@ fn cargo_test(workspace: &Workspace, part: Part) -> Result<Row> {
     counted("cargo test", &mut command, started)
 }
 
-/// The cargo feature `tpm`, which links libtss2, and so is no default that `--workspace` would build.
+/// Tests with the cargo feature `tpm`.
 fn tpm_test(
     workspace: &Workspace,
     name: &'static str,
@@ -140,7 +158,7 @@ fn tpm_test(
     agent: Option<PathBuf>,
 ) -> Result<Row> {
     needs::ensure(&[needs::TO_BUILD_TPM, needs::TO_TEST_TPM])?;
-    let mut command = workspace.cargo(&["test", "--no-fail-fast", "--features", "tpm"]);
+    let mut command = workspace.cargo(&["test", "--no-fail-fast"]);
     command
         .args(selection)
         .envs(agent.map(|agent| (AGENT_WITH_TPM, agent)))
@@ -150,9 +168,18 @@ fn tpm_test(
     counted(name, &mut command, Instant::now())
 }
 
-/// The agent with the cargo feature `tpm`, kept apart from the one without it, which the next build puts into its place.
+fn with_tpm(selection: &[&'static str]) -> Vec<&'static str> {
+    [&WITH_TPM, selection].concat()
+}
+
+/// The agent with the cargo feature `tpm`.
 pub(crate) fn agent_with_tpm(workspace: &Workspace) -> Result<PathBuf> {
-    process::run(&mut workspace.cargo(&["build", "--package", "symbolon-agent", "--features", "tpm"]))?;
+    kept_agent(workspace, &["--package", "symbolon-agent", "--features", "tpm"])
+}
+
+/// The agent with the cargo feature `tpm`, kept apart from the one without it, which the next build puts into its place.
+fn kept_agent(workspace: &Workspace, selection: &[&str]) -> Result<PathBuf> {
+    process::run(workspace.cargo(&["build"]).args(selection))?;
     let built = workspace.debug_programs().join("symbolon-agent");
     let kept = built.with_file_name("symbolon-agent-with-tpm");
     std::fs::copy(&built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
