@@ -5,7 +5,7 @@ mod below;
 
 use symbolon_ca::authorities::{NOTICE, Rotation};
 
-use super::mortal::{Victim, at_each_point, clock_of};
+use super::mortal::{Mortals, Victim, at_each_point, clock_of};
 use super::*;
 
 /// The families that the victim commands: one with certificates, one without.
@@ -24,26 +24,12 @@ fn two_families() -> AuthoritySettings {
 #[test]
 #[ignore = "run by the other test, in a process of its own"]
 fn victim() {
-    let Some(victim) = Victim::of_this_process() else {
-        return;
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(command_all(&victim));
-    victim.lived();
+    Victim::does(command_all);
 }
 
 async fn command_all(victim: &Victim) {
-    let datastore = Arc::new(SqliteDatastore::open(&victim.dir.join("db")).await.unwrap());
-    let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
-    let (authorities, _) = Authorities::open(
-        two_families(),
-        Arc::new(victim.stores()),
-        datastore.clone() as Arc<dyn Datastore>,
-        recorder.clone(),
-        victim.clock.clone() as Arc<dyn Clock>,
-    )
-    .await
-    .unwrap();
+    let mortals = Mortals::start(victim, two_families()).await;
+    let authorities = &mortals.authorities;
     for family in COMMANDED {
         // One is let go unused, the next signs, and what signed before goes the rest of its way.
         authorities.prepare(family).await.unwrap();
@@ -53,7 +39,7 @@ async fn command_all(victim: &Victim) {
         for step in Step::ALL {
             let id = match step {
                 Step::Activate => made.authority_id.clone(),
-                Step::Taint | Step::Revoke => replaced(&authorities, family),
+                Step::Taint | Step::Revoke => replaced(authorities, family),
             };
             authorities.step(family, step, &id).await.unwrap();
             victim.point("a command was taken");
@@ -67,9 +53,7 @@ async fn command_all(victim: &Victim) {
         authorities.rotate_due().await.unwrap();
         victim.point("a command was taken");
     }
-    drop((authorities, recorder));
-    task.shutdown().await.unwrap();
-    datastore.close().await;
+    mortals.stop().await;
 }
 
 /// What a family is to become: a suite of another size, and another store.

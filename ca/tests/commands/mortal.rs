@@ -159,8 +159,18 @@ pub(super) struct Victim {
 }
 
 impl Victim {
+    /// Does this work in this process, if it was started to be a victim.
+    pub(super) fn does(work: impl AsyncFnOnce(&Self)) {
+        let Some(victim) = Self::of_this_process() else {
+            return;
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(work(&victim));
+        victim.lived();
+    }
+
     /// This process, if it was started to be one.
-    pub(super) fn of_this_process() -> Option<Self> {
+    fn of_this_process() -> Option<Self> {
         let (dir, point) = (std::env::var_os(DIR)?, std::env::var(POINT).ok()?);
         let fate = Arc::new(Fate {
             at: point.parse().unwrap(),
@@ -203,9 +213,45 @@ impl Victim {
     }
 
     /// It came to its end.
-    pub(super) fn lived(self) {
+    fn lived(self) {
         let names = self.fate.names.lock().unwrap().join("\n");
         fs::write(self.dir.join(POINTS), names).unwrap();
+    }
+}
+
+/// One server's authorities, whose stores are mortal.
+pub(super) struct Mortals {
+    pub(super) authorities: Arc<Authorities>,
+    pub(super) datastore: Arc<SqliteDatastore>,
+    recorder: Recorder,
+    task: RecorderTask,
+}
+
+impl Mortals {
+    pub(super) async fn start(victim: &Victim, settings: AuthoritySettings) -> Self {
+        let datastore = Arc::new(SqliteDatastore::open(&victim.dir.join("db")).await.unwrap());
+        let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
+        let (authorities, _) = Authorities::open(
+            settings,
+            Arc::new(victim.stores()),
+            datastore.clone() as Arc<dyn Datastore>,
+            recorder.clone(),
+            victim.clock.clone() as Arc<dyn Clock>,
+        )
+        .await
+        .unwrap();
+        Self {
+            authorities,
+            datastore,
+            recorder,
+            task,
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        drop((self.authorities, self.recorder));
+        self.task.shutdown().await.unwrap();
+        self.datastore.close().await;
     }
 }
 

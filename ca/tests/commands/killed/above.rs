@@ -8,7 +8,7 @@ use symbolon_ca::registrations::Registrations;
 use symbolon_pki::bundle::{JwtAuthority, X509Authority};
 use symbolon_tls::{MigrationStage, MigrationTarget};
 
-use super::super::mortal::{Victim, at_each_point, clock_of};
+use super::super::mortal::{Mortals, Victim, at_each_point, clock_of};
 use super::super::*;
 use super::below::Site;
 
@@ -40,48 +40,7 @@ const STEPS: [&[&str]; 18] = [
 #[test]
 #[ignore = "run by the other test, in a process of its own"]
 fn victim() {
-    let Some(victim) = Victim::of_this_process() else {
-        return;
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(command_all(&victim));
-    victim.lived();
-}
-
-/// One server's authorities, whose stores are mortal.
-struct Mortals {
-    authorities: Arc<Authorities>,
-    datastore: Arc<SqliteDatastore>,
-    recorder: Recorder,
-    task: RecorderTask,
-}
-
-impl Mortals {
-    async fn start(victim: &Victim, settings: AuthoritySettings) -> Self {
-        let datastore = Arc::new(SqliteDatastore::open(&victim.dir.join("db")).await.unwrap());
-        let (recorder, task) = Recorder::start(datastore.clone(), Limits::default());
-        let (authorities, _) = Authorities::open(
-            settings,
-            Arc::new(victim.stores()),
-            datastore.clone() as Arc<dyn Datastore>,
-            recorder.clone(),
-            victim.clock.clone() as Arc<dyn Clock>,
-        )
-        .await
-        .unwrap();
-        Self {
-            authorities,
-            datastore,
-            recorder,
-            task,
-        }
-    }
-
-    async fn stop(self) {
-        drop((self.authorities, self.recorder));
-        self.task.shutdown().await.unwrap();
-        self.datastore.close().await;
-    }
+    Victim::does(command_all);
 }
 
 async fn command_all(victim: &Victim) {
