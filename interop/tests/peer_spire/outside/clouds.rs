@@ -17,6 +17,8 @@ use super::{Case, assert_refused, jose, quoted, settings};
 use crate::{nodes, shows};
 
 const TEXT: &str = "text/plain";
+/// What is said of a token that the published key did not sign.
+const FORGED: &str = "the token's signature does not verify";
 
 fn keys(method: &'static str, keys: String) -> Evidence {
     Evidence::Plugin {
@@ -91,7 +93,7 @@ async fn a_machine_of_googles_is_let_in_once() {
         let host = google_metadata(jose::token(key, "k1", &google_claims(instance)));
         keys("gcp_iit", format!("            identity_token_host = \"{host}\""))
     };
-    assert_refused(&server, "forged", &stock(&jose::rsa_key(), "1"));
+    assert_refused(&server, "forged", &stock(&jose::rsa_key(), "1"), FORGED);
     case("1").stock_on_ours(&server, "stock", &stock(&key, "1")).await;
     shows("agent/gcp_iit");
 
@@ -185,7 +187,9 @@ async fn a_machine_of_amazons_is_let_in_once() {
             format!("            ec2_metadata_endpoint = \"http://{service}\""),
         )
     };
-    assert_refused(&server, "forged", &stock(&Region::new(), "i-0a"));
+    let forged = stock(&Region::new(), "i-0a");
+    let words = "the document's signature is not accepted";
+    assert_refused(&server, "forged", &forged, words);
     case("i-0a")
         .stock_on_ours(&server, "stock", &stock(&region, "i-0a"))
         .await;
@@ -259,7 +263,7 @@ async fn a_machine_of_azures_is_let_in_once() {
         keys: String::new(),
         proxy: Some(azure_metadata(key, principal)),
     };
-    assert_refused(&server, "forged", &stock(&jose::rsa_key(), "p-1"));
+    assert_refused(&server, "forged", &stock(&jose::rsa_key(), "p-1"), FORGED);
     case("p-1")
         .stock_on_ours(&server, "stock", &stock(&key, "p-1"))
         .await;

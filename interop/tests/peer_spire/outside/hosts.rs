@@ -1,7 +1,7 @@
 //! Nodes by their names: in SSH host certificates, which `ssh-keygen` makes, and where they answer.
 
 use std::collections::BTreeSet;
-use std::net::ToSocketAddrs as _;
+use std::net::{IpAddr, TcpListener, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -124,14 +124,21 @@ async fn a_stock_agent_attests_with_its_ssh_host_key_and_again() {
         let host = hosts.host(kind, kind);
         host.case().stock_on_ours(&server, kind, &host.evidence()).await;
     }
-    let stranger = Hosts::new().host("stranger", "ed25519");
-    assert_refused(&server, "stranger", &stranger.evidence());
+    let strangers = Hosts::new();
+    let stranger = strangers.host("stranger", "ed25519");
+    let words = "no configured authority signed it";
+    assert_refused(&server, "stranger", &stranger.evidence(), words);
     // A certificate of the authority's with another host's key.
     let mixed = Host {
         key: hosts.path("ecdsa"),
         certificate: hosts.path("ed25519-cert.pub"),
     };
-    assert_refused(&server, "mixed", &mixed.evidence());
+    assert_refused(
+        &server,
+        "mixed",
+        &mixed.evidence(),
+        "the proof of possession fails",
+    );
     shows("agent/sshpop");
     shows("agent/sshpop refusals");
 }
@@ -148,19 +155,29 @@ async fn an_agent_of_ours_attests_to_a_stock_server_with_its_ssh_host_key() {
     shows("own-agent/sshpop");
 }
 
-/// What the system calls this machine, and the networks that it is in, which are the machine's own addresses.
-fn this_machine() -> (String, Vec<String>) {
+/// What the system calls this machine, and the addresses of that name that are the machine's.
+fn this_machine() -> (String, Vec<IpAddr>) {
     let name = rustix::system::uname().nodename().to_str().unwrap().to_owned();
-    let found = (name.as_str(), 80).to_socket_addrs();
-    let found =
-        found.unwrap_or_else(|error| panic!("the machine's own name, {name}, has no address: {error}"));
-    let networks: BTreeSet<String> = found
-        .map(|address| match address.ip() {
-            std::net::IpAddr::V4(ip) => format!("{ip}/32"),
-            std::net::IpAddr::V6(ip) => format!("{ip}/128"),
-        })
-        .collect();
-    (name, networks.into_iter().collect())
+    let short = name.split('.').next().unwrap();
+    let own = |name: &str| {
+        let found = (name, 80).to_socket_addrs().ok()?;
+        let found: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
+        let own = found.into_iter().filter(|ip| TcpListener::bind((*ip, 0)).is_ok());
+        let own: Vec<IpAddr> = own.collect();
+        (!own.is_empty()).then(|| (name.to_owned(), own))
+    };
+    own(short)
+        .or_else(|| own(&name))
+        .unwrap_or_else(|| panic!("the machine's own name, {name}, leads to no address of the machine's"))
+}
+
+/// Networks of one address each.
+fn networks(addresses: &[IpAddr]) -> Vec<String> {
+    let network = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => format!("{ip}/32"),
+        IpAddr::V6(ip) => format!("{ip}/128"),
+    };
+    addresses.iter().map(network).collect()
 }
 
 fn http_challenge(name: &str) -> Case {
@@ -189,22 +206,27 @@ fn own_at(name: &str, advertised: Option<u16>) -> String {
     format!("[attestor.http_challenge]\nhostname = \"{name}\"\n{advertised}")
 }
 
-/// Somebody at this machine who knows no challenge.
-fn somebody_else() -> u16 {
-    service::plain(|_| Told::new(200, "text/plain", "welcome")).port()
+/// Somebody where this machine's name leads who knows no challenge.
+fn somebody_else(addresses: &[IpAddr]) -> u16 {
+    service::plain_at(addresses[0], |_| Told::new(200, "text/plain", "welcome")).port()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "builds SPIRE; run by cargo xtask interop"]
 async fn a_stock_agent_attests_by_its_name_and_once() {
-    let (name, networks) = this_machine();
+    let (name, addresses) = this_machine();
+    let networks = networks(&addresses);
     let section = format!(
         "[attestors.http_challenge]\nallowed_dns_patterns = [{:?}]\nallowed_networks = {networks:?}\n",
         name.replace('.', "\\.")
     );
     let server = Server::with(&settings(section)).unwrap();
-    assert_refused(&server, "elsewhere", &at(&name, Some(somebody_else())));
-    assert_refused(&server, "other", &at("other.example.org", None));
+    let elsewhere = at(&name, Some(somebody_else(&addresses)));
+    let words = "is not this challenge's nonce";
+    assert_refused(&server, "elsewhere", &elsewhere, words);
+    let other = at("other.example.org", None);
+    let words = "no name that `allowed_dns_patterns` lets in";
+    assert_refused(&server, "other", &other, words);
     shows("agent/http_challenge refusals");
     let case = http_challenge(&name);
     case.stock_on_ours(&server, "stock", &at(&name, None)).await;
@@ -216,7 +238,7 @@ async fn a_stock_agent_attests_by_its_name_and_once() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "builds SPIRE; run by cargo xtask interop"]
 async fn an_agent_of_ours_attests_to_a_stock_server_by_its_name_and_once() {
-    let (name, _) = this_machine();
+    let (name, addresses) = this_machine();
     let server = SpireServer::start(&format!(
         "NodeAttestor \"http_challenge\" {{\n        plugin_data {{\n            allowed_dns_patterns = [\"^{}$\"]\n        \
          }}\n    }}",
@@ -224,13 +246,14 @@ async fn an_agent_of_ours_attests_to_a_stock_server_by_its_name_and_once() {
     ))
     .unwrap();
     let case = http_challenge(&name);
-    let attestor = own_at(&name, Some(somebody_else()));
-    refused(&node(
+    let attestor = own_at(&name, Some(somebody_else(&addresses)));
+    let said = refused(&node(
         &server,
         agent_program().unwrap(),
         attestor,
         &id_of(&case.path),
     ));
+    assert!(said.contains("expected nonce was not found"), "{said}");
     assert_eq!(on(&server, &["agent", "count"], &[])["count"], 0);
     case.own_on_stock(&server, &own_at(&name, None)).await;
     shows("own-agent/http_challenge");

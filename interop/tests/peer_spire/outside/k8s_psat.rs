@@ -46,12 +46,21 @@ async fn a_stock_agent_in_a_pod_attests_and_again() {
 async fn pods_that_the_cluster_or_the_list_does_not_vouch_for_are_refused() {
     let cluster = Cluster::new();
     let server = Server::with(&settings(cluster.section(ACCOUNT))).unwrap();
-    for (name, token) in [
-        ("account", cluster.token("another", AUDIENCE)),
-        ("audience", cluster.token(ACCOUNT, "another")),
-        ("signer", cluster.token_by(&jose::rsa_key(), ACCOUNT, AUDIENCE)),
+    let foreign = cluster.token_by(&jose::rsa_key(), ACCOUNT, AUDIENCE);
+    for (name, token, words) in [
+        (
+            "account",
+            cluster.token("another", AUDIENCE),
+            "is not in `service_account_allow_list`",
+        ),
+        (
+            "audience",
+            cluster.token(ACCOUNT, "another"),
+            "the token is not for spire-server",
+        ),
+        ("signer", foreign, "the cluster does not know the token"),
     ] {
-        assert_refused(&server, name, &evidence(&token));
+        assert_refused(&server, name, &evidence(&token), words);
     }
     shows("agent/k8s_psat refusals");
 }

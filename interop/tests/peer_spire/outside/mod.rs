@@ -206,12 +206,13 @@ fn refused(node: &Node<'_>) -> String {
     agent.said()
 }
 
-/// A stock agent is not let in by our server, and leaves nothing there.
-fn assert_refused(server: &Server, name: &str, evidence: &Evidence) {
+/// A stock agent is not let in by our server, for the reason that it is told in these words, and leaves nothing there.
+fn assert_refused(server: &Server, name: &str, evidence: &Evidence, words: &str) {
     let before = spire::json(server, &["agent", "count"]).unwrap();
     let mut agent = Agent::launch(server, name, evidence).unwrap();
     let status = block_in_place(|| agent.process().end()).unwrap();
     assert!(!status.success(), "{}", agent.said());
+    assert!(agent.said().contains(words), "{name}: {}", agent.said());
     let after = spire::json(server, &["agent", "count"]).unwrap();
     assert_eq!(before, after, "{}", agent.said());
 }

@@ -1,7 +1,7 @@
 //! Services that programs ask over HTTP, on threads of their own: stand-ins that answer as the real ones are documented to.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -106,8 +106,8 @@ fn exchange(mut stream: impl Read + Write, answering: &Answering) {
     }
 }
 
-fn serve(tls: Option<SslAcceptor>, answering: Answering) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+fn serve(ip: IpAddr, tls: Option<SslAcceptor>, answering: Answering) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let tls = tls.map(Arc::new);
     // It ends with the process that tests run in.
@@ -130,7 +130,12 @@ fn serve(tls: Option<SslAcceptor>, answering: Answering) -> SocketAddr {
 
 /// Starts a service without TLS, and gives its address.
 pub(crate) fn plain(answering: impl Fn(&Asked) -> Told + Send + Sync + 'static) -> SocketAddr {
-    serve(None, Arc::new(answering))
+    plain_at(Ipv4Addr::LOCALHOST.into(), answering)
+}
+
+/// As [`plain`], at another address of this machine's.
+pub(crate) fn plain_at(ip: IpAddr, answering: impl Fn(&Asked) -> Told + Send + Sync + 'static) -> SocketAddr {
+    serve(ip, None, Arc::new(answering))
 }
 
 /// Starts a service with TLS 1.3 under an authority of its own. Gives its address, and the authority in a file of `folder`.
@@ -150,6 +155,10 @@ pub(crate) fn secure(
     let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls_server()).unwrap();
     acceptor.set_certificate(&certificate).unwrap();
     acceptor.set_private_key(&key).unwrap();
-    let address = serve(Some(acceptor.build()), Arc::new(answering));
+    let address = serve(
+        Ipv4Addr::LOCALHOST.into(),
+        Some(acceptor.build()),
+        Arc::new(answering),
+    );
     (address, nodes::write(&folder.join("services.pem"), &root.0))
 }
