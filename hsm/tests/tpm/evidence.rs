@@ -6,7 +6,7 @@ use symbolon_hsm::custody::{Evidence, Expectations, Holding, Refusal, Verified, 
 use symbolon_hsm::{KeyStore, Placement, TpmConfig};
 use symbolon_test_tokens::Swtpm;
 
-use super::{label, open, tcti};
+use super::{config, label, open};
 
 fn made(store: &dyn KeyStore, component: Component) -> Value {
     let (info, _) = store.generate(component, &label()).expect("generate");
@@ -44,7 +44,7 @@ fn the_tpm_certifies_keys_and_sealed_seeds_by_one_attestation_key() {
     for placement in [Placement::Wrapped, Placement::Persistent] {
         let config = TpmConfig {
             placement,
-            ..TpmConfig::new(tcti(&tpm))
+            ..config(&tpm)
         };
         let store = open(&scratch.path().join(format!("{placement:?}")), &config);
         for component in [
@@ -86,7 +86,7 @@ fn the_tpm_certifies_keys_and_sealed_seeds_by_one_attestation_key() {
 fn a_certification_holds_for_its_own_statement_alone() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let store = open(&scratch.path().join("keys"), &TpmConfig::new(tcti(&tpm)));
+    let store = open(&scratch.path().join("keys"), &config(&tpm));
     let [one, two, seed] = [
         Component::EcdsaP256Sha256,
         Component::EcdsaP256Sha256,
@@ -140,7 +140,7 @@ fn a_certification_holds_for_its_own_statement_alone() {
 fn a_changed_pcr_makes_a_seed_unusable_and_says_so() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let store = open(&scratch.path().join("keys"), &TpmConfig::new(tcti(&tpm)));
+    let store = open(&scratch.path().join("keys"), &config(&tpm));
     let (key, _) = store.generate(Component::EcdsaP256Sha256, &label()).expect("key");
     let (seed, _) = store.generate(Component::MlDsa65, &label()).expect("seed");
     assert_eq!(store.custody(&seed.id).expect("custody").unusable, None);

@@ -14,6 +14,7 @@ mod trouble;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use symbolon_crypto::{Component, HeldKey, MlDsaContext, SignError};
 use symbolon_hsm::conformance::{Outcome, run_with_reopen};
@@ -34,6 +35,14 @@ const OFFERED: [Component; 5] = [
 
 fn tcti(tpm: &Swtpm) -> Tcti {
     tpm.tcti().parse().expect("tcti")
+}
+
+/// The defaults, but for a machine that has much else to do: calls that are to succeed may take their time.
+fn config(tpm: &Swtpm) -> TpmConfig {
+    TpmConfig {
+        deadline: Duration::from_secs(120),
+        ..TpmConfig::new(tcti(tpm))
+    }
 }
 
 fn open(dir: &Path, config: &TpmConfig) -> Arc<dyn KeyStore> {
@@ -84,7 +93,7 @@ fn both_placements_conform_and_leave_nothing_in_the_tpm() {
         let config = TpmConfig {
             placement,
             authorization,
-            ..TpmConfig::new(tcti(&tpm))
+            ..config(&tpm)
         };
         let store = open(&scratch.path().join("keys"), &config);
         let bystander = generate(&*store, Component::EcdsaP256Sha256);
@@ -120,7 +129,7 @@ fn keys_survive_resets_and_restarts() {
     for placement in [Placement::Wrapped, Placement::Persistent] {
         let config = TpmConfig {
             placement,
-            ..TpmConfig::new(tcti(&tpm))
+            ..config(&tpm)
         };
         let dir = scratch.path().join(format!("{placement:?}"));
         let store = open(&dir, &config);
@@ -155,7 +164,7 @@ fn a_changed_pcr_refuses_to_unseal_and_is_named() {
     let config = TpmConfig {
         // More in a bank than the TPM reads at once, and two banks, whose order goes into the policy.
         pcrs: "sha384:7,16+sha256:0,1,2,3,4,5,6,7,8,9".parse().expect("pcrs"),
-        ..TpmConfig::new(tcti(&tpm))
+        ..config(&tpm)
     };
     let store = open(&scratch.path().join("keys"), &config);
     let sealed = generate(&*store, Component::MlDsa65);
@@ -200,7 +209,7 @@ fn a_changed_pcr_refuses_to_unseal_and_is_named() {
 fn a_cleared_tpm_is_recognised_and_an_evicted_root_is_not_taken_for_one() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let config = TpmConfig::new(tcti(&tpm));
+    let config = config(&tpm);
     let old = scratch.path().join("old");
     let store = open(&old, &config);
     let keys = [Component::EcdsaP256Sha256, Component::MlDsa65].map(|component| generate(&*store, component));
@@ -239,7 +248,7 @@ fn a_cleared_tpm_is_recognised_and_an_evicted_root_is_not_taken_for_one() {
 fn what_lies_in_a_directory_is_checked() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let config = TpmConfig::new(tcti(&tpm));
+    let config = config(&tpm);
     let dirs = ["a", "b", "software"].map(|name| scratch.path().join(name));
     let [a, b, software] = &dirs;
     let (first, second) = (open(a, &config), open(b, &config));

@@ -8,7 +8,7 @@ use symbolon_hsm::{Passphrase, StoreError, TpmConfig, TpmError};
 
 use symbolon_test_tokens::{Swtpm, eventually, until};
 
-use crate::{generate, open, reason, refused, signs, tcti};
+use crate::{config, generate, open, reason, refused, signs};
 
 #[test]
 fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile() {
@@ -16,7 +16,7 @@ fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile()
     const EACH: usize = 125;
     let Some(mut tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let config = TpmConfig::new(tcti(&tpm));
+    let config = config(&tpm);
     let store = open(&scratch.path().join("keys"), &config);
     let keys = [Component::EcdsaP256Sha256, Component::MlDsa44].map(|component| generate(&*store, component));
     let (good, bad) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -69,13 +69,17 @@ fn under_load_a_tpm_that_dies_and_comes_back_costs_only_the_requests_meanwhile()
 fn a_tpm_that_hangs_is_given_up_on_in_time_and_used_again_when_it_answers() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
+    let patient = config(&tpm);
+    let keys = scratch.path().join("keys");
+    generate(&*open(&keys, &patient), Component::EcdsaP256Sha256);
     let config = TpmConfig {
-        deadline: Duration::from_secs(1),
-        ..TpmConfig::new(tcti(&tpm))
+        deadline: Duration::from_secs(4),
+        ..patient
     };
-    let store = open(&scratch.path().join("keys"), &config);
-    let key = generate(&*store, Component::EcdsaP256Sha256);
-    signs(&*key).expect("sign");
+    let store = eventually("a store", || symbolon_hsm::tpm::open(&keys, &config));
+    let infos = store.list().expect("list");
+    let key = eventually("the key", || store.open(&infos[0].id));
+    eventually("a signature", || signs(&*key));
 
     tpm.signal("STOP");
     let mut said = Vec::new();
@@ -106,7 +110,7 @@ fn no_tpm_is_said_at_once_and_makes_no_store() {
     let Some(mut tpm) = Swtpm::new() else { return };
     tpm.kill();
     let scratch = tempfile::tempdir().expect("scratch");
-    let error = refused(&scratch.path().join("keys"), &TpmConfig::new(tcti(&tpm)));
+    let error = refused(&scratch.path().join("keys"), &config(&tpm));
     assert!(matches!(error, TpmError::Unreachable { .. }), "{error}");
     assert!(!scratch.path().join("keys/store").exists());
     let nowhere = TpmConfig::new("device:/dev/no-such-tpm".parse().expect("tcti"));
@@ -119,7 +123,7 @@ fn the_owners_password_is_asked_for_where_the_owner_is_needed() {
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
     tpm.tool("tpm2_changeauth", &["-c", "owner", "ours"]);
-    let config = TpmConfig::new(tcti(&tpm));
+    let config = config(&tpm);
     let error = refused(&scratch.path().join("keys"), &config);
     assert!(matches!(error, TpmError::OwnerAuth { .. }), "{error}");
 
@@ -172,7 +176,7 @@ fn a_bank_that_the_tpm_does_not_keep_is_said_before_any_key_is_made() {
     tpm.reset();
     let config = TpmConfig {
         pcrs: "sha384:7".parse().expect("pcrs"),
-        ..TpmConfig::new(tcti(&tpm))
+        ..config(&tpm)
     };
     let store = open(&scratch.path().join("keys"), &config);
     let error = store.offers(Component::MlDsa65).expect_err("no bank").to_string();
