@@ -30,10 +30,13 @@ impl Look<'_> {
     pub(super) fn entries(&self, stage: MigrationStage, entries: &[Arc<EntryRecord>]) -> Check {
         let mut check = Check::new(stage, Counted::Entries);
         let nothing = Living::new();
+        let has_svids = |entry: &&Arc<EntryRecord>| self.living.contains_key(&entry.id);
+        let alive = entries.iter().filter(has_svids).map(|entry| &entry.spiffe_id);
+        let (alive, follows): (BTreeSet<_>, _) = (alive.collect(), stage >= MigrationStage::Prefer);
         for entry in entries {
             let (living, id) = (self.living.get(&entry.id).unwrap_or(&nothing), &entry.spiffe_id);
-            // Agents speak of identities: an entry before this one may have SVIDs with somebody.
-            let is_spoken_of = stage >= MigrationStage::Prefer && self.said.workloads.contains_key(id);
+            // What agents say of an identity no entry of which has SVIDs is of one before these.
+            let is_spoken_of = follows && self.said.workloads.contains_key(id) && !alive.contains(id);
             let (readiness, reason) = match living.is_empty() && !is_spoken_of {
                 true => (Readiness::Idle, String::new()),
                 false => self.entry(stage, living, id),
@@ -329,8 +332,7 @@ mod tests {
             ..workload(None, None, &[])
         };
         let anew = |stage, workloads| stands(MigrationTarget::Hybrid, stage, &[], workloads).0;
-        assert_eq!(anew(Require, Some(vec![stock.clone()])), Readiness::Unknown);
-        assert_eq!(anew(Accept, Some(vec![stock])), Readiness::Idle);
+        assert_eq!(anew(Require, Some(vec![stock])), Readiness::Unknown);
         assert_eq!(anew(Require, None), Readiness::Idle);
     }
 
