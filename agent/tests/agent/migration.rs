@@ -72,6 +72,10 @@ async fn a_demand_outlives_refusals_and_restarts() {
     site.register(&agent, "/web", &[&my_uid()]).await;
     site.sync(&agent).await;
     assert_eq!(told(&agent, &TARGETS).await, None);
+    // While nothing migrates it does not ask, and so is told and keeps nothing.
+    for name in ["migration", "holders"] {
+        assert!(!site.dir.path().join("node/agent").join(name).exists(), "{name}");
+    }
     set(&site, WishedStage::To(MigrationStage::Require)).await;
     site.sync(&agent).await;
     assert_eq!(told(&agent, &TARGETS).await, Some(REQUIRE));

@@ -126,8 +126,9 @@ impl Tally {
                 client: Some(reason.clone()),
                 ..Failure::default()
             };
-            self.failures
-                .insert(format!("{number} {reason}"), (done.ended, failure));
+            // Each by itself: there may be many of the same words.
+            let key = format!("{number} {reason} {}", self.failures.len());
+            self.failures.insert(key, (done.ended, failure));
         } else {
             *phase.forms.entry(forms).or_default() += 1;
         }
@@ -265,14 +266,15 @@ mod tests {
         tally.done(3, done(Lane::Stages, "composite", 300, 310));
         assert_eq!((tally.failures(), tally.callers()), (0, 1));
         tally.done(4, done(Lane::Stages, "classical", 301, 310));
+        tally.done(4, done(Lane::Stages, "classical", 301, 310));
         let failures = tally.failures_since(Millis(0));
-        assert_eq!(failures.len(), 1);
+        assert_eq!(failures.len(), 2);
         let words = failures[0].client.as_deref().unwrap();
         assert!(words.contains("classical") && words.contains("prefer"), "{words}");
         // A word that was late is counted where the handshake was over.
         tally.done(5, done(Lane::Stages, "classical", 150, 160));
         assert_eq!(tally.phases[0].forms.values().sum::<u64>(), 2);
-        assert_eq!(tally.handshakes(), 8);
+        assert_eq!(tally.handshakes(), 9);
     }
 
     #[test]
