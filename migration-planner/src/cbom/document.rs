@@ -1,16 +1,15 @@
 //! The whole document, written without holding it in memory.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
-use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use symbolon_crypto::digest::sha256;
+use symbolon_crypto::digest::Sha256;
 
 use super::SpecVersion;
 use super::component::component;
 use super::dto::{Component, Dependency, Evidence, Occurrence, Property, Service};
+use super::pretty::Members;
 use super::properties::{common, occurrence};
 use crate::inventory::{Asset, Detail, Inventory, Role, Unread};
 
@@ -19,59 +18,84 @@ use crate::inventory::{Asset, Detail, Inventory, Role, Unread};
 /// # Errors
 /// What the writer reports.
 pub fn write(inventory: &Inventory, version: SpecVersion, out: &mut dyn Write) -> std::io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Document { inventory, version })?;
-    out.write_all(b"\n")
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut document = Members::begin(out, threads)?;
+    document.member("bomFormat", &"CycloneDX")?;
+    document.member("specVersion", &version.name())?;
+    document.member("serialNumber", &serial_number(inventory))?;
+    document.member("version", &1)?;
+    document.member("metadata", &metadata(inventory))?;
+    let assets = inventory.assets().map(Item::Asset);
+    let items: Vec<Item<'_>> = assets.chain(inventory.unread.iter().map(Item::Unread)).collect();
+    document.list("components", &items, Item::lines, |item, part| match item {
+        Item::Asset(asset) => match component(inventory, asset, version) {
+            Some(component) => part.element(&component),
+            None => Ok(()),
+        },
+        Item::Unread(unread) => part.element(&unread_component(unread, &unread_ref(unread))),
+    })?;
+    if inventory
+        .assets()
+        .any(|asset| matches!(asset.detail, Detail::Service(_)))
+    {
+        document.member("services", &Services(inventory))?;
+    }
+    let dependencies = dependencies(inventory);
+    let lines = |of: &Dependency<'_>| 1 + of.depends_on.len() + of.provides.len();
+    document.list("dependencies", &dependencies, lines, |of, part| part.element(of))?;
+    if !inventory.unread.is_empty() {
+        let unread: Vec<String> = inventory.unread.iter().map(unread_ref).collect();
+        document.member(
+            "compositions",
+            &json!([{ "aggregate": "incomplete", "assemblies": unread }]),
+        )?;
+    }
+    document.end()
 }
 
-struct Document<'a> {
-    inventory: &'a Inventory,
-    version: SpecVersion,
+/// What becomes a component.
+enum Item<'a> {
+    Asset(&'a Asset),
+    Unread(&'a Unread),
 }
 
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { inventory, version } = *self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("bomFormat", "CycloneDX")?;
-        map.serialize_entry("specVersion", version.name())?;
-        map.serialize_entry("serialNumber", &serial_number(inventory))?;
-        map.serialize_entry("version", &1)?;
-        map.serialize_entry("metadata", &metadata(inventory))?;
-        map.serialize_entry("components", &Components(self))?;
-        if inventory
-            .assets()
-            .any(|asset| matches!(asset.detail, Detail::Service(_)))
-        {
-            map.serialize_entry("services", &Services(inventory))?;
+impl Item<'_> {
+    /// About how long it is.
+    fn lines(&self) -> usize {
+        match self {
+            Self::Asset(asset) => 4 + asset.evidence.len(),
+            Self::Unread(_) => 4,
         }
-        map.serialize_entry("dependencies", &Dependencies(inventory))?;
-        if !inventory.unread.is_empty() {
-            let unread: Vec<String> = inventory.unread.iter().map(unread_ref).collect();
-            map.serialize_entry(
-                "compositions",
-                &json!([{ "aggregate": "incomplete", "assemblies": unread }]),
-            )?;
-        }
-        map.end()
     }
 }
 
 /// A UUID over what was found, so that the same findings have the same number: RFC 9562's version 8, whose content is
 /// the maker's own.
 fn serial_number(inventory: &Inventory) -> String {
+    let mut digest = Sha256::new();
     let mut text = String::new();
     for asset in inventory.assets() {
         text.push_str(asset.id().as_str());
         for place in asset.evidence.iter() {
             text.push('\t');
             text.push_str(&place.location);
-            text.push_str(&format!(":{:?}:{:?}", place.line, place.offset));
+            for number in [place.line, place.offset] {
+                match number {
+                    Some(number) => {
+                        text.push_str(":Some(");
+                        text.push_str(&number.to_string());
+                        text.push(')');
+                    }
+                    None => text.push_str(":None"),
+                }
+            }
         }
         text.push('\n');
+        digest.update(text.as_bytes());
+        text.clear();
     }
-    text.push_str(inventory.timestamp.as_deref().unwrap_or_default());
-    let digest = sha256(text.as_bytes());
-    let hex = hex::encode(digest);
+    digest.update(inventory.timestamp.as_deref().unwrap_or_default().as_bytes());
+    let hex = hex::encode(digest.finish());
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!(
         "urn:uuid:{}-{}-8{}-8{}-{}",
@@ -124,25 +148,6 @@ fn metadata(inventory: &Inventory) -> serde_json::Value {
     });
     super::component::put(&mut metadata, "timestamp", inventory.timestamp.as_deref());
     metadata
-}
-
-struct Components<'a>(&'a Document<'a>);
-
-impl Serialize for Components<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Document { inventory, version } = *self.0;
-        let mut list = serializer.serialize_seq(None)?;
-        for asset in inventory.assets() {
-            if let Some(component) = component(inventory, asset, version) {
-                list.serialize_element(&component)?;
-            }
-        }
-        for unread in inventory.unread.iter() {
-            let bom_ref = unread_ref(unread);
-            list.serialize_element(&unread_component(unread, &bom_ref))?;
-        }
-        list.end()
-    }
 }
 
 /// What could not be read is an entry of its own: a file (or, for endpoints and the like, data) with the reason.
@@ -256,32 +261,36 @@ fn service<'a>(inventory: &'a Inventory, asset: &'a Asset) -> Option<Service<'a>
     })
 }
 
-struct Dependencies<'a>(&'a Inventory);
-
-impl Serialize for Dependencies<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list: BTreeMap<&str, Dependency<'_>> = BTreeMap::new();
-        for edge in self.0.edges() {
-            let of = edge.from.as_str();
-            let dependency = list.entry(of).or_insert_with(|| Dependency {
-                of,
-                depends_on: Vec::new(),
-                provides: Vec::new(),
-            });
-            let refs = match edge.role {
-                Role::Provides => &mut dependency.provides,
-                _ => &mut dependency.depends_on,
-            };
-            refs.push(edge.to.as_str());
-        }
-        for dependency in list.values_mut() {
-            dependency.depends_on.sort_unstable();
-            dependency.depends_on.dedup();
-            dependency.provides.sort_unstable();
-            dependency.provides.dedup();
-        }
-        serializer.collect_seq(list.into_values())
+/// What everything depends on, as the edges have it: they are in the order of where they begin.
+fn dependencies(inventory: &Inventory) -> Vec<Dependency<'_>> {
+    let mut list: Vec<Dependency<'_>> = Vec::new();
+    for edge in inventory.edges() {
+        let of = edge.from.as_str();
+        let mut dependency = match list.pop() {
+            Some(last) if last.of == of => last,
+            last => {
+                list.extend(last);
+                Dependency {
+                    of,
+                    depends_on: Vec::new(),
+                    provides: Vec::new(),
+                }
+            }
+        };
+        let refs = match edge.role {
+            Role::Provides => &mut dependency.provides,
+            _ => &mut dependency.depends_on,
+        };
+        refs.push(edge.to.as_str());
+        list.push(dependency);
     }
+    for dependency in &mut list {
+        for refs in [&mut dependency.depends_on, &mut dependency.provides] {
+            refs.sort_unstable();
+            refs.dedup();
+        }
+    }
+    list
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod document;
 mod dto;
 mod import;
 mod json;
+mod pretty;
 mod properties;
 mod protocol;
 mod read;

@@ -124,22 +124,40 @@ impl Inventory {
     }
 
     /// Joins another inventory to this one.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, mut other: Self) {
         self.targets.extend(other.targets);
         self.timestamp = self.timestamp.take().max(other.timestamp);
         self.unread.merge(other.unread);
         self.coverage.merge(&other.coverage);
-        for asset in other.assets.into_values() {
-            self.insert(asset);
+        // Two that are in order are joined in one go, once what both have is in one of them.
+        for id in self.shared_with(&other.assets) {
+            if let Some(asset) = other.assets.remove(&id) {
+                self.insert(asset);
+            }
         }
-        self.edges.extend(other.edges);
+        self.assets.append(&mut other.assets);
+        self.edges.append(&mut other.edges);
+    }
+
+    /// What is among these, too.
+    fn shared_with(&self, other: &BTreeMap<AssetId, Asset>) -> Vec<AssetId> {
+        let mut others = other.keys().peekable();
+        let is_shared = |id: &&AssetId| {
+            while others.next_if(|other| *other < *id).is_some() {}
+            others.next_if_eq(id).is_some()
+        };
+        self.assets.keys().filter(is_shared).cloned().collect()
     }
 
     /// Drops edges with an end that is not in the inventory, so that documents refer to nothing that is not there.
     pub fn prune_edges(&mut self) {
         let assets = &self.assets;
-        self.edges
-            .retain(|edge| assets.contains_key(&edge.from) && assets.contains_key(&edge.to));
+        // Edges are in the order of where they begin, as assets are.
+        let mut begin = assets.keys().peekable();
+        self.edges.retain(|edge| {
+            while begin.next_if(|id| **id < edge.from).is_some() {}
+            begin.peek() == Some(&&edge.from) && assets.contains_key(&edge.to)
+        });
     }
 
     /// Keeps the assets that `keep` wants, with the edges between them.

@@ -1,5 +1,6 @@
 //! What configurations name by a path, joined with what was found at that place.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
@@ -67,10 +68,30 @@ fn is_service(asset: &Asset) -> bool {
     }
 }
 
+type Held<'a> = BTreeMap<&'a str, Vec<&'a AssetId>>;
+
 /// Certificates and keys by where they were seen.
+fn held(inventory: &Inventory) -> Held<'_> {
+    let mut held = Held::new();
+    for asset in inventory.assets() {
+        if !matches!(asset.detail, Detail::Certificate(_) | Detail::Key(_)) {
+            continue;
+        }
+        for place in asset.evidence.iter() {
+            let there = held.entry(place.location.as_str()).or_default();
+            if there.last() != Some(&asset.id()) {
+                there.push(asset.id());
+            }
+        }
+    }
+    held
+}
+
+/// Certificates and keys by where they were seen, and what was asked about them.
 struct Places<'a> {
     inventory: &'a Inventory,
-    held: BTreeMap<&'a str, Vec<&'a AssetId>>,
+    /// Made once a service names something: most scans find none that does.
+    held: OnceCell<Held<'a>>,
     /// What was scanned, that with the longest name first.
     roots: Vec<&'a str>,
     follow: &'a Follow<'a>,
@@ -81,23 +102,11 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn of(inventory: &'a Inventory, follow: &'a Follow<'a>) -> Self {
-        let mut held: BTreeMap<&str, Vec<&AssetId>> = BTreeMap::new();
-        for asset in inventory.assets() {
-            if !matches!(asset.detail, Detail::Certificate(_) | Detail::Key(_)) {
-                continue;
-            }
-            for place in asset.evidence.iter() {
-                let there = held.entry(place.location.as_str()).or_default();
-                if there.last() != Some(&asset.id()) {
-                    there.push(asset.id());
-                }
-            }
-        }
         let mut roots: Vec<&str> = inventory.targets.iter().map(String::as_str).collect();
         roots.sort_by_key(|root| std::cmp::Reverse(root.len()));
         Self {
             inventory,
-            held,
+            held: OnceCell::new(),
             roots,
             follow,
             known: HashMap::new(),
@@ -185,13 +194,13 @@ impl<'a> Places<'a> {
 
     fn at(&mut self, place: &str) -> Vec<&'a AssetId> {
         let place = place.trim_end_matches('/');
-        if let Some(there) = self.held.get(place) {
+        let held = self.held.get_or_init(|| held(self.inventory));
+        if let Some(there) = held.get(place) {
             return there.clone();
         }
         // A directory of certificates: those in it, not those further down.
         let within = format!("{place}/");
-        let below = self
-            .held
+        let below = held
             .range::<str, _>((Bound::Included(within.as_str()), Bound::Unbounded))
             .take_while(|(location, _)| location.starts_with(&within))
             .take(MAX_BELOW);

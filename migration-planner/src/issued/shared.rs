@@ -1,39 +1,39 @@
 //! One key in several places.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::inventory::{AssetId, Detail, Inventory, KeyKind, Role};
 
 /// In how many ways a public key is used.
 #[derive(Debug, Default)]
-struct Uses {
-    certificates: BTreeSet<String>,
-    presented_by: BTreeSet<AssetId>,
-    private_places: BTreeSet<String>,
+struct Uses<'a> {
+    certificates: BTreeSet<&'a str>,
+    presented_by: BTreeSet<&'a AssetId>,
+    private_places: BTreeSet<&'a str>,
 }
 
 /// What services show of the authorities above their own certificate, whose keys are not theirs.
-fn shown_from_above(inventory: &Inventory) -> BTreeSet<(AssetId, AssetId)> {
+fn shown_from_above(inventory: &Inventory) -> BTreeSet<(&AssetId, &AssetId)> {
     let presents = inventory.edges().filter(|edge| edge.role == Role::Presents);
     presents
         .flat_map(|shows| {
             let issuers = inventory.edges_from(&shows.to);
             issuers
                 .filter(|edge| edge.role == Role::IssuedBy)
-                .map(|edge| (shows.from.clone(), edge.to.clone()))
+                .map(|edge| (&shows.from, &edge.to))
         })
         .collect()
 }
 
 /// The key that a service proves to have by what it shows: the key itself, or that of a certificate.
-fn proven(inventory: &Inventory, shown: &AssetId) -> Vec<AssetId> {
+fn proven<'a>(inventory: &'a Inventory, shown: &'a AssetId) -> Vec<&'a AssetId> {
     match inventory.get(shown).map(|shown| &shown.detail) {
         Some(Detail::Certificate(_)) => inventory
             .edges_from(shown)
             .filter(|edge| edge.role == Role::Certifies)
-            .map(|edge| edge.to.clone())
+            .map(|edge| &edge.to)
             .collect(),
-        _ => vec![shown.clone()],
+        _ => vec![shown],
     }
 }
 
@@ -42,36 +42,33 @@ fn proven(inventory: &Inventory, shown: &AssetId) -> Vec<AssetId> {
 /// OpenPGP, JWK), `private-key` when its private half is in several files, `services` when several services show it.
 /// Keys are told apart by the SHA-256 of their SubjectPublicKeyInfo, so a key is the same in all of these.
 pub fn mark_shared_keys(inventory: &mut Inventory) {
-    let mut uses: BTreeMap<AssetId, Uses> = BTreeMap::new();
+    let mut uses: HashMap<&AssetId, Uses<'_>> = HashMap::new();
     let above = shown_from_above(inventory);
     for edge in inventory.edges() {
+        if !matches!(edge.role, Role::Certifies | Role::Presents | Role::PrivateOf) {
+            continue;
+        }
         let Some(from) = inventory.get(&edge.from) else {
             continue;
         };
         match (edge.role, &from.detail) {
             (Role::Certifies, Detail::Certificate(detail)) => {
-                uses.entry(edge.to.clone())
+                uses.entry(&edge.to)
                     .or_default()
                     .certificates
-                    .insert(detail.sha256.clone());
+                    .insert(&detail.sha256);
             }
             (Role::Presents, Detail::Service(_)) => {
-                if above.contains(&(edge.from.clone(), edge.to.clone())) {
+                if above.contains(&(&edge.from, &edge.to)) {
                     continue;
                 }
                 for key in proven(inventory, &edge.to) {
-                    uses.entry(key)
-                        .or_default()
-                        .presented_by
-                        .insert(edge.from.clone());
+                    uses.entry(key).or_default().presented_by.insert(&edge.from);
                 }
             }
             (Role::PrivateOf, _) => {
-                let places = from.evidence.iter().map(|place| place.location.clone());
-                uses.entry(edge.to.clone())
-                    .or_default()
-                    .private_places
-                    .extend(places);
+                let places = from.evidence.iter().map(|place| place.location.as_str());
+                uses.entry(&edge.to).or_default().private_places.extend(places);
             }
             _ => {}
         }
