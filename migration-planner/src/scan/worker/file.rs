@@ -163,10 +163,10 @@ impl Worker<'_> {
             self.found.on_behalf_of("walk");
             self.found.unread(reason, None, detail);
         }
-        if let Some(cache) = &self.shared.cache {
-            if let Err(error) = cache.put(stat, &self.shown, &self.found, &mut self.desk) {
-                self.cache_error.get_or_insert(error);
-            }
+        if let Some(cache) = &self.shared.cache
+            && let Err(error) = cache.put(stat, &self.shown, &self.found, &mut self.desk)
+        {
+            self.cache_error.get_or_insert(error);
         }
         self.keep();
     }
