@@ -1,14 +1,16 @@
 //! The cache's files.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::Seek as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 
 /// The largest cache read, in bytes.
 const MAX_LEN: u64 = 2 << 30;
+/// The least that is worth a thread, in bytes.
+const MIN_PART: usize = 1 << 20;
 
 /// A file that only its owner may read: locations tell where keys are. Never through a link that stands there, and never
 /// one that another scan is writing.
@@ -45,15 +47,31 @@ pub(super) fn create(path: &Path) -> std::io::Result<File> {
 
 /// The cache that is there; nothing when it cannot be read or begins otherwise.
 pub(super) fn read(path: &Path, magic: &[u8]) -> Vec<u8> {
-    let read = File::open(path).and_then(|file| {
-        // Read into room that is there at once: growing would copy it all, several times.
-        let len = file.metadata()?.len().min(MAX_LEN);
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default().saturating_add(1));
-        file.take(MAX_LEN).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    match read {
+    match read_by_parts(path) {
         Ok(bytes) if bytes.starts_with(magic) => bytes,
         _ => Vec::new(),
     }
+}
+
+/// Reads what there is when it begins, each thread a part: nobody can begin a scan before it is there, and most of the
+/// time goes into memory that is touched for the first time.
+fn read_by_parts(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let len = usize::try_from(file.metadata()?.len().min(MAX_LEN)).unwrap_or_default();
+    let mut bytes = vec![0; len];
+    let parts = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let size = len.div_ceil(parts).max(MIN_PART);
+    let file = &file;
+    std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (part, offset) in bytes.chunks_mut(size).zip((0_u64..).step_by(size)) {
+            let read = move || file.read_exact_at(part, offset);
+            threads.push(std::thread::Builder::new().spawn_scoped(scope, read)?);
+        }
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(read) => read,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    Ok(bytes)
 }
