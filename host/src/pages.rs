@@ -23,16 +23,26 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Most connections at a time; others wait to be accepted.
-const MAX_CONNECTIONS: usize = 32;
-/// How long a caller may take to say what it wants.
-const MAX_ASKING: Duration = Duration::from_secs(5);
-/// How long a connection may last in all.
-const MAX_ANSWERING: Duration = Duration::from_secs(30);
+/// What callers may have.
+const BOUNDS: Bounds = Bounds {
+    connections: 32,
+    asking: Duration::from_secs(5),
+    answering: Duration::from_secs(30),
+};
 /// Longest request line and headers, in bytes. The least that hyper takes.
 const MAX_REQUEST: usize = 8 * 1024;
 /// How long to wait after no connection could be accepted: for want of descriptors, most likely.
 const PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Most connections at a time; others wait to be accepted.
+    connections: usize,
+    /// How long a caller may take to say what it wants.
+    asking: Duration,
+    /// How long a connection may last in all.
+    answering: Duration,
+}
 
 /// A page that could not be put on the network.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +153,12 @@ pub async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListen
 
 /// Shows the pages to whoever connects, until `stop` ends.
 pub async fn serve(listener: TcpListener, pages: Pages, stop: impl Future<Output = ()>) {
+    serve_within(BOUNDS, listener, pages, stop).await;
+}
+
+async fn serve_within(bounds: Bounds, listener: TcpListener, pages: Pages, stop: impl Future<Output = ()>) {
     let pages = Arc::new(pages);
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let room = Arc::new(Semaphore::new(bounds.connections));
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -163,7 +177,8 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: impl Future<Output
                 connections.spawn(async move {
                     let _place = place;
                     // A caller that is too slow has lost its interest, or never had any.
-                    let _late = tokio::time::timeout(MAX_ANSWERING, show(stream, &pages)).await;
+                    let shown = show(stream, &pages, bounds.asking);
+                    let _late = tokio::time::timeout(bounds.answering, shown).await;
                 });
             }
             Err(error) => {
@@ -175,7 +190,7 @@ pub async fn serve(listener: TcpListener, pages: Pages, stop: impl Future<Output
     connections.shutdown().await;
 }
 
-async fn show(stream: TcpStream, pages: &Arc<Pages>) {
+async fn show(stream: TcpStream, pages: &Arc<Pages>, asking: Duration) {
     let service = service_fn(|request: Request<Incoming>| {
         let pages = Arc::clone(pages);
         async move { Ok::<_, Infallible>(pages.answer(&request).await) }
@@ -183,7 +198,7 @@ async fn show(stream: TcpStream, pages: &Arc<Pages>) {
     let shown = http1::Builder::new()
         .keep_alive(false)
         .timer(TokioTimer::new())
-        .header_read_timeout(MAX_ASKING)
+        .header_read_timeout(asking)
         .max_buf_size(MAX_REQUEST)
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -197,9 +212,23 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::oneshot;
+    use tokio::sync::{oneshot, watch};
+    use tokio::task::yield_now;
 
     use super::*;
+
+    /// Of time, more than any machine needs.
+    const PATIENT: Bounds = Bounds {
+        connections: 4,
+        asking: Duration::from_secs(3600),
+        answering: Duration::from_secs(3600),
+    };
+
+    /// What comes about sooner or later, or never.
+    async fn soon<T>(future: impl Future<Output = T>) -> T {
+        let done = tokio::time::timeout(Duration::from_secs(120), future).await;
+        done.expect("it comes about")
+    }
 
     async fn pages() -> (SocketAddr, oneshot::Sender<()>) {
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), "a test").await.unwrap();
@@ -208,7 +237,7 @@ mod tests {
         pages.add("/live", || async { Answer::text(true, "alive\n") });
         pages.add("/ready", || async { Answer::text(false, "no key store\n") });
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(serve(listener, pages, async {
+        tokio::spawn(serve_within(PATIENT, listener, pages, async {
             let _gone = stopped.await;
         }));
         (address, stop)
@@ -269,34 +298,29 @@ mod tests {
         // The other side closes: that is an end of file or a reset.
         let mut silent = silent;
         let mut rest = Vec::new();
-        let _reset = tokio::time::timeout(Duration::from_secs(4), silent.read_to_end(&mut rest))
-            .await
-            .expect("the connection is closed at the end");
+        let _reset = soon(silent.read_to_end(&mut rest)).await;
     }
 
     #[tokio::test]
     async fn no_more_pages_are_made_at_a_time_than_there_is_room() {
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), "a test").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (most, mut counted) = tokio::sync::watch::channel(0);
+        let (making, mut made) = watch::channel(0);
         let gate = Arc::new(Semaphore::new(0));
         let mut pages = Pages::default();
-        let (making, held, most_at_once) = (Arc::new(()), Arc::clone(&gate), most.clone());
+        let held = Arc::clone(&gate);
         pages.add("/metrics", move || {
-            // One is the page's own.
-            let one_more = Arc::clone(&making);
-            let now = Arc::strong_count(&making) - 1;
-            most_at_once.send_modify(|most| *most = now.max(*most));
+            making.send_modify(|made| *made += 1);
             let held = Arc::clone(&held);
             async move {
-                let _pass = held.acquire().await;
-                drop(one_more);
+                held.acquire().await.unwrap().forget();
                 Answer::text(true, "figures\n")
             }
         });
-        let serving = tokio::spawn(serve(listener, pages, std::future::pending()));
+        let serving = tokio::spawn(serve_within(PATIENT, listener, pages, std::future::pending()));
+        // All are connected, and have said what they want, before the first has its page to the end.
         let mut asking = JoinSet::new();
-        for _ in 0..MAX_CONNECTIONS + 8 {
+        for _ in 0..2 * PATIENT.connections {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream
                 .write_all(b"GET /metrics HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -307,10 +331,19 @@ mod tests {
                 let _broken = stream.read_to_end(&mut answer).await;
             });
         }
-        counted.wait_for(|most| *most >= MAX_CONNECTIONS).await.unwrap();
-        gate.close();
-        asking.join_all().await;
-        assert_eq!(*most.borrow(), MAX_CONNECTIONS);
+        // Whoever goes makes room for one.
+        for gone in 0..=PATIENT.connections {
+            let most = PATIENT.connections + gone;
+            soon(made.wait_for(|made| *made >= most)).await.unwrap();
+            // Others that were let in would have their turn by then.
+            for _ in 0..1000 {
+                yield_now().await;
+            }
+            assert_eq!(*made.borrow(), most, "{gone} went");
+            gate.add_permits(1);
+        }
+        gate.add_permits(PATIENT.connections);
+        soon(asking.join_all()).await;
         serving.abort();
     }
 
