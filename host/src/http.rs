@@ -152,9 +152,11 @@ impl fmt::Debug for Place {
 pub struct Ask<'a> {
     /// GET, POST or PUT.
     pub method: Method,
-    /// Header fields beside those that every request has; their values may be secrets, and are never shown.
+    /// Header fields beside those that every request has; their values may be secrets, and are never shown. They are copied into
+    /// the request, and nobody wipes that.
     pub fields: Vec<(&'a str, &'a str)>,
-    /// What is sent along. It may be a secret: what is here is sent as it is, without a copy, and wiped after that.
+    /// What is sent along. It may be a secret: what is here is handed to the connection as it is, without a copy of ours, and
+    /// wiped after that. What the connection copies into buffers of its own, and TLS of its, nobody wipes.
     pub body: Zeroizing<Vec<u8>>,
     /// Longest body of an answer, in bytes.
     pub most: usize,
@@ -364,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_sent_is_not_copied_to_where_nobody_wipes_it() {
+    async fn a_body_is_handed_on_without_a_copy() {
         let body = Zeroizing::new(b"secret_id".to_vec());
         let there = body.as_ptr();
         let ask = Ask {
