@@ -43,8 +43,14 @@ pub(super) fn of_changed(
     let setting = |entry| rules.deciding(entry).map(|rule| rule.setting);
     let (from, to) = (before.and_then(setting), setting(after)?);
     let is_forward = enter(&mut Moves::new(), from, Some(to), &String::new).is_some();
-    let stage = from.and_then(|from| from.stage);
-    is_forward.then_some((stage, to))
+    is_forward.then_some((stage_of(from, to.target), to))
+}
+
+/// The stage of a setting for a target. What was prepared for another target counts for nothing.
+fn stage_of(setting: Option<MigrationSetting>, target: MigrationTarget) -> Option<MigrationStage> {
+    setting
+        .filter(|setting| setting.target == target)
+        .and_then(|setting| setting.stage)
 }
 
 /// Notes that somebody goes from one setting to another. `None` if that is not forward.
@@ -56,10 +62,7 @@ pub(super) fn enter<'a>(
 ) -> Option<&'a mut Move> {
     let MigrationSetting { target, stage } = to?;
     let stage = stage?;
-    // What was prepared for another target counts for nothing.
-    let from = from
-        .filter(|from| from.target == target)
-        .and_then(|from| from.stage);
+    let from = stage_of(from, target);
     let (low, high) = (rank(from), rank(Some(stage)));
     if high <= low {
         return None;
@@ -165,5 +168,15 @@ mod tests {
         let at = enter(&mut moves, to(hybrid, Require), to(pq, Accept), &who).unwrap();
         assert!(at.skips.as_ref().unwrap().contains("from `off` to `accept`"));
         assert_eq!(moves.len(), 1);
+
+        // Nor is it where an entry comes from that goes from one target to the other.
+        let mut rules = rules(&[
+            ("", Some(Some(Issue))),
+            ("spiffe-id-prefix:/ns/prod", Some(Some(Accept))),
+        ]);
+        rules.scoped[0].setting.target = pq;
+        let (before, after) = (entry("one", "/ns/prod/web"), entry("one", "/web"));
+        let moved = of_changed(&rules, Some(&before), &after).unwrap();
+        assert_eq!(moved, (None, to(hybrid, Issue).unwrap()));
     }
 }
