@@ -32,12 +32,18 @@ const MOST: Share = Share {
 pub(crate) struct NodePages {
     allowed: Vec<IpNetwork>,
     places: Places,
+    patience: Duration,
 }
 
 impl NodePages {
     pub(crate) fn new(allowed: Vec<IpNetwork>) -> Self {
-        let places = Places::new(MOST);
-        Self { allowed, places }
+        // What is private has no sites, and whoever named these networks knows who is there.
+        let places = Places::new(MOST, allowed.clone());
+        Self {
+            allowed,
+            places,
+            patience: PATIENCE,
+        }
     }
 
     fn may_go_to(&self, address: SocketAddr) -> bool {
@@ -104,12 +110,12 @@ impl ChallengeFetcher for NodePages {
             tracing::warn!(event = CHALLENGE_NOT_FETCHED, host, port, asking, reason);
         };
         let Some(place) = self.places.take(asking) else {
-            log("as many challenges are being fetched as may be, of all or for that address");
+            log("as many challenges are being fetched as may be, of all, for its site or for that address");
             return Err(NotFetched::Busy);
         };
         let fetching = self.try_fetch(Arc::new(place), host, port, path);
-        let late = |_| Err(format!("it did not answer within {} s", PATIENCE.as_secs()));
-        let fetched = timeout(PATIENCE, fetching).await.unwrap_or_else(late);
+        let late = |_| Err(format!("it did not answer within {} s", self.patience.as_secs()));
+        let fetched = timeout(self.patience, fetching).await.unwrap_or_else(late);
         fetched.map_err(|reason| {
             log(&reason);
             NotFetched::Failed
@@ -123,9 +129,11 @@ mod tests {
 
     use symbolon_host::pages::{self, Answer, Pages};
     use tokio::net::{TcpListener, TcpSocket};
-    use tokio::task::JoinSet;
 
     use super::*;
+
+    /// No name: what `localhost` is, if anything, is another matter.
+    const HOST: &str = "127.0.0.1";
 
     async fn page(text: &'static str) -> (u16, tokio::task::JoinHandle<()>) {
         let listener = pages::listen((Ipv4Addr::LOCALHOST, 0).into(), "a test")
@@ -145,8 +153,20 @@ mod tests {
         Some(Ipv4Addr::new(10, 0, site, host).into())
     }
 
+    /// Has more patience than any machine needs.
+    fn going_to(allowed: Vec<IpNetwork>) -> NodePages {
+        NodePages {
+            patience: Duration::from_secs(3600),
+            ..NodePages::new(allowed)
+        }
+    }
+
+    fn nowhere() -> NodePages {
+        going_to(Vec::new())
+    }
+
     fn own_machine() -> NodePages {
-        NodePages::new(vec!["127.0.0.0/8".parse().unwrap()])
+        going_to(vec!["127.0.0.0/8".parse().unwrap()])
     }
 
     /// What the log is told.
@@ -161,16 +181,16 @@ mod tests {
     #[tokio::test]
     async fn the_servers_own_networks_are_gone_to_only_if_allowed() {
         let (port, _serving) = page("nonce\n").await;
-        let refused = reason(&NodePages::new(Vec::new()), "localhost", port, "/a").await;
+        let refused = reason(&nowhere(), HOST, port, "/a").await;
         assert!(
             refused.contains("127.0.0.1") && refused.contains("allowed_networks"),
             "{refused}"
         );
 
         let allowed = own_machine();
-        let fetched = allowed.fetch("localhost", port, "/a", somebody(1, 1)).await;
+        let fetched = allowed.fetch(HOST, port, "/a", somebody(1, 1)).await;
         assert_eq!(fetched.unwrap(), b"nonce\n");
-        assert!(reason(&allowed, "localhost", port, "/b").await.contains("404"));
+        assert!(reason(&allowed, HOST, port, "/b").await.contains("404"));
     }
 
     #[tokio::test]
@@ -181,9 +201,9 @@ mod tests {
         taken.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let closed = taken.local_addr().unwrap().port();
         for (pages, host, port, path) in [
-            (NodePages::new(Vec::new()), "localhost", port, "/a"),
-            (own_machine(), "localhost", port, "/b"),
-            (own_machine(), "localhost", closed, "/a"),
+            (nowhere(), HOST, port, "/a"),
+            (own_machine(), HOST, port, "/b"),
+            (own_machine(), HOST, closed, "/a"),
         ] {
             let fetched = pages.fetch(host, port, path, somebody(1, 1)).await;
             assert_eq!(fetched, Err(NotFetched::Failed), "{host}:{port}{path}");
@@ -194,7 +214,7 @@ mod tests {
     async fn no_more_is_read_than_a_nonce_needs() {
         let (port, _serving) =
             page("0123456789012345678901234567890123456789012345678901234567890123456789").await;
-        let refused = reason(&own_machine(), "localhost", port, "/a").await;
+        let refused = reason(&own_machine(), HOST, port, "/a").await;
         assert!(refused.contains("64 bytes"), "{refused}");
     }
 
@@ -203,26 +223,53 @@ mod tests {
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = silent.local_addr().unwrap().port();
         let pages = own_machine();
-        let (mut fetching, mut held) = (JoinSet::new(), Vec::new());
-        for number in 0..MOST.all {
+        let one = pages.clone();
+        let fetching = tokio::spawn(async move { one.fetch(HOST, port, "/a", somebody(0, 0)).await });
+        let gone_to = timeout(Duration::from_secs(120), silent.accept()).await;
+        let _silent = gone_to.expect("it is gone to").unwrap();
+
+        let mut taken = Vec::new();
+        for number in 1..MOST.all {
             let part = |of: usize| u8::try_from(number / of).unwrap();
             let (site, host) = (part(MOST.of_site), part(MOST.of_one));
-            let asking = somebody(site, host);
-            let one = pages.clone();
-            fetching.spawn(async move { one.fetch("localhost", port, "/a", asking).await });
-            held.push(silent.accept().await.unwrap());
+            taken.push(pages.places.take(somebody(site, host)).unwrap());
             if number + 1 == MOST.of_one {
-                assert!(pages.places.take(asking).is_none(), "one address has so many");
+                let more = pages.places.take(somebody(site, host));
+                assert!(more.is_none(), "one address has so many");
             }
             if number + 1 == MOST.of_site {
-                let other = pages.places.take(somebody(site, 99));
-                assert!(other.is_none(), "one site has so many");
+                let more = pages.places.take(somebody(site, 99));
+                assert!(more.is_none(), "one site has so many");
             }
         }
-        let busy = pages.fetch("localhost", port, "/a", somebody(99, 99)).await;
+        let busy = pages.fetch(HOST, port, "/a", somebody(99, 99)).await;
         assert_eq!(busy, Err(NotFetched::Busy));
         // Whoever leaves makes room.
-        fetching.shutdown().await;
+        fetching.abort();
+        assert!(fetching.await.unwrap_err().is_cancelled());
         assert!(pages.places.take(somebody(99, 99)).is_some());
+    }
+
+    #[tokio::test]
+    async fn those_who_are_gone_to_where_it_is_allowed_have_no_share_of_a_site() {
+        let pages = going_to(vec!["10.0.0.0/16".parse().unwrap()]);
+        let taken = (0..MOST.of_site + 1).map(|host| {
+            let asking = somebody(0, u8::try_from(host).unwrap());
+            pages.places.take(asking).unwrap()
+        });
+        assert_eq!(taken.collect::<Vec<_>>().len(), MOST.of_site + 1);
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_is_given_up() {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let hasty = NodePages {
+            patience: Duration::from_millis(1),
+            ..own_machine()
+        };
+        let fetching = hasty.fetch(HOST, port, "/a", somebody(1, 1));
+        let fetched = timeout(Duration::from_secs(120), fetching).await;
+        assert_eq!(fetched.expect("it is given up"), Err(NotFetched::Failed));
     }
 }

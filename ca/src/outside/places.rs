@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use symbolon_tls::grpc::{client_network, site};
+use symbolon_tls::grpc::{IpNetwork, client_network, site};
 
 /// How many places there are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub(super) all: usize,
-    /// Of these, for what calls from the network of one site: whoever has one has as many addresses as it likes.
+    /// Of these, for what calls from the network of one site, unless it is known: whoever has one has as many addresses as it
+    /// likes.
     pub(super) of_site: usize,
     /// Of these, for one address.
     pub(super) of_one: usize,
@@ -20,6 +21,8 @@ pub(super) struct Share {
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     share: Share,
+    /// Networks of which somebody said whose they are: nobody has as many addresses of them as it likes.
+    known: Vec<IpNetwork>,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -37,32 +40,40 @@ struct Taken {
 pub(super) struct Place {
     taken: Arc<Mutex<Taken>>,
     asking: IpAddr,
+    /// Where it counts.
+    site: Option<IpAddr>,
 }
 
 impl Places {
-    /// That many.
-    pub(super) fn new(share: Share) -> Self {
+    /// That many, and networks that are known.
+    pub(super) fn new(share: Share, known: Vec<IpNetwork>) -> Self {
         let taken = Arc::default();
-        Self { share, taken }
+        Self { share, known, taken }
     }
 
     /// One for somebody who calls from this address, if there is one.
     pub(super) fn take(&self, asking: Option<IpAddr>) -> Option<Place> {
-        let asking = client_network(asking.unwrap_or(Ipv4Addr::UNSPECIFIED.into()));
+        let asking = asking.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let is_known = self.known.iter().any(|network| network.contains(asking));
+        let asking = client_network(asking);
+        let site = (!is_known).then(|| site(asking));
         let mut taken = lock(&self.taken);
         let count = |of: &HashMap<IpAddr, usize>, whose| of.get(&whose).copied().unwrap_or_default();
-        let of_site = count(&taken.of_sites, site(asking));
+        let of_site = site.map_or(0, |site| count(&taken.of_sites, site));
         let of_one = count(&taken.of_each, asking);
         let Share { all, .. } = self.share;
         if taken.all >= all || of_site >= self.share.of_site || of_one >= self.share.of_one {
             return None;
         }
         taken.all += 1;
-        taken.of_sites.insert(site(asking), of_site + 1);
+        if let Some(site) = site {
+            taken.of_sites.insert(site, of_site + 1);
+        }
         taken.of_each.insert(asking, of_one + 1);
         Some(Place {
             taken: Arc::clone(&self.taken),
             asking,
+            site,
         })
     }
 }
@@ -71,7 +82,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.all = taken.all.saturating_sub(1);
-        give_back(&mut taken.of_sites, site(self.asking));
+        if let Some(site) = self.site {
+            give_back(&mut taken.of_sites, site);
+        }
         give_back(&mut taken.of_each, self.asking);
     }
 }
@@ -96,11 +109,12 @@ mod tests {
 
     #[test]
     fn nobody_has_all_places_and_all_are_given_back() {
-        let places = Places::new(Share {
+        let share = Share {
             all: 3,
             of_site: 3,
             of_one: 2,
-        });
+        };
+        let places = Places::new(share, Vec::new());
         let take = |address: &str| places.take(Some(address.parse().unwrap()));
         let first = take("2001:db8:1:2::1").unwrap();
         let _second = take("2001:db8:1:2:ffff::9").unwrap();
@@ -118,11 +132,12 @@ mod tests {
 
     #[test]
     fn a_site_has_no_more_for_having_many_addresses() {
-        let places = Places::new(Share {
+        let share = Share {
             all: 4,
             of_site: 2,
             of_one: 1,
-        });
+        };
+        let places = Places::new(share, Vec::new());
         let take = |address: &str| places.take(Some(address.parse().unwrap()));
         for (of_site, elsewhere) in [
             (["192.0.2.1", "192.0.2.2", "192.0.2.3"], "198.51.100.1"),
@@ -139,5 +154,28 @@ mod tests {
             drop(first);
             assert!(take(third).is_some(), "{third}: there is room again");
         }
+    }
+
+    #[test]
+    fn networks_that_are_known_have_no_share_of_a_site() {
+        let share = Share {
+            all: 4,
+            of_site: 1,
+            of_one: 1,
+        };
+        let places = Places::new(share, vec!["10.0.0.0/25".parse().unwrap()]);
+        let take = |address: &str| places.take(Some(address.parse().unwrap()));
+        let first = take("10.0.0.1").unwrap();
+        let _mapped = take("::ffff:10.0.0.2").unwrap();
+        assert!(take("10.0.0.2").is_none(), "one address is one");
+        let _beside = take("10.0.0.200").unwrap();
+        drop(first);
+        assert!(
+            take("10.0.0.201").is_none(),
+            "what is not in it counts for the site, and nothing else does"
+        );
+        let _again = take("10.0.0.1").unwrap();
+        let _fourth = take("192.0.2.1").unwrap();
+        assert!(take("10.0.0.3").is_none(), "there are four");
     }
 }
