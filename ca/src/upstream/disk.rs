@@ -164,17 +164,25 @@ fn no_certificate(file: &Path) -> UpstreamError {
     material(file, "it holds no certificate")
 }
 
-pub(super) fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, UpstreamError> {
+/// What a file holds, if it can be read.
+pub(super) fn bytes(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     use io::Read as _;
     let mut bytes = Zeroizing::new(Vec::new());
-    std::fs::File::open(file)
-        .and_then(|opened| opened.take(MAX_LEN).read_to_end(&mut bytes))
-        .map_err(|error| material(file, format!("it cannot be read: {error}")))?;
+    std::fs::File::open(file)?.take(MAX_LEN).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
+pub(super) fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, UpstreamError> {
+    bytes(file).map_err(|error| material(file, format!("it cannot be read: {error}")))
+}
+
 pub(super) fn certificates(file: &Path) -> Result<Vec<Certificate>, UpstreamError> {
-    let found = pem::certificates(&read(file)?).map_err(|error| material(file, error))?;
+    certificates_in(file, &read(file)?)
+}
+
+/// The certificates of a file that holds these bytes.
+pub(super) fn certificates_in(file: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, UpstreamError> {
+    let found = pem::certificates(bytes).map_err(|error| material(file, error))?;
     found
         .into_iter()
         .collect::<Result<_, _>>()

@@ -1,7 +1,10 @@
 //! Files that take their time, and commands meanwhile.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use symbolon_ca::authorities::{AuthoritiesError, CommandError, Rotation};
@@ -121,13 +124,16 @@ async fn a_request_that_is_given_up_while_it_is_written_is_not_what_stays() {
         async move { authorities.take_what_was_brought().await }
     });
     soon(waiting.wait_for(|is| *is)).await.unwrap();
-    let rotating = tokio::spawn(async move { authorities.rotate(Family::MlDsa, &to(Suite::MlDsa44)).await });
-    // It comes to its turn before the steps of the other, if it does not have to wait.
-    tokio::task::yield_now().await;
+    let rotation = to(Suite::MlDsa44);
+    let mut rotating = pin!(authorities.rotate(Family::MlDsa, &rotation));
+    // It comes to its turn and no further. If it did not have to wait for that it would have the journal, and since it goes on
+    // only when it is waited for again, nobody else would ever have it.
+    let begun = poll_fn(|context| Poll::Ready(rotating.as_mut().poll(context))).await;
+    assert!(begun.is_pending());
     soon(revoke_another(&below.run, Family::Classical)).await;
     slow.gate.add_permits(1);
     assert_eq!(soon(looking).await.unwrap().unwrap(), []);
-    assert!(soon(rotating).await.unwrap().unwrap().is_awaited);
+    assert!(soon(rotating).await.unwrap().is_awaited);
 
     let asked = below.run.datastore.authority_requests().await.unwrap();
     let asked = Csr::from_der(&asked[0].csr).unwrap();

@@ -1,6 +1,7 @@
 //! Certificates that are brought and of no use.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use spiffe::TrustDomain;
@@ -70,6 +71,29 @@ pub(super) async fn refuses_what_is_unfit(below: &Below, root: &Root, csr: &Csr)
         fs::remove_file(&note).unwrap();
         fs::remove_file(&refused).unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_refused() {
+    let (below, _carried, _root) = super::start().await;
+    let brought = below.file("chain.pem");
+    let assert_left_alone = |error: &dyn std::error::Error| {
+        let said = told(error);
+        assert!(said.contains("cannot be reached"), "{said}");
+        assert!(said.contains("chain.pem"), "{said}");
+        assert!(brought.symlink_metadata().is_ok(), "{said}");
+        for ending in ["refused.pem", "refused.txt"] {
+            assert!(!below.file(ending).exists(), "{said}");
+        }
+    };
+    // A directory can be looked at, and not read.
+    fs::create_dir(&brought).unwrap();
+    assert_eq!(below.look().await.unwrap(), []);
+    assert_left_alone(&below.look().await.unwrap_err());
+    // What leads to itself cannot even be looked at.
+    fs::remove_dir(&brought).unwrap();
+    symlink(&brought, &brought).unwrap();
+    assert_left_alone(&below.look().await.unwrap_err());
 }
 
 fn certificate_of(text: &str) -> Certificate {
