@@ -9,10 +9,10 @@
 //! | `/var/lib/keys`, `./keys` | encrypted files, the rest left to whoever opens them |
 //!
 //! After `tpm:` stands what [`Tcti`] reads. Its query has `dir` (where the store's files are), and may have `pcrs`
-//! ([`PcrSelection`]), `placement` (`wrapped`, `persistent`), `authorization` (`session`, `password`) and
-//! `owner-auth-source` ([`SecretSource`]). That of `software:` has `key-file` or `passphrase-source`
-//! ([`SecretSource`]): where the key that encrypts the files is. In both, `%XX` is a byte, so that a path may have a
-//! `?`, `&` or `%`.
+//! ([`PcrSelection`]), `placement` (`wrapped`, `persistent`), `authorization` (`session`, `password`),
+//! `owner-auth-source` ([`SecretSource`]) and `deadline` (how many seconds a call may take). That of `software:` has
+//! `key-file` or `passphrase-source` ([`SecretSource`]): where the key that encrypts the files is. In both, `%XX` is a
+//! byte, so that a path may have a `?`, `&` or `%`.
 //!
 //! No secret ever stands in such a text, only where one is found.
 

@@ -11,7 +11,8 @@ use symbolon_pki::suite::Suite;
 const STORES: &str = "A store is a name from the server's configuration (--config), software for the one in the data \
     directory, or\n  pkcs11:token=LABEL?module-path=FILE&pin-source=file:FILE     a token (RFC 7512; pin-source also \
     env:NAME, prompt)\n  tpm:device:/dev/tpmrm0?dir=DIR&pcrs=sha256:7                  a TPM, and the directory of its \
-    files\n  software:DIR?key-file=FILE, or the path of a directory        encrypted files\nA key is its id, its label \
+    files;\n                                                                also deadline=SECONDS for a call\n  \
+    software:DIR?key-file=FILE, or the path of a directory        encrypted files\nA key is its id, its label \
     when that is unique, or left out when a pkcs11: URI names it by id or object.";
 
 #[derive(Debug, Subcommand)]

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::{KeyChoice, SoftwareLocation, StoreLocation, TpmLocation};
 use crate::pkcs11::{Pkcs11Config, Pkcs11Uri, UriError};
 use crate::secret::SecretSource;
 use crate::software::KekSpec;
-use crate::tpm::{Authorization, PcrSelectionError, Placement, TctiError};
+use crate::tpm::{Authorization, PcrSelectionError, Placement, TctiError, TpmConfig};
 
 /// Why a text says no location. No value is repeated: somebody may have written a secret there.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -65,7 +66,7 @@ pub enum LocationSyntaxError {
     },
 }
 
-const TPM_OPTIONS: &str = "dir, pcrs, placement, authorization, owner-auth-source";
+const TPM_OPTIONS: &str = "dir, pcrs, placement, authorization, owner-auth-source, deadline";
 const SOFTWARE_OPTIONS: &str = "key-file, passphrase-source";
 
 impl StoreLocation {
@@ -139,10 +140,9 @@ fn tpm(rest: &str) -> Result<TpmLocation, LocationSyntaxError> {
                     _ => return Err(wrong("authorization", "is session or password")),
                 };
             }
+            "owner-auth-source" => location.owner_auth_source = Some(source("owner-auth-source", &value)?),
             // The list of known ones leaves this alone.
-            _ => {
-                location.owner_auth_source = Some(source("owner-auth-source", &value)?);
-            }
+            _ => location.deadline = seconds("deadline", &value)?,
         }
     }
     location.dir = dir.ok_or(LocationSyntaxError::Missing {
@@ -232,6 +232,17 @@ fn source(name: &'static str, value: &str) -> Result<SecretSource, LocationSynta
         .map_err(|_| wrong(name, "is file:PATH, env:NAME or prompt"))
 }
 
+/// As many as a deadline in a server's configuration may have.
+fn seconds(name: &'static str, value: &str) -> Result<Duration, LocationSyntaxError> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = value
+        .parse()
+        .ok()
+        .filter(|seconds| digits && (1..=3600).contains(seconds));
+    let seconds = seconds.ok_or_else(|| wrong(name, "is a number of seconds, 1 to 3600"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
 fn path(name: &'static str, value: &str) -> Result<PathBuf, LocationSyntaxError> {
     match value.is_empty() {
         true => Err(wrong(name, "is empty")),
@@ -290,109 +301,17 @@ impl fmt::Display for StoreLocation {
                 if location.authorization == Authorization::Password {
                     f.write_str("&authorization=password")?;
                 }
-                match &location.owner_auth_source {
-                    Some(source) => write!(f, "&owner-auth-source={}", Escaped(&source.to_string())),
-                    None => Ok(()),
+                if let Some(source) = &location.owner_auth_source {
+                    write!(f, "&owner-auth-source={}", Escaped(&source.to_string()))?;
                 }
+                if location.deadline != TpmConfig::DEADLINE {
+                    write!(f, "&deadline={}", location.deadline.as_secs())?;
+                }
+                Ok(())
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn locations_read_back_as_written() {
-        for text in [
-            "software:/var/lib/keys",
-            "software:/var/lib/a b%3F?key-file=/etc/k%26k",
-            "software:keys?passphrase-source=env:KEK",
-            "pkcs11:token=ca?module-path=/m.so&pin-source=file%3A/run/pin",
-            "tpm:device:/dev/tpmrm0?dir=/var/lib/keys&pcrs=sha256:0,7+sha384:14",
-            "tpm:swtpm:host=127.0.0.1,port=2321?dir=keys&pcrs=sha256:7&placement=persistent\
-             &authorization=password&owner-auth-source=env:OWNER",
-        ] {
-            let location: StoreLocation = text.parse().expect(text);
-            assert_eq!(location.to_string(), text);
-            assert_eq!(location.to_string().parse(), Ok(location), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_tpm_has_its_options() {
-        let text = "tpm:swtpm:port=2321?dir=/k&placement=persistent&owner-auth-source=file:/o";
-        let StoreLocation::Tpm(location) = text.parse().expect(text) else {
-            panic!("a TPM");
-        };
-        assert_eq!(location.tcti.as_str(), "swtpm:port=2321");
-        assert_eq!(location.placement, Placement::Persistent);
-        assert_eq!(location.pcrs.to_string(), "sha256:7");
-        let owner = SecretSource::File(PathBuf::from("/o"));
-        assert_eq!(location.owner_auth_source, Some(owner));
-    }
-
-    #[test]
-    fn plain_paths_have_a_slash() {
-        for text in ["/k", "./k", "../k", "k/", "a/b:c"] {
-            let location: StoreLocation = text.parse().expect(text);
-            let expected = SoftwareLocation {
-                dir: PathBuf::from(text),
-                kek: None,
-            };
-            assert_eq!(location, StoreLocation::Software(expected));
-        }
-        for text in ["", "hsm1", "file:/k", "http://example.org/", "a\0/b"] {
-            assert_eq!(
-                text.parse::<StoreLocation>(),
-                Err(LocationSyntaxError::Kind),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused_and_no_secret_repeated() {
-        for (text, words) in [
-            ("tpm:", "does not say how to reach a TPM"),
-            ("tpm:device:/dev/tpmrm0", "dir=/var/lib/keys"),
-            ("tpm:device:/dev/tpmrm0?dir=", "dir in a location is empty"),
-            ("tpm:device:/dev/tpmrm0?dir=/k&pcrs=md5:1", "selects no PCRs"),
-            (
-                "tpm:device:/dev/tpmrm0?dir=/k&placement=x",
-                "wrapped or persistent",
-            ),
-            (
-                "tpm:device:/dev/tpmrm0?dir=/k&authorization=x",
-                "session or password",
-            ),
-            (
-                "tpm:device:/dev/tpmrm0?dir=/k&owner-auth-source=hunter2",
-                "file:PATH",
-            ),
-            ("tpm:device:/dev/tpmrm0?dir=/k&dir=/l", "twice"),
-            ("software:", "the directory"),
-            ("software:/k?pass=hunter2", "no option \"pass\""),
-            ("software:/k?passphrase-source=hunter2", "file:PATH"),
-            (
-                "software:/k?key-file=/f&passphrase-source=prompt",
-                "one or the other",
-            ),
-            ("software:/k%2", "two hexadecimal digits"),
-            ("software:/k%00", "control character"),
-            ("/k\n", "control character"),
-            ("software:/k%ff", "UTF-8"),
-            ("pkcs11:token=ca", "module-path"),
-            (
-                "pkcs11:token=ca?module-path=/m.so&pin-value=hunter2",
-                "pin-value is refused",
-            ),
-            ("pkcs11:token=ca;id=%01?module-path=/m.so", "a store is wanted"),
-        ] {
-            let error = text.parse::<StoreLocation>().expect_err(text).to_string();
-            assert!(error.contains(words), "{text}: {error}");
-            assert!(!error.contains("hunter2"), "{error}");
-        }
-    }
-}
+mod tests;

@@ -28,6 +28,9 @@ pub struct TpmConfig {
 }
 
 impl TpmConfig {
+    /// How long a call may take where nothing else is said.
+    pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
     /// A configuration with every default: PCR 7 of the SHA-256 bank, keys as wrapped blobs, signatures by session,
     /// no owner password, ten seconds.
     pub fn new(tcti: Tcti) -> Self {
@@ -37,7 +40,7 @@ impl TpmConfig {
             placement: Placement::Wrapped,
             authorization: Authorization::Session,
             owner_auth: None,
-            deadline: Duration::from_secs(10),
+            deadline: Self::DEADLINE,
         }
     }
 }
