@@ -16,7 +16,7 @@ fn a_composite_root_in_a_tpm_is_made_used_and_described() {
     let records = room.path().join("records");
     let keys = format!(
         "[root.keys]\nml-dsa-65 = \"chip\"\necdsa-p256-sha256 = \"chip\"\n[stores.chip]\nlocation = \
-         \"tpm:{}?dir={}&pcrs=sha256:16\"\n[quorum]",
+         \"tpm:{}?dir={}&pcrs=sha256:16&deadline=120\"\n[quorum]",
         tpm.tcti(),
         records.display()
     );

@@ -10,7 +10,7 @@ fn ecdsa_in_a_tpm_and_sealed_seeds_outlive_its_reset() {
         return;
     };
     let home = Home::with(vec![("TSS2_LOG", "all+none".into())]);
-    let store = format!("tpm=tpm:{}", tpm.tcti());
+    let store = format!("tpm=tpm:{}?deadline=120", tpm.tcti());
     let first = up_once(&home, &[&store]);
     assert_eq!(
         places(&first),
@@ -37,7 +37,7 @@ fn a_changed_pcr_is_named_when_a_sealed_seed_is_to_sign() {
         return;
     };
     let home = Home::with(vec![("TSS2_LOG", "all+none".into())]);
-    let store = format!("tpm=tpm:{}?pcrs=sha256:16", tpm.tcti());
+    let store = format!("tpm=tpm:{}?pcrs=sha256:16&deadline=120", tpm.tcti());
     up_once(&home, &[&store]);
     tpm.extend("sha256:16", &"ab".repeat(32));
     let output = home.run(&["up", "--once", "--keys", &store]);

@@ -9,7 +9,7 @@ use crate::support::Home;
 fn a_tpm_holds_certifies_and_destroys_keys() {
     let Some(tpm) = Swtpm::new() else { return };
     let home = Home::new();
-    let store = format!("tpm:{}?dir=./tpm-keys&pcrs=sha256:7", tpm.tcti());
+    let store = format!("tpm:{}?dir=./tpm-keys&pcrs=sha256:7&deadline=120", tpm.tcti());
     let key = generate(&home, &store, "ecdsa-p256", "key");
     let seed = generate(&home, &store, "ml-dsa-65", "seed");
     assert_eq!(key["held"]["as"], "tpm-key");
@@ -69,7 +69,7 @@ fn a_tpm_holds_certifies_and_destroys_keys() {
 fn the_doctor_knows_tpms() {
     let Some(tpm) = Swtpm::new() else { return };
     let home = Home::new();
-    let store = format!("tpm:{}?dir=./tpm-keys", tpm.tcti());
+    let store = format!("tpm:{}?dir=./tpm-keys&deadline=120", tpm.tcti());
     let diagnosis = home.json(&["key", "doctor", &store]);
     check_schema("key-doctor", &diagnosis);
     assert_eq!(diagnosis["passed"], true, "{diagnosis:#}");

@@ -27,7 +27,11 @@ fn the_scalar_of_a_key_in_the_tpm_is_never_in_the_process_that_signs() {
     }
     let Some(tpm) = Swtpm::new() else { return };
     let scratch = tempfile::tempdir().expect("scratch");
-    let location = format!("tpm:{}?dir={}/keys", tpm.tcti(), scratch.path().display());
+    let location = format!(
+        "tpm:{}?dir={}/keys&deadline=120",
+        tpm.tcti(),
+        scratch.path().display()
+    );
     let mut signer = Signer::start(TEST, &location, None, Vec::new());
     let scalar = eventually("the scalar in the TPM", || {
         signer.goes_on();
