@@ -321,8 +321,13 @@ mod tests {
         let gate = Gate::new(7);
         let failed = gate.recover(0, later(), |_, _| Err("no"));
         assert_eq!(failed, Err(NotRecovered::Failed("no")));
+        // However long this thread waits for its turn.
+        let last = gate.lock().last.expect("noted");
+        gate.lock().last = Some(last + Duration::from_secs(600));
         assert_eq!(gate.recover(1, later(), not_now), Err(NotRecovered::TooSoon));
         // Fruitless ones ever more so.
+        assert_eq!(gate.lock().fruitless, 1);
+        gate.lock().fruitless = 8;
         gate.lock().last = Instant::now().checked_sub(PAUSE);
         assert_eq!(gate.recover(1, later(), not_now), Err(NotRecovered::TooSoon));
         gate.enter(soon()).expect("open").succeeded();
