@@ -31,13 +31,13 @@ use self::server::ServerProcess;
 use crate::issuer::AnyError;
 
 /// How long the server lets a call to the token take.
-const TOKEN_DEADLINE: Duration = Duration::from_secs(5);
+const TOKEN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a request may take: the token's deadline, and time for a busy machine.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(20);
+const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long service may take to resume.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is to happen.
 #[derive(Debug)]
