@@ -313,6 +313,7 @@ async fn a_policy_takes_away_what_the_table_gives_and_never_more() {
         let file = config.data_dir.with_file_name("policy.rego");
         std::fs::write(&file, POLICY).unwrap();
         config.authorization.policy = Some(file);
+        config.authorization.policy_timeout_ms = 1000;
     })
     .await;
     let count = async |channel: Channel, ticket: Option<&'static str>| {
