@@ -342,7 +342,8 @@ async fn stopping_does_not_wait_for_streams_that_wait_for_their_callers() {
     let status = answers.message().await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable, "{status}");
     drop((answers, agent, server.client));
-    tokio::time::timeout(Duration::from_secs(5), stopping)
+    // Calls in progress are waited for, ten seconds long.
+    tokio::time::timeout(Duration::from_secs(9), stopping)
         .await
         .unwrap()
         .unwrap()
