@@ -226,7 +226,9 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), ended)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -63,13 +63,16 @@ async fn an_entry_younger_than_the_last_sync_is_found_by_who_asks_for_it() {
     site.register(&agent, "/web", &[&my_uid()]).await;
     let workload = workload(&agent).await;
     // A second, which is less than the five between syncs.
-    let fetching = workload.fetch_x509(&[]);
-    tokio::pin!(fetching);
-    let context = site
-        .time
-        .pass(Duration::from_secs(1), &mut fetching)
-        .await
-        .unwrap();
+    let fetching = async {
+        loop {
+            match workload.fetch_x509(&[]).await {
+                // The sync that the agent made for it took longer than it waits; on a busy machine that may be.
+                Err(error) if error.is_permission_denied() => {}
+                other => return other.unwrap(),
+            }
+        }
+    };
+    let context = site.time.pass(Duration::from_secs(1), fetching).await;
     assert_eq!(context.svids[0].spiffe_id(), &id("/web"));
 }
 

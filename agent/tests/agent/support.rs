@@ -1,6 +1,7 @@
 //! Time that tests move, a server on a directory, an agent beside it.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use spiffe::{SpiffeId, TrustDomain};
 use symbolon_agent::{Agent, AgentConfig, AgentError, AgentStatus, Environment, RunningAgent, Timer};
 use symbolon_ca::client::{Client, EntrySpec, SelectorSpec};
 use symbolon_ca::config::ServerConfig;
-use symbolon_ca::server::{RunningServer, Server};
+use symbolon_ca::server::{RunningServer, Server, ServerError};
 use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::time::Clock;
 use symbolon_pki::verify::{VerifiedSvid, verify_x509_svid};
@@ -170,7 +171,18 @@ impl Site {
     }
 
     pub(crate) async fn start_server(&mut self) {
-        let server = Server::start(&self.config, self.time.clone()).await.unwrap();
+        let starting = async {
+            loop {
+                match Server::start(&self.config, self.time.clone()).await {
+                    // It is to be found again where it was, and somebody else may have that port for a moment.
+                    Err(ServerError::Listen { source, .. }) if source.kind() == ErrorKind::AddrInUse => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    other => return other.unwrap(),
+                }
+            }
+        };
+        let server = within(starting).await;
         self.client = Some(Client::over_socket(server.socket_path()).await.unwrap());
         self.server = Some(server);
     }
