@@ -71,7 +71,10 @@ impl Swtpm {
     /// When it runs, or does not start.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        assert!(self.try_start(), "swtpm does not start again");
+        // Its control port may be the near end of somebody's connection for a while.
+        eventually("swtpm", || {
+            self.try_start().then_some(()).ok_or("it does not start again")
+        });
     }
 
     /// Turns it off in an orderly way, and on again behind a Unix socket where each command is a connection of its own:

@@ -16,7 +16,7 @@ use crate::case::Case;
 /// How often it is looked whether a server listens.
 const POLL: Duration = Duration::from_millis(5);
 /// Longest wait for a server to listen.
-const READY: Duration = Duration::from_secs(20);
+const READY: Duration = Duration::from_secs(120);
 
 /// Which program a case is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
