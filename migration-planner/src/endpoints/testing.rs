@@ -8,18 +8,18 @@ use super::{Settings, scanners_with};
 use crate::inventory::{Fragment, Reason};
 use crate::scan::{Budget, Piece, Scanner, Target};
 
-/// Settings under which nothing waits long.
+/// Settings under which nothing waits long but for who says nothing.
 pub(super) const QUICK: Settings = Settings {
     per_second: 10_000,
     tls_connections: 60,
     ssh_connections: 12,
-    // Long enough for a machine that has other work.
-    patience: Duration::from_millis(1500),
+    // Long enough for a machine that has other work, and less than scripted servers drip.
+    patience: Duration::from_secs(5),
 };
 
 /// What is found at an address.
 pub(super) fn contact(scheme: &str, address: SocketAddr) -> Fragment {
-    contact_with(QUICK, Duration::from_secs(60), scheme, address)
+    contact_with(QUICK, Duration::from_secs(600), scheme, address)
 }
 
 /// The same under other settings and within a time.
