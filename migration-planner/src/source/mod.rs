@@ -11,6 +11,7 @@ mod branches;
 mod imports;
 mod index;
 mod jca;
+mod known;
 mod libraries;
 mod lock;
 mod macros;
@@ -19,32 +20,31 @@ mod protocols;
 mod resolve;
 mod spelling;
 mod table;
+mod telling;
 mod template;
 mod tree;
+mod work;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use tree_sitter::{Node, ParseOptions, ParseState, Parser, Tree};
+use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
 use self::index::Index;
 use self::markers::Markers;
 use self::resolve::Reader;
-use self::table::{Library, SETTING, Table};
-use self::template::{TELL, Use};
-use crate::algorithm::{Algorithm, Function};
-use crate::inventory::{AssetId, Fragment, Occurrence, Reason};
+use self::table::Table;
+use self::telling::Telling;
+use self::work::Work;
+use crate::inventory::{Fragment, Reason};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 pub use self::lock::{Lockfile, lock_scanners};
 
 /// The largest source file that is parsed: a syntax tree is many times as large as its text.
 const MAX_SOURCE: usize = 4 << 20;
-
-/// The most findings of one file.
-const MAX_FINDINGS: usize = 20_000;
 
 /// All of them.
 #[must_use]
@@ -151,7 +151,7 @@ impl Scanner for Source {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -191,17 +191,13 @@ impl Scanner for Source {
                 "it has too many parts; only the first were looked at",
             );
         }
+        let work = Work::new(&file.budget);
         let reader = Reader {
             index: &index,
             table: &self.0.table,
+            work: &work,
         };
-        Telling {
-            reader,
-            language: self.0.name,
-            told: BTreeSet::new(),
-            found,
-        }
-        .tell(file);
+        Telling::new(reader, self.0.name, found).tell(file);
     }
 }
 
@@ -244,133 +240,6 @@ fn parse_with(parser: &mut Parser, file: &File<'_>) -> Option<Tree> {
         None,
         Some(ParseOptions::new().progress_callback(&mut ask)),
     )
-}
-
-/// Turns an index into findings.
-struct Telling<'f, 'i, 't, 's> {
-    reader: Reader<'i, 't, 's>,
-    language: &'static str,
-    /// What was told, by line.
-    told: BTreeSet<(usize, String)>,
-    found: &'f mut Fragment,
-}
-
-impl<'t> Telling<'_, '_, 't, '_> {
-    fn tell(mut self, file: &File<'_>) {
-        let index = self.reader.index;
-        for call in &index.calls {
-            // One alone may take long.
-            if file.budget.is_spent() {
-                self.found.unread(
-                    Reason::TimedOut,
-                    None,
-                    "not all of its calls were looked at in time",
-                );
-                return;
-            }
-            let path = self.reader.function_of(*call, 0);
-            if let Some(path) = path.and_then(|path| self.reader.known_path(path)) {
-                self.used(*call, &path, true);
-            }
-        }
-        // Settings of an object: who makes it is not asked, so their values have to say what they are.
-        for (field, value) in &index.settings {
-            let path = [SETTING, field].concat();
-            if self.reader.lookup(&path).is_some() {
-                self.used(*value, &path, true);
-            }
-        }
-        // Macros are not parsed; what they call is used wherever they are.
-        for body in &index.macros {
-            for name in macros::called_names(tree::text(*body, index.source)) {
-                if let Some(path) = self.reader.known_path(name) {
-                    self.used(*body, &path, false);
-                }
-            }
-        }
-        for (at, name) in index.names.iter().enumerate() {
-            if at % 1024 == 0 && file.budget.is_spent() {
-                self.found.unread(
-                    Reason::TimedOut,
-                    None,
-                    "not all of its names were looked at in time",
-                );
-                return;
-            }
-            // A plain name counts when it was imported: a function handed on, a constant of a library.
-            let text = tree::text(*name, index.source);
-            let first = text.split(['.', ':']).next().unwrap_or_default();
-            if index.imports.get(first).is_none() && !text.contains(':') {
-                continue;
-            }
-            let path = self.reader.path_of(*name, 0);
-            if let Some(path) = path.and_then(|path| self.reader.known_path(path)) {
-                self.used(*name, &path, false);
-            }
-        }
-    }
-
-    fn used(&mut self, node: Node<'t>, path: &str, called: bool) {
-        let Some(hit) = self.reader.lookup(path) else {
-            return;
-        };
-        if hit.row.1.starts_with('~') || self.told.len() >= MAX_FINDINGS {
-            return;
-        }
-        let mut names = if called {
-            self.reader.names(Use { node, hit }, 0)
-        } else {
-            self.reader.names_of_path(hit, 0)
-        };
-        let said = self.reader.said_at(node);
-        let line = said.start_position().row + 1;
-        if names.is_empty() {
-            if called && hit.row.1.ends_with(TELL) {
-                let what = format!("the algorithm of {path} is not said in this file");
-                self.found.unread(Reason::Unsupported, Some(line as u64), what);
-            }
-            return;
-        }
-        let here = self
-            .found
-            .here()
-            .line(line as u64)
-            .offset(said.start_position().column as u64)
-            .symbol(path.trim_start_matches(SETTING));
-        if let Some(offered) = protocols::offered(&mut names)
-            && self.told.insert((line, "cipher suites".to_owned()))
-        {
-            let id = self.found.protocol(offered, here.clone());
-            self.noted(&id, hit.library);
-        }
-        for name in names {
-            if self.told.insert((line, name.clone())) {
-                self.one(&name, hit.row.2, hit.library, here.clone());
-            }
-        }
-        // A hash that has a line of its own is named there too.
-        for (name, at) in self.reader.hashes_said_in(node) {
-            let line = at.start_position().row + 1;
-            if at.start_position().row != said.start_position().row && self.told.insert((line, name.clone()))
-            {
-                let here = self.found.here().line(line as u64).symbol(path);
-                self.one(&name, &[], hit.library, here);
-            }
-        }
-    }
-
-    fn one(&mut self, name: &str, to: &[Function], library: &Library, here: Occurrence) {
-        let id = match protocols::protocol(name) {
-            Some(detail) => self.found.protocol(detail, here),
-            None => self.found.algorithm(Algorithm::named(name).used_to(to), here),
-        };
-        self.noted(&id, library);
-    }
-
-    fn noted(&mut self, id: &AssetId, library: &Library) {
-        self.found.note(id, "language", self.language);
-        self.found.note(id, "library", library.name);
-    }
 }
 
 #[cfg(test)]

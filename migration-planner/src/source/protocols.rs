@@ -1,6 +1,8 @@
 //! Protocols, and the lists of suites that source gives them.
 
-use crate::algorithm::suite;
+use std::collections::BTreeSet;
+
+use crate::algorithm::suite::{self, Since, Suite};
 use crate::config::ciphers;
 use crate::inventory::ProtocolDetail;
 
@@ -26,8 +28,26 @@ pub(super) fn protocol(name: &str) -> Option<ProtocolDetail> {
 
 /// The suites that a text names: one, or a list.
 pub(super) fn suites(text: &str) -> Vec<String> {
-    let names = text.split([':', ',', ' ']).filter_map(suite::by_name);
-    names.map(|suite| format!("{SUITE}{}", suite.name())).collect()
+    distinct(text.split([':', ',', ' ']).filter_map(suite::by_name))
+}
+
+/// Those of TLS 1.3 alone: Node has them in the same string as what OpenSSL resolves.
+pub(super) fn suites_of_tls13(text: &str) -> Vec<String> {
+    let names = text.split(':').filter(|name| name.starts_with("TLS_"));
+    let suites = names.filter_map(suite::by_name);
+    distinct(suites.filter(|suite| suite.since() == Since::Tls13))
+}
+
+/// Each once, in their order.
+fn distinct(suites: impl Iterator<Item = &'static Suite>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let suites = suites.filter(|suite| seen.insert(suite.code));
+    suites.map(|suite| format!("{SUITE}{}", suite.name())).collect()
+}
+
+/// Whether this names suites.
+pub(super) fn is_offer(name: &str) -> bool {
+    name.starts_with(SUITE) || name.starts_with(CIPHERS)
 }
 
 /// A text that is a cipher string of OpenSSL: something is behind it, here or on the machine.
@@ -36,13 +56,22 @@ pub(super) fn cipher_string(text: &str) -> Option<String> {
     (!resolved.suites.is_empty() || resolved.unresolved.is_some()).then(|| format!("{CIPHERS}{text}"))
 }
 
+/// What offers suites.
+#[derive(Debug, Default)]
+pub(super) struct Offer {
+    pub(super) detail: ProtocolDetail,
+    /// What else its cipher strings say.
+    pub(super) facts: Vec<(&'static str, String)>,
+}
+
 /// Takes what names suites out of these names: the protocol that offers them.
-pub(super) fn offered(names: &mut Vec<String>) -> Option<ProtocolDetail> {
+pub(super) fn offered(names: &mut Vec<String>) -> Option<Offer> {
     let mut detail = ProtocolDetail {
         protocol: "tls".to_owned(),
         ..ProtocolDetail::default()
     };
     let mut suites = Vec::new();
+    let mut facts = Vec::new();
     names.retain(|name| {
         if let Some(suite) = name.strip_prefix(SUITE) {
             suites.push(suite::described(suite));
@@ -50,6 +79,10 @@ pub(super) fn offered(names: &mut Vec<String>) -> Option<ProtocolDetail> {
             let resolved = ciphers::resolve(text);
             suites.extend(resolved.suites.iter().map(|suite| suite.cipher_suite()));
             suites.extend(resolved.unknown.iter().map(|name| suite::described(name)));
+            if resolved.by_keyword && resolved.unresolved.is_none() {
+                facts.push(("cipher-string-keywords", "expanded as OpenSSL 3 does".to_owned()));
+            }
+            facts.extend(resolved.level.map(|level| ("security-level", level)));
             if let Some(part) = resolved.unresolved {
                 detail
                     .lists
@@ -62,10 +95,9 @@ pub(super) fn offered(names: &mut Vec<String>) -> Option<ProtocolDetail> {
         }
         false
     });
-    for suite in suites {
-        if !detail.suites.contains(&suite) {
-            detail.suites.push(suite);
-        }
-    }
-    (!detail.suites.is_empty() || !detail.lists.is_empty()).then_some(detail)
+    let mut seen = BTreeSet::new();
+    suites.retain(|suite| seen.insert(suite.clone()));
+    detail.suites = suites;
+    let anything = !detail.suites.is_empty() || !detail.lists.is_empty();
+    anything.then_some(Offer { detail, facts })
 }

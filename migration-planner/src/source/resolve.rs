@@ -4,9 +4,11 @@
 use tree_sitter::Node;
 
 use super::index::Index;
+use super::known::{BYTE_MAKERS, CONVERSIONS, SETTINGS};
 use super::macros;
 use super::table::Table;
 use super::tree::{self, text};
+use super::work::{MAX_LIST, Work};
 
 /// How many steps from a use to its origin are followed.
 pub(super) const MAX_DEPTH: usize = 24;
@@ -37,69 +39,13 @@ pub(super) enum Value<'t> {
     Unknown,
 }
 
-/// Functions that make bytes of a length: the last part of the name, and the argument that is the length.
-const BYTE_MAKERS: &[(&str, usize)] = &[
-    ("urandom", 0),
-    ("token_bytes", 0),
-    ("randomBytes", 0),
-    ("randombytes", 0),
-    ("get_random_bytes", 0),
-    ("bytes", 0),
-    ("bytearray", 0),
-    ("alloc", 0),
-    ("allocUnsafe", 0),
-    ("Uint8Array", 0),
-    ("random", 0),
-    ("make", 1),
-];
-
-/// Functions that give their object, or else their first argument, in another type.
-const CONVERSIONS: &[&str] = &[
-    "getBytes",
-    "toCharArray",
-    "as_bytes",
-    "as_ref",
-    "as_str",
-    "as_slice",
-    "to_vec",
-    "to_owned",
-    "to_string",
-    "into",
-    "clone",
-    "encode",
-    "decode",
-    "from",
-    "String",
-    "unwrap",
-    "expect",
-    "toString",
-    "valueOf",
-    "strip",
-    "trim",
-    "lower",
-    "upper",
-    "toUpperCase",
-    "toLowerCase",
-    "concat",
-    "intern",
-    "freeze",
-    "Prehashed",
-    "NonMemoableDigest",
-    "name",
-    "getValue",
-    "value",
-    "to_bytes",
-    "ShortenedDigest",
-];
-
-/// Functions that look a setting up and have its default as the second argument.
-const SETTINGS: &[&str] = &["getProperty", "getOrDefault", "getenv", "get", "getString"];
-
 /// A file together with the tables of its language.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'i, 't, 's> {
     pub(super) index: &'i Index<'t, 's>,
     pub(super) table: &'i Table,
+    /// What the call that is looked at has cost so far.
+    pub(super) work: &'i Work<'i>,
 }
 
 impl<'t> Reader<'_, 't, '_> {
@@ -165,11 +111,14 @@ impl<'t> Reader<'_, 't, '_> {
 
     /// What an expression stands for.
     pub(super) fn eval(&self, node: Node<'t>, depth: usize) -> Value<'t> {
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || !self.work.goes_on(0) {
             return Value::Unknown;
         }
         let source = self.index.source;
         if let Some(literal) = tree::literal(node, source) {
+            if !self.work.goes_on(literal.len()) {
+                return Value::Unknown;
+            }
             return Value::Text(literal);
         }
         if let Some(number) = tree::number(node, source) {
@@ -313,7 +262,10 @@ impl<'t> Reader<'_, 't, '_> {
         }
         let (mut pairs, mut items) = (Vec::new(), Vec::new());
         let mut cursor = node.walk();
-        for child in node.named_children(&mut cursor).take(256) {
+        if node.named_child_count() > MAX_LIST {
+            self.work.cut();
+        }
+        for child in node.named_children(&mut cursor).take(MAX_LIST) {
             match child.kind() {
                 "pair" | "keyed_element" => {
                     let key = child.child_by_field_name("key").or_else(|| child.named_child(0));

@@ -154,6 +154,7 @@ pub(super) fn text_as(text: &str, kind: &str) -> Vec<String> {
         "tls" => one(tls_version(text)),
         "version" => one(tls_version(text).filter(|version| version != "TLS")),
         "suites" => protocols::suites(text),
+        "suites13" => protocols::suites_of_tls13(text),
         "ciphers" => one(protocols::cipher_string(text)),
         // OpenSSL's lists; 3.5 groups them by slashes and marks them.
         "groups" => text

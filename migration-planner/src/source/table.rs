@@ -7,12 +7,15 @@ use crate::algorithm::Function;
 /// What the path of a value that a field gets begins with.
 pub(super) const SETTING: &str = "=";
 
+/// What a path begins with that is a method's, whatever its object is.
+pub(super) const ANY_OBJECT: &str = "*.";
+
 /// One call: its path, what it means (a [template](super::template)), and what it is for.
 ///
 /// A path is dotted (`javax.crypto.Cipher.getInstance`, `hashlib.sha256`, `crypto/aes.NewCipher`); `.new` is a
 /// constructor of Java and JavaScript, `()` the result of a call, `*` any part without a dot (`{*}` in the
-/// template), a dot at the end any function of the type before it, and `=` at the beginning a value that a field of this
-/// name gets, whatever the object. A template that begins with `~` is for use
+/// template), `*.` at the beginning any object, a dot at the end any function of the type before it, and `=` at the
+/// beginning a value that a field of this name gets, whatever the object. A template that begins with `~` is for use
 /// inside of others, and no finding by itself.
 pub(super) type Row = (&'static str, &'static str, &'static [Function]);
 
@@ -111,6 +114,9 @@ impl Pattern {
             return (plain(captured) && plain(function)).then_some(captured);
         }
         let capture = rest.strip_suffix(after)?;
+        if self.row.0.starts_with(ANY_OBJECT) {
+            return (!capture.is_empty()).then_some(capture);
+        }
         // Giving back what an algorithm needed is no use of it.
         (plain(capture) && capture != "free" && !capture.ends_with("_free")).then_some(capture)
     }
@@ -134,6 +140,7 @@ mod tests {
             ("sample.Cipher.", "AES", &[]),
             ("crate.*.", "{*:any}", &[]),
             ("EVP_*", "{*:any}", &[]),
+            ("*.set_list", "{0:ciphers}", &[]),
         ],
     };
 
@@ -146,12 +153,19 @@ mod tests {
         assert_eq!(hit("sample.Cipher.seal"), Some(("sample.Cipher.", "")));
         assert_eq!(hit("crate.Sha256.digest"), Some(("crate.*.", "Sha256")));
         assert_eq!(hit("EVP_sha256"), Some(("EVP_*", "sha256")));
+        assert_eq!(hit("it.set_list"), Some(("*.set_list", "it")));
+        let made = hit("lib.Maker.new().build().unwrap().set_list");
+        assert_eq!(made, Some(("*.set_list", "lib.Maker.new().build().unwrap()")));
         for no in [
             "sample.two",
             "sample.a.b.new",
             "crate.Sha256.new().update",
             "EVP_",
             "sample.one()",
+            "set_list",
+            ".set_list",
+            "it.reset_list",
+            "it.set_list()",
         ] {
             assert_eq!(hit(no), None, "{no}");
         }

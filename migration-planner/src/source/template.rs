@@ -15,14 +15,18 @@
 //! | `>` | the functions that the result is passed to |
 //! | `=` | the value itself that a field gets |
 
+use std::cmp::Ordering;
+
 use tree_sitter::Node;
 
+use super::protocols;
 use super::resolve::{MAX_DEPTH, Reader, Value};
 use super::spelling;
-use super::table::{Hit, SETTING};
+use super::table::{ANY_OBJECT, Hit, SETTING};
 use super::tree;
+use super::work::MAX_LIST;
 
-/// The most names that one call can mean.
+/// The most names that one call can mean, those of suites not counted.
 const MAX_NAMES: usize = 48;
 
 /// The last template of a row whose call is reported when its algorithm cannot be told.
@@ -66,7 +70,12 @@ impl<'t> Reader<'_, 't, '_> {
                 .flat_map(|one| self.fill(one.trim(), of, depth))
                 .collect();
             if !names.is_empty() {
-                names.sort_unstable();
+                // Suites stay in their order, which is that of preference.
+                names.sort_by(|a, b| match (protocols::is_offer(a), protocols::is_offer(b)) {
+                    (true, true) => Ordering::Equal,
+                    (false, false) => a.cmp(b),
+                    (a, b) => a.cmp(&b),
+                });
                 names.dedup();
                 return names;
             }
@@ -102,7 +111,7 @@ impl<'t> Reader<'_, 't, '_> {
             names = names
                 .iter()
                 .flat_map(|name| filled.iter().map(move |part| format!("{name}{part}")))
-                .take(MAX_NAMES)
+                .take(most(filled.first().is_some_and(|part| protocols::is_offer(part))))
                 .collect();
         }
         names.iter_mut().for_each(|name| name.push_str(rest));
@@ -217,6 +226,13 @@ impl<'t> Reader<'_, 't, '_> {
             .to_owned()
     }
 
+    /// A path for a method of an object that nobody can tell: `sockets[0].setEnabledProtocols`.
+    pub(super) fn method_of(&self, call: Node<'t>) -> Option<String> {
+        let parts = tree::call(call)?;
+        let of_object = parts.object.is_some() || tree::member(parts.function).is_some();
+        of_object.then(|| format!("{ANY_OBJECT}{}", self.called(call)))
+    }
+
     /// What a value is when it has to be of a kind.
     fn as_kind(&self, value: Value<'t>, kind: &str, depth: usize) -> Vec<String> {
         if depth > MAX_DEPTH {
@@ -242,10 +258,16 @@ impl<'t> Reader<'_, 't, '_> {
                 value.map_or_else(Vec::new, |(_, value)| self.as_kind(value, kind, depth + 1))
             }
             Value::List(values) | Value::OneOf(values) => {
+                let most = most(matches!(kind, "suites" | "suites13" | "ciphers"));
                 let names = values
                     .into_iter()
                     .flat_map(|value| self.as_kind(value, kind, depth + 1));
-                names.take(MAX_NAMES).collect()
+                let mut names: Vec<String> = names.take(most + 1).collect();
+                if names.len() > most {
+                    self.work.cut();
+                    names.truncate(most);
+                }
+                names
             }
             Value::Unknown => Vec::new(),
         }
@@ -340,6 +362,11 @@ impl<'t> Reader<'_, 't, '_> {
         let root = self.index.root();
         self.names(Use { node: root, hit }, depth + 1)
     }
+}
+
+/// How many names there may be, of suites or of others.
+fn most(of_suites: bool) -> usize {
+    if of_suites { MAX_LIST } else { MAX_NAMES }
 }
 
 /// The arguments of a call.

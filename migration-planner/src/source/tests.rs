@@ -1,4 +1,6 @@
+use super::template::TELL;
 use super::*;
+use crate::algorithm::Algorithm;
 use crate::scan::conformance;
 
 /// What a file of a language has, as `line name`.

@@ -91,7 +91,7 @@ pub(in crate::source) static STANDARD: Library = Library {
         ("crypto/rand.Read", "CSPRNG", RANDOM),
         (
             "crypto/tls.Config",
-            "{MinVersion|MaxVersion:tls} && {CipherSuites:suites} && {CurvePreferences:groups} || TLS",
+            "{MinVersion:tls} && {MaxVersion:tls} && {CipherSuites:suites} && {CurvePreferences:groups} || TLS",
             ANY,
         ),
         ("=CipherSuites", "{=:suites}", ANY),

@@ -56,5 +56,7 @@ pub(in crate::source) static JCA: Library = Library {
         ),
         ("*.setEnabledCipherSuites", "{0:suites}", ANY),
         ("*.setEnabledProtocols", "{0:version}", ANY),
+        ("*.setCipherSuites", "{0:suites}", ANY),
+        ("*.setProtocols", "{0:version}", ANY),
     ],
 };

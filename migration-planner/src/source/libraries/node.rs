@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// What the options of a connection say. `ciphers` has the suites of TLS 1.3 as well.
+/// What the options of a connection say. `ciphers` has the suites of TLS 1.3 beside OpenSSL's cipher string.
 const CONTEXT: &str =
-    "{minVersion|maxVersion:tls} && {ciphers:ciphers} && {ciphers:suites} && {ecdhCurve:groups}";
+    "{minVersion:tls} && {maxVersion:tls} && {ciphers:ciphers} && {ciphers:suites13} && {ecdhCurve:groups}";
 
 pub(in crate::source) static NODE: Library = Library {
     name: "node:crypto",
