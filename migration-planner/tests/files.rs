@@ -255,7 +255,7 @@ fn no_passphrase_and_no_key_is_in_the_inventory() {
 }
 
 #[test]
-fn a_store_with_the_empty_passphrase_is_not_protected() {
+fn a_store_with_the_empty_passphrase_is_told_and_so_is_how_its_keys_are_encrypted() {
     let folder = tempfile::tempdir().unwrap();
     let openssl = |line: &str| run(folder.path(), "openssl", &line.split(' ').collect::<Vec<_>>());
     openssl("req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -subj /CN=store -days 3");
@@ -282,15 +282,34 @@ fn a_store_with_the_empty_passphrase_is_not_protected() {
             let [protection] = keys[..] else {
                 panic!("{file}: {keys:?}")
             };
-            let is_open = matches!(protection, Some(Protection::None));
-            assert_eq!(is_open, name == "empty", "{file}: {protection:?}");
+            // The MAC says nothing of the bags: they may be encrypted with another passphrase.
+            let Some(Protection::Encrypted {
+                kdf: Some(kdf),
+                cipher: Some(cipher),
+                ..
+            }) = protection
+            else {
+                panic!("{file}: {protection:?}")
+            };
+            for algorithm in [kdf, cipher] {
+                let edge = |asset: &&Asset| {
+                    let mut edges = inventory.edges_from(asset.id());
+                    edges.any(|edge| {
+                        edge.role == Role::ProtectedBy && inventory.get(&edge.to).unwrap().name == *algorithm
+                    })
+                };
+                let mut keys = seen.iter().filter(|asset| asset.detail.kind() == "private-key");
+                assert!(keys.any(edge), "{file}: {algorithm}");
+            }
+            let is_open = name == "empty";
             let store = seen
                 .iter()
                 .find(|asset| asset.detail.kind() == "material")
                 .unwrap();
+            let expected: &[&str] = if is_open { &["empty"] } else { &[] };
             assert_eq!(
-                store.facts_of("passphrase").count(),
-                usize::from(is_open),
+                store.facts_of("passphrase").collect::<Vec<_>>(),
+                expected,
                 "{file}"
             );
             let gap = |unread: &Unread| {

@@ -11,7 +11,7 @@ use super::report::{Names, Said, Service, Tls, version};
 use super::text;
 use super::yaml::{self, View};
 use crate::files::pem;
-use crate::inventory::{Asset, AssetId, Detail, Fragment, KeyKind, Reason, Role};
+use crate::inventory::{Access, Asset, AssetId, Detail, Fragment, KeyKind, Reason, Role};
 use crate::scan::{File, Piece, Scanner, Trigger};
 
 mod certificates;
@@ -54,7 +54,7 @@ impl Scanner for Kubernetes {
     }
 
     fn version(&self) -> u32 {
-        5
+        6
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -81,8 +81,12 @@ impl Scanner for Kubernetes {
             let listed: Vec<View<'_>> = root.get("items").into_iter().flat_map(View::items).collect();
             for object in std::iter::once(root).chain(listed) {
                 count += 1;
-                if count > MAX_OBJECTS || file.budget.is_spent() {
-                    return found.unread(Reason::TooLarge, Some(object.line()), "the objects from here on");
+                let why = match count > MAX_OBJECTS {
+                    true => Some(Reason::TooLarge),
+                    false => file.budget.is_spent().then_some(Reason::TimedOut),
+                };
+                if let Some(why) = why {
+                    return found.unread(why, Some(object.line()), "the objects from here on");
                 }
                 wanted_it |= self::object(object, file, found);
             }
@@ -117,7 +121,7 @@ fn object(object: View<'_>, file: &File<'_>, found: &mut Fragment) -> bool {
             certificates::certificate(object, found);
         }
         ("cert-manager.io" | "certmanager.k8s.io", "Issuer" | "ClusterIssuer") => {
-            certificates::issuer(object, found);
+            certificates::issuer(object, file, found);
         }
         ("k8s.nginx.org", _) => return nginx::object(object, kind, found),
         ("v1", "Secret") => secret(object, file, found),
@@ -131,11 +135,16 @@ fn object(object: View<'_>, file: &File<'_>, found: &mut Fragment) -> bool {
             return false;
         }
         _ => {
-            bundles(object, kind, found);
+            bundles(object, kind, file, found);
             return false;
         }
     }
     true
+}
+
+/// Whether this is YAML's word for yes, in any of its spellings.
+fn is_true(word: &str) -> bool {
+    matches!(word, "true" | "True" | "TRUE")
 }
 
 /// `namespace/name` of an object.
@@ -180,8 +189,11 @@ const AUTHORITIES: &str = "ca.crt";
 fn secret(object: View<'_>, file: &File<'_>, found: &mut Fragment) {
     let mut inside = BTreeSet::new();
     for (name, value) in object.get("data").into_iter().flat_map(View::entries).take(1024) {
+        if is_over(value, file, found) {
+            break;
+        }
         let mut held = found.aside();
-        encoded(value, name, Some(file), &mut held);
+        encoded(value, name, file, Some(file.access), &mut held);
         inside.extend(contents(name, &held));
         found.take_in(held);
     }
@@ -189,9 +201,14 @@ fn secret(object: View<'_>, file: &File<'_>, found: &mut Fragment) {
     let plain = object.get("stringData").into_iter().flat_map(View::entries);
     for (name, value) in plain.take(1024) {
         let Some(text) = value.text() else { continue };
+        if is_over(value, file, found) {
+            break;
+        }
         let mut held = found.aside();
-        pem::decoded(text.as_bytes(), &found.here().line(value.line()), &mut held);
+        let here = found.here().line(value.line());
+        pem::decoded(text.as_bytes(), &here, file.budget, &mut held);
         inside.extend(contents(name, &held));
+        found.leave_out(&held);
     }
     let kind = object.text_at(&["type"]).unwrap_or_default();
     let what = match kind {
@@ -211,6 +228,16 @@ fn secret(object: View<'_>, file: &File<'_>, found: &mut Fragment) {
     }
 }
 
+/// Whether there is no time for this value of many, which is told then: one name may stand for the same large value a
+/// thousand times.
+fn is_over(value: View<'_>, file: &File<'_>, found: &mut Fragment) -> bool {
+    let over = file.budget.is_spent();
+    if over {
+        found.unread(Reason::TimedOut, Some(value.line()), "the values from here on");
+    }
+    over
+}
+
 /// The certificates and private keys of an entry, and in which way the secret has them.
 fn contents(name: &str, held: &Fragment) -> Vec<(Role, AssetId)> {
     let role = |asset: &Asset| match &asset.detail {
@@ -225,8 +252,8 @@ fn contents(name: &str, held: &Fragment) -> Vec<(Role, AssetId)> {
         .collect()
 }
 
-/// A value in base64, if there is PEM in it.
-fn encoded(value: View<'_>, name: &str, file: Option<&File<'_>>, found: &mut Fragment) {
+/// A value in base64, if there is PEM in it. Who has access to the file matters for what is secret.
+fn encoded(value: View<'_>, name: &str, file: &File<'_>, access: Option<Access>, found: &mut Fragment) {
     let Some(text) = value.text() else { return };
     let clean: Zeroizing<String> =
         Zeroizing::new(text.chars().filter(|letter| !letter.is_whitespace()).collect());
@@ -236,11 +263,11 @@ fn encoded(value: View<'_>, name: &str, file: Option<&File<'_>>, found: &mut Fra
         .symbol(super::report::shortened(name.to_owned()));
     match STANDARD.decode(clean.as_bytes()).map(Zeroizing::new) {
         Ok(bytes) => {
-            let here = match file {
-                Some(file) => here.access(file.access),
+            let here = match access {
+                Some(access) => here.access(access),
                 None => here,
             };
-            pem::decoded(&bytes, &here, found);
+            pem::decoded(&bytes, &here, file.budget, found);
         }
         Err(_) if clean.starts_with("LS0tLS1CRUdJTi") || matches!(name, "tls.crt" | "tls.key" | "ca.crt") => {
             found.unread(
@@ -254,12 +281,16 @@ fn encoded(value: View<'_>, name: &str, file: Option<&File<'_>>, found: &mut Fra
 }
 
 /// `caBundle` anywhere: webhooks, API services, conversions.
-fn bundles(object: View<'_>, kind: &str, found: &mut Fragment) {
+fn bundles(object: View<'_>, kind: &str, file: &File<'_>, found: &mut Fragment) {
     let mut count = 0;
     object.maps(&mut |map, _| {
         if let Some(bundle) = map.get("caBundle").filter(|_| count < 1024) {
             count += 1;
-            encoded(bundle, &format!("{kind} caBundle"), None, found);
+            if is_over(bundle, file, found) {
+                count = 1024;
+            } else {
+                encoded(bundle, &format!("{kind} caBundle"), file, None, found);
+            }
         }
     });
 }

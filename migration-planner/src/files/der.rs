@@ -24,7 +24,7 @@ impl Scanner for Der {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -54,11 +54,15 @@ impl Scanner for Der {
         }
         let mut rest = file.bytes;
         let mut objects = 0;
-        while objects < MAX_OBJECTS && !file.budget.is_spent() {
+        while objects < MAX_OBJECTS {
             let Some(element) = asn1::element(rest).filter(|element| element.tag == SEQUENCE) else {
                 break;
             };
             let offset = file.bytes.len() - rest.len();
+            if file.budget.is_spent() {
+                let what = format!("what is ASN.1 from byte {offset} on");
+                return found.unread(Reason::TimedOut, None, what);
+            }
             let here = here(file, offset, found);
             if object(element.whole, here, found).is_none() {
                 break;

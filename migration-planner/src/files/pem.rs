@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use self::text::{Clean, strip_checksum};
 use super::{der, keys, openpgp, pkcs7, spki, ssh, x509};
 use crate::inventory::{AssetId, Fragment, KeyDetail, KeyKind, Occurrence, Protection, Reason};
-use crate::scan::{Piece, Scanner, Trigger};
+use crate::scan::{Budget, Piece, Scanner, Trigger};
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -55,7 +55,7 @@ impl Scanner for Pem {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn triggers(&self) -> &[Trigger] {
@@ -96,10 +96,13 @@ impl Scanner for Pem {
 }
 
 /// The blocks in something that was decoded: all are seen at one place.
-pub(crate) fn decoded(bytes: &[u8], here: &Occurrence, found: &mut Fragment) {
+pub(crate) fn decoded(bytes: &[u8], here: &Occurrence, budget: Budget, found: &mut Fragment) {
     let mut from = 0;
     let meant = is_meant(bytes);
     for _ in 0..MAX_BLOCKS {
+        if budget.is_spent() {
+            return found.unread(Reason::TimedOut, here.line, "PEM blocks from here on");
+        }
         let Some(begin) = memmem::find(bytes.get(from..).unwrap_or_default(), BEGIN) else {
             return;
         };

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use symbolon_crypto::digest::sha256;
 
-use self::passphrase::Mac;
+use self::passphrase::{Mac, Tried};
 use super::asn1::{self, Element, OCTET_STRING, Reader, SEQUENCE, SET};
 use super::spki::Identifier;
 use super::{keys, names, pkcs7, x509};
@@ -14,6 +14,8 @@ use crate::inventory::{
 };
 
 mod passphrase;
+#[cfg(test)]
+mod tests;
 
 /// Most bags of one store.
 const MAX_BAGS: usize = 10_000;
@@ -54,8 +56,9 @@ pub(crate) fn read(der: &[u8], here: Occurrence, found: &mut Fragment) -> Option
         id: asset.id().clone(),
     };
     found.add(asset.seen(store.here.clone()));
-    if let Some(mac) = inside.enter(SEQUENCE) {
-        store.mac(mac, info.octets.as_deref(), found);
+    match inside.enter(SEQUENCE) {
+        Some(mac) => store.mac(mac, info.octets.as_deref(), found),
+        None => store.not_tried("it has no MAC", found),
     }
     match info.octets {
         Some(content) => store.safes(&content, found),
@@ -78,7 +81,7 @@ pub(crate) fn read(der: &[u8], here: Occurrence, found: &mut Fragment) -> Option
 struct Store {
     here: Occurrence,
     bags: usize,
-    /// Whether the empty passphrase opens it.
+    /// Whether its MAC is one by the empty passphrase. What is in it may still have been encrypted with another one.
     is_open: bool,
     id: AssetId,
 }
@@ -86,11 +89,10 @@ struct Store {
 impl Store {
     /// MacData: DigestInfo, salt, iterations; or PBMAC1 (RFC 9579).
     fn mac(&mut self, mut mac: Reader<'_>, content: Option<&[u8]>, found: &mut Fragment) {
-        let Some(mut info) = mac.enter(SEQUENCE) else {
-            return;
-        };
-        let Some(digest) = Identifier::read(&mut info) else {
-            return;
+        let info = mac.enter(SEQUENCE);
+        let read = info.and_then(|mut info| Some((Identifier::read(&mut info)?, info)));
+        let Some((digest, mut info)) = read else {
+            return self.not_tried("its MAC cannot be read", found);
         };
         let name = oid::algorithm(&digest.oid).name;
         let value = info.body(OCTET_STRING).zip(mac.body(OCTET_STRING));
@@ -99,12 +101,21 @@ impl Store {
                 hash: &name,
                 value,
                 salt,
-                rounds: mac.number().unwrap_or(1),
+                rounds: match mac.peek() {
+                    None => Some(1),
+                    Some(_) => mac.number(),
+                },
             };
-            self.is_open = passphrase::is_empty(&mac, content);
-        }
-        if self.is_open {
-            found.note(&self.id, "passphrase", "empty");
+            match passphrase::try_empty(&mac, content, found.stretched()) {
+                Tried::Empty => {
+                    self.is_open = true;
+                    found.note(&self.id, "passphrase", "empty");
+                }
+                Tried::Other => {}
+                Tried::Not(reason) => self.not_tried(&reason, found),
+            }
+        } else {
+            self.not_tried("its MAC or what that is of cannot be read", found);
         }
         let name = if name == "PBMAC1" {
             name
@@ -113,6 +124,10 @@ impl Store {
         };
         let algorithm = found.algorithm(Algorithm::named(&name), self.here.clone());
         found.connect(&self.id, Role::ProtectedBy, &algorithm);
+    }
+
+    fn not_tried(&self, reason: &str, found: &mut Fragment) {
+        found.note(&self.id, "passphrase", &format!("not tried: {reason}"));
     }
 
     /// AuthenticatedSafe: a SEQUENCE of ContentInfo.
@@ -154,13 +169,17 @@ impl Store {
             );
         };
         let words = self.protected_by(&keys::protection(&identifier), found);
-        let with = if self.is_open {
-            " with the empty passphrase"
-        } else {
-            ""
-        };
-        let detail = format!("certificates in the PKCS#12 store are encrypted{with} ({words})");
+        let store = self.words();
+        let detail = format!("certificates in the PKCS#12 store{store} are encrypted ({words})");
         found.unread(Reason::Encrypted, None, detail);
+    }
+
+    /// What is said of the store wherever something in it is encrypted.
+    fn words(&self) -> &'static str {
+        match self.is_open {
+            true => ", whose MAC is by the empty passphrase,",
+            false => "",
+        }
     }
 
     fn protected_by(&self, protection: &Protection, found: &mut Fragment) -> String {
@@ -212,15 +231,8 @@ impl Store {
             SHROUDED_KEY_BAG => {
                 let mut held = keys::encrypted_pkcs8(value.body)?;
                 held.format = "PKCS#12";
-                let detail = match self.is_open {
-                    true => "a private key in the PKCS#12 store is encrypted with the empty passphrase",
-                    false => "a private key in the PKCS#12 store is encrypted",
-                };
+                let detail = format!("a private key in the PKCS#12 store{} is encrypted", self.words());
                 found.unread(Reason::Encrypted, None, detail);
-                if self.is_open {
-                    // Whoever can read the file can use it.
-                    held.protection = Protection::None;
-                }
                 Some(held.add(&place, here, found))
             }
             CERTIFICATE_BAG => {

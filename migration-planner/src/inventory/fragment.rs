@@ -21,6 +21,9 @@ pub struct Fragment {
     scanner: &'static str,
     #[serde(skip)]
     overflowed: bool,
+    /// How many rounds of stretching passphrases the file has cost.
+    #[serde(skip)]
+    stretched: u64,
     pub(super) assets: Vec<Asset>,
     pub(super) edges: Vec<Edge>,
     pub(super) unread: Vec<Unread>,
@@ -57,6 +60,12 @@ impl Fragment {
         self.edges.clear();
         self.unread.clear();
         self.overflowed = false;
+        self.stretched = 0;
+    }
+
+    /// How many rounds of stretching passphrases the file has cost until now: whoever stretches counts and is bound.
+    pub(crate) fn stretched(&mut self) -> &mut u64 {
+        &mut self.stretched
     }
 
     /// Names the scanner on whose behalf the next entries are made.
@@ -69,12 +78,19 @@ impl Fragment {
         Self {
             location: self.location.clone(),
             scanner: self.scanner,
+            stretched: self.stretched,
             ..Self::default()
         }
     }
 
+    /// Forgets one that was filled aside, but not what it cost.
+    pub(crate) fn leave_out(&mut self, aside: &Self) {
+        self.stretched = self.stretched.max(aside.stretched);
+    }
+
     /// Adds everything of one that was filled aside.
     pub(crate) fn take_in(&mut self, aside: Self) {
+        self.leave_out(&aside);
         for asset in aside.assets {
             self.add(asset);
         }

@@ -17,7 +17,8 @@ pub fn show(scanner: &dyn Scanner, name: &str, bytes: &[u8]) -> Fragment {
             uid: 0,
             gid: 0,
         },
-        budget: Budget::starting_now(Duration::from_secs(10)),
+        // However slow the machine is, the answer is the same.
+        budget: Budget::starting_now(Duration::MAX),
     };
     scanner.scan(&Piece::File(file), &mut found);
     found

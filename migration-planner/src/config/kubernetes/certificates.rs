@@ -1,6 +1,6 @@
 //! cert-manager's objects.
 
-use super::{Fragment, Service, View, encoded, name_of, texts};
+use super::{File, Fragment, Service, View, encoded, is_true, name_of, texts};
 use crate::algorithm::Function;
 use crate::inventory::Role;
 
@@ -26,7 +26,7 @@ pub(super) fn certificate(object: View<'_>, found: &mut Fragment) {
     for uri in texts(spec.get("uris")) {
         service.fact("server-name", uri);
     }
-    if spec.text_at(&["isCA"]) == Some("true") {
+    if spec.text_at(&["isCA"]).is_some_and(is_true) {
         service.fact("authority", "yes");
     }
     let key = spec.get("privateKey");
@@ -71,7 +71,7 @@ pub(super) fn certificate(object: View<'_>, found: &mut Fragment) {
 }
 
 /// `Issuer`: where it gets what it issues.
-pub(super) fn issuer(object: View<'_>, found: &mut Fragment) {
+pub(super) fn issuer(object: View<'_>, file: &File<'_>, found: &mut Fragment) {
     let Some(spec) = object.get("spec") else { return };
     let mut service = Service::new("cert-manager Issuer", name_of(object), object.line());
     for (kind, value) in spec.entries() {
@@ -87,7 +87,7 @@ pub(super) fn issuer(object: View<'_>, found: &mut Fragment) {
         }
     }
     if let Some(vault) = spec.path(&["vault", "caBundle"]) {
-        encoded(vault, "caBundle", None, found);
+        encoded(vault, "caBundle", file, None, found);
     }
     service.tell(found);
 }

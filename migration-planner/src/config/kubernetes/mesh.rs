@@ -1,6 +1,6 @@
 //! Istio's objects.
 
-use super::{Fragment, Names, Said, Service, Tls, View, bounds, name_of, texts};
+use super::{Fragment, Names, Said, Service, Tls, View, bounds, is_true, name_of, texts};
 
 /// `Gateway` of Istio: its servers.
 pub(super) fn istio_gateway(object: View<'_>, found: &mut Fragment) {
@@ -49,7 +49,7 @@ fn tls_of(view: View<'_>, mut service: Service, found: &mut Fragment) {
     for secret in texts(view.get("credentialNames")) {
         service.fact("certificate-secret", secret);
     }
-    if view.text_at(&["insecureSkipVerify"]) == Some("true") {
+    if view.text_at(&["insecureSkipVerify"]).is_some_and(is_true) {
         service.fact("verifies-server", "no");
     }
     let tls = spoken(view, &mut service);

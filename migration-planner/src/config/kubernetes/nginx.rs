@@ -1,6 +1,6 @@
 //! The objects of NGINX's own ingress controller (`k8s.nginx.org`).
 
-use super::{Fragment, Said, Service, Tls, View, command, name_of, secret_name};
+use super::{Fragment, Said, Service, Tls, View, command, is_true, name_of, secret_name};
 
 /// Most upstreams and policies of one object.
 const MAX_ITEMS: usize = 256;
@@ -65,7 +65,7 @@ fn upstreams(object: View<'_>, found: &mut Fragment) {
         .into_iter()
         .flat_map(View::items);
     for upstream in upstreams.take(MAX_ITEMS) {
-        if upstream.text_at(&["tls", "enable"]) != Some("true") {
+        if !upstream.text_at(&["tls", "enable"]).is_some_and(is_true) {
             continue;
         }
         let name = upstream.text_at(&["name"]).unwrap_or_default();
@@ -100,7 +100,7 @@ fn policy(object: View<'_>, found: &mut Fragment) {
             service.fact(fact, secret_name(object, None, secret));
         }
     }
-    let verifies = servers.text_at(&["verifyServer"]) == Some("true");
+    let verifies = servers.text_at(&["verifyServer"]).is_some_and(is_true);
     service.fact("verifies-server", if verifies { "yes" } else { "no" });
     if let Some(name) = servers.text_at(&["sslName"]) {
         service.fact("server-name", name);

@@ -166,6 +166,64 @@ fn a_template_that_hides_nothing_is_no_gap() {
 }
 
 #[test]
+fn yes_is_spelt_in_three_ways() {
+    let sample = |yes: &str| {
+        format!(
+            "apiVersion: k8s.nginx.org/v1\nkind: VirtualServer\nmetadata: {{name: shop}}\nspec:\n  upstreams:\n  \
+             - {{name: api, service: api-svc, tls: {{enable: {yes}}}}}\n---\napiVersion: k8s.nginx.org/v1\nkind: Policy\n\
+             metadata: {{name: servers}}\nspec:\n  egressMTLS: {{verifyServer: {yes}}}\n"
+        )
+    };
+    let told = |yes: &str| crate::config::testing::outline(&Kubernetes, "virtualserver.yaml", &sample(yes));
+    for yes in ["true", "True", "TRUE"] {
+        let told = told(yes);
+        assert!(
+            told.contains(&"  connects-to=api-svc".to_owned()),
+            "{yes}: {told:?}"
+        );
+        assert!(
+            told.contains(&"  verifies-server=yes".to_owned()),
+            "{yes}: {told:?}"
+        );
+    }
+    let told = told("False");
+    assert!(!told.contains(&"  connects-to=api-svc".to_owned()), "{told:?}");
+    assert!(told.contains(&"  verifies-server=no".to_owned()), "{told:?}");
+}
+
+#[test]
+fn values_for_which_there_is_no_time_are_told_as_such() {
+    let made = rcgen::generate_simple_self_signed(["shop.example.org".to_owned()]).unwrap();
+    let manifest = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: shop-tls}}\ndata:\n  first: &it {}\n{}",
+        STANDARD.encode(made.cert.pem()),
+        (0..1000)
+            .map(|number| format!("  k{number}: *it\n"))
+            .collect::<String>()
+    );
+    let file = File {
+        path: "secret.yaml",
+        name: "secret.yaml",
+        bytes: manifest.as_bytes(),
+        access: Access {
+            mode: 0o600,
+            uid: 0,
+            gid: 0,
+        },
+        budget: crate::scan::Budget::of_questions(100),
+    };
+    let mut found = Fragment::at("secret.yaml");
+    Kubernetes.scan(&Piece::File(file), &mut found);
+    let certificates = found
+        .assets()
+        .iter()
+        .filter(|asset| asset.detail.kind() == "certificate");
+    assert!((1..100).contains(&certificates.count()));
+    let told = found.unread_entries().iter();
+    assert!(told.clone().count() > 0 && told.clone().all(|unread| unread.reason == Reason::TimedOut));
+}
+
+#[test]
 fn the_objects_of_nginxs_own_controller() {
     let sample = "apiVersion: k8s.nginx.org/v1\nkind: VirtualServer\nmetadata: {name: shop, namespace: a}\nspec:\n  \
         host: shop.example.org\n  policies: [{name: clients, namespace: b}]\n  tls: {secret: shop-tls}\n  upstreams:\n  \
