@@ -5,7 +5,7 @@
 mod common;
 
 use symbolon_migration_planner::algorithm::{Algorithm, Function};
-use symbolon_migration_planner::cbom::{SpecVersion, read, write, write_csv, write_sarif};
+use symbolon_migration_planner::cbom::{SpecVersion, read, write, write_by, write_csv, write_sarif};
 use symbolon_migration_planner::inventory::{
     Access, Asset, CipherSuite, Detail, Fragment, Inventory, LibraryDetail, Occurrence, ProtocolDetail,
     Reason, Role, ServiceDetail, Subject,
@@ -18,6 +18,32 @@ fn written(inventory: &Inventory, version: SpecVersion) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(inventory, version, &mut bytes).unwrap();
     bytes
+}
+
+#[test]
+fn a_long_document_is_the_same_by_any_number_of_threads() {
+    let mut inventory = full();
+    for file in 0..3000 {
+        let mut found = Fragment::at(format!("src/{file}.c"));
+        let names = ["AES-128-GCM".to_owned(), format!("1.2.3.{}", file % 700)];
+        for name in names {
+            let here = found.here().line(file);
+            found.algorithm(Algorithm::named(&name), here);
+        }
+        found.unread(Reason::Malformed, Some(file), "x".repeat(50));
+        inventory.absorb(found);
+    }
+    let by = |threads| {
+        let mut bytes = Vec::new();
+        write_by(&inventory, SpecVersion::V1_7, threads, &mut bytes).unwrap();
+        bytes
+    };
+    let one = by(1);
+    assert!(one.len() > 1 << 20);
+    for threads in [0, 2, 7] {
+        assert!(by(threads) == one, "{threads} threads");
+    }
+    assert_eq!(read(&one).unwrap(), inventory);
 }
 
 /// Everything that an inventory can hold.

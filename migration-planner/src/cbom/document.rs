@@ -1,4 +1,4 @@
-//! The whole document, written without holding it in memory.
+//! The whole document, of which never more than some megabytes are held in memory.
 
 use std::io::Write;
 
@@ -18,7 +18,23 @@ use crate::inventory::{Asset, Detail, Inventory, Role, Unread};
 /// # Errors
 /// What the writer reports.
 pub fn write(inventory: &Inventory, version: SpecVersion, out: &mut dyn Write) -> std::io::Result<()> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    write_by(inventory, version, 0, out)
+}
+
+/// The same by so many threads; 0 means as many as the machine has processors.
+///
+/// # Errors
+/// What the writer reports.
+pub fn write_by(
+    inventory: &Inventory,
+    version: SpecVersion,
+    threads: usize,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
     let mut document = Members::begin(out, threads)?;
     document.member("bomFormat", &"CycloneDX")?;
     document.member("specVersion", &version.name())?;

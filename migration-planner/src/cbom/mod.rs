@@ -17,7 +17,7 @@ mod read;
 mod sarif;
 
 pub use self::csv::write_csv;
-pub use self::document::write;
+pub use self::document::{write, write_by};
 pub use self::read::{MAX_LEN, ReadError, read};
 pub use self::sarif::write_sarif;
 

@@ -1,15 +1,20 @@
-//! JSON for people, written by several threads: long lists are cut into parts, each thread writes one, and they are put
-//! behind each other in order. The bytes are those that one thread would write.
+//! JSON for people, written by several threads: long lists are cut into parts, threads write them in turn, and they are
+//! put behind each other in order. The bytes are those that one thread would write, and only so many of them are held.
 
 use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// How much of a list one thread writes at once, in lines of about the same length.
-const PART: usize = 4096;
+/// How much of a list a thread writes before it is the next one's turn, in lines of about the same length.
+const PART: usize = 1024;
 /// The most threads.
 const MAX_THREADS: usize = 8;
+/// How many bytes are handed on at once.
+const CHUNK: usize = 64 << 10;
+/// How many of these a thread may be ahead; then it waits.
+const AHEAD: usize = 64;
 
 /// As `serde_json`'s own, but for where it begins.
 struct Pretty {
@@ -96,16 +101,115 @@ impl Formatter for Pretty {
     }
 }
 
-/// What is written of a part of a list.
-pub(super) struct Part(Vec<u8>);
+/// Where bytes are gathered until there is a chunk of them.
+struct Chunks<'a> {
+    bytes: Vec<u8>,
+    next: Next<'a>,
+}
 
-impl Part {
+/// Where chunks go.
+enum Next<'a> {
+    Out(&'a mut dyn Write),
+    /// To the one who puts the parts behind each other. An empty chunk ends a part.
+    Queue(&'a SyncSender<io::Result<Vec<u8>>>),
+}
+
+impl<'a> Chunks<'a> {
+    const fn to(next: Next<'a>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            next,
+        }
+    }
+
+    #[cold]
+    fn pass_on(&mut self) -> io::Result<()> {
+        match &mut self.next {
+            Next::Out(out) => {
+                out.write_all(&self.bytes)?;
+                self.bytes.clear();
+                Ok(())
+            }
+            Next::Queue(queue) => {
+                let bytes = std::mem::take(&mut self.bytes);
+                queue.send(Ok(bytes)).map_err(|_| gone())
+            }
+        }
+    }
+
+    /// Passes on what is left.
+    fn finish(mut self) -> io::Result<()> {
+        if !self.bytes.is_empty() {
+            self.pass_on()?;
+        }
+        Ok(())
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the other side of the document's writer is gone")
+}
+
+impl Write for Chunks<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while self.bytes.len() + bytes.len() > CHUNK {
+            let (now, then) = bytes.split_at(CHUNK - self.bytes.len());
+            self.bytes.extend_from_slice(now);
+            self.pass_on()?;
+            bytes = then;
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(CHUNK);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is written of a part of a list.
+pub(super) struct Part<'a>(Chunks<'a>);
+
+impl Part<'_> {
     /// Writes an element of the list.
     pub(super) fn element(&mut self, element: &impl Serialize) -> io::Result<()> {
         let pretty = Pretty::at(2);
         pretty.next(&mut self.0, false)?;
         element.serialize(&mut Serializer::with_formatter(&mut self.0, pretty))?;
         Ok(())
+    }
+}
+
+/// A list as it is written: each element comes with a comma before it, and the first has none.
+struct List<'a> {
+    out: &'a mut dyn Write,
+    is_empty: bool,
+}
+
+impl Write for List<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bytes = bytes.get(usize::from(self.is_empty)..).unwrap_or_default();
+        self.is_empty &= bytes.is_empty();
+        self.out.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -129,9 +233,9 @@ impl<'a> Members<'a> {
     /// A member of the object.
     pub(super) fn member(&mut self, name: &str, value: &impl Serialize) -> io::Result<()> {
         self.name(name)?;
-        let mut bytes = Vec::new();
-        value.serialize(&mut Serializer::with_formatter(&mut bytes, Pretty::at(1)))?;
-        self.out.write_all(&bytes)
+        let mut chunks = Chunks::to(Next::Out(self.out));
+        value.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty::at(1)))?;
+        chunks.finish()
     }
 
     /// A member that is a long list, of which `write` writes an item each, and `lines` guesses how long that is.
@@ -140,24 +244,21 @@ impl<'a> Members<'a> {
         name: &str,
         items: &[T],
         lines: impl Fn(&T) -> usize,
-        write: impl Fn(&T, &mut Part) -> io::Result<()> + Sync,
+        write: impl Fn(&T, &mut Part<'_>) -> io::Result<()> + Sync,
     ) -> io::Result<()> {
         self.name(name)?;
         self.out.write_all(b"[")?;
-        let mut is_empty = true;
+        let mut list = List {
+            out: self.out,
+            is_empty: true,
+        };
         let mut rest = items;
-        while !rest.is_empty() {
-            let parts: Vec<&[T]> = std::iter::from_fn(|| next_part(&mut rest, &lines))
-                .take(self.threads)
-                .collect();
-            for part in written(&parts, &write)? {
-                // Each element has a comma before it.
-                let part = part.0.get(usize::from(is_empty)..).unwrap_or_default();
-                self.out.write_all(part)?;
-                is_empty &= part.is_empty();
-            }
+        let parts: Vec<&[T]> = std::iter::from_fn(|| next_part(&mut rest, &lines)).collect();
+        match self.threads.min(parts.len()) {
+            0 | 1 => write_part(items, Next::Out(&mut list), &write)?,
+            threads => write_by(threads, &parts, &mut list, &write)?,
         }
-        if !is_empty {
+        if !list.is_empty {
             Pretty::at(1).next(self.out, true)?;
         }
         self.out.write_all(b"]")
@@ -187,105 +288,59 @@ fn next_part<'a, T>(rest: &mut &'a [T], lines: &impl Fn(&T) -> usize) -> Option<
     (!part.is_empty()).then_some(part)
 }
 
-/// The parts as they are written, each by a thread of its own but for the last.
-fn written<T: Sync>(
+fn write_part<T>(
+    items: &[T],
+    next: Next<'_>,
+    write: &impl Fn(&T, &mut Part<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut part = Part(Chunks::to(next));
+    items.iter().try_for_each(|item| write(item, &mut part))?;
+    part.0.finish()
+}
+
+/// Writes the parts by so many threads, which take them in turn; this one puts them behind each other.
+fn write_by<T: Sync>(
+    threads: usize,
     parts: &[&[T]],
-    write: &(impl Fn(&T, &mut Part) -> io::Result<()> + Sync),
-) -> io::Result<Vec<Part>> {
-    let one = |items: &[T]| -> io::Result<Part> {
-        let mut part = Part(Vec::with_capacity(PART * 128));
-        items.iter().try_for_each(|item| write(item, &mut part))?;
-        Ok(part)
-    };
-    let Some((last, others)) = parts.split_last() else {
-        return Ok(Vec::new());
-    };
+    out: &mut List<'_>,
+    write: &(impl Fn(&T, &mut Part<'_>) -> io::Result<()> + Sync),
+) -> io::Result<()> {
     std::thread::scope(|scope| {
-        let started: Vec<_> = others
-            .iter()
-            .map(|items| {
+        let queues: Vec<Option<Receiver<_>>> = (0..threads)
+            .map(|first| {
+                let (queue, chunks) = sync_channel(AHEAD);
+                let run = move || {
+                    for part in parts.iter().skip(first).step_by(threads) {
+                        let written = write_part(part, Next::Queue(&queue), write);
+                        let failed = written.is_err();
+                        // Where nobody takes it any more, the document has failed already.
+                        if queue.send(written.map(|()| Vec::new())).is_err() || failed {
+                            return;
+                        }
+                    }
+                };
                 let thread = std::thread::Builder::new().name("write".to_owned());
-                thread.spawn_scoped(scope, move || one(items)).map_err(|_| items)
+                thread.spawn_scoped(scope, run).ok().map(|_| chunks)
             })
             .collect();
-        let last = one(last);
-        let mut written = Vec::new();
-        for thread in started {
-            written.push(match thread {
-                Ok(thread) => match thread.join() {
-                    Ok(part) => part?,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                },
+        // The queues go when this is over, however it ends, and then no thread waits.
+        for (part, queue) in parts.iter().zip(queues.iter().cycle()) {
+            let Some(queue) = queue else {
                 // Where there can be no thread it is done without.
-                Err(items) => one(items)?,
-            });
+                write_part(part, Next::Out(out), write)?;
+                continue;
+            };
+            loop {
+                let chunk = queue.recv().map_err(|_| gone())??;
+                if chunk.is_empty() {
+                    break;
+                }
+                out.write_all(&chunk)?;
+            }
         }
-        written.push(last?);
-        Ok(written)
+        Ok(())
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// The document of these members, the lists written in parts.
-    fn document(members: &[(&str, Value)], threads: usize) -> String {
-        let mut out = Vec::new();
-        let mut document = Members::begin(&mut out, threads).unwrap();
-        for (name, value) in members {
-            match value {
-                Value::Array(items) => document
-                    .list(name, items, |_| 1500, |item, part| part.element(item))
-                    .unwrap(),
-                value => document.member(name, value).unwrap(),
-            }
-        }
-        document.end().unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn any_number_of_threads_writes_what_one_writes() {
-        let items: Vec<Value> = (0..50)
-            .map(|number| json!({ "a\"b": [number, {}, [], ["x\n"]], "c": { "d": null } }))
-            .collect();
-        for members in [
-            vec![],
-            vec![("text", json!("x\u{1}"))],
-            vec![("none", json!([]))],
-            vec![
-                ("a", json!({ "b": [] })),
-                ("many", json!(items)),
-                ("one", json!([1])),
-                ("z", json!({})),
-            ],
-        ] {
-            let mut whole = serde_json::Map::new();
-            whole.extend(
-                members
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), value.clone())),
-            );
-            let expected = format!("{}\n", serde_json::to_string_pretty(&whole).unwrap());
-            for threads in [0, 1, 2, 7, 100] {
-                assert_eq!(document(&members, threads), expected, "{threads} threads");
-            }
-        }
-    }
-
-    #[test]
-    fn a_list_ends_with_the_first_item_that_cannot_be_written() {
-        let mut out = Vec::new();
-        let mut document = Members::begin(&mut out, 3).unwrap();
-        let items: Vec<u32> = (0..100).collect();
-        let write = |item: &u32, part: &mut Part| match item {
-            70 => Err(io::Error::other("no more")),
-            item => part.element(item),
-        };
-        let error = document.list("list", &items, |_| 1000, write).unwrap_err();
-        assert_eq!(error.to_string(), "no more");
-    }
-}
+mod tests;

@@ -67,9 +67,14 @@ pub(super) fn moment(options: &Document) -> Result<Option<String>> {
     Ok(Some(text.clone()))
 }
 
-/// Writes the document to the file, whole or not at all, or to standard output.
-pub(super) fn write(inventory: &Inventory, options: &Document) -> Result<()> {
-    write_with(options.out.as_deref(), |out| encode(inventory, options, out))
+/// Writes the document to the file, whole or not at all, or to standard output; by so many threads, where 0 means as
+/// many as there are processors.
+pub(super) fn write(inventory: &Inventory, options: &Document, threads: usize) -> Result<()> {
+    write_with(options.out.as_deref(), |out| match options.format {
+        DocumentFormat::Cyclonedx => cbom::write_by(inventory, options.spec_version, threads, out),
+        DocumentFormat::Csv => cbom::write_csv(inventory, out),
+        DocumentFormat::Sarif => cbom::write_sarif(inventory, out),
+    })
 }
 
 /// Writes what `encode` makes to the file, whole or not at all, or to standard output.
@@ -93,12 +98,4 @@ pub(super) fn write_with(
         _ => Pending::of(path, MODE).and_then(|pending| pending.commit_with(encode)),
     };
     written.with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn encode(inventory: &Inventory, options: &Document, out: &mut dyn Write) -> std::io::Result<()> {
-    match options.format {
-        DocumentFormat::Cyclonedx => cbom::write(inventory, options.spec_version, out),
-        DocumentFormat::Csv => cbom::write_csv(inventory, out),
-        DocumentFormat::Sarif => cbom::write_sarif(inventory, out),
-    }
 }

@@ -20,7 +20,7 @@ pub(super) fn run(options: &Merge) -> Result<()> {
     inventory::relate(&mut whole);
     mark_shared_keys(&mut whole);
     document::tag(&mut whole, &options.tags);
-    document::write(&whole, &options.document)?;
+    document::write(&whole, &options.document, 0)?;
     if options.document.out.is_some() {
         summary::print(&whole, &[]);
     }

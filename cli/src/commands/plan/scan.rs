@@ -32,7 +32,7 @@ pub(super) async fn run(common: &Common, options: Scan) -> Result<()> {
     let joined = (!issued.is_empty()).then(|| issued::join(&mut inventory, &issued));
     mark_shared_keys(&mut inventory);
     document::tag(&mut inventory, &options.tags);
-    document::write(&inventory, &options.document)?;
+    document::write(&inventory, &options.document, threads(&options))?;
     if !options.quiet {
         summary::print(&inventory, &not_found);
         if let Some(joined) = joined {
@@ -99,9 +99,14 @@ fn request(options: &Scan, targets: Vec<Target>, bar: Arc<Bar>) -> ScanRequest {
     };
     request.cache = options.cache.clone();
     request.verify = options.verify;
-    request.threads = bounds.threads.map_or(0, usize::from);
+    request.threads = threads(options);
     request.progress = bar;
     request
+}
+
+/// How many threads there are to be; 0 means as many as there are processors.
+fn threads(options: &Scan) -> usize {
+    options.bounds.threads.map_or(0, usize::from)
 }
 
 fn usage(error: ScanError) -> anyhow::Error {
