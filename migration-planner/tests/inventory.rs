@@ -64,6 +64,38 @@ fn queries_find_by_what_things_are_and_depend_on() {
 }
 
 #[test]
+fn a_small_inventory_is_joined_to_a_large_one_as_a_large_one_to_a_small_one() {
+    let numbered = |numbers: std::ops::Range<u64>, place: &str| {
+        let mut inventory = Inventory::new();
+        for number in numbers {
+            let mut found = Fragment::at(place);
+            let here = found.here().line(number);
+            let id = found.algorithm(Algorithm::named(&format!("1.2.3.{number}")), here.clone());
+            let other = found.algorithm(Algorithm::named("SHA-1"), here);
+            found.connect(&id, Role::Uses, &other);
+            inventory.absorb(found);
+        }
+        inventory
+    };
+    let large = numbered(0..200, "a.c");
+    for small in [
+        numbered(198..203, "b.c"),
+        numbered(50..60, "a.c"),
+        Inventory::new(),
+    ] {
+        let mut into_large = large.clone();
+        into_large.merge(small.clone());
+        let mut into_small = small.clone();
+        into_small.merge(large.clone());
+        assert_eq!(into_large, into_small);
+        assert_eq!(into_large.edges().count(), into_large.len() - 1);
+        let there =
+            |asset: &symbolon_migration_planner::inventory::Asset| into_large.get(asset.id()).is_some();
+        assert!(large.assets().chain(small.assets()).all(there));
+    }
+}
+
+#[test]
 fn a_difference_tells_what_came_went_and_moved() {
     let old = of(&[
         ("a.py", 3, "AES-256-GCM"),

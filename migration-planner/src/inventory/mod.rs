@@ -32,6 +32,9 @@ pub use self::link::relate;
 pub use self::query::{Query, QueryError};
 pub use self::unread::{Coverage, MAX_UNREAD_LISTED, Reason, Subject, Tally, Unread, UnreadList};
 
+/// An inventory has few assets or edges beside one that has so many times as many.
+const FEW: usize = 16;
+
 /// Everything that scans found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Inventory {
@@ -129,14 +132,25 @@ impl Inventory {
         self.timestamp = self.timestamp.take().max(other.timestamp);
         self.unread.merge(other.unread);
         self.coverage.merge(&other.coverage);
-        // Two that are in order are joined in one go, once what both have is in one of them.
-        for id in self.shared_with(&other.assets) {
-            if let Some(asset) = other.assets.remove(&id) {
+        // A small one is put in piece by piece, which costs what it has and not what there is. Two that are in order are
+        // joined in one go, once what both have is in one of them.
+        if other.assets.len().saturating_mul(FEW) <= self.assets.len() {
+            for asset in other.assets.into_values() {
                 self.insert(asset);
             }
+        } else {
+            for id in self.shared_with(&other.assets) {
+                if let Some(asset) = other.assets.remove(&id) {
+                    self.insert(asset);
+                }
+            }
+            self.assets.append(&mut other.assets);
         }
-        self.assets.append(&mut other.assets);
-        self.edges.append(&mut other.edges);
+        if other.edges.len().saturating_mul(FEW) <= self.edges.len() {
+            self.edges.extend(other.edges);
+        } else {
+            self.edges.append(&mut other.edges);
+        }
     }
 
     /// What is among these, too.

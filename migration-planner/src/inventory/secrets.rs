@@ -17,13 +17,13 @@ const NAME_THEM: [&str; 6] = [
 ];
 /// Most edges that are made.
 const MAX_EDGES: usize = 300_000;
-/// Most files beside a manifest that are asked for one name.
-const MAX_BESIDE: usize = 1_000;
 
 /// The edges from what names secrets to the certificates and keys in them.
 pub(super) fn edges(inventory: &Inventory) -> BTreeSet<Edge> {
     let secrets = Secrets::of(inventory);
     let mut edges = BTreeSet::new();
+    // What each secret has, once for each way in which it is named: many may name one that has much.
+    let mut held: BTreeMap<(&AssetId, bool), Vec<(Role, &AssetId)>> = BTreeMap::new();
     if secrets.by_name.is_empty() {
         return edges;
     }
@@ -33,8 +33,13 @@ pub(super) fn edges(inventory: &Inventory) -> BTreeSet<Edge> {
         for (fact, shows) in [("certificate-secret", true), ("trust-secret", false)] {
             for name in service.facts_of(fact).filter(|_| shows || believes) {
                 let nearest = location(service).and_then(|location| secrets.nearest(name, location));
-                let held = nearest.into_iter().flat_map(|id| inventory.edges_from(id));
-                edges.extend(held.filter_map(|held| edge(inventory, service, shows, held)));
+                let Some(secret) = nearest else { continue };
+                let held = held
+                    .entry((secret, shows))
+                    .or_insert_with(|| of_secret(inventory, secret, shows));
+                let missing = MAX_EDGES.saturating_sub(edges.len());
+                let held = held.iter().take(missing);
+                edges.extend(held.map(|(role, to)| Edge::new(service.id(), *role, to)));
                 if edges.len() >= MAX_EDGES {
                     return edges;
                 }
@@ -44,15 +49,18 @@ pub(super) fn edges(inventory: &Inventory) -> BTreeSet<Edge> {
     edges
 }
 
-/// The edge to something that a secret has, by how the secret has it.
-fn edge(inventory: &Inventory, service: &Asset, shows: bool, held: &Edge) -> Option<Edge> {
-    let role = match (shows, held.role, &inventory.get(&held.to)?.detail) {
-        (true, Role::Contains, Detail::Certificate(_)) => Role::Presents,
-        (true, Role::Contains, Detail::Key(_)) => Role::RefersTo,
-        (false, Role::Trusts, Detail::Certificate(_)) => Role::Trusts,
-        _ => return None,
+/// What is in a secret for those who show it, or who believe it, and what it is to them.
+fn of_secret<'a>(inventory: &'a Inventory, secret: &AssetId, shows: bool) -> Vec<(Role, &'a AssetId)> {
+    let role = |held: &Edge| {
+        Some(match (shows, held.role, &inventory.get(&held.to)?.detail) {
+            (true, Role::Contains, Detail::Certificate(_)) => Role::Presents,
+            (true, Role::Contains, Detail::Key(_)) => Role::RefersTo,
+            (false, Role::Trusts, Detail::Certificate(_)) => Role::Trusts,
+            _ => return None,
+        })
     };
-    Some(Edge::new(service.id(), role, &held.to))
+    let held = inventory.edges_from(secret);
+    held.filter_map(|held| Some((role(held)?, &held.to))).collect()
 }
 
 fn services(inventory: &Inventory) -> impl Iterator<Item = (&Asset, &str)> {
@@ -67,24 +75,27 @@ fn location(object: &Asset) -> Option<&str> {
     object.evidence.iter().next().map(|place| place.location.as_str())
 }
 
-/// Secrets by name, then by file.
+/// The secrets of one name, by directory and file. None for a file that has several of it.
+type OfName<'a> = BTreeMap<(&'a str, &'a str), Option<&'a AssetId>>;
+
+/// Secrets by name.
 struct Secrets<'a> {
-    /// None for a file that has several of one name.
-    by_name: BTreeMap<&'a str, BTreeMap<&'a str, Option<&'a AssetId>>>,
+    by_name: BTreeMap<&'a str, OfName<'a>>,
     /// What was scanned, that with the longest name first.
     roots: Vec<&'a str>,
 }
 
 impl<'a> Secrets<'a> {
     fn of(inventory: &'a Inventory) -> Self {
-        let mut by_name: BTreeMap<&str, BTreeMap<&str, Option<&AssetId>>> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, OfName<'_>> = BTreeMap::new();
         for (secret, what) in services(inventory).filter(|(_, what)| SECRETS.contains(what)) {
             let name = secret.name.strip_prefix(what).unwrap_or_default().trim_start();
             let Some(location) = location(secret).filter(|_| !name.is_empty()) else {
                 continue;
             };
             let of_name = by_name.entry(name).or_default();
-            let there = of_name.entry(location).or_insert(Some(secret.id()));
+            let file = (directory(location), location);
+            let there = of_name.entry(file).or_insert(Some(secret.id()));
             if *there != Some(secret.id()) {
                 *there = None;
             }
@@ -98,16 +109,14 @@ impl<'a> Secrets<'a> {
     /// the only one of the tree. Of several none: they may be of different clusters.
     fn nearest(&self, name: &str, manifest: &str) -> Option<&'a AssetId> {
         let files = self.by_name.get(name)?;
-        if let Some(here) = files.get(manifest) {
+        let directory = directory(manifest);
+        if let Some(here) = files.get(&(directory, manifest)) {
             return *here;
         }
-        let directory = manifest
-            .rfind('/')
-            .and_then(|at| manifest.get(..=at))
-            .unwrap_or_default();
-        let is_beside = |file: &str| !file.get(directory.len()..).unwrap_or_default().contains('/');
-        let beside = below(files, directory).take(MAX_BESIDE);
-        let mut beside = beside.filter(|(file, _)| is_beside(file)).map(|(_, id)| id);
+        let mut beside = files
+            .range((directory, "")..)
+            .take_while(|((of, _), _)| *of == directory)
+            .map(|(_, id)| *id);
         if let Some(first) = beside.next() {
             return first.filter(|_| beside.next().is_none());
         }
@@ -116,21 +125,18 @@ impl<'a> Secrets<'a> {
             .iter()
             .map(|root| format!("{}/", root.trim_end_matches('/')));
         let root = roots.find(|root| manifest.starts_with(root.as_str()))?;
-        let mut in_tree = below(files, &root).map(|(_, id)| id);
+        let mut in_tree = files
+            .range((root.as_str(), "")..)
+            .take_while(|((of, _), _)| of.starts_with(&root))
+            .map(|(_, id)| *id);
         let first = in_tree.next()?;
         first.filter(|_| in_tree.next().is_none())
     }
 }
 
-/// The files whose names begin so.
-fn below<'a: 'b, 'b>(
-    files: &'b BTreeMap<&'a str, Option<&'a AssetId>>,
-    beginning: &'b str,
-) -> impl Iterator<Item = (&'a str, Option<&'a AssetId>)> + use<'a, 'b> {
-    files
-        .range::<str, _>((std::ops::Bound::Included(beginning), std::ops::Bound::Unbounded))
-        .map(|(file, id)| (*file, *id))
-        .take_while(move |(file, _)| file.starts_with(beginning))
+/// The directory of a file, with its slash.
+fn directory(file: &str) -> &str {
+    file.rfind('/').and_then(|at| file.get(..=at)).unwrap_or_default()
 }
 
 #[cfg(test)]

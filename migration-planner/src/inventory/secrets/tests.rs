@@ -107,6 +107,25 @@ fn of_several_secrets_of_one_name_the_nearest_is_meant_or_none() {
         ("./one/y.yaml", &b),
     ];
     assert_eq!(joined(&beside), nobody);
+    // Those of directories below are not beside it, however many there are.
+    let below: Vec<String> = (0..1000).map(|number| format!("./one/y/{number}.yaml")).collect();
+    let empty = "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: web-tls}\n";
+    let crowded = [
+        ("./one/web.yaml", &*named),
+        ("./one/x.yaml", &a),
+        ("./one/z.yaml", &b),
+    ];
+    let crowded: Vec<(&str, &str)> = crowded
+        .into_iter()
+        .chain(below.iter().map(|path| (path.as_str(), empty)))
+        .collect();
+    assert_eq!(joined(&crowded), nobody);
+    let one: Vec<(&str, &str)> = crowded
+        .iter()
+        .copied()
+        .filter(|(path, _)| !path.contains('z'))
+        .collect();
+    assert_eq!(joined(&one), WHOLE);
     // Another tree is another cluster.
     assert_eq!(
         joined(&[("./apart/web.yaml", &named), ("./one/tls.yaml", &a)]),
