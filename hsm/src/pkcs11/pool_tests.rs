@@ -1,5 +1,6 @@
 //! Callers leave on time, whatever the calls do.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, ThreadId};
@@ -29,16 +30,24 @@ fn quick<T: Send + 'static>(
 
 /// Has a worker begin what `job` makes, and its caller leave before it is over.
 ///
-/// On a busy machine the caller's time may be over before a worker has begun, and then it never begins: so again.
+/// On a busy machine the caller's time may be over before a worker has begun, and then it never begins: so again, with
+/// more.
 fn left_behind<T: Send + 'static, J: FnOnce(&dyn Watch) -> T + Send + 'static>(
     pool: &Pool<()>,
     job: impl Fn() -> J,
     undo: impl FnOnce(T) + Clone + Send + 'static,
 ) {
     let before = stuck(pool);
+    let patience = Cell::new(Duration::from_millis(20));
     until("a call that outlives its caller", || {
         let (job, undo) = (job(), undo.clone());
-        let result = pool.run(soon(), 0, move |(), watch| job(watch), move |(), made| undo(made));
+        let deadline = Instant::now() + patience.replace(patience.get() * 2);
+        let result = pool.run(
+            deadline,
+            0,
+            move |(), watch| job(watch),
+            move |(), made| undo(made),
+        );
         assert!(matches!(result, Err(PoolError::TimedOut)));
         stuck(pool) > before
     });
