@@ -26,6 +26,7 @@ async fn site() -> (Site, ServerConfig) {
     let mut kept = None;
     let site = Site::start_with(|dir, config| {
         config.authorization.policy = Some(dir.join("policy.rego"));
+        config.authorization.policy_timeout_ms = 1000;
         config.migration.quiet = symbolon_host::HumanDuration(Duration::from_secs(1));
         deny(dir, "nothing");
         kept = Some(config.clone());
