@@ -139,15 +139,22 @@ impl Keeper {
     /// # Errors
     /// What ends the agent.
     pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), AgentError> {
-        let config = self.context.config.sync;
+        let ended = self.turns(&cancel).await;
+        self.migration.keep_up(&self.context).await;
+        ended
+    }
+
+    /// One sync after the other.
+    async fn turns(&mut self, cancel: &CancellationToken) -> Result<(), AgentError> {
         let backoff = self.backoff();
         let mut failures = 0;
         loop {
             let outcome = tokio::select! {
                 biased;
-                () = cancel.cancelled() => break,
+                () = cancel.cancelled() => return Ok(()),
                 outcome = self.sync() => outcome,
             };
+            self.migration.keep_up(&self.context).await;
             let outcome = match outcome {
                 Err(Failure::Local(error)) if self.was_ready() => Err(Failure::Later(in_full(&error))),
                 outcome => outcome,
@@ -163,7 +170,7 @@ impl Keeper {
                         self.context.cache.server_is_back();
                     }
                     failures = 0;
-                    config.interval.0
+                    self.context.config.sync.interval.0
                 }
                 Err(Failure::Later(error)) => {
                     failures += 1;
@@ -183,14 +190,12 @@ impl Keeper {
                 Err(Failure::Local(error) | Failure::End(error)) => return Err(error),
             };
             tokio::select! {
-                () = cancel.cancelled() => break,
+                () = cancel.cancelled() => return Ok(()),
                 () = self.context.link.banned() => self.end_if_banned()?,
                 () = self.context.timer.sleep(wait) => {}
                 () = self.asked_for(failures) => {}
             }
         }
-        self.migration.leave(&self.context).await;
-        Ok(())
     }
 
     /// Some call was answered that this agent is banned; which one makes no difference.

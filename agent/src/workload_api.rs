@@ -8,6 +8,7 @@ mod caller;
 mod handshakes;
 mod incoming;
 mod jwt;
+mod minting;
 mod service;
 mod updates;
 

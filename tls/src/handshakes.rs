@@ -2,7 +2,7 @@
 //! ended. Counting takes no lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use symbolon_pki::suite::Form;
 
@@ -45,6 +45,8 @@ pub struct HandshakeCounts {
     counters: Box<[AtomicU64]>,
     /// There is one more of it for each that does not follow.
     abstentions: Arc<()>,
+    /// Whether there was one since the last time that was asked for, though it may be gone by now.
+    abstained: AtomicBool,
 }
 
 /// For as long as it exists, somebody with this source does not follow its migration.
@@ -59,6 +61,7 @@ impl Default for HandshakeCounts {
         Self {
             counters: zeroes.take(STAGES * FORMS * FORMS * ENDS).collect(),
             abstentions: Arc::default(),
+            abstained: AtomicBool::new(false),
         }
     }
 }
@@ -94,11 +97,25 @@ impl HandshakeCounts {
         Arc::strong_count(&self.abstentions) > 1
     }
 
+    /// Whether there was one at any time since the last time, which begins anew with this. One that is there counts for the
+    /// next time as well.
+    pub(crate) fn take_abstained(&self) -> bool {
+        let abstains = self.somebody_abstains();
+        self.abstained.swap(abstains, Ordering::SeqCst) || abstains
+    }
+
+    /// Takes back that there was one, where that could not be passed on.
+    pub(crate) fn put_back_abstained(&self) {
+        self.abstained.store(true, Ordering::SeqCst);
+    }
+
     /// Notes one that does not follow.
     pub(crate) fn abstain(&self) -> Abstention {
-        Abstention {
+        let abstention = Abstention {
             _from: self.abstentions.clone(),
-        }
+        };
+        self.abstained.store(true, Ordering::SeqCst);
+        abstention
     }
 
     fn read(&self, read: impl Fn(&AtomicU64) -> u64) -> Vec<HandshakeCount> {
@@ -178,5 +195,23 @@ mod tests {
         counts.add(kind, 1);
         counts.put_back(&taken);
         assert_eq!(counts.take().iter().map(|counted| counted.count).sum::<u64>(), 8);
+    }
+
+    #[test]
+    fn who_did_not_follow_is_known_though_it_is_gone() {
+        let counts = HandshakeCounts::default();
+        assert!(!counts.take_abstained());
+        drop(counts.abstain());
+        assert!(!counts.somebody_abstains());
+        assert!(counts.take_abstained());
+        assert!(!counts.take_abstained(), "it is told of once");
+        counts.put_back_abstained();
+        assert!(counts.take_abstained());
+
+        let abstention = counts.abstain();
+        assert!(counts.take_abstained() && counts.take_abstained());
+        drop(abstention);
+        assert!(counts.take_abstained(), "it was there after the last time");
+        assert!(!counts.take_abstained());
     }
 }

@@ -11,7 +11,7 @@ use symbolon_pki::bundle::BundleSet;
 use symbolon_pki::suite::Form;
 use symbolon_pki::time::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 pub use self::reporting::Reporting;
 use self::reporting::{Closing, Reporter};
@@ -166,17 +166,24 @@ impl X509Source {
     /// nothing, and what it holds stays in use.
     ///
     /// A program that ends before the next report is due takes what it saw with it unless it closes its source, and a migration
-    /// goes to `require` as if the program had met nobody. Bound the wait with [`tokio::time::timeout`].
-    pub async fn close(&self) {
-        let (done, is_done) = oneshot::channel();
-        if self.closing.send(done).await.is_ok() {
-            // It is dropped when the report was made, or a reporter has ended that had nobody to report to.
-            let _dropped = is_done.await;
-        }
-        self.following.abort();
+    /// goes to `require` as if the program had met nobody. Bound the wait with [`tokio::time::timeout`]: the source ends even
+    /// so, and the agent may or may not have heard.
+    ///
+    /// # Errors
+    /// The source has ended, and the agent did not take what was to be told: why not, or [`WorkloadApiError::Ended`] where the
+    /// source had ended before. Where there was nothing to tell that is no error.
+    pub async fn close(&self) -> Result<(), WorkloadApiError> {
+        let ending = AbortOnDrop(self.following.abort_handle());
+        let (told, is_told) = oneshot::channel();
+        let outcome = match self.closing.send(told).await {
+            Ok(()) => is_told.await.unwrap_or(Err(WorkloadApiError::Ended)),
+            Err(_) => Err(WorkloadApiError::Ended),
+        };
+        drop(ending);
         // A follower that is gone already has said so before.
         let mut status = self.status.clone();
         let _ended = status.wait_for(|status| status.stopped).await;
+        outcome
     }
 
     /// What the agent last said. `None` before its first answer, which [`connect`](Self::connect) awaits.
@@ -192,6 +199,15 @@ impl X509Source {
     /// Follows the status: every update, disconnection and reconnection.
     pub fn subscribe(&self) -> watch::Receiver<SourceStatus> {
         self.status.clone()
+    }
+}
+
+/// Ends a task however its holder ends.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

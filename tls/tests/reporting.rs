@@ -9,8 +9,11 @@
 
 #[path = "common/agent.rs"]
 mod agent;
+#[path = "reporting/closing.rs"]
+mod closing;
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,6 +50,8 @@ struct Ledger {
     /// Those of them that were not refused.
     taken: watch::Sender<Vec<own::ReportHandshakesRequest>>,
     refuses: Arc<Mutex<Option<Status>>>,
+    /// It answers nobody.
+    is_silent: Arc<AtomicBool>,
 }
 
 impl Default for Ledger {
@@ -55,6 +60,7 @@ impl Default for Ledger {
             reports: watch::Sender::new(Vec::new()),
             taken: watch::Sender::new(Vec::new()),
             refuses: Arc::default(),
+            is_silent: Arc::default(),
         }
     }
 }
@@ -69,6 +75,9 @@ impl Handshakes for Ledger {
         assert_eq!(header.unwrap().to_str().unwrap(), WORKLOAD_METADATA_VALUE);
         let report = request.into_inner();
         self.reports.send_modify(|reports| reports.push(report.clone()));
+        if self.is_silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if let Some(status) = self.refuses.lock().unwrap().clone() {
             return Err(status);
         }
@@ -100,9 +109,29 @@ fn staged(domain: &Domain, target: &str, stage: &str) -> wire::X509svidResponse 
 }
 
 async fn source_of(socket: &Socket) -> Arc<X509Source> {
+    source_at_pace(socket, OFTEN).await
+}
+
+async fn source_at_pace(socket: &Socket, pace: Reporting) -> Arc<X509Source> {
     let forms = [Form::Classical, Form::Composite];
-    let connecting = X509Source::connect_reporting(socket.endpoint(), &forms, clock(), QUICK, OFTEN);
+    let connecting = X509Source::connect_reporting(socket.endpoint(), &forms, clock(), QUICK, pace);
     Arc::new(soon(connecting).await.unwrap())
+}
+
+/// Has it do a handshake.
+async fn meet_somebody(domain: &Domain, source: &Arc<X509Source>) {
+    let peer = common::source(domain.svids("peer", &FORMS), domain.bundles(&FORMS));
+    let dial = Connector::new(source.clone(), domain.any(), clock(), ClientOptions::default());
+    connected(&dial, &acceptor(&peer, domain.any(), ListenerOptions::default())).await;
+}
+
+/// Makes a connector that does not follow, and drops it.
+fn abstain_for_a_moment(domain: &Domain, source: &Arc<X509Source>) {
+    let alone = ClientOptions {
+        follow_migration: false,
+        ..ClientOptions::default()
+    };
+    drop(Connector::new(source.clone(), domain.any(), clock(), alone));
 }
 
 async fn update(source: &X509Source, agent: &Agent, message: wire::X509svidResponse) {
@@ -182,9 +211,7 @@ async fn counts_that_were_not_taken_are_told_again() {
     *ledger.refuses.lock().unwrap() = Some(Status::unavailable("later"));
     let _serving = serve(&agent, &ledger, &socket);
     let source = source_of(&socket).await;
-    let peer = common::source(domain.svids("peer", &FORMS), domain.bundles(&FORMS));
-    let dial = Connector::new(source.clone(), domain.any(), clock(), ClientOptions::default());
-    connected(&dial, &acceptor(&peer, domain.any(), ListenerOptions::default())).await;
+    meet_somebody(&domain, &source).await;
     let mut reports = ledger.reports.subscribe();
     let with_counts = |reports: &Vec<own::ReportHandshakesRequest>| {
         reports.iter().filter(|report| !report.counts.is_empty()).count()
@@ -268,48 +295,27 @@ async fn a_program_of_which_a_part_does_not_follow_says_so_as_long_as_that_exist
 }
 
 #[tokio::test]
-async fn who_closes_its_source_has_told_what_it_saw() {
+async fn a_part_that_does_not_follow_is_told_of_until_that_was_heard() {
     let domain = Domain::new("example.org");
     let agent = Agent::new(staged(&domain, "hybrid", "prefer"));
     let (socket, ledger) = (Socket::new(), Ledger::default());
     let _serving = serve(&agent, &ledger, &socket);
-    let forms = [Form::Classical, Form::Composite];
-    let seldom = Reporting {
-        every: Duration::from_secs(3600),
-        at_least: Duration::from_secs(3600),
-    };
-    let connecting = X509Source::connect_reporting(socket.endpoint(), &forms, clock(), QUICK, seldom);
-    let source = Arc::new(soon(connecting).await.unwrap());
-    // The first report is of the stage, and from then on it would be silent for an hour.
+    let source = source_of(&socket).await;
     let mut taken = ledger.taken.subscribe();
     soon(taken.wait_for(|taken| taken.len() == 1)).await.unwrap();
-    let peer = common::source(domain.svids("peer", &FORMS), domain.bundles(&FORMS));
-    let dial = Connector::new(source.clone(), domain.any(), clock(), ClientOptions::default());
-    connected(&dial, &acceptor(&peer, domain.any(), ListenerOptions::default())).await;
-    soon(source.close()).await;
-    let counts: Vec<u64> = taken.borrow()[1].counts.iter().map(|kind| kind.count).collect();
-    assert_eq!((counts, taken.borrow().len()), (vec![1], 2));
-    let status = source.status();
-    assert!(status.stopped && !status.connected, "{status:?}");
-    // What it holds is still there, and closing it again is nothing.
-    assert_eq!(source.identities().len(), 2);
-    soon(source.close()).await;
-}
-
-#[tokio::test]
-async fn a_source_closes_though_its_agent_takes_no_reports() {
-    let domain = Domain::new("example.org");
-    let agent = Agent::new(staged(&domain, "hybrid", "accept"));
-    let (socket, ledger) = (Socket::new(), Ledger::default());
-    *ledger.refuses.lock().unwrap() = Some(Status::unimplemented("no such service"));
-    let _serving = serve(&agent, &ledger, &socket);
-    let source = source_of(&socket).await;
+    *ledger.refuses.lock().unwrap() = Some(Status::unavailable("later"));
+    abstain_for_a_moment(&domain, &source);
     let mut reports = ledger.reports.subscribe();
-    soon(reports.wait_for(|reports| !reports.is_empty()))
-        .await
-        .unwrap();
-    soon(source.close()).await;
-    assert!(source.status().stopped);
+    let twice = |reports: &Vec<own::ReportHandshakesRequest>| {
+        reports.iter().filter(|report| report.stage.is_empty()).count() >= 2
+    };
+    soon(reports.wait_for(twice)).await.unwrap();
+    assert_eq!(taken.borrow().len(), 1);
+    *ledger.refuses.lock().unwrap() = None;
+    // Then it is heard, once, and what is so now again.
+    soon(taken.wait_for(|taken| taken.len() == 3)).await.unwrap();
+    let stages: Vec<_> = taken.borrow().iter().map(|report| report.stage.clone()).collect();
+    assert_eq!(stages, ["prefer", "", "prefer"]);
 }
 
 #[tokio::test]

@@ -117,8 +117,9 @@ impl Asking {
         }
     }
 
-    /// What is left to do at the end of a run: SVIDs have been given since the last sync.
-    pub(super) async fn leave(&mut self, context: &Context) {
+    /// What is left to do after a sync and at the end of a run. Also after one that failed: while the server is away SVIDs are
+    /// given all the same, and nobody knows when a run is killed.
+    pub(super) async fn keep_up(&mut self, context: &Context) {
         if !context.cache.stages().is_empty() {
             self.keep_holders(context).await;
         }

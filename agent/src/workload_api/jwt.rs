@@ -13,12 +13,13 @@ use tonic::{Code, Status};
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
+use super::minting::Wanted;
 use super::service::WorkloadApi;
 use crate::cache::{Entry, JwtKey};
-use crate::server::{CallError, mint_jwt};
-use crate::time::dice;
+use crate::server::CallError;
 
-/// Longest wait for the server where there is no token to give without it. Above it a caller is told to come back.
+/// Longest wait for the server where there is no token to give without it. Above it a caller is told to come back; the call
+/// goes on, and what it brings is there by then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same where there is one, which is due and still good.
@@ -86,16 +87,18 @@ fn check_audience(audience: &[String]) -> Result<(), Status> {
 /// shown once only are not held.
 async fn token(
     api: &WorkloadApi,
-    entry: &Entry,
+    entry: &Arc<Entry>,
     audience: &[String],
     bundle: &TrustBundle,
     silent: &mut bool,
 ) -> Result<Arc<Zeroizing<String>>, Status> {
     let context = &api.context;
-    let key = JwtKey::new(entry, audience);
     let held = match entry.unique_tokens {
         true => None,
-        false => context.jwts.get(&key, bundle, context.clock.now()),
+        false => {
+            let key = JwtKey::new(entry, audience);
+            context.jwts.get(&key, bundle, context.clock.now())
+        }
     };
     let held = match held {
         Some(found) if !found.is_due => return Ok(found.token),
@@ -107,20 +110,21 @@ async fn token(
     };
     let minted = match *silent {
         true => None,
-        false => tokio::select! {
-            minted = mint_jwt(&context.link, &entry.id, &entry.spiffe_id, audience) => Some(minted),
-            () = context.timer.sleep(patience) => None,
-        },
+        false => {
+            let wanted = Wanted {
+                context: context.clone(),
+                entry: entry.clone(),
+                audience: audience.to_vec(),
+            };
+            tokio::select! {
+                minted = api.minting.token(wanted, &api.cancel) => Some(minted),
+                () = context.timer.sleep(patience) => None,
+            }
+        }
     };
     match minted {
-        Some(Ok(minted)) if entry.unique_tokens => Ok(Arc::new(minted.token)),
-        Some(Ok(minted)) => Ok(context.jwts.put(key, minted, context.clock.now(), dice())),
-        Some(Err(error)) => {
-            if error.must_reattest() || error.is_ban() {
-                context.nudge.notify_one();
-            }
-            held.ok_or_else(|| not_minted(&error))
-        }
+        Some(Ok(token)) => Ok(token),
+        Some(Err(error)) => held.ok_or_else(|| not_minted(&error)),
         None => {
             *silent = true;
             let in_vain = "the JWT-SVID could not be fetched in time: the server does not answer";

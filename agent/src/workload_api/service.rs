@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::caller::{Attestation, Caller, Wanted};
 use super::jwt;
+use super::minting::Minting;
 use super::updates::{JwtBundles, Updates, X509Bundles, X509Svids, begin};
 use crate::agent::Context;
 use crate::cache::Matches;
@@ -24,6 +25,7 @@ const SYNC_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct WorkloadApi {
     pub(super) context: Arc<Context>,
     pub(super) cancel: CancellationToken,
+    pub(super) minting: Minting,
     attestation: Attestation,
 }
 
@@ -32,6 +34,7 @@ impl WorkloadApi {
         Self {
             context,
             cancel,
+            minting: Minting::new(),
             attestation: Attestation::new(),
         }
     }

@@ -232,6 +232,35 @@ async fn an_agents_next_run_knows_who_has_svids_until_they_end() {
     assert_eq!(unknown(&site).await, (0, true, String::new()));
 }
 
+#[tokio::test]
+async fn who_is_given_svids_while_the_server_is_away_is_known_to_the_next_run() {
+    let (mut site, _) = site().await;
+    let agent = site.agent().await;
+    site.register(&agent, "/web", &[&my_uid()]).await;
+    set(&site, WishedStage::To(MigrationStage::Prefer)).await;
+    site.sync(&agent).await;
+    // Who names the forms is none of them.
+    told(&agent, &TARGETS).await;
+    site.stop_server().await;
+    let away = status_of(&agent, |status| status.last_error.is_some());
+    site.time.pass(Duration::from_secs(10), away).await;
+    let kept = site.dir.path().join("node/agent/holders");
+    let knows_of_stock = || {
+        let kept = std::fs::read(&kept).ok();
+        let kept = kept.and_then(|kept| serde_json::from_slice::<serde_json::Value>(&kept).ok());
+        kept.is_some_and(|kept| kept["stock"]["spiffe://example.org/web"].is_u64())
+    };
+    assert!(!knows_of_stock());
+    told(&agent, &[]).await;
+    // The agent is not told to end: it is as if it were killed after that.
+    let is_kept = async {
+        while !knows_of_stock() {
+            tokio::task::yield_now().await;
+        }
+    };
+    site.time.pass(Duration::from_secs(600), is_kept).await;
+}
+
 /// Says what a process on `symbolon-tls` says, at the stage `prefer`.
 async fn report(agent: &RunningAgent) {
     use symbolon_api::symbolon::workload::v1 as own;

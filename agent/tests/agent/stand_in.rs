@@ -12,6 +12,7 @@ use symbolon_api::spire::api::server::entry::v1::entry_server::EntryServer;
 use symbolon_api::spire::api::server::svid::v1::svid_server::SvidServer;
 use symbolon_api::spire::api::types;
 use symbolon_api::spire::api::types::permission_denied_details::Reason;
+use symbolon_issuance::jwt::JwtAuthority;
 use symbolon_issuance::{
     Authority, AuthoritySpec, Beside, Serial, SvidProfile, SvidRequest, prepare_authority, prepare_svid,
 };
@@ -19,10 +20,11 @@ use symbolon_pki::bundle::{TrustBundle, X509Authority};
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::key::{PrivateKey, SubjectKey};
 use symbolon_pki::related::{Related, RelatedRequest};
-use symbolon_pki::suite::Form;
+use symbolon_pki::suite::{Form, Suite};
 use symbolon_pki::time::Clock;
 use symbolon_tls::grpc::{ALPN_H2, incoming};
 use symbolon_tls::{Acceptor, AuthorizeId, ClientAuth, ListenerOptions, StaticSource, SvidIdentity};
+use tokio::sync::watch;
 use tonic::Status;
 use tonic::transport::Server;
 
@@ -48,8 +50,10 @@ pub(crate) struct Script {
     pub(crate) batch_denial: Option<Reason>,
     /// Batches with SVIDs of this form are never answered.
     pub(crate) silent_about: Option<Form>,
-    /// How many JWT-SVIDs were asked for. It answers none.
+    /// How many JWT-SVIDs were asked for.
     pub(crate) asked_tokens: usize,
+    /// Whether they are to be waited for. Who waits is answered as soon as they are not.
+    pub(crate) holds_tokens: watch::Sender<bool>,
     /// What signs SVIDs of this form is away.
     pub(crate) cannot_issue: Option<Form>,
     /// The forms that SVIDs were asked for in.
@@ -71,10 +75,29 @@ pub(crate) struct Script {
     pub(crate) batches: Vec<usize>,
 }
 
+/// What signs JWT-SVIDs.
+struct TokenKey {
+    authority: JwtAuthority,
+    spki_der: Vec<u8>,
+}
+
+impl TokenKey {
+    fn new(time: &TestTime) -> Self {
+        let signer = PrivateKey::generate(Suite::EcdsaP256).unwrap().signer().unwrap();
+        let until = time.now() + Duration::from_secs(48 * 3600);
+        let key = signer.keys()[0].clone();
+        Self {
+            authority: JwtAuthority::new(domain(), "tokens".to_owned(), key, until).unwrap(),
+            spki_der: signer.public_key().spki_der(),
+        }
+    }
+}
+
 /// The server.
 #[derive(Clone)]
 pub(crate) struct StandIn {
     script: Arc<Mutex<Script>>,
+    tokens: Arc<TokenKey>,
     time: Arc<TestTime>,
     pub(crate) address: String,
 }
@@ -84,6 +107,7 @@ impl StandIn {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let this = Self {
             script: Arc::default(),
+            tokens: Arc::new(TokenKey::new(&time)),
             address: listener.local_addr().unwrap().to_string(),
             time: time.clone(),
         };

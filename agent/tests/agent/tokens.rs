@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use symbolon_pki::jwt::verify_jwt_svid;
 use symbolon_pki::time::Clock;
-use symbolon_tls::workload_api::WorkloadApiError;
+use symbolon_tls::workload_api::{WorkloadApiClient, WorkloadApiError};
 use tonic::Code;
 
 use crate::faults;
@@ -94,22 +94,72 @@ async fn what_is_asked_must_make_sense() {
     assert_eq!(code(&other), Some(Code::PermissionDenied));
 }
 
-#[tokio::test]
-async fn who_asks_for_tokens_is_told_in_time_that_the_server_does_not_answer() {
-    let site = faults::Site::start().await;
-    site.server.script().entries = vec![entry_for("web", 1, &[&my_uid()])];
-    let agent = site.agent().await;
-    let workload = workload(&agent).await;
-    let asking = tokio::spawn(async move { workload.fetch_jwt(&["a".to_owned()], None).await });
+/// Waits until the server has been asked for so many tokens.
+async fn asked(site: &faults::Site, tokens: usize) {
     let asked = async {
-        while site.server.script().asked_tokens == 0 {
+        while site.server.script().asked_tokens < tokens {
             tokio::task::yield_now().await;
         }
     };
     within(asked).await;
-    let told = site.time.pass(Duration::from_secs(10), asking).await.unwrap();
-    let error = told.unwrap_err();
-    assert_eq!(code(&error), Some(Code::Unavailable), "{error}");
-    assert!(error.to_string().contains("in time"), "{error}");
-    assert_eq!(site.server.script().asked_tokens, 1, "it is not waited for twice");
+}
+
+fn hold_tokens(site: &faults::Site, hold: bool) {
+    site.server.script().holds_tokens.send_replace(hold);
+}
+
+async fn fetched(workload: &WorkloadApiClient) -> Result<Vec<String>, WorkloadApiError> {
+    let svids = workload.fetch_jwt(&["a".to_owned()], None).await?;
+    Ok(svids.iter().map(|svid| svid.token.to_string()).collect())
+}
+
+#[tokio::test]
+async fn who_asks_for_tokens_is_told_in_time_that_the_server_does_not_answer() {
+    let site = faults::Site::start().await;
+    site.server.script().entries = vec![entry_for("web", 1, &[&my_uid()])];
+    hold_tokens(&site, true);
+    let agent = site.agent().await;
+    let workload = workload(&agent).await;
+    // Who comes back waits for the same call.
+    for _ in 0..2 {
+        let waiting = workload.clone();
+        let asking = tokio::spawn(async move { fetched(&waiting).await });
+        asked(&site, 1).await;
+        let told = site.time.pass(Duration::from_secs(10), asking).await.unwrap();
+        let error = told.unwrap_err();
+        assert_eq!(code(&error), Some(Code::Unavailable), "{error}");
+        assert!(error.to_string().contains("in time"), "{error}");
+        assert_eq!(site.server.script().asked_tokens, 1);
+    }
+
+    // The call has run on, and brings the token to who comes back.
+    hold_tokens(&site, false);
+    assert_eq!(within(fetched(&workload)).await.unwrap().len(), 1);
+    assert_eq!(site.server.script().asked_tokens, 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_due_is_given_after_a_short_wait_for_all_and_renewed_meanwhile() {
+    let site = faults::Site::start().await;
+    site.server.script().entries = ["web", "db"].map(|name| entry_for(name, 1, &[&my_uid()])).into();
+    let agent = site.agent().await;
+    let workload = workload(&agent).await;
+    let held = within(fetched(&workload)).await.unwrap();
+    assert_eq!((held.len(), site.server.script().asked_tokens), (2, 2));
+
+    // Half of five minutes, and a tenth.
+    site.time.advance(Duration::from_secs(170));
+    hold_tokens(&site, true);
+    let waiting = workload.clone();
+    let asking = tokio::spawn(async move { fetched(&waiting).await });
+    asked(&site, 3).await;
+    let given = site.time.pass(Duration::from_secs(2), asking).await.unwrap();
+    assert_eq!(given.unwrap(), held, "due, and still good");
+    assert_eq!(site.server.script().asked_tokens, 3, "it is not waited for twice");
+
+    // The one that was asked for comes, and the other is asked for now.
+    hold_tokens(&site, false);
+    let next = within(fetched(&workload)).await.unwrap();
+    assert!(next.iter().all(|token| !held.contains(token)));
+    assert_eq!((next.len(), site.server.script().asked_tokens), (2, 4));
 }

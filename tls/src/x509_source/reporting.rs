@@ -35,8 +35,8 @@ impl Default for Reporting {
     }
 }
 
-/// Dropped when the last report was made.
-pub(super) type Closing = oneshot::Sender<()>;
+/// Told what became of the last report.
+pub(super) type Closing = oneshot::Sender<Result<(), WorkloadApiError>>;
 
 /// Reports for one source.
 pub(super) struct Reporter {
@@ -86,11 +86,22 @@ impl Reporter {
                 },
             };
             let taken = self.turn().await;
-            if closing.is_some() {
+            if let Some(closing) = closing {
+                // Whoever closes need not wait for it.
+                let _told = closing.send(taken);
                 return;
             }
-            if taken.is_err_and(|error| is_final(&error)) && self.other_agent().await.is_err() {
-                return;
+            if let Err(error) = taken
+                && is_final(&error)
+            {
+                match self.other_agent().await {
+                    Ok(()) => {}
+                    Err(SourceEnds::Closing(closing)) => {
+                        let _told = closing.send(Err(error));
+                        return;
+                    }
+                    Err(SourceEnds::Gone) => return,
+                }
             }
         }
     }
@@ -101,13 +112,17 @@ impl Reporter {
             self.last = None;
             return Ok(());
         };
-        let followed = !self.shared.handshakes.somebody_abstains()
-            && migration.can_be_followed(&self.shared.held.load().bundles);
+        // One that is gone already may have done handshakes since the last report, all the same.
+        let abstained = self.shared.handshakes.take_abstained();
+        let followed = !abstained && migration.can_be_followed(&self.shared.held.load().bundles);
         let stage = followed.then_some(migration.stage);
         let told = self.report(&spiffe_id, stage).await;
         if let Err(error) = &told {
             tracing::debug!(endpoint = %self.endpoint, %error, "the agent does not take counts of handshakes");
             self.client = None;
+            if abstained {
+                self.shared.handshakes.put_back_abstained();
+            }
         }
         told
     }
@@ -159,14 +174,18 @@ impl Reporter {
             status.wait_for(|status| status.connected).await
         };
         tokio::select! {
-            _ = closing.recv() => Err(SourceEnds),
-            other = other => other.map(drop).map_err(|_: watch::error::RecvError| SourceEnds),
+            biased;
+            closing = closing.recv() => Err(closing.map_or(SourceEnds::Gone, SourceEnds::Closing)),
+            other = other => other.map(drop).map_err(|_: watch::error::RecvError| SourceEnds::Gone),
         }
     }
 }
 
 /// There is nothing more to report for.
-struct SourceEnds;
+enum SourceEnds {
+    Closing(Closing),
+    Gone,
+}
 
 /// Whether this agent will never take a report.
 fn is_final(error: &WorkloadApiError) -> bool {

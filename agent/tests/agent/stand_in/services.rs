@@ -1,6 +1,7 @@
 //! What the stand-in answers.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use symbolon_api::spire::api::server::agent::v1 as agent;
 use symbolon_api::spire::api::server::agent::v1::agent_server::Agent as AgentService;
@@ -12,12 +13,14 @@ use symbolon_api::spire::api::server::svid::v1 as svid;
 use symbolon_api::spire::api::server::svid::v1::svid_server::Svid as SvidService;
 use symbolon_api::spire::api::types;
 use symbolon_api::{forms, permission_denied};
+use symbolon_issuance::jwt::{JwtSvidRequest, mint_jwt_svid};
 use symbolon_issuance::{Beside, SvidProfile};
 use symbolon_pki::bundle::X509Authority;
 use symbolon_pki::certificate::Certificate;
 use symbolon_pki::csr::Csr;
 use symbolon_pki::key::SubjectKey;
 use symbolon_pki::suite::Form;
+use symbolon_pki::time::Clock as _;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -117,6 +120,11 @@ impl BundleService for StandIn {
         Ok(Response::new(types::Bundle {
             trust_domain: domain().to_string(),
             x509_authorities: authorities.collect(),
+            jwt_authorities: vec![types::JwtKey {
+                public_key: self.tokens.spki_der.clone(),
+                key_id: self.tokens.authority.key_id().to_owned(),
+                ..types::JwtKey::default()
+            }],
             ..types::Bundle::default()
         }))
     }
@@ -296,10 +304,29 @@ impl SvidService for StandIn {
 
     async fn new_jwtsvid(
         &self,
-        _request: Request<svid::NewJwtsvidRequest>,
+        request: Request<svid::NewJwtsvidRequest>,
     ) -> Result<Response<svid::NewJwtsvidResponse>, Status> {
-        self.script().asked_tokens += 1;
-        std::future::pending().await
+        let request = request.into_inner();
+        let (number, mut held) = {
+            let mut script = self.script();
+            script.asked_tokens += 1;
+            (script.asked_tokens.to_string(), script.holds_tokens.subscribe())
+        };
+        held.wait_for(|holds| !holds).await.unwrap();
+        let wanted = JwtSvidRequest {
+            spiffe_id: &id(&format!("/{}", request.entry_id)),
+            audience: &request.audience,
+            ttl: Duration::from_secs(300),
+            now: self.time.now(),
+            jti: Some(&number),
+        };
+        let minted = mint_jwt_svid(&self.tokens.authority, &wanted).unwrap();
+        Ok(Response::new(svid::NewJwtsvidResponse {
+            svid: Some(types::Jwtsvid {
+                token: minted.token.to_string(),
+                ..types::Jwtsvid::default()
+            }),
+        }))
     }
 
     not_here! {
